@@ -1,0 +1,47 @@
+"""The tree of errors a user can meet, each with its exit code.
+
+A message says what is wrong, the value, what was expected and what to do. Anything that is not
+a `RagftError` is a bug and keeps its traceback.
+"""
+
+from collections.abc import Sequence
+
+MOST_PROBLEMS_SHOWN = 20
+
+
+class RagftError(Exception):
+    """The base of every error that a user can put right."""
+
+    exit_code = 1
+
+
+class ConfigError(RagftError):
+    """A parameter has a value that cannot be used."""
+
+    exit_code = 2
+
+
+class PrerequisiteError(RagftError):
+    """Something the step needs is not there: a model, a database, a server, an earlier step."""
+
+    exit_code = 3
+
+
+class DataError(RagftError):
+    """A file or a record cannot be read; every bad record is named at once."""
+
+    exit_code = 4
+
+    def __init__(self, message: str, problems: Sequence[str] = ()) -> None:
+        """Join the message with its problems, one a line, at most 20 of them."""
+        self.problems = tuple(problems)
+        shown = [f"  - {problem}" for problem in self.problems[:MOST_PROBLEMS_SHOWN]]
+        if len(self.problems) > MOST_PROBLEMS_SHOWN:
+            shown.append(f"  (+{len(self.problems) - MOST_PROBLEMS_SHOWN} more)")
+        super().__init__("\n".join([message, *shown]))
+
+
+class JudgeError(RagftError):
+    """The judge cannot be used: it refuses, times out or never offers a legal score."""
+
+    exit_code = 5

@@ -1,0 +1,51 @@
+"""The message that asks a model for an answer."""
+
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+
+from ragft.errors import ConfigError
+from ragft.types import digest
+
+DEFAULT = "default"
+
+
+class AnswerPrompt:
+    """A prompt template for questions with passages, and the one for questions without."""
+
+    def __init__(self, with_passages: str, without_passages: str) -> None:
+        """Check that each placeholder stands in its template.
+
+        Raises:
+            ConfigError: If a template misses ``$question`` or ``$passages``.
+        """
+        for text, names in ((with_passages, ("$passages", "$question")), (without_passages, ("$question",))):
+            if missing := [name for name in names if name not in text]:
+                raise ConfigError(f"the prompt template misses {', '.join(missing)}: {text[:80]!r}")
+        self._with = Template(with_passages.strip())
+        self._without = Template(without_passages.strip())
+        self.sha256 = digest([with_passages.strip(), without_passages.strip()])
+
+    def render(self, question: str, passages: Sequence[str]) -> str:
+        """Return the user message: the passages numbered from 1, then the question."""
+        if not passages:
+            return self._without.safe_substitute(question=question)
+        numbered = "\n\n".join(f"[{number}] {text}" for number, text in enumerate(passages, 1))
+        return self._with.safe_substitute(passages=numbered, question=question)
+
+
+def load_answer_prompt(name_or_path: str = DEFAULT) -> AnswerPrompt:
+    """Return the built-in template, or a user's file for questions with passages.
+
+    Raises:
+        ConfigError: If the file cannot be read or misses a placeholder.
+    """
+    built_in = files("ragft.prompts")
+    without = (built_in / "answer_no_passages.txt").read_text(encoding="utf-8")
+    if name_or_path == DEFAULT:
+        return AnswerPrompt((built_in / "answer.txt").read_text(encoding="utf-8"), without)
+    try:
+        return AnswerPrompt(Path(name_or_path).read_text(encoding="utf-8"), without)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"prompt template {name_or_path} cannot be read: {error}; use 'default' or a text file with $passages and $question") from error

@@ -1,0 +1,155 @@
+"""The nouns of ragft, as frozen records that every layer shares."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, get_args
+
+Split = Literal["train", "dev", "test", "confirm", "test_seen"]
+SPLITS: tuple[Split, ...] = get_args(Split)
+
+Context = Literal["none", "retrieved", "oracle", "oracle_distractors"]
+CONTEXTS: tuple[Context, ...] = get_args(Context)
+
+
+def digest(value: Any) -> str:  # noqa: ANN401 - anything JSON can hold
+    """Return the sha256 of ``value`` as canonical JSON (sorted keys, no blanks, UTF-8), 64 hex digits.
+
+    Lone surrogates, which UTF-8 cannot hold, are hashed as their escapes.
+    """
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A text of the collection, as the user gave it; paragraphs are non-empty."""
+
+    id: str
+    title: str
+    paragraphs: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """The paragraphs, joined by blank lines."""
+        return "\n\n".join(self.paragraphs)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question with what is known about its answer.
+
+    Attributes:
+        references: Accepted answers, best first; at least one.
+        documents: Ids of the documents it was asked about; the clusters of every statistic.
+        evidence: Texts of the documents that hold the answer; empty when unknown.
+        kind: What form of question it is, a slice of the results ("extractive", "yes_no", ...).
+        answerable: False when the documents do not hold the answer.
+        split: The split the data set itself assigns, or None.
+        metadata: What the data set says beyond this (JSON values only); never shown to a model.
+    """
+
+    id: str
+    text: str
+    references: tuple[str, ...]
+    documents: tuple[str, ...] = ()
+    evidence: tuple[str, ...] = ()
+    kind: str = ""
+    answerable: bool = True
+    split: Split | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Documents and questions under a name; the sha256 of the content is its identity."""
+
+    name: str
+    documents: tuple[Document, ...]
+    questions: tuple[Question, ...]
+
+    @property
+    def sha256(self) -> str:
+        """The identity of the content: independent of order, file layout and name."""
+        return digest(
+            {
+                "documents": sorted((asdict(d) for d in self.documents), key=lambda d: d["id"]),
+                "questions": sorted((asdict(q) for q in self.questions), key=lambda q: q["id"]),
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """The unit retrieved: a piece of one document.
+
+    Attributes:
+        id: sha256 of document id, position and text.
+        position: Its rank among the document's passages, from 0.
+    """
+
+    id: str
+    document_id: str
+    position: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a model generated for one question in one context.
+
+    Attributes:
+        key: Hash of everything that made it (model, messages, generation settings).
+        prompt: The rendered user message.
+        passages: Ids of the passages that were in the prompt, in order.
+        dropped_passages: How many retrieved passages did not fit the context window.
+        cut: True when generation stopped at the length limit.
+    """
+
+    key: str
+    question_id: str
+    text: str
+    prompt: str
+    passages: tuple[str, ...] = ()
+    prompt_tokens: int = 0
+    tokens: int = 0
+    dropped_passages: int = 0
+    cut: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """One reply of the judge to one rendered message.
+
+    Attributes:
+        key: Hash of judge, rendered message, estimator and repeat.
+        value: The score read from the reply, or None when it is unscored.
+        mass: Probability on the legal scores before masking, or None where it is not observed.
+    """
+
+    key: str
+    repeat: int
+    reply: str
+    value: float | None
+    mass: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One answer under one criterion: the mean over its readable repeats.
+
+    Attributes:
+        value: The score in the criterion's range, or None when no repeat could be read.
+        reason: The judge's reasoning of the first readable repeat.
+        n_scored: Repeats that were read.
+        n_unscored: Repeats that were not.
+        spread: Standard deviation between readable repeats (0.0 with one).
+    """
+
+    criterion: str
+    value: float | None
+    reason: str = ""
+    n_scored: int = 0
+    n_unscored: int = 0
+    spread: float = 0.0
