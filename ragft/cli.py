@@ -1,0 +1,60 @@
+"""From a params dataclass to a click command, and from an error to its exit code."""
+
+import dataclasses
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from ragft.errors import RagftError
+from ragft.params import Params
+
+
+class Number(click.ParamType):
+    """A number whose error names the way out; click's own float takes ``nan`` without a word."""
+
+    def __init__(self, kind: type[int] | type[float]) -> None:
+        self.kind = kind
+        self.name = kind.__name__
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | float:  # noqa: ANN401
+        """Return the number, or fail naming what was given."""
+        try:
+            return self.kind(value)
+        except ValueError:
+            self.fail(f"{value!r} is not {'a whole number' if self.kind is int else 'a number'}", param, ctx)
+
+
+TYPES: dict[type, click.ParamType] = {str: click.STRING, int: Number(int), float: Number(float), bool: click.BOOL}
+
+
+def step_command[P: Params](name: str, params_type: type[P], main: Callable[[P], None]) -> click.Command:
+    """Return the command of a step: an option for each field, ``main`` called with the checked params.
+
+    A `RagftError` is printed without a traceback and ends the process with its exit code; anything
+    else keeps its traceback.
+    """
+
+    def run(**values: Any) -> None:  # noqa: ANN401
+        try:
+            main(params_type(**values))
+        except RagftError as error:
+            click.echo(f"ragft {name}: {error}", err=True)
+            sys.exit(error.exit_code)
+
+    options: list[click.Parameter] = []
+    for spec in dataclasses.fields(params_type):
+        kind = TYPES[type(spec.default)]
+        choices = spec.metadata["choices"]
+        options.append(
+            click.Option(
+                [f"--{spec.name}", spec.name],
+                type=kind,
+                default=spec.default,
+                show_default=True,
+                metavar="|".join(choices) if choices else None,
+                help=spec.metadata["help"],
+            )
+        )
+    return click.Command(name, params=options, callback=run, help=params_type.__doc__)

@@ -1,0 +1,165 @@
+"""The parameters of every step: one frozen dataclass each, the only place of names, types, defaults and help.
+
+The click options and the check of MLproject are made from these fields. A field's type is str, int,
+float or bool; `choices` and bounds stand in its metadata and are checked on construction.
+"""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ragft.errors import ConfigError
+from ragft.types import CONTEXTS, SPLITS
+
+METHODS = ("lora", "qlora", "dora", "ia3", "prompt_tuning")
+FORMATS = ("closed_book", "retrieved", "oracle", "raft")
+QUANTIZATIONS = ("none", "nf4", "int8", "int4")
+ESTIMATORS = ("sampled", "expected", "expected_no_rationale")
+COLLECTIONS = ("split", "all")
+
+
+def param(
+    default: Any,  # noqa: ANN401 - str, int, float or bool
+    help: str,  # noqa: A002 - click's word
+    *,
+    choices: Sequence[str] = (),
+    minimum: float | None = None,
+    maximum: float | None = None,
+) -> Any:  # noqa: ANN401 - what dataclasses.field returns
+    """Return a dataclass field with its help text and what values it takes."""
+    metadata = {"help": help, "choices": tuple(choices), "minimum": minimum, "maximum": maximum}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Params:
+    """The base of every step's parameters; checks each value against its field's metadata."""
+
+    def __post_init__(self) -> None:
+        """Check every value.
+
+        Raises:
+            ConfigError: Naming the parameter, its value and what is accepted.
+        """
+        for spec in dataclasses.fields(self):
+            _check(spec.name, getattr(self, spec.name), spec.metadata)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return name -> value, in the order of the fields."""
+        return dataclasses.asdict(self)
+
+    def pick[P: "Params"](self, other: type[P], **changes: Any) -> P:  # noqa: ANN401
+        """Return the parameters of another step, taking from here every one they share."""
+        names = {spec.name for spec in dataclasses.fields(other)}
+        shared = {name: value for name, value in self.as_dict().items() if name in names}
+        return other(**{**shared, **changes})
+
+
+def _check(name: str, value: Any, metadata: Any) -> None:  # noqa: ANN401
+    choices, low, high = metadata["choices"], metadata["minimum"], metadata["maximum"]
+    if choices and value not in choices:
+        raise ConfigError(f"{name} is {value!r}, expected one of: {', '.join(choices)}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(f"{name} is {value}, expected a finite number")
+    if low is not None and value < low:
+        raise ConfigError(f"{name} is {value}, expected at least {low}")
+    if high is not None and value > high:
+        raise ConfigError(f"{name} is {value}, expected at most {high}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataParams(Params):
+    """Which data, cut and embedded how: shared by every step, so each can prepare what is missing."""
+
+    dataset: str = param("telecom", "telecom, qasper, rows, or a hub name such as allenai/qasper")
+    path: str = param("", "file or folder of the data set; empty: the latest prepared data of that name")
+    documents: str = param("", "file or folder of the documents, for data sets that do not carry their own")
+    data_seed: int = param(0, "seed of the split into train, dev, test and confirm, and of generated data", minimum=0)
+    chunk_chars: int = param(0, "most characters of a passage; 0: 400 for telecom, else 1500", minimum=0)
+    embedder: str = param("default", "sentence-transformers name or path; default: the all-MiniLM-L6-v2 that is installed")
+    top_k: int = param(5, "passages retrieved for a question", minimum=1)
+    collection: str = param(
+        "split", "where passages come from: the documents of a split's own questions, or all documents", choices=COLLECTIONS
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaseParams(DataParams):
+    """The base model that adapters are made for."""
+
+    base: str = param("pocket", "base model: pocket, a hub name or a local path")
+    revision: str = param("", "revision of a hub model; empty: its main branch")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrepareParams(DataParams):
+    """Load, split, cut into passages, embed, and freeze what is retrieved."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinetuneParams(BaseParams):
+    """Train an adapter and register it as a version beside its base."""
+
+    samples: int = param(200, "question-answer pairs from the train split; smaller sets lie inside larger ones", minimum=1)
+    method: str = param("lora", "how the base is adapted", choices=METHODS)
+    format: str = param("closed_book", "what the model sees beside the question; closed_book is the published way", choices=FORMATS)
+    epochs: int = param(3, "passes over the samples", minimum=1)
+    batch_size: int = param(8, "examples in one forward pass", minimum=1)
+    gradient_accumulation_steps: int = param(1, "batches in one optimiser step", minimum=1)
+    learning_rate: float = param(2e-4, "peak learning rate", minimum=0.0, maximum=1.0)
+    lora_rank: int = param(16, "rank of the LoRA matrices", minimum=1)
+    lora_alpha: int = param(32, "scale of the LoRA update, over the rank", minimum=1)
+    lora_dropout: float = param(0.05, "dropout on the LoRA input", minimum=0.0, maximum=0.99)
+    target_modules: str = param("all-linear", "modules that are adapted: all-linear, or names joined by commas")
+    max_length: int = param(1536, "most tokens of one example; longer ones lose whole passages", minimum=16)
+    raft_without_golden: float = param(0.2, "raft: share of examples without the golden passage", minimum=0.0, maximum=1.0)
+    seed: int = param(0, "seed of the subset, the order and the adapter's initial weights", minimum=0)
+    allow_low_hit_rate: bool = param(False, "train although retrieval is much worse on train than on the evaluation (recorded)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateParams(BaseParams):
+    """Retrieve, generate, judge; the results are a run, and the base a version."""
+
+    model: str = param("base", "base, or a registered version: models:/<name>@challenger, models:/<name>/3")
+    answers: str = param("", "file of answers made elsewhere (input, output, expected_output, context); empty: generate")
+    split: str = param("test", "which questions", choices=SPLITS)
+    context: str = param("retrieved", f"what the model sees, joined by commas: {', '.join(CONTEXTS)}")
+    questions: int = param(0, "how many questions; 0: all of the split", minimum=0)
+    prompt: str = param("default", "prompt template: default, or a file with $passages and $question")
+    quantization: str = param("none", "how the weights are held while generating", choices=QUANTIZATIONS)
+    max_new_tokens: int = param(128, "most tokens of an answer", minimum=1)
+    judge: str = param("base", "judge model: base (the model under test's own base), none, a hub name or a path")
+    criteria: str = param("accuracy,completeness", "criteria joined by commas: built-in names or .md files")
+    estimator: str = param("sampled", "how a score is estimated from the judge", choices=ESTIMATORS)
+    repeats: int = param(10, "judgements an answer and criterion, for the sampled estimator", minimum=1)
+    judge_max_new_tokens: int = param(200, "most tokens of one reply of the judge", minimum=1)
+
+    def contexts(self) -> tuple[str, ...]:
+        """Return the contexts asked for, in the asked order.
+
+        Raises:
+            ConfigError: If one does not exist or is named twice.
+        """
+        return _listed("context", self.context, CONTEXTS)
+
+    def __post_init__(self) -> None:
+        """Check the lists too, so that a typing error costs no work."""
+        super().__post_init__()
+        self.contexts()
+
+
+def _listed(name: str, value: str, allowed: Sequence[str]) -> tuple[str, ...]:
+    items = tuple(item.strip() for item in value.split(",") if item.strip())
+    if not items or len(set(items)) < len(items) or not set(items) <= set(allowed):
+        raise ConfigError(f"{name} is {value!r}, expected some of {', '.join(allowed)}, joined by commas, each once")
+    return items
+
+
+STEPS: dict[str, type[Params]] = {
+    "prepare": PrepareParams,
+    "finetune": FinetuneParams,
+    "evaluate": EvaluateParams,
+}
