@@ -3,15 +3,17 @@
 import dataclasses
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
 from ragft.errors import RagftError
 from ragft.params import Params
 
+P = TypeVar("P", bound=Params)
 
-class Number(click.ParamType):
+
+class Number(click.ParamType[int | float]):
     """A number whose error names the way out; click's own float takes ``nan`` without a word."""
 
     def __init__(self, kind: type[int] | type[float]) -> None:
@@ -26,10 +28,10 @@ class Number(click.ParamType):
             self.fail(f"{value!r} is not {'a whole number' if self.kind is int else 'a number'}", param, ctx)
 
 
-TYPES: dict[type, click.ParamType] = {str: click.STRING, int: Number(int), float: Number(float), bool: click.BOOL}
+TYPES: dict[type, click.ParamType[Any]] = {str: click.STRING, int: Number(int), float: Number(float), bool: click.BOOL}
 
 
-def step_command[P: Params](name: str, params_type: type[P], main: Callable[[P], None]) -> click.Command:
+def step_command(name: str, params_type: type[P], main: Callable[[P], None]) -> click.Command:
     """Return the command of a step: an option for each field, ``main`` called with the checked params.
 
     A `RagftError` is printed without a traceback and ends the process with its exit code; anything

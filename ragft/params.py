@@ -8,7 +8,7 @@ import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from ragft.errors import ConfigError
 from ragft.types import CONTEXTS, SPLITS
@@ -18,6 +18,8 @@ FORMATS = ("closed_book", "retrieved", "oracle", "raft")
 QUANTIZATIONS = ("none", "nf4", "int8", "int4")
 ESTIMATORS = ("sampled", "expected", "expected_no_rationale")
 COLLECTIONS = ("split", "all")
+
+P = TypeVar("P", bound="Params")
 
 
 def param(
@@ -50,7 +52,7 @@ class Params:
         """Return name -> value, in the order of the fields."""
         return dataclasses.asdict(self)
 
-    def pick[P: "Params"](self, other: type[P], **changes: Any) -> P:  # noqa: ANN401
+    def pick(self, other: type[P], **changes: Any) -> P:  # noqa: ANN401
         """Return the parameters of another step, taking from here every one they share."""
         names = {spec.name for spec in dataclasses.fields(other)}
         shared = {name: value for name, value in self.as_dict().items() if name in names}
@@ -78,10 +80,14 @@ class DataParams(Params):
     documents: str = param("", "file or folder of the documents, for data sets that do not carry their own")
     data_seed: int = param(0, "seed of the split into train, dev, test and confirm, and of generated data", minimum=0)
     chunk_chars: int = param(0, "most characters of a passage; 0: 400 for telecom, else 1500", minimum=0)
-    embedder: str = param("default", "sentence-transformers name or path; default: the all-MiniLM-L6-v2 that is installed")
+    embedder: str = param(
+        "default", "sentence-transformers name or path; default: the all-MiniLM-L6-v2 that is installed"
+    )
     top_k: int = param(5, "passages retrieved for a question", minimum=1)
     collection: str = param(
-        "split", "where passages come from: the documents of a split's own questions, or all documents", choices=COLLECTIONS
+        "split",
+        "where passages come from: the documents of a split's own questions, or all documents",
+        choices=COLLECTIONS,
     )
 
 
@@ -102,9 +108,13 @@ class PrepareParams(DataParams):
 class FinetuneParams(BaseParams):
     """Train an adapter and register it as a version beside its base."""
 
-    samples: int = param(200, "question-answer pairs from the train split; smaller sets lie inside larger ones", minimum=1)
+    samples: int = param(
+        200, "question-answer pairs from the train split; smaller sets lie inside larger ones", minimum=1
+    )
     method: str = param("lora", "how the base is adapted", choices=METHODS)
-    format: str = param("closed_book", "what the model sees beside the question; closed_book is the published way", choices=FORMATS)
+    format: str = param(
+        "closed_book", "what the model sees beside the question; closed_book is the published way", choices=FORMATS
+    )
     epochs: int = param(3, "passes over the samples", minimum=1)
     batch_size: int = param(8, "examples in one forward pass", minimum=1)
     gradient_accumulation_steps: int = param(1, "batches in one optimiser step", minimum=1)
@@ -114,9 +124,13 @@ class FinetuneParams(BaseParams):
     lora_dropout: float = param(0.05, "dropout on the LoRA input", minimum=0.0, maximum=0.99)
     target_modules: str = param("all-linear", "modules that are adapted: all-linear, or names joined by commas")
     max_length: int = param(1536, "most tokens of one example; longer ones lose whole passages", minimum=16)
-    raft_without_golden: float = param(0.2, "raft: share of examples without the golden passage", minimum=0.0, maximum=1.0)
+    raft_without_golden: float = param(
+        0.2, "raft: share of examples without the golden passage", minimum=0.0, maximum=1.0
+    )
     seed: int = param(0, "seed of the subset, the order and the adapter's initial weights", minimum=0)
-    allow_low_hit_rate: bool = param(False, "train although retrieval is much worse on train than on the evaluation (recorded)")
+    allow_low_hit_rate: bool = param(
+        False, "train although retrieval is much worse on train than on the evaluation (recorded)"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +138,9 @@ class EvaluateParams(BaseParams):
     """Retrieve, generate, judge; the results are a run, and the base a version."""
 
     model: str = param("base", "base, or a registered version: models:/<name>@challenger, models:/<name>/3")
-    answers: str = param("", "file of answers made elsewhere (input, output, expected_output, context); empty: generate")
+    answers: str = param(
+        "", "file of answers made elsewhere (input, output, expected_output, context); empty: generate"
+    )
     split: str = param("test", "which questions", choices=SPLITS)
     context: str = param("retrieved", f"what the model sees, joined by commas: {', '.join(CONTEXTS)}")
     questions: int = param(0, "how many questions; 0: all of the split", minimum=0)

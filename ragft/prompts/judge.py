@@ -63,6 +63,10 @@ def render_judge_message(
     )
 
 
+def _without(fence: str, text: str) -> str:
+    return text.replace(fence, "")
+
+
 def read_score(reply: str, criterion: Criterion) -> float | None:
     """Return the number of the last score line of a reply, or None when it is unreadable.
 
