@@ -20,11 +20,11 @@ class AnswerPrompt:
         Raises:
             ConfigError: If a template misses ``$question`` or ``$passages``.
         """
-        for text, names in ((with_passages, ("$passages", "$question")), (without_passages, ("$question",))):
-            if missing := [name for name in names if name not in text]:
-                raise ConfigError(f"the prompt template misses {', '.join(missing)}: {text[:80]!r}")
         self._with = Template(with_passages.strip())
         self._without = Template(without_passages.strip())
+        for template, names in ((self._with, ("passages", "question")), (self._without, ("question",))):
+            if missing := [f"${name}" for name in names if name not in template.get_identifiers()]:
+                raise ConfigError(f"the prompt template misses {', '.join(missing)}: {template.template[:80]!r}")
         self.sha256 = digest([with_passages.strip(), without_passages.strip()])
 
     def render(self, question: str, passages: Sequence[str]) -> str:
@@ -48,4 +48,7 @@ def load_answer_prompt(name_or_path: str = DEFAULT) -> AnswerPrompt:
     try:
         return AnswerPrompt(Path(name_or_path).read_text(encoding="utf-8"), without)
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"prompt template {name_or_path} cannot be read: {error}; use 'default' or a text file with $passages and $question") from error
+        raise ConfigError(
+            f"prompt template {name_or_path} cannot be read: {error}; "
+            "use 'default' or a text file with $passages and $question"
+        ) from error

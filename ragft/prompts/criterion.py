@@ -1,8 +1,9 @@
 """A criterion: what the judge grades, its legal scores, and what it may see."""
 
+import math
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
@@ -24,8 +25,8 @@ class Criterion:
 
     Attributes:
         definition: What is graded, in prose.
-        steps: The evaluation steps (chain of thought), frozen.
-        scores: Label the judge writes -> the number it stands for, worst to best or best to worst.
+        steps: The evaluation steps (chain of thought), frozen; empty until a judge wrote them.
+        scores: Label the judge writes, one token -> the number it stands for.
         meanings: Label -> what it means, in the judge's words.
         direction: "higher" when a larger number is a better answer.
         sees: The parts of the item the judge is shown besides the answer.
@@ -42,7 +43,9 @@ class Criterion:
     @property
     def sha256(self) -> str:
         """The identity of everything the judge reads of it."""
-        return digest([self.name, self.definition, self.steps, dict(self.scores), dict(self.meanings), self.direction, self.sees])
+        return digest(
+            [self.name, self.definition, self.steps, dict(self.scores), dict(self.meanings), self.direction, self.sees]
+        )
 
     @property
     def worst(self) -> float:
@@ -58,6 +61,10 @@ class Criterion:
     def range(self) -> float:
         """The distance between the worst and the best legal score, above 0."""
         return abs(self.best - self.worst)
+
+    def with_steps(self, steps: Sequence[str]) -> "Criterion":
+        """Return the criterion with the evaluation steps that a judge wrote for it."""
+        return replace(self, steps=tuple(steps))
 
     def render(self) -> str:
         """Return the criterion as the judge reads it."""
@@ -76,7 +83,9 @@ def load_criterion(name_or_path: str) -> Criterion:
         built_in = BUILT_IN / f"{name_or_path}.md"
         if not built_in.is_file():
             names = sorted(entry.name.removesuffix(".md") for entry in BUILT_IN.iterdir() if entry.name.endswith(".md"))
-            raise ConfigError(f"criterion {name_or_path!r} does not exist: use one of {', '.join(names)}, or the path of a .md file")
+            raise ConfigError(
+                f"criterion {name_or_path!r} does not exist: use one of {', '.join(names)}, or the path of a .md file"
+            )
         return parse_criterion(built_in.read_text(encoding="utf-8"), source=name_or_path)
     try:
         text = Path(name_or_path).read_text(encoding="utf-8")
@@ -88,21 +97,21 @@ def load_criterion(name_or_path: str) -> Criterion:
 def parse_criterion(text: str, *, source: str) -> Criterion:
     """Return the criterion a file holds: YAML between two ``---`` lines, the definition, ``## Steps``.
 
+    Without ``## Steps`` the criterion has none yet; the judge writes them (`Criterion.with_steps`).
+
     Raises:
         ConfigError: Naming ``source`` and the part that is missing or wrong.
     """
-    match = re.fullmatch(r"---\n(.*?)\n---\n(.*?)\n## Steps\n(.*)", text.strip(), flags=re.DOTALL)
-    if match is None:
-        raise ConfigError(f"criterion {source}: expected YAML between two '---' lines, then the definition, then '## Steps' with a numbered list")
-    try:
-        head = yaml.safe_load(match[1])
-    except yaml.YAMLError as error:
-        raise ConfigError(f"criterion {source}: its YAML cannot be read: {error}") from error
-    if not isinstance(head, dict):
-        raise ConfigError(f"criterion {source}: its YAML must be a mapping with name, direction, sees and scores")
-    steps = tuple(re.findall(r"^\d+\. (.+)$", match[3], flags=re.MULTILINE))
-    if not steps:
-        raise ConfigError(f"criterion {source}: '## Steps' holds no line like '1. ...'")
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n").strip()
+    match = re.fullmatch(r"---\n(.*?)\n---\n(.*?)(?:\n## Steps\n(.*))?", text, flags=re.DOTALL)
+    if match is None or not match[2].strip():
+        raise _wrong(source, "expected YAML between two '---' lines, then the definition, then '## Steps' with a list")
+    head = _head(match[1], source)
+    steps = () if match[3] is None else read_steps(match[3])
+    if match[3] is not None and not steps:
+        raise _wrong(
+            source, "'## Steps' holds no line like '1. ...'; leave the heading out to let the judge write them"
+        )
     scores, meanings = _scores(head.get("scores"), source)
     return Criterion(
         name=_name(head.get("name"), source),
@@ -111,33 +120,81 @@ def parse_criterion(text: str, *, source: str) -> Criterion:
         scores=scores,
         meanings=meanings,
         direction=_one_of(head.get("direction"), ("higher", "lower"), "direction", source),
-        sees=tuple(_one_of(sight, SIGHTS, "sees", source) for sight in head.get("sees") or ()),
+        sees=_sees(head.get("sees"), source),
     )
+
+
+def read_steps(text: str) -> tuple[str, ...]:
+    """Return the steps of a numbered list, one a line; other lines are left out."""
+    return tuple(
+        " ".join(step.split()) for step in re.findall(r"^[ \t]*\d+[.)][ \t]+(\S.*)$", text, flags=re.MULTILINE)
+    )
+
+
+def _wrong(source: str, problem: str) -> ConfigError:
+    return ConfigError(f"criterion {source}: {problem}")
+
+
+def _head(text: str, source: str) -> dict[str, Any]:
+    try:
+        tree = yaml.compose(text, Loader=yaml.SafeLoader)
+        head = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise _wrong(source, f"its YAML cannot be read: {error}") from error
+    if not isinstance(head, dict):
+        raise _wrong(source, "its YAML must be a mapping with name, direction, sees and scores")
+    if repeated := _repeated_keys(tree):
+        raise _wrong(source, f"{', '.join(repeated)} stands twice in its YAML, and only the last would count")
+    if unknown := head.keys() - {"name", "direction", "sees", "scores"}:
+        raise _wrong(source, f"{sorted(map(str, unknown))} are not known; expected name, direction, sees, scores")
+    return head
+
+
+def _repeated_keys(node: yaml.Node | None) -> list[str]:
+    if not isinstance(node, yaml.MappingNode):
+        return []
+    keys = [str(key.value) for key, _ in node.value]
+    return [key for key in dict.fromkeys(keys) if keys.count(key) > 1] + [
+        key for _, value in node.value for key in _repeated_keys(value)
+    ]
 
 
 def _name(value: Any, source: str) -> str:  # noqa: ANN401 - whatever YAML held
     # MLflow takes the name into a metric key, which must be a Python identifier.
-    if not isinstance(value, str) or not value.isidentifier():
-        raise ConfigError(f"criterion {source}: name is {value!r}, expected letters, digits and underscores (it becomes a metric's name)")
+    if not isinstance(value, str) or not (value.isidentifier() and value.isascii()):
+        raise _wrong(
+            source, f"name is {value!r}, expected letters, digits and underscores (it becomes a metric's name)"
+        )
     return value
+
+
+def _sees(value: Any, source: str) -> tuple[Sight, ...]:  # noqa: ANN401
+    if not isinstance(value, list | None):
+        raise _wrong(source, f"sees is {value!r}, expected a list of {', '.join(SIGHTS)}")
+    seen: list[Sight] = [_one_of(sight, SIGHTS, "sees", source) for sight in value or ()]
+    return tuple(dict.fromkeys(seen))
 
 
 def _one_of(value: Any, allowed: tuple[str, ...], key: str, source: str) -> Any:  # noqa: ANN401
     if value not in allowed:
-        raise ConfigError(f"criterion {source}: {key} holds {value!r}, expected {' or '.join(allowed)}")
+        raise _wrong(source, f"{key} holds {value!r}, expected {' or '.join(allowed)}")
     return value
 
 
 def _scores(value: Any, source: str) -> tuple[dict[str, float], dict[str, str]]:  # noqa: ANN401
     if not isinstance(value, dict) or len(value) < 2:
-        raise ConfigError(f'criterion {source}: scores must list at least two labels, like "1": {{value: 1, means: Poor}}')
+        raise _wrong(source, 'scores must list at least two labels, like "1": {value: 1, means: Poor}')
     scores: dict[str, float] = {}
     meanings: dict[str, str] = {}
     for label, entry in value.items():
-        if not isinstance(entry, dict) or not isinstance(entry.get("value"), (int, float)) or isinstance(entry.get("value"), bool):
-            raise ConfigError(f"criterion {source}: score {label!r} is {entry!r}, expected {{value: <number>, means: <words>}}")
-        scores[str(label)] = float(entry["value"])
-        meanings[str(label)] = str(entry.get("means", ""))
-    if len(set(scores.values())) != len(scores):
-        raise ConfigError(f"criterion {source}: two labels stand for the same number: {scores}")
+        # YAML reads a bare yes, no or 1.0 as something else than the text.
+        if isinstance(label, bool) or not isinstance(label, str | int) or not re.fullmatch(r"\w+", str(label)):
+            raise _wrong(source, f"score label {label!r} must be one word or number, in quotes")
+        number = entry.get("value") if isinstance(entry, dict) else None
+        if not isinstance(number, int | float) or isinstance(number, bool) or not math.isfinite(number):
+            raise _wrong(source, f"score {label!r} is {entry!r}, expected {{value: <number>, means: <words>}}")
+        scores[str(label)] = float(number)
+        meanings[str(label)] = str(entry.get("means") or "")
+    if len(set(scores.values())) != len(value) or len({label.casefold() for label in scores}) != len(value):
+        raise _wrong(source, f"two labels are alike or stand for the same number: {scores}")
     return scores, meanings

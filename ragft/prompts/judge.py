@@ -1,17 +1,28 @@
 """The message that asks a judge for a score, safe from what it quotes.
 
 Constant text comes first, then the item, then the criterion, so several criteria share one
-prefix. Every quoted part stands after a fence that whoever wrote it could not know.
+prefix. Every quoted part stands after a fence that whoever wrote it could not know. What the judge
+replies is read in `reply.py`.
 """
 
 import hashlib
 import hmac
-import re
 from collections.abc import Sequence
 from importlib.resources import files
 from string import Template
 
 from ragft.prompts.criterion import Criterion
+from ragft.prompts.reply import read_reason, read_score
+
+__all__ = [
+    "REASON_LINE",
+    "SCORE_LINE",
+    "fence_of",
+    "read_reason",
+    "read_score",
+    "render_judge_message",
+    "without_fence",
+]
 
 _PROMPTS = files("ragft.prompts")
 _MESSAGE = Template((_PROMPTS / "judge.txt").read_text(encoding="utf-8").strip())
@@ -43,9 +54,9 @@ def render_judge_message(
     """Return the user message for one answer under one criterion.
 
     The judge sees only what ``criterion.sees`` names, and always the answer. Of several references
-    it sees all, as alternatives.
+    it sees all, as alternatives. The message depends on nothing else: the same answer to the same
+    question gives the same message whatever else came with it, so that identical answers tie.
     """
-    fence = fence_of(secret, question, answer, *references, *passages)
     parts: list[tuple[str, str]] = []
     if "question" in criterion.sees:
         parts.append(("Question", question))
@@ -54,7 +65,8 @@ def render_judge_message(
     if "reference" in criterion.sees:
         parts.append(("Reference", "\nor: ".join(references)))
     parts.append(("Answer to grade", answer))
-    item = "\n".join(f"{title} {fence}\n{_without(fence, text)}" for title, text in parts)
+    fence = fence_of(secret, *(text for _, text in parts))
+    item = "\n".join(f"{title} {fence}\n{without_fence(fence, text)}" for title, text in parts)
     return _MESSAGE.substitute(
         fence=fence,
         item=f"{item}\nEnd {fence}",
@@ -63,23 +75,8 @@ def render_judge_message(
     )
 
 
-def _without(fence: str, text: str) -> str:
-    return text.replace(fence, "")
-
-
-def read_score(reply: str, criterion: Criterion) -> float | None:
-    """Return the number of the last score line of a reply, or None when it is unreadable.
-
-    A label that was not offered makes the reply unreadable, as does more than a label on the line:
-    the last verdict counts, and a verdict that was not offered is a failure.
-    """
-    lines = re.findall(rf"^[\s*_#>-]*{SCORE_LINE[:-1]}[*_]*\s*:[*_]*\s*(.*?)[\s*_.]*$", reply, flags=re.MULTILINE | re.IGNORECASE)
-    if not lines:
-        return None
-    return criterion.scores.get(lines[-1])
-
-
-def read_reason(reply: str) -> str:
-    """Return the text before the last score line, without its ``Reason:``."""
-    head = re.split(rf"^[\s*_#>-]*{SCORE_LINE[:-1]}[*_]*\s*:", reply, flags=re.MULTILINE | re.IGNORECASE)[0]
-    return head.strip().removeprefix(REASON_LINE).strip()
+def without_fence(fence: str, text: str) -> str:
+    """Return ``text`` with the fence taken out, however often it was nested."""
+    while fence in text:  # taking one out may join the halves of another
+        text = text.replace(fence, "")
+    return text

@@ -1,0 +1,157 @@
+"""Reading a judge's reply: the last score line counts, and what was not offered is a failure.
+
+A reply may quote the answer it grades, and that answer may have been written to be quoted. So only
+a line of its own that begins with the marker is read, never a number found somewhere in prose, and
+whatever is ambiguous is unreadable: an unscored row is counted and shown, a misread one is not.
+"""
+
+import json
+import re
+import unicodedata
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal
+
+from ragft.prompts.criterion import Criterion
+
+Outcome = Literal["scored", "unreadable", "not_offered", "refused", "cut"]
+
+# A line that begins with "Score:", with the Markdown, list number and adjectives that judges put
+# around it. No ">": a quoted line is somebody else's.
+_MARKER = r"""^[ \t]*(?:[-*•#][-*•# \t]*)?(?:\d{1,2}[.)][ \t]+)?[*_"'`]*
+    (?:(?:the|my|final|overall|NAME)[ ])*score
+    [*_"'`]*[ \t]*(?:\([^()\n]*\))?[*_"'`]*[ \t]*[:=][*_`]*[ \t]*(?P<rest>.*)$"""
+_REASON = re.compile(r"^[\s*_#-]*reason(?:ing)?[*_]*\s*:[*_]*\s*", flags=re.IGNORECASE)
+_CODE_FENCE = re.compile(r"```\w*[ \t]*\n(.*?)\n?```", flags=re.DOTALL)
+_REFUSAL = re.compile(
+    r"\b(i['’]?m sorry|i am sorry|i apologi[sz]e|as an ai\b"
+    r"|i (?:can\s?not|can['’]t|won['’]t|will not|am unable to|am not able to|must decline))",
+    flags=re.IGNORECASE,
+)
+_PAIRS = {"(": ")", "[": "]", "{": "}", "<": ">", '"': '"', "'": "'", "$": "$", "“": "”"}
+# What may follow a label in the same sentence without changing it: prose with none of these.
+_TAKES_BACK = re.compile(
+    r"[\d?+%]|\b(zero|one|two|three|four|five|six|seven|eight|nine|ten|half|or|if|but|would|could|should|might|may|maybe"
+    r"|perhaps|minus|plus|not|no|never|instead|rather|unless|except|although|though|however|lower|higher)\b",
+    flags=re.IGNORECASE,
+)
+# After the end of its sentence a label stands, unless a second verdict follows.
+_SECOND_THOUGHTS = re.compile(r"\b(scores?|scored|rating|rate|wait|actually|correction|instead)\b", flags=re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What was read from a reply; ``value`` is a number only when ``outcome`` is "scored"."""
+
+    outcome: Outcome
+    value: float | None = None
+
+
+def read_verdict(reply: str, criterion: Criterion, *, cut: bool = False) -> Verdict:
+    """Return the verdict of a reply; a ``cut`` one never has any, for its last line is not known."""
+    text = _own_words(reply)
+    if cut or text is None:
+        return Verdict("cut")
+    rest = _last_score(text, criterion)
+    if rest is None:
+        return Verdict("refused" if _REFUSAL.search(text[:300]) else "unreadable")
+    if not rest:
+        return Verdict("unreadable")
+    label = _label(rest, criterion)
+    return Verdict("not_offered") if label is None else Verdict("scored", criterion.scores[label])
+
+
+def read_score(reply: str, criterion: Criterion) -> float | None:
+    """Return the number of the last score line of a reply, or None when it is unreadable."""
+    return read_verdict(reply, criterion).value
+
+
+def read_reason(reply: str) -> str:
+    """Return the text before the first score line, without its ``Reason:``."""
+    text = _own_words(reply) or ""
+    match = _marker("score").search(text)
+    return _REASON.sub("", (text[: match.start()] if match else text).strip()).strip()
+
+
+@cache
+def _marker(name: str) -> re.Pattern[str]:
+    pattern = _MARKER.replace("NAME", re.escape(name).replace("_", "[_ ]"))
+    return re.compile(pattern, flags=re.IGNORECASE | re.MULTILINE | re.VERBOSE)
+
+
+def _own_words(reply: str) -> str | None:
+    """Return the reply without thinking and code fence, or None while it is still thinking."""
+    text = "".join(sign for sign in unicodedata.normalize("NFKC", reply) if unicodedata.category(sign) != "Cf")
+    text = text.rpartition("</think>")[2]
+    if "<think>" in text:
+        return None
+    fenced = _CODE_FENCE.fullmatch(text.strip())
+    return fenced[1] if fenced else text
+
+
+def _last_score(text: str, criterion: Criterion) -> str | None:
+    """Return what stands after the last marker ("" for nothing), or None without a marker."""
+    matches = list(_marker(criterion.name).finditer(text))
+    if not matches:
+        return _json_score(text)
+    after = text[matches[-1].end() :]
+    return matches[-1]["rest"].strip() or next((line.strip() for line in after.splitlines() if line.strip()), "")
+
+
+def _json_score(text: str) -> str | None:
+    # Only a reply that is one JSON object: an object inside prose may be a quotation.
+    try:
+        value: Any = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    scores = [entry for key, entry in value.items() if key.lower() == "score"] if isinstance(value, dict) else []
+    if len(scores) != 1 or isinstance(scores[0], bool) or not isinstance(scores[0], str | int | float):
+        return None
+    return str(scores[0])
+
+
+def _label(rest: str, criterion: Criterion) -> str | None:
+    text = _unwrapped(rest)
+    for label in sorted(criterion.scores, key=len, reverse=True):
+        match = re.fullmatch(rf"{re.escape(label)}(?:\.0+)?(?P<tail>|\W.*)", text, flags=re.IGNORECASE | re.DOTALL)
+        if match and (not match["tail"] or _confirms(match["tail"].strip(), label, criterion)):
+            return label
+    return None
+
+
+def _confirms(tail: str, label: str, criterion: Criterion) -> bool:
+    """Whether what follows a label leaves it as it is: its own scale, its own meaning, harmless prose."""
+    scale = re.fullmatch(
+        r"(?:/|out of|of)\s*(\d+)(?:\.0+)?(?:\s+(?:points?|stars?))?(?P<rest>|\W.*)", tail, flags=re.DOTALL
+    )
+    if scale:
+        rest = scale["rest"].strip(" \t*_.")
+        return scale[1] == _top_of_scale(criterion) and (not rest or _confirms(scale["rest"].strip(), label, criterion))
+    words = _unwrapped(tail.lstrip("-–—:=.,;*_ \t")).casefold()
+    meant = [other for other, meaning in criterion.meanings.items() if meaning and meaning.casefold() == words]
+    if meant or words in ("", "point", "points", "star", "stars"):
+        return meant in ([], [label])
+    if re.match(r"[.;][*_]*\s", tail):
+        return not _SECOND_THOUGHTS.search(tail)
+    return tail[0] in "-–—:=,;(|[" and not _TAKES_BACK.search(tail)
+
+
+def _top_of_scale(criterion: Criterion) -> str | None:
+    """Return the label that "out of" may name, or None when the labels are no numbers."""
+    numbers = [label for label in criterion.scores if label.isascii() and label.isdigit()]
+    return max(numbers, key=int) if len(numbers) == len(criterion.scores) else None
+
+
+def _unwrapped(text: str) -> str:
+    """Return ``text`` without the full stops after it and the pairs of quotes, brackets or Markdown around it."""
+    while True:
+        inner = text.strip("*_` \t\r\n").rstrip(".,;! \t")
+        if boxed := re.fullmatch(r"\\boxed\{([^{}]*)\}", inner):
+            inner = boxed[1]
+        elif len(inner) > 2 and _PAIRS.get(inner[0]) == inner[-1] and inner[-1] not in inner[1:-1]:
+            inner = inner[1:-1]
+        elif inner.endswith(('"', "'")) and inner[-1] not in inner[:-1]:
+            inner = inner[:-1]  # opened before the marker
+        if inner == text:
+            return text
+        text = inner
