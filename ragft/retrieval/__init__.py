@@ -1,0 +1,1 @@
+"""Cuts documents into passages, embeds them and finds them again."""

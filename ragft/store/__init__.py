@@ -1,0 +1,1 @@
+"""The memory of ragft: the only place that speaks SQL."""

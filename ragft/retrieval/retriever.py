@@ -1,0 +1,127 @@
+"""Builds collections of passages and finds in them, freezing what was found."""
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from ragft.errors import ConfigError, DataError
+from ragft.retrieval.chunking import chunk
+from ragft.store.connection import Store
+from ragft.store.passages import embedded, find_collection, freeze_collection, nearest, write_passages
+from ragft.store.retrievals import freeze, frozen
+from ragft.types import Document, Passage, digest
+
+log = logging.getLogger(__name__)
+
+_PASSAGES_AT_ONCE = 512
+_QUESTIONS_AT_ONCE = 256
+
+
+class EmbeddingModel(Protocol):
+    """What retrieval needs of an embedder; `ragft.retrieval.embedding.Embedder` is one."""
+
+    id: str
+    dimension: int
+
+    def encode(
+        self, texts: Sequence[str], *, question: bool = False, on_progress: Callable[[int], None] | None = None
+    ) -> npt.NDArray[np.float32]:
+        """Return one vector for each text, n x dimension."""
+        ...
+
+
+def collection_id(embedder: EmbeddingModel, passages: Sequence[Passage], max_chars: int) -> str:
+    """Return the id of the collection of ``passages``: a hash of them, the chunk size and the embedder."""
+    return digest({"embedder": embedder.id, "max_chars": max_chars, "passages": sorted({p.id for p in passages})})
+
+
+def build_collection(
+    store: Store,
+    embedder: EmbeddingModel,
+    documents: Sequence[Document],
+    max_chars: int = 1500,
+    on_progress: Callable[[int], None] | None = None,
+) -> str:
+    """Return the id of the frozen collection of the passages of ``documents``, embedding those that have no vector.
+
+    Each batch is one transaction, so that a killed run goes on where it was; a second process waits for the first.
+    After each batch ``on_progress`` is told how many passages it had.
+
+    Raises:
+        DataError: If the documents hold no text.
+    """
+    passages = list({p.id: p for document in documents for p in chunk(document, max_chars)}.values())
+    if not passages:
+        raise DataError(f"{len(documents)} documents hold no text, so there is nothing to retrieve; check the data")
+    collection = collection_id(embedder, passages, max_chars)
+    with store.lock(f"the collection {collection[:12]}"):
+        if find_collection(store, collection) is None:
+            _embed_missing(store, embedder, passages, on_progress)
+            freeze_collection(store, collection, [p.id for p in passages], embedder.id, max_chars)
+    return collection
+
+
+def _embed_missing(
+    store: Store,
+    embedder: EmbeddingModel,
+    passages: Sequence[Passage],
+    on_progress: Callable[[int], None] | None,
+) -> None:
+    there = embedded(store, embedder.id, [p.id for p in passages])
+    # Long passages together: a batch is padded to its longest.
+    missing = sorted((p for p in passages if p.id not in there), key=lambda p: (-len(p.text), p.id))
+    for start in range(0, len(missing), _PASSAGES_AT_ONCE):
+        batch = missing[start : start + _PASSAGES_AT_ONCE]
+        write_passages(store, batch, embedder.encode([p.text for p in batch]), embedder.id)
+        if on_progress is not None:
+            on_progress(len(batch))
+
+
+class Retriever:
+    """Finds the passages of one collection that are nearest to a question, the same ones ever after."""
+
+    def __init__(self, store: Store, embedder: EmbeddingModel, collection: str) -> None:
+        """Check that the collection is there and was made with this very embedder.
+
+        Raises:
+            ConfigError: If it is not.
+        """
+        found = find_collection(store, collection)
+        if found is None:
+            raise ConfigError(f"there is no collection {collection} in the store at {store.place}; run prepare first")
+        if found.embedder != embedder.id or found.dimension != embedder.dimension:
+            raise ConfigError(
+                f"collection {collection[:12]} was embedded with {found.embedder} ({found.dimension} dimensions), and "
+                f"the embedder is {embedder.id} ({embedder.dimension}); use the embedder that prepared the data, or "
+                "run prepare again with this one"
+            )
+        self._store = store
+        self._embedder = embedder
+        self._collection = collection
+
+    def retrieve(self, questions: Sequence[str], k: int = 5) -> list[list[Passage]]:
+        """Return the ``k`` nearest passages of each question, nearest first; fewer when the collection is smaller.
+
+        What was found is frozen: a question that was asked before is answered from the store.
+
+        Raises:
+            ConfigError: If ``k`` is below 1.
+        """
+        if k < 1:
+            raise ConfigError(f"{k} passages cannot be retrieved; use 1 or more")
+        keys = {question: self._key(question, k) for question in questions}
+        found = frozen(self._store, keys.values())
+        missing = [question for question, key in keys.items() if key not in found]
+        for start in range(0, len(missing), _QUESTIONS_AT_ONCE):
+            batch = missing[start : start + _QUESTIONS_AT_ONCE]
+            neighbours = nearest(self._store, self._collection, self._embedder.encode(batch, question=True), k)
+            freeze(self._store, {keys[q]: [p for p, _ in near] for q, near in zip(batch, neighbours, strict=True)})
+        if missing:
+            found |= frozen(self._store, [keys[question] for question in missing])
+        return [list(found[keys[question]]) for question in questions]
+
+    def _key(self, question: str, k: int) -> str:
+        return digest({"collection": self._collection, "question": question, "k": k})

@@ -1,0 +1,150 @@
+"""Data sets as they were prepared: enough to load one again by its name, without the path it came from."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, get_args
+
+from ragft.errors import PrerequisiteError
+from ragft.store.connection import Cursor, Store
+from ragft.store.text import from_postgres, to_postgres
+from ragft.store.windows import window
+from ragft.types import Dataset, Document, Question, Split, digest
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """What preparing a data set settled, and what every later step starts from.
+
+    Attributes:
+        name: The data set's name.
+        dataset: The sha256 of its content.
+        settings: Everything else that made it (seed, shares, chunk size, embedder); JSON values only.
+        splits: The questions of each split, in their order.
+        collections: The id of the passage collection of each split, and of ``all``.
+    """
+
+    name: str
+    dataset: str
+    settings: Mapping[str, Any]
+    splits: Mapping[Split, tuple[Question, ...]]
+    collections: Mapping[str, str]
+
+    @property
+    def key(self) -> str:
+        """The hash of the data, its name and the settings: the same inputs give the same preparation."""
+        return preparation_key(self.name, self.dataset, self.settings)
+
+
+def preparation_key(name: str, dataset: str, settings: Mapping[str, Any]) -> str:
+    """Return the key that a preparation with these inputs has, 64 hex digits."""
+    return digest({"name": name, "dataset": dataset, "settings": dict(settings)})
+
+
+def save_dataset(store: Store, dataset: Dataset) -> None:
+    """Write the documents and questions of ``dataset`` in one transaction; what is there already stays."""
+    documents = [(digest(record), record) for record in map(asdict, dataset.documents)]
+    questions = [(digest(record), record) for record in map(asdict, dataset.questions)]
+    with store.transaction() as cursor, window("prepare.save"):
+        _insert_records(cursor, "documents", documents)
+        _insert_records(cursor, "questions", questions)
+        cursor.execute(
+            "INSERT INTO datasets (sha, name, documents, questions) VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING",
+            [dataset.sha256, to_postgres(dataset.name), [k for k, _ in documents], [k for k, _ in questions]],
+        )
+
+
+def load_dataset(store: Store, sha: str) -> Dataset:
+    """Return the data set whose content has this sha256.
+
+    Raises:
+        PrerequisiteError: If the store does not hold it.
+    """
+    with store.transaction() as cursor:
+        found = cursor.execute("SELECT name, documents, questions FROM datasets WHERE sha = %s", [sha]).fetchone()
+        if found is None:
+            raise PrerequisiteError(
+                f"the store at {store.place} holds no data set with sha256 {sha}; run prepare on its files first"
+            )
+        return Dataset(
+            name=from_postgres(found[0]),
+            documents=tuple(map(_document, _records(cursor, "documents", found[1]))),
+            questions=tuple(map(_question, _records(cursor, "questions", found[2]))),
+        )
+
+
+def save_preparation(store: Store, preparation: Preparation) -> None:
+    """Write ``preparation``; its data set must be there. One with the same key becomes the latest of its name again."""
+    questions = {
+        split: [(digest(record), record) for record in map(asdict, chosen)]
+        for split, chosen in preparation.splits.items()
+    }
+    with store.transaction() as cursor, window("prepare.save"):
+        _insert_records(cursor, "questions", [pair for pairs in questions.values() for pair in pairs])
+        cursor.execute(
+            "INSERT INTO preparations (key, name, dataset, settings, splits, collections) "
+            "VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (key) DO UPDATE SET used = clock_timestamp()",
+            [
+                preparation.key,
+                to_postgres(preparation.name),
+                preparation.dataset,
+                _ascii(dict(preparation.settings)),
+                _ascii({split: [key for key, _ in pairs] for split, pairs in questions.items()}),
+                _ascii(dict(preparation.collections)),
+            ],
+        )
+
+
+def find_preparation(store: Store, name: str = "", *, dataset: str = "", key: str = "") -> Preparation | None:
+    """Return the latest preparation of this name, data set (sha256) and key, each ignored when empty; None if none."""
+    with store.transaction() as cursor:
+        found = cursor.execute(
+            "SELECT name, dataset, settings::text, splits::text, collections::text FROM preparations "
+            "WHERE (%(name)s = '' OR name = %(name)s) AND (%(dataset)s = '' OR dataset = %(dataset)s) "
+            "AND (%(key)s = '' OR key = %(key)s) ORDER BY used DESC LIMIT 1",
+            {"name": to_postgres(name), "dataset": dataset, "key": key},
+        ).fetchone()
+        if found is None:
+            return None
+        splits = {
+            split: tuple(map(_question, _records(cursor, "questions", keys)))
+            for split, keys in json.loads(found[3]).items()
+            if split in get_args(Split)
+        }
+        return Preparation(from_postgres(found[0]), str(found[1]), json.loads(found[2]), splits, json.loads(found[4]))
+
+
+def prepared_names(store: Store) -> list[str]:
+    """Return the names of the data sets that were prepared, sorted: what a message can offer."""
+    with store.transaction() as cursor:
+        return sorted(from_postgres(name) for (name,) in cursor.execute("SELECT DISTINCT name FROM preparations"))
+
+
+def _insert_records(cursor: Cursor, table: str, records: Iterable[tuple[str, dict[str, Any]]]) -> None:
+    # In the order of their keys, so that two processes that write the same rows cannot wait for each other in a ring.
+    rows = sorted({key: _ascii(record) for key, record in records}.items())
+    cursor.executemany(f"INSERT INTO {table} (key, record) VALUES (%s, %s) ON CONFLICT DO NOTHING", rows)
+
+
+def _records(cursor: Cursor, table: str, keys: list[str]) -> list[dict[str, Any]]:
+    """Return the records of ``keys`` in the order of ``keys``."""
+    cursor.execute(
+        f"SELECT record::text FROM unnest(%s::text[]) WITH ORDINALITY AS wanted (key, rank) "
+        f"JOIN {table} USING (key) ORDER BY rank",
+        [keys],
+    )
+    return [json.loads(record) for (record,) in cursor]
+
+
+def _ascii(value: Any) -> str:  # noqa: ANN401 - anything JSON can hold
+    """Return ``value`` as JSON in ASCII, which Postgres can hold whatever text it was made of."""
+    return json.dumps(value, ensure_ascii=True, allow_nan=False)
+
+
+def _document(record: dict[str, Any]) -> Document:
+    return Document(**{**record, "paragraphs": tuple(record["paragraphs"])})
+
+
+def _question(record: dict[str, Any]) -> Question:
+    listed = {name: tuple(record[name]) for name in ("references", "documents", "evidence")}
+    return Question(**{**record, **listed})

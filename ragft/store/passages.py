@@ -1,0 +1,243 @@
+"""Passages, their vectors, and the collections made of them."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from pgvector import HalfVector
+
+from ragft.errors import ConfigError, DataError
+from ragft.store.connection import Cursor, Store
+from ragft.store.text import from_postgres, to_postgres
+from ragft.store.windows import window
+from ragft.types import Passage
+
+# A halfvec of more does not fit the 8 kB page in which it is stored inline.
+MOST_DIMENSIONS = 4000
+_QUERIES_AT_ONCE = 64
+
+Vectors = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """A frozen set of passages with the vectors of one embedder.
+
+    Attributes:
+        embedder: Id of the embedder, which names its weights.
+        max_chars: The chunk size that made the passages.
+        size: How many passages it has.
+    """
+
+    id: str
+    embedder: str
+    dimension: int
+    max_chars: int
+    size: int
+
+
+def embedded(store: Store, embedder: str, passage_ids: Iterable[str]) -> set[str]:
+    """Return those of ``passage_ids`` that have a vector of ``embedder``."""
+    with store.transaction() as cursor:
+        cursor.execute(
+            "SELECT p.id FROM unnest(%s::text[]) AS wanted (id) JOIN passages p USING (id) "
+            "JOIN vectors v ON v.passage = p.number JOIN embedders e ON e.number = v.embedder WHERE e.id = %s",
+            [list(passage_ids), to_postgres(embedder)],
+        )
+        return {str(passage) for (passage,) in cursor}
+
+
+def write_passages(store: Store, passages: Sequence[Passage], vectors: Vectors, embedder: str) -> None:
+    """Write ``passages`` with their ``vectors`` (n x d) in one transaction; what is there already stays as it is.
+
+    Raises:
+        DataError: If a vector is zero or not finite.
+        ConfigError: If the shape does not fit, or the store knows ``embedder`` with another dimension.
+    """
+    _check_vectors(passages, vectors)
+    if not passages:
+        return
+    # In the order of their ids, so that two processes that write the same rows cannot wait for each other in a ring.
+    order = sorted({passage.id: row for row, passage in enumerate(passages)}.items())
+    with store.transaction() as cursor, window("prepare.embed"):
+        number = _embedder(cursor, embedder, vectors.shape[1])
+        cursor.execute(
+            "CREATE TEMP TABLE arriving (id text, document text, position int, text text, embedding halfvec) "
+            "ON COMMIT DROP"
+        )
+        with cursor.copy("COPY arriving FROM STDIN WITH (FORMAT BINARY)") as copy:
+            copy.set_types(["text", "text", "int4", "text", "halfvec"])
+            for _, row in order:
+                passage = passages[row]
+                copy.write_row(
+                    (
+                        passage.id,
+                        to_postgres(passage.document_id),
+                        passage.position,
+                        to_postgres(passage.text),
+                        HalfVector(vectors[row]),
+                    )
+                )
+        cursor.execute(
+            "INSERT INTO passages (id, document, position, text) "
+            "SELECT id, document, position, text FROM arriving ORDER BY id ON CONFLICT DO NOTHING"
+        )
+        cursor.execute(
+            "INSERT INTO vectors (embedder, passage, embedding) SELECT %s, number, embedding "
+            "FROM arriving JOIN passages USING (id) ORDER BY id ON CONFLICT DO NOTHING",
+            [number],
+        )
+
+
+def freeze_collection(store: Store, collection: str, passage_ids: Sequence[str], embedder: str, max_chars: int) -> None:
+    """Make the collection of these passages, all of which must be embedded; one that is there already stays.
+
+    Raises:
+        DataError: If a passage has no vector of ``embedder``.
+    """
+    with store.transaction() as cursor, window("prepare.freeze"):
+        cursor.execute(
+            "INSERT INTO collections (id, embedder, max_chars, size) "
+            "SELECT %s, number, %s, %s FROM embedders WHERE id = %s ON CONFLICT DO NOTHING RETURNING number, embedder",
+            [collection, max_chars, len(set(passage_ids)), to_postgres(embedder)],
+        )
+        made = cursor.fetchone()
+        if made is None and _find_collection(cursor, collection):
+            return
+        if made is not None:
+            cursor.execute(
+                "INSERT INTO members (collection, passage) SELECT %s, p.number FROM unnest(%s::text[]) AS wanted (id) "
+                "JOIN passages p USING (id) JOIN vectors v ON v.passage = p.number AND v.embedder = %s "
+                "ON CONFLICT DO NOTHING",
+                [made[0], list(passage_ids), made[1]],
+            )
+        missing = len(set(passage_ids)) - (cursor.rowcount if made else 0)
+        if missing:
+            raise DataError(
+                f"collection {collection}: {missing} of {len(set(passage_ids))} passages have no vector of {embedder}; "
+                "embed them before the collection is frozen"
+            )
+
+
+def find_collection(store: Store, collection: str) -> Collection | None:
+    """Return the collection with this id, or None."""
+    with store.transaction() as cursor:
+        return _find_collection(cursor, collection)
+
+
+def collection_passages(store: Store, collection: str) -> list[Passage]:
+    """Return the passages of ``collection`` in the order of document and position."""
+    with store.transaction() as cursor:
+        cursor.execute(
+            "SELECT p.id, p.document, p.position, p.text FROM collections c JOIN members m ON m.collection = c.number "
+            "JOIN passages p ON p.number = m.passage WHERE c.id = %s "
+            'ORDER BY p.document COLLATE "C", p.position, p.id COLLATE "C"',
+            [collection],
+        )
+        return [_passage(*row) for row in cursor]
+
+
+def load_passages(store: Store, passage_ids: Iterable[str]) -> dict[str, Passage]:
+    """Return those of ``passage_ids`` that are there, by id."""
+    with store.transaction() as cursor:
+        cursor.execute("SELECT id, document, position, text FROM passages WHERE id = ANY(%s)", [list(passage_ids)])
+        return {row[0]: _passage(*row) for row in cursor}
+
+
+def nearest(store: Store, collection: str, vectors: Vectors, k: int) -> list[list[tuple[Passage, float]]]:
+    """Return for each row of ``vectors`` (n x d) the ``k`` nearest passages with their cosine distance in [0, 2].
+
+    The search is exact over half-precision vectors; equal distances are ordered by passage id.
+
+    Raises:
+        ConfigError: If the collection is unknown or has another dimension.
+        DataError: If a vector is zero or not finite.
+    """
+    found = find_collection(store, collection)
+    if found is None:
+        raise ConfigError(f"there is no collection {collection} in the store at {store.place}; run prepare first")
+    if vectors.ndim != 2 or vectors.shape[1] != found.dimension:
+        raise ConfigError(
+            f"query vectors have the shape {vectors.shape}; collection {collection} has {found.dimension} dimensions "
+            f"(embedder {found.embedder})"
+        )
+    problems = _bad_vectors(vectors, [f"query {row}" for row in range(len(vectors))])
+    if problems:
+        raise DataError("a vector that is zero or not finite has no neighbours", problems)
+    results: list[list[tuple[Passage, float]]] = [[] for _ in range(len(vectors))]
+    for start in range(0, len(vectors), _QUERIES_AT_ONCE):
+        batch = vectors[start : start + _QUERIES_AT_ONCE]
+        with store.transaction() as cursor:
+            cursor.execute(_NEAREST, {"collection": collection, "queries": [HalfVector(row) for row in batch], "k": k})
+            for query, distance, *passage in cursor:
+                results[start + query - 1].append((_passage(*passage), distance))
+    return results
+
+
+_NEAREST = """
+    SELECT q.rank, n.distance, n.id, n.document, n.position, n.text
+    FROM unnest(%(queries)s::halfvec[]) WITH ORDINALITY AS q (embedding, rank)
+    CROSS JOIN LATERAL (
+        SELECT p.id, p.document, p.position, p.text, v.embedding <=> q.embedding AS distance
+        FROM collections c
+        JOIN members m ON m.collection = c.number
+        JOIN vectors v ON v.embedder = c.embedder AND v.passage = m.passage
+        JOIN passages p ON p.number = v.passage
+        WHERE c.id = %(collection)s
+        ORDER BY distance, p.id COLLATE "C"
+        LIMIT %(k)s
+    ) n
+    ORDER BY q.rank, n.distance, n.id COLLATE "C"
+"""
+
+
+def _passage(passage_id: str, document: str, position: int, text: str) -> Passage:
+    return Passage(passage_id, from_postgres(document), position, from_postgres(text))
+
+
+def _find_collection(cursor: Cursor, collection: str) -> Collection | None:
+    cursor.execute(
+        "SELECT c.id, e.id, e.dimension, c.max_chars, c.size FROM collections c "
+        "JOIN embedders e ON e.number = c.embedder WHERE c.id = %s",
+        [collection],
+    )
+    row = cursor.fetchone()
+    return None if row is None else Collection(row[0], from_postgres(row[1]), row[2], row[3], row[4])
+
+
+def _embedder(cursor: Cursor, embedder: str, dimension: int) -> int:
+    """Return the number of ``embedder``, made known if need be."""
+    cursor.execute(
+        "INSERT INTO embedders (id, dimension) VALUES (%s, %s) ON CONFLICT DO NOTHING",
+        [to_postgres(embedder), dimension],
+    )
+    row = cursor.execute("SELECT number, dimension FROM embedders WHERE id = %s", [to_postgres(embedder)]).fetchone()
+    if row is None or row[1] != dimension:
+        raise ConfigError(
+            f"embedder {embedder} gives {dimension} dimensions, but its vectors in the store have {row and row[1]}; "
+            "use the embedder that prepared the data, or another home"
+        )
+    return int(row[0])
+
+
+def _check_vectors(passages: Sequence[Passage], vectors: Vectors) -> None:
+    if vectors.ndim != 2 or len(vectors) != len(passages):
+        raise ConfigError(f"{len(passages)} passages need as many vectors; got the shape {vectors.shape}")
+    if not 1 <= vectors.shape[1] <= MOST_DIMENSIONS:
+        raise ConfigError(f"vectors have {vectors.shape[1]} dimensions; the store holds 1 to {MOST_DIMENSIONS}")
+    problems = _bad_vectors(vectors, [f"passage {p.id} of document {p.document_id!r}" for p in passages])
+    if problems:
+        raise DataError("a vector that is zero or not finite cannot be searched; nothing was written", problems)
+
+
+def _bad_vectors(vectors: Vectors, names: Sequence[str]) -> list[str]:
+    """Return a line for each vector that half precision would make zero or not finite."""
+    with np.errstate(over="ignore"):
+        half = vectors.astype(np.float16)
+    finite = np.asarray(np.isfinite(half).all(axis=1))
+    usable = np.asarray(finite & half.any(axis=1))
+    return [
+        f"{names[row]}: {'zero' if finite[row] else 'not finite'}: {vectors[row][:4]}..."
+        for row in map(int, np.flatnonzero(~usable))
+    ]

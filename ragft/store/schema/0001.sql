@@ -1,0 +1,100 @@
+-- Identity is a hash of everything that made a row, so writing a row twice is harmless.
+-- Text columns hold text as ragft.store.text escapes it; `record` columns hold ASCII JSON.
+
+CREATE TABLE store (
+    secret bytea NOT NULL
+);
+
+CREATE TABLE documents (
+    key text PRIMARY KEY,
+    record json NOT NULL
+);
+
+CREATE TABLE questions (
+    key text PRIMARY KEY,
+    record json NOT NULL
+);
+
+CREATE TABLE datasets (
+    sha text PRIMARY KEY,
+    name text NOT NULL,
+    documents text[] NOT NULL,
+    questions text[] NOT NULL,
+    made timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+CREATE TABLE preparations (
+    key text PRIMARY KEY,
+    name text NOT NULL,
+    dataset text NOT NULL REFERENCES datasets,
+    settings json NOT NULL,
+    splits json NOT NULL,
+    collections json NOT NULL,
+    used timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+CREATE TABLE passages (
+    number bigint GENERATED ALWAYS AS IDENTITY UNIQUE,
+    id text PRIMARY KEY,
+    document text NOT NULL,
+    position integer NOT NULL,
+    text text NOT NULL
+);
+
+CREATE TABLE embedders (
+    number integer GENERATED ALWAYS AS IDENTITY UNIQUE,
+    id text PRIMARY KEY,
+    dimension integer NOT NULL CHECK (dimension BETWEEN 1 AND 4000)
+);
+
+-- Narrow on purpose: an exact search reads this whole table, and nothing else.
+CREATE TABLE vectors (
+    embedder integer NOT NULL REFERENCES embedders (number),
+    passage bigint NOT NULL REFERENCES passages (number),
+    embedding halfvec NOT NULL,
+    PRIMARY KEY (embedder, passage)
+);
+ALTER TABLE vectors ALTER COLUMN embedding SET STORAGE PLAIN;
+
+CREATE TABLE collections (
+    number integer GENERATED ALWAYS AS IDENTITY UNIQUE,
+    id text PRIMARY KEY,
+    embedder integer NOT NULL REFERENCES embedders (number),
+    max_chars integer NOT NULL,
+    size integer NOT NULL,
+    made timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+CREATE TABLE members (
+    collection integer NOT NULL REFERENCES collections (number),
+    passage bigint NOT NULL REFERENCES passages (number),
+    PRIMARY KEY (collection, passage)
+);
+
+CREATE TABLE retrievals (
+    key text PRIMARY KEY,
+    passages text[] NOT NULL
+);
+
+CREATE TABLE answers (
+    key text PRIMARY KEY,
+    question text NOT NULL,
+    text text NOT NULL,
+    prompt text NOT NULL,
+    passages text[] NOT NULL,
+    prompt_tokens integer NOT NULL,
+    tokens integer NOT NULL,
+    dropped_passages integer NOT NULL,
+    cut boolean NOT NULL,
+    made timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+CREATE TABLE judgements (
+    key text NOT NULL,
+    repeat integer NOT NULL,
+    reply text NOT NULL,
+    value double precision,
+    mass double precision,
+    made timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (key, repeat)
+);

@@ -1,0 +1,161 @@
+"""Opens the store: finds or starts the server, and makes or checks the schema."""
+
+import secrets
+import time
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from pgvector.psycopg import register_vector
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from ragft.errors import ConfigError, PrerequisiteError
+from ragft.store.connection import Cursor, Store, first_line
+from ragft.store.embedded import embedded_dsn
+
+SCHEMA = "ragft"
+_STEPS = tuple(sorted((Path(__file__).parent / "schema").glob("*.sql")))
+_SECONDS_TO_CONNECT = 10
+_SECONDS_TO_START = 60
+# One lock for the database, not for the schema: an extension belongs to the whole database.
+_MAKING_THE_SCHEMA = 0x7261676674
+
+
+def open_store(dsn: str | None, home: Path) -> Store:
+    """Return the store behind ``dsn``, or the one of the embedded server under ``home``/postgres.
+
+    The tables live in the schema ``ragft``; a ``search_path`` among the options of ``dsn`` names another one.
+
+    Raises:
+        ConfigError: If ``dsn`` is not a connection string.
+        PrerequisiteError: If the server cannot be reached, has no pgvector, or holds tables of another version.
+    """
+    parameters = _parse(dsn) if dsn else conninfo_to_dict(embedded_dsn(home))
+    connection = _connect(parameters, patient=not dsn)
+    try:
+        _require_pgvector(connection, _place(parameters))
+        schema = _enter_schema(connection)
+        register_vector(connection)
+        store = Store(connection, _place(parameters), schema)
+        with store.transaction() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_MAKING_THE_SCHEMA])
+            store.secret = _bring_up_to_date(cursor, store.place)
+    except BaseException:
+        connection.close()
+        raise
+    return store
+
+
+def _parse(dsn: str) -> dict[str, Any]:
+    try:
+        return conninfo_to_dict(dsn)
+    except psycopg.ProgrammingError:
+        # Neither the value nor psycopg's message is shown: both can hold the password.
+        raise ConfigError(
+            "the Postgres connection string cannot be read (it is not shown because it may hold a password); "
+            "expected postgresql://user:password@host:5432/database"
+        ) from None
+
+
+def _place(parameters: dict[str, Any]) -> str:
+    """Return where the server is, without user and password."""
+    host = parameters.get("host") or parameters.get("hostaddr") or "the default host"
+    port = f":{parameters['port']}" if parameters.get("port") else ""
+    return f"{host}{port}, database {parameters.get('dbname') or 'of the user'}"
+
+
+def _connect(parameters: dict[str, Any], *, patient: bool) -> psycopg.Connection[tuple[Any, ...]]:
+    """Connect; with ``patient``, wait for a server that was just started and still replays its log."""
+    conninfo = make_conninfo(**{"connect_timeout": _SECONDS_TO_CONNECT, "application_name": "ragft", **parameters})
+    deadline = time.monotonic() + (_SECONDS_TO_START if patient else 0)
+    while True:
+        try:
+            return psycopg.connect(conninfo, autocommit=True)
+        except psycopg.OperationalError as error:
+            if time.monotonic() < deadline and _is_starting(error):
+                time.sleep(0.2)
+                continue
+            said = first_line(error)
+            if parameters.get("password"):
+                said = said.replace(str(parameters["password"]), "***")
+            raise PrerequisiteError(
+                f"cannot connect to Postgres at {_place(parameters)}: {said}; start it, correct the connection "
+                "string in RAGFT_DSN, or unset RAGFT_DSN to use the embedded server"
+            ) from None
+
+
+def _is_starting(error: psycopg.OperationalError) -> bool:
+    text = str(error)
+    return "starting up" in text or "No such file or directory" in text or "Connection refused" in text
+
+
+def _require_pgvector(connection: psycopg.Connection[tuple[Any, ...]], place: str) -> None:
+    """Make the extension when it is missing and this user may; refuse what has no halfvec."""
+    with connection.transaction(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_MAKING_THE_SCHEMA])
+        if not cursor.execute("SELECT 1 FROM pg_extension WHERE extname = 'vector'").fetchone():
+            try:
+                cursor.execute("CREATE EXTENSION vector SCHEMA public")
+            except psycopg.Error as error:
+                raise PrerequisiteError(
+                    f"Postgres at {place} has no pgvector: {first_line(error)}; install pgvector 0.7 or newer on the "
+                    "server, then let a superuser (or, where pgvector is a trusted extension, the owner of the "
+                    "database) run CREATE EXTENSION vector"
+                ) from error
+        row = cursor.execute(
+            "SELECT extversion, string_to_array(extversion, '.')::int[] >= '{0,7}' FROM pg_extension "
+            "WHERE extname = 'vector'"
+        ).fetchone()
+        if row is None or not row[1]:
+            raise PrerequisiteError(
+                f"Postgres at {place} has pgvector {row and row[0]}, which has no halfvec; install 0.7 or newer and "
+                "run ALTER EXTENSION vector UPDATE"
+            )
+
+
+def _enter_schema(connection: psycopg.Connection[tuple[Any, ...]]) -> str:
+    """Point the connection at the schema of the tables, made if need be, and at that of pgvector; return its name."""
+    with connection.transaction(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_MAKING_THE_SCHEMA])
+        given = cursor.execute(
+            "SELECT current_schema() FROM pg_settings WHERE name = 'search_path' AND source = 'client'"
+        ).fetchone()
+        if given == (None,):
+            raise PrerequisiteError(
+                "the connection string asks for a search_path of which no schema exists; create the schema or leave "
+                "search_path out"
+            )
+        schema = given[0] if given else SCHEMA
+        cursor.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", [schema])
+        if not cursor.fetchone():
+            cursor.execute(f"CREATE SCHEMA {SCHEMA}")
+        cursor.execute(
+            "SELECT set_config('search_path', quote_ident(%s) || ', ' || quote_ident(nspname), false) "
+            "FROM pg_extension JOIN pg_namespace n ON n.oid = extnamespace WHERE extname = 'vector'",
+            [schema],
+        )
+        return str(schema)
+
+
+def _bring_up_to_date(cursor: Cursor, place: str) -> bytes:
+    """Apply the steps that the schema lacks, and return the store's secret."""
+    cursor.execute(
+        "CREATE TABLE IF NOT EXISTS schema_steps (name text PRIMARY KEY, "
+        "applied timestamptz NOT NULL DEFAULT clock_timestamp())"
+    )
+    applied = {str(name) for (name,) in cursor.execute("SELECT name FROM schema_steps")}
+    unknown = sorted(applied - {step.stem for step in _STEPS})
+    if unknown:
+        raise PrerequisiteError(
+            f"the tables at {place} were made by a newer ragft (step {unknown[-1]}; this one knows up to "
+            f"{_STEPS[-1].stem}); update ragft, or use another database or home"
+        )
+    for step in _STEPS:
+        if step.stem not in applied:
+            cursor.execute(step.read_bytes())
+            cursor.execute("INSERT INTO schema_steps (name) VALUES (%s)", [step.stem])
+    row = cursor.execute("SELECT secret FROM store").fetchone()
+    if row is None:
+        row = (secrets.token_bytes(32),)
+        cursor.execute("INSERT INTO store (secret) VALUES (%s)", row)
+    return bytes(row[0])
