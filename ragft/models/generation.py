@@ -1,0 +1,219 @@
+"""Answers, replies and distributions from a model in this process."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from ragft.errors import ConfigError
+from ragft.models import chat, decoding
+from ragft.models.loading import LoadedModel
+from ragft.types import digest
+
+CPU_BATCH_TOKENS = 8_192
+CUDA_BATCH_TOKENS = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """One reply.
+
+    Attributes:
+        text: Without special tokens and outer blanks.
+        prompt_tokens: Tokens the model read.
+        tokens: Tokens it wrote, the one that ends the reply counted.
+        cut: True when it stopped at the length limit.
+    """
+
+    text: str
+    prompt_tokens: int
+    tokens: int
+    cut: bool
+
+
+OnBatch = Callable[[list[tuple[int, Generated]]], None]
+"""Called after each batch with (index of the message, reply)."""
+
+
+class Generator:
+    """A model as a writer of answers and as a judge. Both sides of an evaluation use this one path."""
+
+    def __init__(self, loaded: LoadedModel, *, batch_tokens: int = 0, batch_rows: int = 64) -> None:
+        """Keep the model.
+
+        Args:
+            loaded: The model.
+            batch_tokens: Most tokens (prompts with their padding, and replies) in one batch; 0: by device.
+            batch_rows: Most replies in one batch.
+        """
+        self.loaded = loaded
+        self._model = loaded.model
+        self._tokenizer = loaded.tokenizer
+        self._stop = chat.stop_ids(loaded.model, loaded.tokenizer)
+        self._batch_tokens = batch_tokens or (CUDA_BATCH_TOKENS if loaded.device.startswith("cuda") else CPU_BATCH_TOKENS)
+        self._batch_rows = batch_rows
+
+    @property
+    def identity(self) -> str:
+        """The model's part of an answer's key: weights, adapter, precision and decoding, 64 hex digits."""
+        return digest([self.loaded.identity, "greedy"])
+
+    def generate(self, messages: Sequence[str], max_new_tokens: int, on_batch: OnBatch | None = None) -> list[Generated]:
+        """Return the likeliest reply to each message, in their order; batches run in order of length, long first.
+
+        Raises:
+            ConfigError: If a prompt and its reply do not fit the context window (see `fit_passages`).
+        """
+        prompts = [chat.prompt_ids(self._tokenizer, message) for message in messages]
+        self._check_fits(prompts, max_new_tokens)
+        found: dict[int, Generated] = {}
+        for batch in self._batches([len(prompt) for prompt in prompts], max_new_tokens, repeats=1):
+            asked = [prompts[index] for index in batch]
+            replies = decoding.decode(
+                self._model, asked, repeats=1, max_new_tokens=max_new_tokens, stop=self._stop, choose=decoding.greedy
+            )
+            made = [(index, self._reply(prompts[index], reply)) for index, reply in zip(batch, replies, strict=True)]
+            found.update(made)
+            if on_batch is not None:
+                on_batch(made)
+        return [found[index] for index in range(len(messages))]
+
+    def fit_passages(
+        self, question: str, passages: Sequence[str], render: Callable[[str, Sequence[str]], str], max_new_tokens: int
+    ) -> int:
+        """Return how many of the passages fit with the question and its answer; whole ones are dropped from the end.
+
+        Raises:
+            ConfigError: If the question does not fit even without passages.
+        """
+        room = self.loaded.context_window - max_new_tokens
+        for kept in range(len(passages), -1, -1):
+            if len(chat.prompt_ids(self._tokenizer, render(question, passages[:kept]))) <= room:
+                return kept
+        raise ConfigError(
+            f"the question {question[:60]!r} alone does not fit: the context window of {self.loaded.name} has "
+            f"{self.loaded.context_window} tokens, of which {max_new_tokens} are kept for the answer (max_new_tokens)"
+        )
+
+    def sample(
+        self,
+        prompts: Sequence[str],
+        prefix: str,
+        n: int,
+        max_new_tokens: int,
+        temperature: float,
+        seeds: Sequence[Sequence[int]],
+    ) -> list[list[str]]:
+        """Return ``n`` sampled replies to each prompt, without ``prefix``, which every reply begins with.
+
+        Each prompt is read once. ``seeds[i][j]`` alone decides reply j to prompt i, whatever the batches are.
+
+        Raises:
+            ConfigError: If a prompt does not fit, the temperature is not above 0, or seeds are missing.
+        """
+        if temperature <= 0:
+            raise ConfigError(f"temperature is {temperature}, expected a number above 0")
+        if len(seeds) != len(prompts) or any(len(row) != n for row in seeds):
+            raise ConfigError(f"expected {n} seeds for each of {len(prompts)} prompts")
+        begin = chat.reply_ids(self._tokenizer, prefix)
+        asked = [[*chat.prompt_ids(self._tokenizer, prompt), *begin] for prompt in prompts]
+        self._check_fits(asked, max_new_tokens)
+        found: dict[int, list[str]] = {}
+        for batch in self._batches([len(ids) for ids in asked], max_new_tokens, repeats=n):
+            choose = decoding.sampler([seed for index in batch for seed in seeds[index]], temperature, max_new_tokens)
+            replies = decoding.decode(
+                self._model,
+                [asked[index] for index in batch],
+                repeats=n,
+                max_new_tokens=max_new_tokens,
+                stop=self._stop,
+                choose=choose,
+            )
+            for position, index in enumerate(batch):
+                own = replies[position * n : (position + 1) * n]
+                found[index] = [self._text(reply) for reply in own]
+        return [found[index] for index in range(len(prompts))]
+
+    def score_distribution(
+        self, prompts: Sequence[str], prefix: str | Sequence[str], labels: Sequence[str]
+    ) -> tuple[list[list[float]], list[float]]:
+        """Return how likely each label follows each prompt and the beginning of a reply.
+
+        Args:
+            prompts: User messages.
+            prefix: Beginning of the reply, one for all or one each.
+            labels: Each must be one token after the prefix, with or without the blank before it.
+
+        Returns:
+            Probabilities over the labels, summing to 1, [prompts, labels]; and the probability that
+            all labels had together before the rest was masked, [prompts], each in [0, 1].
+
+        Raises:
+            ConfigError: If a label is not exactly one token of its own, or a prompt does not fit.
+        """
+        prefixes = [prefix] * len(prompts) if isinstance(prefix, str) else list(prefix)
+        read = {text: self._label_ids(text, labels) for text in set(prefixes)}
+        asked = [[*chat.prompt_ids(self._tokenizer, p), *read[t][0]] for p, t in zip(prompts, prefixes, strict=True)]
+        self._check_fits(asked, 1)
+        probabilities: list[list[float]] = [[] for _ in prompts]
+        masses = [0.0] * len(prompts)
+        for batch in self._batches([len(ids) for ids in asked], 1, repeats=1):
+            with torch.no_grad():
+                logits, _, _ = decoding.read_prompts(self._model, [asked[i] for i in batch], keep_cache=False)
+                logs = torch.log_softmax(logits.double(), -1).cpu()
+            for row, index in enumerate(batch):
+                legal = logs[row, read[prefixes[index]][1]]
+                probabilities[index] = torch.softmax(legal, -1).tolist()
+                masses[index] = min(1.0, float(legal.exp().sum()))
+        return probabilities, masses
+
+    def _label_ids(self, prefix: str, labels: Sequence[str]) -> tuple[list[int], list[int]]:
+        """Return the tokens all labelled replies share, and the one token of each label after them.
+
+        "Score: 4" is read as a whole, so the blank lies in the label's token or in the shared ones,
+        as the tokenizer has it.
+        """
+        whole = [chat.reply_ids(self._tokenizer, f"{prefix.rstrip()} {label}".lstrip()) for label in labels]
+        shared = 0
+        while all(len(ids) > shared and ids[shared] == whole[0][shared] for ids in whole):
+            shared += 1
+        after = [ids[shared:] for ids in whole]
+        if wrong := [label for label, ids in zip(labels, after, strict=True) if len(ids) != 1]:
+            pieces = self._tokenizer.convert_ids_to_tokens(after[labels.index(wrong[0])])
+            raise ConfigError(
+                f"label {wrong[0]!r} is {len(pieces)} tokens after {prefix!r} for the tokenizer of {self.loaded.name} "
+                f"({pieces}), expected one token of its own: use labels such as single digits, or the sampled estimator"
+            )
+        return whole[0][:shared], [ids[0] for ids in after]
+
+    def _check_fits(self, prompts: Sequence[Sequence[int]], max_new_tokens: int) -> None:
+        window = self.loaded.context_window
+        longest = max((len(prompt) for prompt in prompts), default=0)
+        if longest + max_new_tokens > window:
+            raise ConfigError(
+                f"a prompt of {longest} tokens and a reply of {max_new_tokens} do not fit the context window of "
+                f"{self.loaded.name}, {window} tokens: use fewer or shorter passages, or a smaller max_new_tokens"
+            )
+
+    def _batches(self, lengths: Sequence[int], new_tokens: int, repeats: int) -> Iterator[list[int]]:
+        """Yield the indices of each batch, longest prompts first, so that memory is short at once or never."""
+        batch: list[int] = []
+        order = sorted(range(len(lengths)), key=lambda index: (-lengths[index], index))
+        for index in order:
+            rows = (len(batch) + 1) * repeats
+            longest = lengths[batch[0]] if batch else 0
+            if batch and (rows > max(self._batch_rows, repeats) or rows * (longest + new_tokens) > self._batch_tokens):
+                yield batch
+                batch = []
+            batch.append(index)
+        if batch:
+            yield batch
+
+    def _reply(self, prompt: Sequence[int], reply: Sequence[int]) -> Generated:
+        return Generated(self._text(reply), len(prompt), len(reply), reply[-1] not in self._stop)
+
+    def _text(self, reply: Sequence[int]) -> str:
+        text = self._tokenizer.decode(reply, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        if self._tokenizer.chat_template is None:
+            text = text.split(chat.PLAIN_STOP, 1)[0]
+        return str(text).strip()

@@ -1,0 +1,239 @@
+"""Loading base models and adapters: safetensors only, no foreign code, identity checked."""
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from peft import PeftModel
+from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, PreTrainedTokenizerBase
+
+from ragft.errors import ConfigError, PrerequisiteError
+from ragft.models.fingerprint import fingerprint_weights, verify_manifest, write_manifest
+from ragft.models.resolve import PICKLES, check_base
+from ragft.types import digest
+
+Quantization = Literal["none", "nf4", "int8", "int4"]
+DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
+ADAPTER_WEIGHTS = "adapter_model.safetensors"
+LINEAGE = "ragft.json"
+UNKNOWN_WINDOW = 2048
+ACTIVE_DIFFERENCE = 1e-6
+PROBES = ("What is asked here?", "Name one thing.", "1 2 3")
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A causal language model in memory, with everything that decides what it writes.
+
+    Attributes:
+        model: The transformers model, or the PEFT model around it.
+        fingerprint: Identity of the base's weights, configuration and tokenizer.
+        context_window: Most tokens of prompt and answer together.
+        adapter: Identity of the adapter (its manifest's sha256); empty for a base.
+    """
+
+    model: Any
+    tokenizer: PreTrainedTokenizerBase
+    name: str
+    revision: str
+    quantization: Quantization
+    dtype: str
+    device: str
+    fingerprint: str
+    context_window: int
+    adapter: str = ""
+
+    @property
+    def identity(self) -> str:
+        """The hash of all that decides which text comes out, 64 hex digits; the device is left out."""
+        return digest([self.fingerprint, self.adapter, self.quantization, self.dtype])
+
+
+def load_base(
+    name: str,
+    *,
+    revision: str = "",
+    quantization: Quantization = "none",
+    dtype: str = "auto",
+    device: str = "auto",
+) -> LoadedModel:
+    """Load a base model from a folder or from the hub's cache; nothing is downloaded.
+
+    Args:
+        name: Folder or hub name.
+        revision: Of a hub model; empty for its main branch.
+        quantization: nf4 by bitsandbytes, int8 and int4 by optimum's quanto.
+        dtype: auto is bfloat16 on CUDA and float32 elsewhere.
+        device: auto is CUDA where there is one, else the CPU.
+
+    Raises:
+        PrerequisiteError: If the base is not here, incomplete, or lacks some of its weights.
+        ConfigError: If a parameter has no such value, or the model is not a causal one.
+    """
+    files = check_base(name, revision)
+    place = _device(device)
+    kind = _dtype(dtype, place)
+    tokenizer = AutoTokenizer.from_pretrained(files.folder, local_files_only=True, trust_remote_code=False)
+    model = _load_weights(files.folder, name, quantization, kind, place)
+    return LoadedModel(
+        model=model,
+        tokenizer=tokenizer,
+        name=name,
+        revision=files.revision,
+        quantization=quantization,
+        dtype=str(kind).removeprefix("torch."),
+        device=str(place),
+        fingerprint=fingerprint_weights(files.folder),
+        context_window=_context_window(model, tokenizer),
+    )
+
+
+def load_adapter(base: LoadedModel, folder: Path) -> LoadedModel:
+    """Return the base with an adapter on top. It changes ``base.model``: use `without_adapter` to take it off.
+
+    Raises:
+        PrerequisiteError: If a file of the adapter was changed, or it belongs to another base.
+    """
+    if base.adapter:
+        raise ConfigError(f"{base.name} already carries adapter {base.adapter[:12]}: load a fresh base for {folder}")
+    if not folder.is_dir():
+        raise PrerequisiteError(f"adapter {folder} does not exist: expected a folder with {ADAPTER_WEIGHTS}")
+    identity = verify_manifest(folder)
+    lineage = read_lineage(folder)
+    if lineage["base"]["fingerprint"] != base.fingerprint:
+        raise PrerequisiteError(
+            f"adapter {folder} was trained on base {lineage['base']['name']} with fingerprint "
+            f"{lineage['base']['fingerprint']}, but the base here is {base.name} with {base.fingerprint}: "
+            "load it on the base it belongs to"
+        )
+    pickles = [path.name for pattern in PICKLES for path in folder.glob(pattern)]
+    if pickles or not (folder / ADAPTER_WEIGHTS).is_file():
+        raise PrerequisiteError(f"adapter {folder} must hold {ADAPTER_WEIGHTS} and no pickle, found {pickles or 'none'}")
+    model = PeftModel.from_pretrained(base.model, folder, is_trainable=False)
+    model.eval()
+    return replace(base, model=model, adapter=identity)
+
+
+def without_adapter(loaded: LoadedModel) -> LoadedModel:
+    """Return the base again, its adapter taken off and forgotten; a base is returned as it is."""
+    if not isinstance(loaded.model, PeftModel):
+        return loaded
+    return replace(loaded, model=loaded.model.unload(), adapter="")
+
+
+def save_adapter(adapted: LoadedModel, folder: Path, training: dict[str, Any]) -> str:
+    """Write adapter, tokenizer, lineage and manifest; return the adapter's identity, 64 hex digits.
+
+    Args:
+        adapted: A base whose ``model`` is a PEFT model.
+        folder: Does not have to exist; files of the same names are replaced.
+        training: What is kept about how it was made (JSON values), under ``training`` in the lineage.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for config in adapted.model.peft_config.values():
+        config.base_model_name_or_path = adapted.name  # not a path of this machine's cache
+    adapted.model.save_pretrained(folder, safe_serialization=True, save_embedding_layers=False)
+    (folder / "README.md").unlink(missing_ok=True)  # PEFT's empty card
+    adapted.tokenizer.save_pretrained(folder)
+    base = {"name": adapted.name, "revision": adapted.revision, "fingerprint": adapted.fingerprint}
+    lineage = {"base": base | {"quantization": adapted.quantization, "dtype": adapted.dtype}, "training": training}
+    (folder / LINEAGE).write_text(json.dumps(lineage, indent=2, sort_keys=True), encoding="utf-8")
+    return write_manifest(folder)
+
+
+def read_lineage(folder: Path) -> dict[str, Any]:
+    """Return what an adapter folder says about its base and training.
+
+    Raises:
+        PrerequisiteError: If the file is missing or names no base.
+    """
+    path = folder / LINEAGE
+    try:
+        lineage: Any = json.loads(path.read_text(encoding="utf-8"))
+        named = lineage["base"]["name"], lineage["base"]["fingerprint"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise PrerequisiteError(f"{path} does not say which base the adapter belongs to ({error!r})") from error
+    if not all(isinstance(value, str) for value in named):
+        raise PrerequisiteError(f"{path} does not say which base the adapter belongs to: {named}")
+    return dict(lineage)
+
+
+def adapter_is_active(adapted: LoadedModel) -> bool:
+    """Return whether the adapter changes the logits of any probe prompt by more than 1e-6.
+
+    False means that the adapter was not applied, or never trained: its scores would be the base's.
+    """
+    if not isinstance(adapted.model, PeftModel):
+        return False
+    for probe in PROBES:
+        ids = torch.tensor([adapted.tokenizer.encode(probe)], device=adapted.model.device)
+        with torch.no_grad():
+            with_adapter = adapted.model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits[:, -1].float()
+            with adapted.model.disable_adapter():
+                alone = adapted.model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits[:, -1].float()
+        if not bool((with_adapter - alone).abs().max() <= ACTIVE_DIFFERENCE):
+            return True
+    return False
+
+
+def _device(device: str) -> torch.device:
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        place = torch.device(device)
+    except RuntimeError as error:
+        raise ConfigError(f"device is {device!r}, expected auto, cpu, cuda or cuda:<number>") from error
+    if place.type == "cuda" and not torch.cuda.is_available():
+        raise PrerequisiteError(f"device is {device}, but PyTorch sees no CUDA device: use cpu or auto")
+    return place
+
+
+def _dtype(dtype: str, place: torch.device) -> torch.dtype:
+    if dtype == "auto":
+        return torch.bfloat16 if place.type == "cuda" else torch.float32
+    if dtype not in DTYPES:
+        raise ConfigError(f"dtype is {dtype!r}, expected auto, {', '.join(DTYPES)}")
+    return DTYPES[dtype]
+
+
+def _load_weights(folder: Path, name: str, quantization: str, dtype: torch.dtype, place: torch.device) -> Any:  # noqa: ANN401
+    options: dict[str, Any] = {}
+    if quantization == "nf4":
+        options["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
+        )
+    try:
+        model, report = AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=dtype,
+            device_map={"": place},
+            use_safetensors=True,
+            local_files_only=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+            **options,
+        )
+    except ValueError as error:  # what transformers raises for an architecture without a causal head
+        raise ConfigError(f"base {name} cannot be loaded as a causal language model: {error}") from error
+    if absent := sorted(report["missing_keys"]) + sorted(str(key) for key in report["mismatched_keys"]):
+        raise PrerequisiteError(f"base {name}: {len(absent)} of its weights are missing or misshapen, such as {absent[0]}")
+    if quantization in ("int8", "int4"):
+        _quantize_with_quanto(model, quantization)
+    model.eval()
+    return model
+
+
+def _quantize_with_quanto(model: Any, quantization: str) -> None:  # noqa: ANN401
+    from optimum import quanto
+
+    quanto.quantize(model, weights=quanto.qint8 if quantization == "int8" else quanto.qint4, exclude="lm_head")
+    quanto.freeze(model)
+
+
+def _context_window(model: Any, tokenizer: PreTrainedTokenizerBase) -> int:  # noqa: ANN401
+    configured = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    if isinstance(configured, int) and configured > 0:
+        return configured
+    return min(int(tokenizer.model_max_length), 1_000_000) if tokenizer.model_max_length < 1e9 else UNKNOWN_WINDOW
