@@ -1,0 +1,95 @@
+"""What a loader gathers: documents and questions with unique ids, what it left out, and what is wrong."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from ragft.data.records import Problems, shown
+from ragft.errors import DataError
+from ragft.types import Dataset, Document, Question, digest
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A data set with an account of what was left out of it.
+
+    Attributes:
+        skipped: Records left out, by file and reason; a file of which everything was used is not in it.
+    """
+
+    dataset: Dataset
+    skipped: Mapping[str, Mapping[str, int]]
+
+
+class Collector:
+    """Gathers the documents and questions of one data set.
+
+    The same document or question twice (a folder that holds two layouts of one file) is kept once and counted
+    as skipped. An id that comes twice with different content is a problem for documents; questions that share
+    an id get a suffix made from their content, because official files have such ids.
+    """
+
+    def __init__(self, problems: Problems, name: str) -> None:
+        self.problems = problems
+        self.name = name
+        self.skipped: dict[str, Counter[str]] = {}
+        self._documents: dict[str, Document] = {}
+        self._questions: dict[str, list[Question]] = {}
+
+    def skip(self, file: object, reason: str, count: int = 1) -> None:
+        """Count records that are left out on purpose."""
+        self.skipped.setdefault(str(file), Counter())[reason] += count
+
+    def add_document(self, document: Document, place: str) -> None:
+        """Add a document, unless it is there already."""
+        known = self._documents.setdefault(document.id, document)
+        if known is document:
+            return
+        if known == document:
+            self.skip(_file_of(place), "the same document again")
+        else:
+            self.problems.add(place, f"is another document with the id {shown(document.id)}")
+
+    def add_question(self, question: Question, place: str) -> None:
+        """Add a question, unless it is there already."""
+        known = self._questions.setdefault(question.id, [])
+        if question in known:
+            self.skip(_file_of(place), "the same question again")
+        else:
+            known.append(question)
+
+    @property
+    def documents(self) -> Mapping[str, Document]:
+        """The documents so far, by id."""
+        return self._documents
+
+    def finish(self, source: object, expected: str) -> "Collector":
+        """Check what was gathered from ``source``.
+
+        Raises:
+            DataError: With every problem, or when there is no question at all.
+        """
+        self.problems.raise_if_any(str(source), expected)
+        if not self._questions:
+            raise DataError(f"{source} holds no question. Expected {expected}.")
+        return self
+
+    def questions(self) -> tuple[Question, ...]:
+        """Return the questions with unique ids, in the order of the file."""
+        return tuple(
+            question if len(sharing) == 1 else replace(question, id=f"{identifier}-{_content_digest(question)}")
+            for identifier, sharing in self._questions.items()
+            for question in sharing
+        )
+
+    def loaded(self) -> Loaded:
+        """Return everything gathered."""
+        return Loaded(Dataset(self.name, tuple(self._documents.values()), self.questions()), self.skipped)
+
+
+def _content_digest(question: Question) -> str:
+    return digest([question.text, question.references, question.documents, question.split])[:12]
+
+
+def _file_of(place: str) -> str:
+    return place.split(", ", 1)[0]

@@ -1,0 +1,88 @@
+"""Which files a path stands for, how each is read, and which split its name gives."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ragft.data.json_text import read_json
+from ragft.data.records import Problems, Record
+from ragft.data.tables import read_csv, read_parquet
+from ragft.errors import ConfigError, DataError
+from ragft.types import Split
+
+JSON_SUFFIXES = (".json", ".jsonl", ".ndjson", ".json.gz", ".jsonl.gz", ".ndjson.gz")
+PARQUET_SUFFIXES = (".parquet",)
+CSV_SUFFIXES = (".csv", ".tsv")
+ROW_SUFFIXES = JSON_SUFFIXES + CSV_SUFFIXES + PARQUET_SUFFIXES
+
+_SPLIT_NAMES: dict[str, Split] = {
+    "train": "train",
+    "training": "train",
+    "dev": "dev",
+    "valid": "dev",
+    "val": "dev",
+    "validation": "dev",
+    "test": "test",
+    "testing": "test",
+    "confirm": "confirm",
+    "test_seen": "test_seen",
+}
+_SPLIT_IN_NAME = re.compile(r"(?:^|[^a-z])(test_seen|train|dev|valid|validation|test|confirm)(?:[^a-z]|$)")
+
+Skipped = dict[str, Counter[str]]
+"""How many records of each file were left out, by reason."""
+
+
+def find_files(path: Path, suffixes: Sequence[str]) -> list[Path]:
+    """Return ``path`` itself, or the files below it that end in one of ``suffixes``, sorted; hidden ones left out.
+
+    Raises:
+        ConfigError: If nothing is at ``path``.
+        DataError: If the file has another ending, or the folder holds no such file.
+    """
+    if not path.exists():
+        raise ConfigError(f"path={path} does not exist. Give a file or a folder ({', '.join(suffixes)}).")
+    if path.is_dir():
+        found = [
+            file
+            for file in sorted(path.rglob("*"))
+            if file.is_file()
+            and file.name.lower().endswith(tuple(suffixes))
+            and not any(part.startswith(".") for part in file.relative_to(path).parts)
+        ]
+        if not found:
+            raise DataError(f"The folder {path} holds no file that ends in {', '.join(suffixes)}.")
+        return found
+    if not path.name.lower().endswith(tuple(suffixes)):
+        raise DataError(f"{path} ends in {path.suffix!r}, expected one of {', '.join(suffixes)}.")
+    return [path]
+
+
+def read_records(path: Path, problems: Problems) -> Iterator[Record]:
+    """Yield the records of one file, read as its ending says (JSON when it says nothing)."""
+    name = path.name.lower()
+    if name.endswith(CSV_SUFFIXES):
+        return read_csv(path, problems)
+    if name.endswith(PARQUET_SUFFIXES):
+        return read_parquet(path, problems)
+    return read_json(path, problems)
+
+
+def splits_in_names(files: Sequence[Path]) -> dict[Path, Split]:
+    """Return the split that each file's name gives; nothing unless there are at least two splits, train among them.
+
+    One file alone that happens to be called train.json is a data set to be split, not a split.
+    """
+    found = {
+        file: _SPLIT_NAMES[match[1]]
+        for file in files
+        if (match := _SPLIT_IN_NAME.search(file.name.lower())) is not None
+    }
+    given = set(found.values())
+    return found if "train" in given and len(given) > 1 else {}
+
+
+def as_split(name: str) -> Split | None:
+    """Return the split that a data set calls ``name`` ("validation" is dev), or None when it is none."""
+    return _SPLIT_NAMES.get(name.strip().lower())

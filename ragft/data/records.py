@@ -1,0 +1,195 @@
+"""A record with its place in a file, typed reading of its fields, and everything found wrong on the way."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ragft.errors import DataError
+
+SHOWN_CHARS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record as a file gives it.
+
+    Attributes:
+        value: What the file holds there: any JSON value, or a row as a dict.
+        place: Where, in words: file, record and line.
+    """
+
+    value: Any
+    place: str
+
+
+class Problems:
+    """Collects what is wrong, so that a user sees every bad record at once."""
+
+    def __init__(self) -> None:
+        self.found: list[str] = []
+
+    def add(self, place: str, what: str) -> None:
+        """Note that ``what`` is wrong at ``place``."""
+        self.found.append(f"{place}: {what}")
+
+    def raise_if_any(self, subject: str, expected: str) -> None:
+        """End the reading of ``subject`` when anything was found.
+
+        Raises:
+            DataError: With every problem; ``expected`` says what the layout asks for.
+        """
+        if self.found:
+            count = len(self.found)
+            noun = "problem" if count == 1 else "problems"
+            raise DataError(f"{subject} cannot be read: {count} {noun}. Expected {expected}.", self.found)
+
+
+class Repeated(dict[str, Any]):
+    """A JSON object in which keys come twice; the last value of each is kept, as ``json`` does."""
+
+    keys_twice: tuple[str, ...] = ()
+
+
+def shown(value: object) -> str:
+    """Return ``value`` for a message: one line, at most 60 characters, lone surrogates escaped."""
+    if isinstance(value, dict):
+        text = f"an object with {_names(value)}" if value else "an empty object"
+    elif isinstance(value, list):
+        text = f"a list of {len(value)}" if value else "an empty list"
+    elif value is None or isinstance(value, bool):
+        text = {None: "null", True: "true", False: "false"}[value]
+    elif isinstance(value, int) and value.bit_length() > 4 * SHOWN_CHARS:
+        text = f"a whole number of {value.bit_length()} bits"
+    else:
+        text = repr(value[: 2 * SHOWN_CHARS] if isinstance(value, str) else value)
+    text = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return text if len(text) <= SHOWN_CHARS else text[: SHOWN_CHARS - 3] + "..."
+
+
+def _names(value: Mapping[str, Any]) -> str:
+    names = [ascii(str(name)[:20]) for name in list(value)[:4]]
+    return ", ".join(names) + (", ..." if len(value) > len(names) else "")
+
+
+class Fields:
+    """The fields of one record, each read as the type it must have.
+
+    A wrong field is added to the problems and replaced by an empty value, so that reading goes on
+    and the remaining problems are found too; the caller raises at the end.
+    """
+
+    def __init__(self, value: object, place: str, problems: Problems, expected: str = "an object") -> None:
+        """Take ``value``; when it is no object that is a problem and the fields are empty."""
+        self.place = place
+        self.problems = problems
+        self.valid = isinstance(value, Mapping)
+        self.values: Mapping[str, Any] = value if isinstance(value, Mapping) else {}
+        if not self.valid:
+            problems.add(place, f"is {shown(value)}, expected {expected}")
+        if isinstance(value, Repeated):
+            problems.add(place, f"has the field {shown(value.keys_twice[0])} twice")
+
+    def wrong(self, name: str, expected: str) -> None:
+        """Add the problem that the field ``name`` is not what is ``expected``."""
+        if name in self.values:
+            self.problems.add(self.place, f"field {name!r} is {shown(self.values[name])}, expected {expected}")
+        elif self.valid:
+            self.problems.add(self.place, f"has no field {name!r}, expected {expected}")
+
+    def pick(self, names: Iterable[str]) -> tuple[str, Any]:
+        """Return the one of ``names`` that is there with its value, or the first name and None."""
+        names = tuple(names)
+        there = [name for name in names if self.values.get(name) is not None]
+        if len(there) > 1:
+            both = " and ".join(repr(name) for name in there)
+            self.problems.add(self.place, f"has the fields {both}, which mean the same; keep one")
+        name = there[0] if there else next((name for name in names if name in self.values), names[0])
+        return name, self.values.get(name)
+
+    def text(self, *names: str, required: bool = True) -> str:
+        """Return a text as it stands; "" when it is absent or null. A required one must not be blank."""
+        name, value = self.pick(names)
+        if value is None and not required:
+            return ""
+        if not isinstance(value, str):
+            self.wrong(name, "a text")
+            return ""
+        if required and not value.strip():
+            self.wrong(name, "a text that is not blank")
+        return value
+
+    def texts(self, *names: str) -> tuple[str, ...]:
+        """Return a list of texts; one text counts as a list of one, absent or null as none."""
+        name, value = self.pick(names)
+        if value is None:
+            return ()
+        if isinstance(value, str):
+            return (value,)
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            self.wrong(name, "a text or a list of texts" + _odd_one(value))
+            return ()
+        return tuple(value)
+
+    def identifier(self, *names: str, required: bool = True) -> str:
+        """Return an id: a text that is not blank, or a whole number of any size as its digits."""
+        name, value = self.pick(names)
+        if value is None and not required:
+            return ""
+        text = as_identifier(value)
+        if not text:
+            self.wrong(name, "an id: a text that is not blank or a whole number")
+        return text
+
+    def identifiers(self, *names: str) -> tuple[str, ...]:
+        """Return a list of ids; a single one counts as a list of one, absent or null as none."""
+        name, value = self.pick(names)
+        if value is None:
+            return ()
+        found = tuple(as_identifier(item) for item in (value if isinstance(value, list) else [value]))
+        if not all(found):
+            self.wrong(name, "an id or a list of ids: texts that are not blank or whole numbers" + _odd_one(value))
+            return ()
+        return found
+
+    def flag(self, name: str) -> bool | None:
+        """Return true, false, or None when the field is absent or null."""
+        value = self.values.get(name)
+        if value is None or isinstance(value, bool):
+            return value
+        self.wrong(name, "true, false or null")
+        return None
+
+    def whole(self, name: str) -> int | None:
+        """Return a whole number, or None (and a problem) when it is anything else."""
+        value = self.values.get(name)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+        self.wrong(name, "a whole number")
+        return None
+
+    def children(self, name: str, noun: str, *, required: bool = True) -> Iterator["Fields"]:
+        """Yield the objects of a list, each called ``noun`` and its rank from 1."""
+        value = self.values.get(name)
+        if value is None and not required:
+            return
+        if not isinstance(value, list):
+            self.wrong(name, "a list of objects")
+            return
+        for rank, item in enumerate(value, start=1):
+            yield Fields(item, f"{self.place}, {noun} {rank}", self.problems)
+
+
+def as_identifier(value: object) -> str:
+    """Return an id as text, or "" when it is none; a float is none, it has lost digits beyond 2**53."""
+    if isinstance(value, str):
+        return value if value.strip() else ""
+    if isinstance(value, int) and not isinstance(value, bool):
+        # Four thousand digits and more cannot be printed by Python; no id has a hundred.
+        return str(value) if value.bit_length() < 4096 else ""
+    return ""
+
+
+def _odd_one(value: object) -> str:
+    if not isinstance(value, list):
+        return ""
+    return next((f" (item {i} is {shown(item)})" for i, item in enumerate(value, 1) if not isinstance(item, str)), "")

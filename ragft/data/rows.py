@@ -1,0 +1,197 @@
+"""The user's own questions: one a row, in JSON lines, CSV or Parquet, with documents beside them."""
+
+import difflib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ragft.data.collector import Collector
+from ragft.data.documents import EXPECTED as EXPECTED_DOCUMENTS
+from ragft.data.documents import read_documents, split_paragraphs
+from ragft.data.files import (
+    CSV_SUFFIXES,
+    ROW_SUFFIXES,
+    as_split,
+    find_files,
+    read_records,
+    splits_in_names,
+)
+from ragft.data.records import Fields, Problems, Record, shown
+from ragft.errors import ConfigError
+from ragft.types import SPLITS, Document, Question, Split, digest
+
+NAME = "rows"
+QUESTION_NAMES = ("question", "input", "query")
+REFERENCE_NAMES = ("references", "reference", "answers", "answer", "expected_output")
+DOCUMENT_NAMES = ("documents", "document", "document_ids", "document_id", "doc_id")
+EVIDENCE_NAMES = ("evidence",)
+CONTEXT_NAMES = ("context", "contexts")
+KIND_NAMES = ("kind", "type")
+ID_NAMES = ("id", "question_id", "_id")
+# A cell of CSV is one text; where a list may stand, a JSON list of texts is read as one.
+LIST_NAMES = (
+    "references",
+    "answers",
+    "documents",
+    "document_ids",
+    "evidence",
+    "contexts",
+    "retrieval_context",
+    "retrieved_contexts",
+)
+BOOLEANS = {"true": True, "false": False}
+EXPECTED = (
+    "rows (JSON lines, CSV, Parquet) with question and answer (or references, a list), and optionally id, "
+    "documents (ids), evidence, context, kind, answerable, split"
+)
+
+
+def read(path: Path, documents: Path | None = None) -> Collector:
+    """Read questions from a file or a folder of files, and the documents beside them.
+
+    In a folder, ``documents.jsonl`` (or .csv, .parquet) or a folder ``documents`` holds the documents unless
+    ``documents`` is given, and train, dev and test in the names of the files give the splits unless a row has
+    one. A row without documents but with ``context`` (a text or a list of texts) brings its documents along.
+
+    Raises:
+        ConfigError: If a path does not exist.
+        DataError: With every bad record of questions and documents.
+    """
+    collector = Collector(Problems(), name=NAME)
+    files = find_files(path, ROW_SUFFIXES)
+    if path.is_dir():
+        beside = _documents_in(path)
+        files = [file for file in files if beside is None or not _is_within(file, beside)]
+        documents = documents or beside
+    if documents is not None:
+        for document, place in read_documents(documents, collector.problems):
+            collector.add_document(document, place)
+        collector.problems.raise_if_any(str(documents), EXPECTED_DOCUMENTS)
+    splits = splits_in_names(files)
+    with_documents = documents is not None
+    for file in files:
+        records = read_records(file, collector.problems)
+        if is_csv(file):
+            records = (Record(decode_cells(record.value), record.place) for record in records)
+        read_questions(records, collector, splits.get(file), with_documents=with_documents)
+    return collector.finish(path, EXPECTED)
+
+
+def _documents_in(folder: Path) -> Path | None:
+    """Return the documents that lie in the folder of the questions, if any."""
+    names = ["documents", *(f"documents{suffix}" for suffix in ROW_SUFFIXES)]
+    found = [folder / name for name in names if (folder / name).exists()]
+    if len(found) > 1:
+        raise ConfigError(f"{folder} holds {found[0].name} and {found[1].name}; give documents= to say which is meant.")
+    return found[0] if found else None
+
+
+def _is_within(file: Path, place: Path) -> bool:
+    return file == place or place in file.parents
+
+
+def read_questions(
+    records: Iterator[Record], collector: Collector, split: Split | None = None, *, with_documents: bool
+) -> None:
+    """Add the questions of ``records`` to the collector.
+
+    ``with_documents``: documents were given, so a row may name only those and its context is not used.
+    """
+    for record in records:
+        fields = Fields(record.value, record.place, collector.problems, "a row: an object with question and answer")
+        if fields.valid:
+            _add(fields, split, collector, with_documents=with_documents)
+
+
+def is_csv(file: Path) -> bool:
+    """Return whether the cells of ``file`` are texts that may stand for lists."""
+    return file.name.lower().endswith(CSV_SUFFIXES)
+
+
+def decode_cells(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a CSV row with its lists and its true or false read; text that is neither stays text."""
+    decoded = {name: _as_list(cell) if name in LIST_NAMES else cell for name, cell in row.items()}
+    answerable = decoded.get("answerable")
+    if isinstance(answerable, str):
+        decoded["answerable"] = BOOLEANS.get(answerable.strip().lower(), answerable)
+    return decoded
+
+
+def _as_list(cell: str | None) -> str | list[str] | None:
+    if not cell or not cell.lstrip().startswith("["):
+        return cell
+    try:
+        value = json.loads(cell)
+    except (ValueError, RecursionError):
+        return cell
+    return value if isinstance(value, list) and all(isinstance(item, str) for item in value) else cell
+
+
+def _add(row: Fields, given: Split | None, collector: Collector, *, with_documents: bool) -> None:
+    text = row.text(*QUESTION_NAMES).strip()
+    references = _references(row)
+    documents = _documents(row, collector, with_documents=with_documents)
+    evidence = tuple(text.strip() for text in row.texts(*EVIDENCE_NAMES) if text.strip())
+    split = _split(row) or given
+    identifier = row.identifier(*ID_NAMES, required=False)
+    answerable = row.flag("answerable")
+    collector.add_question(
+        Question(
+            id=identifier or f"q-{digest([text, references, documents, split])[:16]}",
+            text=text,
+            references=references,
+            documents=documents,
+            evidence=evidence,
+            kind=row.text(*KIND_NAMES, required=False).strip(),
+            answerable=True if answerable is None else answerable,
+            split=split,
+        ),
+        row.place,
+    )
+
+
+def _references(row: Fields) -> tuple[str, ...]:
+    found = len(row.problems.found)
+    references = tuple(dict.fromkeys(text.strip() for text in row.texts(*REFERENCE_NAMES)))
+    if len(row.problems.found) > found:
+        return ()
+    if not references:
+        names = ", ".join(repr(name) for name in REFERENCE_NAMES)
+        row.problems.add(row.place, f"has no reference answer, expected one of the fields {names}")
+    elif not all(references):
+        row.wrong(row.pick(REFERENCE_NAMES)[0], "answers that are not blank")
+    return references
+
+
+def _documents(row: Fields, collector: Collector, *, with_documents: bool) -> tuple[str, ...]:
+    named = tuple(dict.fromkeys(row.identifiers(*DOCUMENT_NAMES)))
+    if named:
+        for identifier in named:
+            if with_documents and identifier not in collector.documents:
+                near = difflib.get_close_matches(identifier, collector.documents, n=1)
+                hint = f"; {shown(near[0])} is" if near else ""
+                count = len(collector.documents)
+                row.problems.add(
+                    row.place, f"names the document {shown(identifier)}, which is not among the {count} given{hint}"
+                )
+        return named
+    if with_documents:
+        return ()
+    brought = []
+    for text in row.texts(*CONTEXT_NAMES):
+        paragraphs = split_paragraphs(text)
+        if paragraphs:
+            document = Document(f"context-{digest(paragraphs)[:16]}", "", paragraphs)
+            if document.id not in collector.documents:
+                collector.add_document(document, row.place)
+            brought.append(document.id)
+    return tuple(dict.fromkeys(brought))
+
+
+def _split(row: Fields) -> Split | None:
+    name = row.text("split", required=False)
+    split = as_split(name) if name.strip() else None
+    if name.strip() and split is None:
+        row.wrong("split", f"one of {', '.join(SPLITS)}")
+    return split

@@ -1,0 +1,182 @@
+"""Train, dev, test and confirm without a shared document, and nested subsets of train."""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+from ragft.errors import ConfigError, DataError
+from ragft.types import SPLITS, Dataset, Question, Split
+
+Component = tuple[Question, ...]
+"""Questions that must stay together, because they are connected by documents."""
+
+# Who gets a component first when there are fewer of them than splits.
+PRIORITY: tuple[Split, ...] = ("train", "test", "dev", "confirm")
+
+
+def assign_splits(
+    dataset: Dataset, *, seed: int, dev: float = 0.1, test: float = 0.2, confirm: float = 0.2
+) -> dict[Split, tuple[Question, ...]]:
+    """Return the questions of each split, ordered by id; every split is a key.
+
+    Questions that share a document, directly or through others, go to the same split. The shares are of
+    questions and are met as closely as whole components allow: at random by ``seed``, except that a component
+    larger than every held-out share goes to train. Train and test are never empty; with few documents each
+    split that is asked for gets one, in the order train, test, dev, confirm.
+
+    Where the data set gives splits, all its questions must have one and they are kept, with two exceptions. A
+    split that is missing is taken from the one next to it: confirm from test; test and confirm from dev where
+    there is no test; dev from train. And a held-out question about a document that train or dev also asks about
+    goes to ``test_seen``, which measures memory and never decides.
+
+    The result depends on ``seed`` and the content of the questions, not on their order.
+
+    Raises:
+        ConfigError: If the shares are not in [0, 1), leave nothing to train, or ``test`` is 0.
+        DataError: If there are too few unconnected documents, or only some questions have a split.
+    """
+    shares: dict[Split, float] = {"dev": dev, "test": test, "confirm": confirm}
+    _check_shares(shares)
+    placed: dict[Split, list[Question]] = {split: [] for split in SPLITS}
+    for pool, wanted in _pools(dataset, shares):
+        for split, questions in _divide(components(pool), wanted, seed).items():
+            placed[split].extend(questions)
+    _move_seen(placed)
+    _check_filled(placed, dataset)
+    return {split: tuple(sorted(questions, key=lambda q: q.id)) for split, questions in placed.items()}
+
+
+def nested_subset(questions: Sequence[Question], samples: int, seed: int) -> tuple[Question, ...]:
+    """Return ``samples`` of the questions; a smaller number gives a part of what a larger one gives.
+
+    Raises:
+        ConfigError: If ``samples`` is below 1 or above the number of questions.
+    """
+    if not 1 <= samples <= len(questions):
+        raise ConfigError(
+            f"samples={samples} cannot be taken from a train split of {len(questions)} questions; "
+            f"expected 1 to {len(questions)}."
+        )
+    return tuple(sorted(questions, key=lambda question: _rank(seed, question.id))[:samples])
+
+
+def components(questions: Iterable[Question], linked: Iterable[tuple[str, str]] = ()) -> list[Component]:
+    """Return the connected components of questions: by shared documents, and by pairs of ``linked`` ids.
+
+    Each component is ordered by id and the components by their first id.
+    """
+    by_id = {question.id: question for question in questions}
+    parent: dict[str, str] = {identifier: identifier for identifier in by_id}
+
+    def root(node: str) -> str:
+        while parent[node] != node:
+            parent[node] = parent[parent[node]]
+            node = parent[node]
+        return node
+
+    first_with: dict[str, str] = {}
+    for question in by_id.values():
+        for document in question.documents:
+            parent[root(question.id)] = root(first_with.setdefault(document, question.id))
+    for one, other in linked:
+        if one in parent and other in parent:
+            parent[root(one)] = root(other)
+    members: defaultdict[str, list[Question]] = defaultdict(list)
+    for identifier in sorted(by_id):
+        members[root(identifier)].append(by_id[identifier])
+    return [tuple(group) for group in members.values()]
+
+
+def _check_shares(shares: Mapping[Split, float]) -> None:
+    for split, share in shares.items():
+        if not 0 <= share < 1:
+            raise ConfigError(f"{split}={share} is no share of the questions, expected a number from 0 to below 1.")
+    if shares["test"] == 0:
+        raise ConfigError("test=0 leaves nothing to evaluate on, expected a share above 0.")
+    total = sum(shares.values())
+    if total >= 1:
+        raise ConfigError(f"dev, test and confirm together take {total:g} of the questions and leave none to train on.")
+
+
+def _pools(dataset: Dataset, shares: Mapping[Split, float]) -> list[tuple[list[Question], dict[Split, float]]]:
+    """Return groups of questions, each with the splits it is divided into and their shares of the whole."""
+    by_split: defaultdict[Split | None, list[Question]] = defaultdict(list)
+    for question in dataset.questions:
+        by_split[question.split].append(question)
+    whole: dict[Split, float] = {"train": 1 - sum(shares.values()), **shares}
+    given = {split for split in by_split if split is not None}
+    if None in by_split and given:
+        raise DataError(
+            f"{len(by_split[None])} of {len(dataset.questions)} questions of {dataset.name} have no split, the others "
+            f"have one ({', '.join(sorted(given))}). Expected a split on every question or on none."
+        )
+    if given - {"test_seen"} <= {"train"}:
+        pool = [*by_split["train"], *by_split[None]]
+        return [(pool, whole), (by_split["test_seen"], {"test_seen": 1.0})]
+    neighbours: dict[Split, tuple[Split, ...]] = {
+        "train": ("train",) if "dev" in given else ("train", "dev"),
+        "dev": ("dev",) if "test" in given else ("dev", "test") if "confirm" in given else ("dev", "test", "confirm"),
+        "test": ("test",) if "confirm" in given else ("test", "confirm"),
+        "confirm": ("confirm",),
+        "test_seen": ("test_seen",),
+    }
+    return [
+        (by_split[split], {part: whole.get(part, 1.0) for part in parts})
+        for split, parts in neighbours.items()
+        if by_split[split]
+    ]
+
+
+def _divide(parts: list[Component], shares: Mapping[Split, float], seed: int) -> dict[Split, list[Question]]:
+    """Divide components among splits so that their numbers of questions come close to the shares."""
+    asked = [split for split in PRIORITY if shares.get(split)] or list(shares)
+    wanted = asked[: len(parts)]
+    placed: dict[Split, list[Question]] = {split: [] for split in wanted}
+    if not wanted:
+        return placed
+    questions = sum(len(part) for part in parts)
+    total = sum(shares[split] for split in wanted)
+    target = {split: questions * shares[split] / total for split in wanted}
+    first, *others = wanted
+    largest_held_out = max((target[split] for split in others), default=0.0)
+    by_size = sorted(parts, key=lambda part: (-len(part), _rank(seed, part[0].id)))
+    oversized = [part for part in by_size if len(part) > largest_held_out][: len(parts) - len(others)]
+    placed[first].extend(question for part in oversized for question in part)
+    left = sorted(by_size[len(oversized) :], key=lambda part: _rank(seed, part[0].id))
+    for number, part in enumerate(left):
+        empty = [split for split in wanted if not placed[split]]
+        open_to = empty if len(empty) >= len(left) - number else wanted
+        # The split that lacks the largest part of its share; ties go by priority, held-out splits first.
+        neediest = max(
+            reversed(open_to), key=lambda split: ((target[split] - len(placed[split])) / target[split], split != first)
+        )
+        placed[neediest].extend(part)
+    return placed
+
+
+def _move_seen(placed: dict[Split, list[Question]]) -> None:
+    """Move held-out questions about a document of train or dev to ``test_seen``."""
+    seen = {document for split in ("train", "dev") for q in placed[split] for document in q.documents}
+    for split in ("test", "confirm"):
+        moved = [question for question in placed[split] if not seen.isdisjoint(question.documents)]
+        if moved:
+            placed["test_seen"].extend(moved)
+            placed[split] = [question for question in placed[split] if seen.isdisjoint(question.documents)]
+
+
+def _check_filled(placed: Mapping[Split, Sequence[Question]], dataset: Dataset) -> None:
+    empty = [split for split in ("train", "test") if not placed[split]]
+    if not empty:
+        return
+    asked_about = {document for question in dataset.questions for document in question.documents}
+    raise DataError(
+        f"{dataset.name} leaves no question for {' and '.join(empty)}: {len(dataset.questions)} questions about "
+        f"{len(asked_about)} documents fall into {len(components(dataset.questions))} groups that share no document, "
+        f"and {len(placed['test_seen'])} held-out questions are about documents of train. "
+        "Expected at least 2 groups: one to train on and one to test on."
+    )
+
+
+def _rank(seed: int, identifier: str) -> bytes:
+    """Return a sort key that is random by ``seed`` and the same on every machine."""
+    return hashlib.sha256(f"{seed}:{identifier}".encode("utf-8", "surrogatepass")).digest()

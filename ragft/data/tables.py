@@ -1,0 +1,88 @@
+"""CSV and Parquet as records: a row is an object whose fields are the columns."""
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from ragft.data.records import Problems, Record
+
+# The csv module refuses cells above 131,072 characters unless told otherwise; a document may be longer.
+LONGEST_CELL = 2**31 - 1
+PARQUET_BATCH_ROWS = 1000
+
+
+def read_csv(path: Path, problems: Problems) -> Iterator[Record]:
+    """Yield the rows of a CSV file (tabs in a .tsv); cells are texts, empty cells None.
+
+    The first line names the columns. A row with more or fewer cells than columns is a problem and the
+    reading goes on; text that is not UTF-8 and an unclosed quote end the reading of the file.
+    """
+    limit = csv.field_size_limit(LONGEST_CELL)
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            yield from _read_csv_rows(path, file, problems)
+    except OSError as error:
+        problems.add(str(path), f"cannot be opened ({error.strerror})")
+    finally:
+        csv.field_size_limit(limit)
+
+
+def _read_csv_rows(path: Path, file: IO[str], problems: Problems) -> Iterator[Record]:
+    reader = csv.reader(file, delimiter="\t" if path.suffix.lower() == ".tsv" else ",", strict=True)
+    count, line = 0, 1
+    try:
+        columns = next(reader, [])
+        if not _columns_are_good(path, columns, problems):
+            return
+        line = reader.line_num + 1
+        for cells in reader:
+            if cells:
+                count += 1
+                place = f"{path}, record {count} (line {line})"
+                if len(cells) == len(columns):
+                    yield Record({name: cell or None for name, cell in zip(columns, cells, strict=True)}, place)
+                else:
+                    problems.add(place, f"has {len(cells)} cells, expected {len(columns)} as in the first line")
+            line = reader.line_num + 1
+        if not count:
+            problems.add(str(path), "holds no record")
+    except csv.Error as error:
+        problems.add(f"{path}, record {count + 1} (line {line})", f"is not CSV ({error})")
+    except UnicodeDecodeError as error:
+        byte = error.object[error.start]
+        problems.add(
+            f"{path}, after record {count} (line {line})", f"is not UTF-8 (byte {byte:#04x}); save it as UTF-8"
+        )
+
+
+def _columns_are_good(path: Path, columns: list[str], problems: Problems) -> bool:
+    found = len(problems.found)
+    if not any(name.strip() for name in columns):
+        problems.add(str(path), "has no column names in its first line")
+    twice = sorted({name for name in columns if columns.count(name) > 1})
+    if twice:
+        problems.add(str(path), f"has the column {twice[0]!r} twice")
+    if len(columns) == 1 and ";" in columns[0]:
+        problems.add(str(path), "seems to be separated by semicolons, expected commas")
+    return len(problems.found) == found
+
+
+def read_parquet(path: Path, problems: Problems) -> Iterator[Record]:
+    """Yield the rows of a Parquet file, a thousand in memory at a time; nested columns become objects and lists."""
+    import pyarrow
+    import pyarrow.parquet
+
+    count = 0
+    try:
+        with pyarrow.parquet.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=PARQUET_BATCH_ROWS):
+                for row in batch.to_pylist():
+                    count += 1
+                    yield Record(row, f"{path}, record {count}")
+        if not count:
+            problems.add(str(path), "holds no record")
+    except UnicodeDecodeError as error:
+        problems.add(f"{path}, after record {count}", f"is not UTF-8 ({error.reason})")
+    except (pyarrow.ArrowException, OSError) as error:
+        problems.add(f"{path}, after record {count}", f"is not Parquet ({str(error).splitlines()[0][:120]})")
