@@ -1,0 +1,1 @@
+"""One click command for each step of MLproject; start them as ``python -m entrypoints.<step>``."""

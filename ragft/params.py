@@ -77,6 +77,7 @@ class DataParams(Params):
 
     dataset: str = param("telecom", "telecom, qasper, rows, or a hub name such as allenai/qasper")
     path: str = param("", "file or folder of the data set; empty: the latest prepared data of that name")
+    name: str = param("", "name of the data in runs and in the registry; empty: the data set's own, or its file's")
     documents: str = param("", "file or folder of the documents, for data sets that do not carry their own")
     data_seed: int = param(0, "seed of the split into train, dev, test and confirm, and of generated data", minimum=0)
     chunk_chars: int = param(0, "most characters of a passage; 0: 400 for telecom, else 1500", minimum=0)
@@ -137,6 +138,8 @@ class FinetuneParams(BaseParams):
 class EvaluateParams(BaseParams):
     """Retrieve, generate, judge; the results are a run, and the base a version."""
 
+    dataset: str = param("", "as in prepare; empty: what the version was trained on, or telecom")
+    base: str = param("", "as in finetune; empty: the version's own, or pocket")
     model: str = param("base", "base, or a registered version: models:/<name>@challenger, models:/<name>/3")
     answers: str = param(
         "", "file of answers made elsewhere (input, output, expected_output, context); empty: generate"
@@ -147,7 +150,7 @@ class EvaluateParams(BaseParams):
     prompt: str = param("default", "prompt template: default, or a file with $passages and $question")
     quantization: str = param("none", "how the weights are held while generating", choices=QUANTIZATIONS)
     max_new_tokens: int = param(128, "most tokens of an answer", minimum=1)
-    judge: str = param("base", "judge model: base (the model under test's own base), none, a hub name or a path")
+    judge: str = param("base", "judge model: base (the base of the model under test), none, a hub name or a path")
     criteria: str = param("accuracy,completeness", "criteria joined by commas: built-in names or .md files")
     estimator: str = param("sampled", "how a score is estimated from the judge", choices=ESTIMATORS)
     repeats: int = param(10, "judgements an answer and criterion, for the sampled estimator", minimum=1)

@@ -1,0 +1,1 @@
+"""What a model version is, which one is champion, and why."""

@@ -1,0 +1,46 @@
+# make demo: the lifecycle on the embedded default.   make test: every check.   make help: the rest.
+PYTHON ?= python3.11
+BIN := $(CURDIR)/.venv/bin
+READY := .venv/ready
+export MLFLOW_TRACKING_URI ?= sqlite:///$(CURDIR)/.ragft/mlflow.db
+export MLFLOW_EXPERIMENT_NAME ?= ragft
+export MLFLOW_DISABLE_TELEMETRY = true
+export PATH := $(BIN):$(PATH)
+UI_PORT ?= 5000
+RUN := mlflow run . --env-manager local
+
+.PHONY: help setup demo test browser ui bench clean
+.DEFAULT_GOAL := help
+
+help: ## say what can be made
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 16
+
+setup: $(READY) ## make the virtual environment with everything in it
+
+# torch first and alone: a later step of pip would otherwise choose another build of it.
+$(READY): pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet "$$(grep -o 'torch==[0-9.]*' pyproject.toml | head -1)"
+	$(BIN)/pip install --quiet --editable '.[dev,browser]'
+	touch $(READY)
+
+demo: $(READY) ## prepare, finetune, evaluate base and adapter, show the results
+	$(BIN)/python -m entrypoints.demo
+
+ui: $(READY) ## open the MLflow UI on the right store
+	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --backend-store-uri $(MLFLOW_TRACKING_URI) --port $(UI_PORT) --workers 1
+
+test: $(READY) ## format, lint, types, architecture, spelling, all tests
+	ruff format --check .
+	ruff check .
+	mypy
+	lint-imports
+	codespell
+	python -m pytest
+
+browser: $(READY) ## look at the MLflow UI in a headless Chromium (Debian's, installed where it can be)
+	bash tests/browser/install.sh
+	python -m pytest tests/browser
+
+clean: ## remove what was made here, the virtual environment aside
+	rm -rf .ragft build dist *.egg-info

@@ -1,0 +1,64 @@
+"""What comes from the environment: addresses and secrets, read here and nowhere else."""
+
+import fcntl
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ragft.store.server import open_store
+from ragft.store.windows import enable_windows
+
+if TYPE_CHECKING:
+    from entrypoints.steps.workspace import Workspace
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+def home() -> Path:
+    """Return the folder of everything ragft keeps, ``RAGFT_HOME`` or the checkout's ``.ragft``."""
+    return Path(os.environ.get("RAGFT_HOME") or CHECKOUT / ".ragft").resolve()
+
+
+def prepare_environment() -> Path:
+    """Return the home folder, made; quieten the libraries and settle the MLflow store's address.
+
+    Called before anything heavy is imported: MLflow and transformers read these on import.
+    """
+    folder = home()
+    folder.mkdir(parents=True, exist_ok=True)
+    os.environ.setdefault("MLFLOW_TRACKING_URI", f"sqlite:///{folder / 'mlflow.db'}")
+    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+    os.environ["DO_NOT_TRACK"] = "1"
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    warnings.simplefilter("ignore", FutureWarning)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    enable_windows(os.environ.get("RAGFT_TEST_WINDOW", ""))
+    _make_sqlite_store(os.environ["MLFLOW_TRACKING_URI"], folder)
+    return folder
+
+
+def _make_sqlite_store(uri: str, folder: Path) -> None:
+    """Make a new sqlite store, its artifacts under the home; alone, since several makers at once crash."""
+    if not uri.startswith("sqlite:///") or Path(uri.removeprefix("sqlite:///")).exists():
+        return
+    with (folder / "mlflow.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+        SqlAlchemyStore(uri, str(folder / "artifacts"))  # type: ignore[no-untyped-call]
+
+
+@contextmanager
+def opened_workspace() -> Iterator["Workspace"]:
+    """Open the store and make the workspace that steps run in; close the store afterwards."""
+    from entrypoints.steps.workspace import Workspace, say
+
+    folder = prepare_environment()
+    with open_store(os.environ.get("RAGFT_DSN"), folder) as store:
+        yield Workspace(home=folder, store=store, say=say)

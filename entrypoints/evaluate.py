@@ -1,0 +1,20 @@
+"""The step evaluate: EvaluateParams in, a run with its artifacts out."""
+
+from ragft.cli import step_command
+from ragft.params import EvaluateParams
+
+
+def main(params: EvaluateParams) -> None:
+    """Run the step and print what it made."""
+    from entrypoints.environment import opened_workspace
+
+    with opened_workspace() as workspace:
+        from entrypoints.steps import evaluate
+
+        evaluate.run(params, workspace)
+
+
+command = step_command("evaluate", EvaluateParams, main)
+
+if __name__ == "__main__":
+    command()

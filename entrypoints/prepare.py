@@ -1,0 +1,20 @@
+"""The step prepare: PrepareParams in, a run with its artifacts out."""
+
+from ragft.cli import step_command
+from ragft.params import PrepareParams
+
+
+def main(params: PrepareParams) -> None:
+    """Run the step and print what it made."""
+    from entrypoints.environment import opened_workspace
+
+    with opened_workspace() as workspace:
+        from entrypoints.steps import prepare
+
+        prepare.run(params, workspace)
+
+
+command = step_command("prepare", PrepareParams, main)
+
+if __name__ == "__main__":
+    command()

@@ -1,0 +1,133 @@
+"""Prepare: load, split, cut into passages, embed; the store then holds all that later steps need."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from entrypoints.steps.runs import step_run
+from entrypoints.steps.workspace import Workspace
+from ragft import tracking
+from ragft.data.load import load
+from ragft.data.splits import assign_splits
+from ragft.errors import PrerequisiteError
+from ragft.params import DataParams, PrepareParams
+from ragft.pocket.world import make_dataset
+from ragft.retrieval.embedding import Embedder
+from ragft.retrieval.retriever import build_collection
+from ragft.store.datasets import (
+    Preparation,
+    find_preparation,
+    load_dataset,
+    prepared_names,
+    preparation_key,
+    save_dataset,
+    save_preparation,
+)
+from ragft.types import Dataset, Question, Split
+
+GENERATORS = {"telecom": make_dataset}
+CHUNK_CHARS = {"telecom": 400}
+DEFAULT_CHUNK_CHARS = 1500
+ALL = "all"
+
+
+def run(params: PrepareParams, workspace: Workspace) -> Preparation:
+    """Return the preparation of the data, made where it is missing.
+
+    Raises:
+        DataError: If the files cannot be read, naming every bad record.
+        PrerequisiteError: If no path is given and nothing of that name was prepared before.
+    """
+    dataset = read_dataset(params, workspace)
+    with step_run(params, f"{dataset.name}|prepare", {"ragft.step": "prepare"}, workspace.home):
+        # Two processes that prepare the same data would embed every passage twice.
+        with workspace.store.lock(f"prepare {dataset.sha256}", workspace.say):
+            preparation = _prepare(params, dataset, workspace)
+        _log(preparation, workspace)
+    return preparation
+
+
+def ensure(params: DataParams, workspace: Workspace) -> Preparation:
+    """Return the preparation that another step needs, running prepare inside its run where it is missing."""
+    dataset = read_dataset(params, workspace)
+    key = preparation_key(dataset.name, dataset.sha256, _settings(params))
+    return find_preparation(workspace.store, key=key) or run(params.pick(PrepareParams), workspace)
+
+
+def read_dataset(params: DataParams, workspace: Workspace) -> Dataset:
+    """Return the data set: generated, from its files, or as it was last prepared under its name."""
+    if params.path or params.dataset in GENERATORS:
+        loaded = load(params.dataset, params.path, params.documents, seed=params.data_seed, generators=GENERATORS)
+        return dataclasses.replace(loaded, name=params.name or _own_name(params) or loaded.name)
+    name = params.name or _own_name(params)
+    latest = find_preparation(workspace.store, name)
+    if latest is None:
+        known = ", ".join(prepared_names(workspace.store)) or "none yet"
+        raise PrerequisiteError(
+            f"data set {name} was not prepared here (prepared: {known}): give its file or folder with -P path=..."
+        )
+    return dataclasses.replace(load_dataset(workspace.store, latest.dataset), name=name)
+
+
+def _own_name(params: DataParams) -> str:
+    if params.dataset == "rows" and params.path:
+        return Path(params.path).stem
+    return params.dataset.rpartition("/")[2]
+
+
+def _settings(params: DataParams) -> dict[str, Any]:
+    """Return what makes a preparation, beside the data."""
+    return {
+        "data_seed": params.data_seed,
+        "chunk_chars": params.chunk_chars or CHUNK_CHARS.get(params.dataset, DEFAULT_CHUNK_CHARS),
+        "embedder": params.embedder,
+        "collection": params.collection,
+    }
+
+
+def _prepare(params: DataParams, dataset: Dataset, workspace: Workspace) -> Preparation:
+    settings = _settings(params)
+    key = preparation_key(dataset.name, dataset.sha256, settings)
+    if found := find_preparation(workspace.store, key=key):
+        workspace.say(f"{dataset.name} is prepared already (data {dataset.sha256[:12]})")
+        save_preparation(workspace.store, found)
+        return found
+    splits = assign_splits(dataset, seed=params.data_seed)
+    save_dataset(workspace.store, dataset)
+    embedder = Embedder(params.embedder)
+    collections: dict[str, str] = {}
+    for name, ids in _documents_of(dataset, splits, params.collection).items():
+        documents = [document for document in dataset.documents if document.id in ids]
+        with workspace.progress(f"embed {name}", len(documents)) as advance:
+            collections[name] = build_collection(
+                workspace.store, embedder, documents, settings["chunk_chars"], on_progress=advance
+            )
+    preparation = Preparation(dataset.name, dataset.sha256, settings, splits, collections)
+    save_preparation(workspace.store, preparation)
+    return preparation
+
+
+def _documents_of(
+    dataset: Dataset, splits: dict[Split, tuple[Question, ...]], collection: str
+) -> dict[str, frozenset[str]]:
+    """Return the documents of each collection: of a split's own questions, or all.
+
+    Questions that name no documents could find nothing in a collection of their own documents.
+    """
+    every = frozenset(document.id for document in dataset.documents)
+    named = {split: frozenset(d for q in questions for d in q.documents) for split, questions in splits.items()}
+    own = collection == "split" and all(q.documents for questions in splits.values() for q in questions)
+    return {ALL: every, **{split: ids if own else every for split, ids in named.items()}}
+
+
+def _log(preparation: Preparation, workspace: Workspace) -> None:
+    counts = {split: len(questions) for split, questions in preparation.splits.items()}
+    tracking.log_data(preparation.name, preparation.dataset, ALL, _flat(preparation))
+    tracking.log_preparation(preparation.key, preparation.settings, counts, preparation.collections)
+    listed = ", ".join(f"{count} {split}" for split, count in counts.items())
+    workspace.say(f"prepared {preparation.name}: {listed} questions (data {preparation.dataset[:12]})")
+
+
+def _flat(preparation: Preparation) -> Sequence[Question]:
+    return [question for questions in preparation.splits.values() for question in questions]

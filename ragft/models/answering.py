@@ -1,0 +1,68 @@
+"""Answers to questions in one context: those that are in the store, and the missing ones generated into it."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+
+from ragft.models.generation import Generated, Generator
+from ragft.prompts.answer import AnswerPrompt
+from ragft.store.answers import find_answers, save_answers
+from ragft.store.connection import Store
+from ragft.types import Answer, Passage, Question, digest
+
+
+def answer_questions(
+    store: Store,
+    generator: Generator,
+    prompt: AnswerPrompt,
+    questions: Sequence[Question],
+    passages: Mapping[str, Sequence[Passage]],
+    *,
+    max_new_tokens: int,
+    on_progress: Callable[[int], None] | None = None,
+) -> list[Answer]:
+    """Return an answer to each question, in their order; each batch is written before the next begins.
+
+    An answer's key is the model, the rendered message and the limit, so a message that was answered
+    before, in any run, is not generated again.
+
+    Args:
+        passages: Question id -> what the prompt shows; whole passages are dropped from the end where
+            they do not fit the context window.
+        on_progress: Told how many answers are new since the last call.
+    """
+    asked = {q.id: _ask(generator, prompt, q, passages[q.id], max_new_tokens) for q in questions}
+    there = find_answers(store, [answer.key for answer in asked.values()])
+    missing = list({answer.key: answer for answer in asked.values() if answer.key not in there}.values())
+
+    def keep(batch: list[tuple[int, Generated]]) -> None:
+        made = [_answered(missing[index], reply) for index, reply in batch]
+        save_answers(store, made)
+        there.update({answer.key: answer for answer in made})
+        if on_progress is not None:
+            on_progress(len(made))
+
+    generator.generate([answer.prompt for answer in missing], max_new_tokens, on_batch=keep)
+    return [dataclasses.replace(there[answer.key], question_id=question) for question, answer in asked.items()]
+
+
+def _ask(
+    generator: Generator, prompt: AnswerPrompt, question: Question, passages: Sequence[Passage], max_new_tokens: int
+) -> Answer:
+    """Return the answer as far as it is known before anything is generated: key, message, passages."""
+    texts = [passage.text for passage in passages]
+    kept = generator.fit_passages(question.text, texts, prompt.render, max_new_tokens)
+    message = prompt.render(question.text, texts[:kept])
+    return Answer(
+        key=digest([generator.identity, message, max_new_tokens]),
+        question_id=question.id,
+        text="",
+        prompt=message,
+        passages=tuple(passage.id for passage in passages[:kept]),
+        dropped_passages=len(passages) - kept,
+    )
+
+
+def _answered(asked: Answer, reply: Generated) -> Answer:
+    return dataclasses.replace(
+        asked, text=reply.text, prompt_tokens=reply.prompt_tokens, tokens=reply.tokens, cut=reply.cut
+    )

@@ -1,0 +1,47 @@
+"""What a model sees beside the question: nothing, what was retrieved, or the evidence."""
+
+import random
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from ragft.types import Context, Passage, Question, digest
+
+HasEvidence = Callable[[Sequence[str], Sequence[str]], bool]
+
+
+def gold_passages(
+    question: Question, passages: Iterable[Passage], has_evidence: Callable[[str, Sequence[str]], bool]
+) -> tuple[Passage, ...]:
+    """Return the passages of the question's documents that hold evidence, in document order; empty when unknown."""
+    if not question.evidence:
+        return ()
+    own = [p for p in passages if p.document_id in question.documents and has_evidence(p.text, question.evidence)]
+    return tuple(sorted(own, key=lambda p: (p.document_id, p.position)))
+
+
+def context_passages(
+    context: Context, question: Question, retrieved: Sequence[Passage], gold: Sequence[Passage]
+) -> tuple[Passage, ...] | None:
+    """Return the passages of one context, or None where the evidence it needs is not known.
+
+    ``oracle_distractors`` has as many passages as ``retrieved``: the gold ones at a place drawn from
+    the question's id, and of the retrieved ones the nearest that are not gold.
+    """
+    if context == "none":
+        return ()
+    if context == "retrieved":
+        return tuple(retrieved)
+    if not gold:
+        return None
+    if context == "oracle":
+        return tuple(gold)
+    ids = {passage.id for passage in gold}
+    distractors = [passage for passage in retrieved if passage.id not in ids]
+    wanted = max(len(retrieved), len(gold))
+    mixed: list[Passage] = distractors[: wanted - len(gold)]
+    place = random.Random(digest(["oracle_distractors", question.id])).randint(0, len(mixed))
+    return (*mixed[:place], *gold, *mixed[place:])
+
+
+def share_known(golds: Mapping[str, Sequence[Passage]]) -> float:
+    """Return the share of questions whose gold passages are known, in [0, 1]; 0.0 without questions."""
+    return sum(bool(gold) for gold in golds.values()) / len(golds) if golds else 0.0

@@ -1,0 +1,170 @@
+"""The only client of the MLflow model registry."""
+
+import re
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import mlflow
+from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+from mlflow.models import ModelSignature
+from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
+from mlflow.types.schema import Array, ColSpec, DataType, Schema
+
+from ragft.errors import ConfigError, PrerequisiteError
+from registry.versions import CHALLENGER, CHAMPION, TAG_PREFIX, Lineage, Version, registered_name
+
+SIGNATURE = ModelSignature(
+    inputs=Schema([ColSpec(DataType.string, "question")]),
+    outputs=Schema([ColSpec(DataType.string, "answer"), ColSpec(Array(DataType.string), "sources")]),
+)
+
+
+class Registry:
+    """The versions of one data set and base under one registered name.
+
+    Callers hold a lock around `register_base` and `register_adapter`: MLflow has no compare-and-set.
+    """
+
+    def __init__(self, *, model_code: Path, requirements: list[str]) -> None:
+        """Take what every version is logged with.
+
+        Args:
+            model_code: The models-from-code file that answers with retrieval.
+            requirements: pip requirements of the process that serves it.
+        """
+        self._client = MlflowClient()
+        self._model_code = model_code
+        self._requirements = requirements
+
+    def register_base(self, lineage: Lineage, config: Mapping[str, Any]) -> Version:
+        """Return the base's version, made as version 1 and champion where the name is new.
+
+        Raises:
+            ConfigError: If the name already belongs to other data or to other base weights.
+        """
+        name = registered_name(lineage.data, lineage.base)
+        existing = self._versions(name)
+        for version in existing:
+            self._check_same_house(version, lineage)
+            if version.lineage.kind == "base":
+                return self.get(version.uri)  # a search does not tell aliases
+        version = self._register(name, lineage, config, adapter=None)
+        self._client.set_registered_model_alias(name, CHAMPION, str(version.number))
+        return self.get(version.uri)
+
+    def register_adapter(self, lineage: Lineage, config: Mapping[str, Any], adapter: Path) -> Version:
+        """Return the new version of an adapter, which the alias ``challenger`` now follows.
+
+        Raises:
+            PrerequisiteError: If the base is not registered yet.
+            ConfigError: If the name belongs to other data or other base weights.
+        """
+        name = registered_name(lineage.data, lineage.base)
+        existing = self._versions(name)
+        if not existing:
+            raise PrerequisiteError(f"{name} has no base version: register the base first")
+        self._check_same_house(existing[0], lineage)
+        version = self._register(name, lineage, config, adapter)
+        self._client.set_registered_model_alias(name, CHALLENGER, str(version.number))
+        return self.get(version.uri)
+
+    def get(self, uri: str) -> Version:
+        """Return the version at ``models:/<name>/<number>`` or ``models:/<name>@<alias>``.
+
+        Raises:
+            ConfigError: If the address cannot be read.
+            PrerequisiteError: If there is no such version.
+        """
+        match = re.fullmatch(r"models:/([^/@]+)(?:/(\d+)|@([A-Za-z0-9_-]+))", uri)
+        if match is None:
+            raise ConfigError(f"model is {uri!r}, expected base, models:/<name>@<alias> or models:/<name>/<number>")
+        name, number, alias = match.groups()
+        try:
+            if alias:
+                found = self._client.get_model_version_by_alias(name, alias)
+            else:
+                found = self._client.get_model_version(name, number)
+        except MlflowException as error:
+            raise PrerequisiteError(
+                f"{uri} is not in the registry at {mlflow.get_registry_uri()}: {error.message}"
+            ) from error
+        return _version(found)
+
+    def download_adapter(self, version: Version, folder: Path) -> Path:
+        """Return the folder the adapter's files were copied to."""
+        return Path(mlflow.artifacts.download_artifacts(f"{version.uri}/artifacts/adapter", dst_path=str(folder)))
+
+    def _versions(self, name: str) -> list[Version]:
+        found = self._client.search_model_versions(f"name='{name}'", order_by=["version_number ASC"])
+        return [_version(entry) for entry in sorted(found, key=lambda entry: int(entry.version))]
+
+    def _register(self, name: str, lineage: Lineage, config: Mapping[str, Any], adapter: Path | None) -> Version:
+        with warnings.catch_warnings():
+            # An input example would be answered while logging: the base loaded and the database asked.
+            warnings.filterwarnings("ignore", message=".*input example was not provided", category=UserWarning)
+            info = mlflow.pyfunc.log_model(
+                name=lineage.kind,
+                python_model=str(self._model_code),
+                artifacts={"adapter": str(adapter)} if adapter else None,
+                model_config={**config, **lineage.tags()},
+                pip_requirements=self._requirements,
+                signature=SIGNATURE,
+            )
+        try:
+            self._client.get_registered_model(name)
+        except MlflowException as error:
+            if error.error_code != ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
+                raise
+            description = (
+                f"{lineage.base} and its adapters for the data set {lineage.data}: version 1 is the base itself."
+            )
+            self._client.create_registered_model(name, tags=_house_tags(lineage), description=description)
+        # Tags come with the version, so that no half-described version can be seen.
+        made = self._client.create_model_version(
+            name,
+            info.model_uri,
+            info.run_id,
+            tags=lineage.tags(),
+            model_id=info.model_id,
+            description=_describe(lineage),
+        )
+        return self.get(f"models:/{name}/{made.version}")
+
+    def _check_same_house(self, version: Version, lineage: Lineage) -> None:
+        theirs, ours = _house_tags(version.lineage), _house_tags(lineage)
+        for tag, value in ours.items():
+            if theirs[tag] != value:
+                what = tag.removeprefix(TAG_PREFIX)
+                raise ConfigError(
+                    f"{version.name} belongs to {what} {theirs[tag][:12]}, this is {value[:12]}: versions of different "
+                    f"data or bases cannot be compared; give this one a name of its own with -P name=..."
+                )
+
+
+def _house_tags(lineage: Lineage) -> dict[str, str]:
+    shared = ("data_sha256", "data_seed", "base_fingerprint")
+    return {tag: value for tag, value in lineage.tags().items() if tag.removeprefix(TAG_PREFIX) in shared}
+
+
+def _describe(lineage: Lineage) -> str:
+    if lineage.kind == "base":
+        return f"The base model {lineage.base}, by reference; no weights are stored here."
+    return (
+        f"A {lineage.method} adapter of {lineage.base}, trained on {lineage.samples} samples of {lineage.data} "
+        f"({lineage.format}), seed {lineage.seed}."
+    )
+
+
+def _version(entry: ModelVersion) -> Version:
+    source = f"models:/{entry.name}/{entry.version}"
+    return Version(
+        name=entry.name,
+        number=int(entry.version),
+        run_id=entry.run_id or "",
+        aliases=tuple(entry.aliases),
+        lineage=Lineage.from_tags(entry.tags, source=source),
+    )

@@ -1,0 +1,95 @@
+"""What a registered version is: a base (a reference, no weights) or an adapter with its lineage."""
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Literal
+
+from ragft.errors import DataError
+
+CHAMPION = "champion"
+CHALLENGER = "challenger"
+TAG_PREFIX = "ragft."
+
+Kind = Literal["base", "adapter"]
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """Where a version comes from; every field is a tag of the version, and of its run.
+
+    Attributes:
+        base: Name or path the base loads from; its weights have the sha256 `base_fingerprint`.
+        adapter_sha256: Digest of the adapter's manifest; empty for a base.
+        data_sha256: Identity of the data set; with `data_seed` it fixes the splits.
+        quantization: How the base's weights are held; an adapter is served the way it was trained.
+        samples: Question-answer pairs trained on; 0 for a base.
+    """
+
+    kind: Kind
+    base: str
+    base_fingerprint: str
+    data: str
+    data_sha256: str
+    data_seed: int
+    revision: str = ""
+    quantization: str = "none"
+    adapter_sha256: str = ""
+    method: str = ""
+    format: str = ""
+    samples: int = 0
+    seed: int = 0
+
+    def tags(self) -> dict[str, str]:
+        """Return the fields as tags, ``ragft.<field>`` -> text."""
+        return {f"{TAG_PREFIX}{name}": str(value) for name, value in dataclasses.asdict(self).items()}
+
+    @classmethod
+    def from_tags(cls, tags: Mapping[str, str], *, source: str) -> "Lineage":
+        """Return the lineage that the tags of a version hold.
+
+        Raises:
+            DataError: If ``source`` was not registered by ragft, or a tag was edited into nonsense.
+        """
+        values: dict[str, str | int] = {}
+        problems = []
+        for field in dataclasses.fields(cls):
+            text = tags.get(f"{TAG_PREFIX}{field.name}")
+            if text is None:
+                problems.append(f"tag {TAG_PREFIX}{field.name} is missing")
+            elif field.type is int and not re.fullmatch(r"\d+", text):
+                problems.append(f"tag {TAG_PREFIX}{field.name} is {text!r}, expected a whole number")
+            else:
+                values[field.name] = int(text) if field.type is int else text
+        if problems:
+            raise DataError(f"{source} is not a version that ragft registered", problems)
+        return cls(**values)  # type: ignore[arg-type]  # each field was read as its own type
+
+    @property
+    def variant(self) -> str:
+        """What tells it from its siblings in a list: ``base``, or ``lora closed_book``."""
+        return "base" if self.kind == "base" else f"{self.method} {self.format}"
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A version as the registry holds it."""
+
+    name: str
+    number: int
+    run_id: str
+    aliases: tuple[str, ...]
+    lineage: Lineage
+
+    @property
+    def uri(self) -> str:
+        """The address that MLflow loads it from, fixed to the number."""
+        return f"models:/{self.name}/{self.number}"
+
+
+def registered_name(data: str, base: str) -> str:
+    """Return ``ragft-<data>-<base>``, of a base's path or hub name only the last part."""
+    parts = (data, PurePosixPath(base).name)
+    return "-".join(["ragft", *(re.sub(r"[^A-Za-z0-9_.-]+", "_", part).strip("_") for part in parts)])

@@ -1,0 +1,45 @@
+import dataclasses
+
+import pytest
+
+from ragft.errors import ConfigError
+from ragft.params import STEPS, EvaluateParams, FinetuneParams, PrepareParams
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ({"samples": 0}, "samples is 0, expected at least 1"),
+        ({"learning_rate": float("nan")}, "learning_rate is nan, expected a finite number"),
+        ({"lora_dropout": 1.0}, "lora_dropout is 1.0, expected at most 0.99"),
+        ({"method": "full"}, "method is 'full', expected one of: lora, qlora"),
+        ({"format": ""}, "format is '', expected one of: closed_book"),
+    ],
+)
+def test_a_bad_value_is_named_with_what_is_accepted(values: dict[str, object], named: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        FinetuneParams(**values)  # type: ignore[arg-type]
+    assert named in str(caught.value)
+
+
+@pytest.mark.parametrize("context", ["", "retreived", "none,none", "retrieved,gold"])
+def test_a_context_that_does_not_exist_is_refused(context: str) -> None:
+    with pytest.raises(ConfigError, match="expected some of none, retrieved, oracle, oracle_distractors"):
+        EvaluateParams(context=context)
+
+
+def test_contexts_keep_their_order() -> None:
+    assert EvaluateParams(context="retrieved, none").contexts() == ("retrieved", "none")
+
+
+def test_pick_takes_what_two_steps_share() -> None:
+    picked = FinetuneParams(dataset="qasper", path="papers", top_k=3, samples=7).pick(PrepareParams)
+    assert picked == PrepareParams(dataset="qasper", path="papers", top_k=3)
+
+
+def test_every_parameter_has_help_and_a_default_of_a_plain_type() -> None:
+    specs = [spec for params in STEPS.values() for spec in dataclasses.fields(params)]
+    assert len(specs) > 40
+    for spec in specs:
+        assert spec.metadata["help"], spec.name
+        assert type(spec.default) in (str, int, float, bool), spec.name
