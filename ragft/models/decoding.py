@@ -25,7 +25,9 @@ def pad_left(prompts: Sequence[Sequence[int]], device: torch.device) -> tuple[to
     return ids.to(device), mask.to(device)
 
 
-def read_prompts(model: Any, prompts: Sequence[Sequence[int]], *, keep_cache: bool) -> tuple[torch.Tensor, torch.Tensor, Any]:  # noqa: ANN401
+def read_prompts(
+    model: Any, prompts: Sequence[Sequence[int]], *, keep_cache: bool
+) -> tuple[torch.Tensor, torch.Tensor, Any]:  # noqa: ANN401
     """Run the model over a padded batch of prompts.
 
     Returns:
@@ -85,7 +87,10 @@ def sampler(seeds: Sequence[int], temperature: float, max_new_tokens: int) -> Ch
     cumulative distribution, so equal seeds give equal replies up to rounding of the logits.
     """
     draws = torch.stack(
-        [torch.rand(max_new_tokens, generator=torch.Generator().manual_seed(seed), dtype=torch.float64) for seed in seeds]
+        [
+            torch.rand(max_new_tokens, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+            for seed in seeds
+        ]
     )
 
     def choose(logits: torch.Tensor, step: int, rows: torch.Tensor) -> torch.Tensor:

@@ -68,7 +68,9 @@ def verify_manifest(folder: Path) -> str:
     found = _hash_files(folder, _payload(folder))
     problems = [f"{name} is missing" for name in sorted(expected.keys() - found.keys())]
     problems += [f"{name} is not in the manifest" for name in sorted(found.keys() - expected.keys())]
-    problems += [f"{name} was changed" for name in sorted(found.keys() & expected.keys()) if found[name] != expected[name]]
+    problems += [
+        f"{name} was changed" for name in sorted(found.keys() & expected.keys()) if found[name] != expected[name]
+    ]
     if problems:
         raise PrerequisiteError(
             f"{folder} is not what was saved: {'; '.join(problems[:5])}{' …' if len(problems) > 5 else ''}. "
@@ -97,4 +99,6 @@ def _payload(folder: Path) -> list[Path]:
 def _hash_files(folder: Path, paths: Iterable[Path]) -> dict[str, str]:
     present = [path for path in paths if path.is_file()]
     with ThreadPoolExecutor(max_workers=4) as pool:  # hashing releases the interpreter lock
-        return dict(zip((path.relative_to(folder).as_posix() for path in present), pool.map(file_sha256, present), strict=True))
+        return dict(
+            zip((path.relative_to(folder).as_posix() for path in present), pool.map(file_sha256, present), strict=True)
+        )

@@ -50,7 +50,9 @@ class Generator:
         self._model = loaded.model
         self._tokenizer = loaded.tokenizer
         self._stop = chat.stop_ids(loaded.model, loaded.tokenizer)
-        self._batch_tokens = batch_tokens or (CUDA_BATCH_TOKENS if loaded.device.startswith("cuda") else CPU_BATCH_TOKENS)
+        self._batch_tokens = batch_tokens or (
+            CUDA_BATCH_TOKENS if loaded.device.startswith("cuda") else CPU_BATCH_TOKENS
+        )
         self._batch_rows = batch_rows
 
     @property
@@ -58,7 +60,9 @@ class Generator:
         """The model's part of an answer's key: weights, adapter, precision and decoding, 64 hex digits."""
         return digest([self.loaded.identity, "greedy"])
 
-    def generate(self, messages: Sequence[str], max_new_tokens: int, on_batch: OnBatch | None = None) -> list[Generated]:
+    def generate(
+        self, messages: Sequence[str], max_new_tokens: int, on_batch: OnBatch | None = None
+    ) -> list[Generated]:
         """Return the likeliest reply to each message, in their order; batches run in order of length, long first.
 
         Raises:

@@ -1,6 +1,9 @@
 """Loading base models and adapters: safetensors only, no foreign code, identity checked."""
 
 import json
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -110,8 +113,11 @@ def load_adapter(base: LoadedModel, folder: Path) -> LoadedModel:
         )
     pickles = [path.name for pattern in PICKLES for path in folder.glob(pattern)]
     if pickles or not (folder / ADAPTER_WEIGHTS).is_file():
-        raise PrerequisiteError(f"adapter {folder} must hold {ADAPTER_WEIGHTS} and no pickle, found {pickles or 'none'}")
-    model = PeftModel.from_pretrained(base.model, folder, is_trainable=False)
+        raise PrerequisiteError(
+            f"adapter {folder} must hold {ADAPTER_WEIGHTS} and no pickle, found {pickles or 'none'}"
+        )
+    with quiet_peft():
+        model = PeftModel.from_pretrained(base.model, folder, is_trainable=False)
     model.eval()
     return replace(base, model=model, adapter=identity)
 
@@ -178,6 +184,14 @@ def adapter_is_active(adapted: LoadedModel) -> bool:
     return False
 
 
+@contextmanager
+def quiet_peft() -> Iterator[None]:
+    """Silence one warning: PEFT 0.21 asks transformers 5 for a property by its old name."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".is_gradient_checkpointing. is deprecated", category=FutureWarning)
+        yield
+
+
 def _device(device: str) -> torch.device:
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -218,7 +232,9 @@ def _load_weights(folder: Path, name: str, quantization: str, dtype: torch.dtype
     except ValueError as error:  # what transformers raises for an architecture without a causal head
         raise ConfigError(f"base {name} cannot be loaded as a causal language model: {error}") from error
     if absent := sorted(report["missing_keys"]) + sorted(str(key) for key in report["mismatched_keys"]):
-        raise PrerequisiteError(f"base {name}: {len(absent)} of its weights are missing or misshapen, such as {absent[0]}")
+        raise PrerequisiteError(
+            f"base {name}: {len(absent)} of its weights are missing or misshapen, such as {absent[0]}"
+        )
     if quantization in ("int8", "int4"):
         _quantize_with_quanto(model, quantization)
     model.eval()

@@ -89,15 +89,23 @@ def _check_folder(folder: Path, name: str) -> None:
     weights = sorted(folder.glob("*.safetensors"))
     if not weights:
         pickles = [path.name for pattern in PICKLES for path in sorted(folder.glob(pattern))]
-        found = f"only pickled weights ({', '.join(pickles[:3])}), which can run code when loaded" if pickles else "no weights"
-        raise PrerequisiteError(f"base {name}: {folder} holds {found}; expected *.safetensors (convert it with `save_pretrained`)")
+        found = (
+            f"only pickled weights ({', '.join(pickles[:3])}), which can run code when loaded"
+            if pickles
+            else "no weights"
+        )
+        raise PrerequisiteError(
+            f"base {name}: {folder} holds {found}; expected *.safetensors (convert it with `save_pretrained`)"
+        )
     index = folder / "model.safetensors.index.json"
     if index.is_file():
         _check_shards(set(_read_json(index, name).get("weight_map", {}).values()), weights, name)
     for path in weights:
         _check_complete(path, name)
     if not any((folder / file).is_file() for file in TOKENIZER_FILES):
-        raise PrerequisiteError(f"base {name}: {folder} holds no tokenizer; expected one of {', '.join(TOKENIZER_FILES)}")
+        raise PrerequisiteError(
+            f"base {name}: {folder} holds no tokenizer; expected one of {', '.join(TOKENIZER_FILES)}"
+        )
 
 
 def _check_shards(expected: set[str], found: Sequence[Path], name: str) -> None:
@@ -109,7 +117,9 @@ def _read_json(path: Path, name: str) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise PrerequisiteError(f"base {name}: {path} cannot be read ({error}); expected a model folder with config.json") from error
+        raise PrerequisiteError(
+            f"base {name}: {path} cannot be read ({error}); expected a model folder with config.json"
+        ) from error
     if not isinstance(content, dict):
         raise PrerequisiteError(f"base {name}: {path} holds no JSON object")
     return content
@@ -132,4 +142,6 @@ def _check_complete(path: Path, name: str) -> None:
     ends = [entry["data_offsets"][1] for key, entry in header.items() if key != "__metadata__"]
     expected = 8 + length + max(ends, default=0)
     if size != expected:
-        raise PrerequisiteError(f"base {name}: {path} has {size:,} bytes, its header says {expected:,}; download it again")
+        raise PrerequisiteError(
+            f"base {name}: {path} has {size:,} bytes, its header says {expected:,}; download it again"
+        )

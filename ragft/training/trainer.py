@@ -1,0 +1,189 @@
+"""Training an adapter: TRL's trainer, without padding, resumable, and stopping at the first non-finite number."""
+
+import json
+import logging
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from ragft.errors import ConfigError, PrerequisiteError
+from ragft.models.fingerprint import verify_manifest
+from ragft.models.loading import LoadedModel, read_lineage, save_adapter, without_adapter
+from ragft.prompts.answer import AnswerPrompt
+from ragft.training import memory
+from ragft.training.checkpoints import newest_valid
+from ragft.training.encoding import Encoded, EncodedExample, encode
+from ragft.training.formats import TrainingExample
+from ragft.training.loop import Loop, Watch
+from ragft.training.methods import TrainingSettings, attach
+from ragft.types import digest
+
+LOG = logging.getLogger(__name__)
+RESULT = "result.json"
+
+OnLog = Callable[[int, Mapping[str, float]], None]
+"""Called with (optimiser step, metrics): train_loss, learning_rate, grad_norm; dev_loss at epoch ends."""
+OnProgress = Callable[[int, int], None]
+"""Called with (optimiser steps done, all of them)."""
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What came out of training.
+
+    Attributes:
+        adapter: Folder of the adapter with tokenizer, lineage and manifest.
+        identity: sha256 of the adapter's manifest.
+        key: Hash of base, examples and settings: the same key gives the same adapter.
+        train_loss: Mean over all optimiser steps, those before a resume included.
+        dev_losses: Before training and after each epoch; token-weighted; empty without dev examples.
+        tokens_per_second: Real tokens (there is no padding) through forward and backward passes.
+        peak_memory_bytes: GPU memory allocated, or resident memory of the whole process on a CPU.
+        resumed_from: Step of the checkpoint that training went on from; 0 for none.
+        reused: True when the adapter was already there and nothing was trained.
+    """
+
+    adapter: Path
+    identity: str
+    key: str
+    steps: int
+    examples: int
+    too_long: int
+    dropped_passages: int
+    trainable_parameters: int
+    all_parameters: int
+    train_loss: float
+    dev_losses: tuple[float, ...]
+    tokens: int
+    answer_tokens: int
+    tokens_per_second: float
+    peak_memory_bytes: int
+    seconds: float
+    padding_free: bool
+    resumed_from: int = 0
+    passed_over: tuple[str, ...] = ()
+    reused: bool = False
+
+    def metrics(self) -> dict[str, float]:
+        """Return what a run logs of it."""
+        names = (
+            "steps examples too_long dropped_passages trainable_parameters all_parameters train_loss tokens "
+            "answer_tokens tokens_per_second peak_memory_bytes seconds"
+        )
+        found = {name: float(getattr(self, name)) for name in names.split()}
+        return found | (
+            {"dev_loss": self.dev_losses[-1], "dev_loss_before": self.dev_losses[0]} if self.dev_losses else {}
+        )
+
+
+def train(
+    base: LoadedModel,
+    examples: Sequence[TrainingExample],
+    dev: Sequence[TrainingExample],
+    settings: TrainingSettings,
+    prompt: AnswerPrompt,
+    folder: Path,
+    *,
+    on_log: OnLog | None = None,
+    on_progress: OnProgress | None = None,
+    lineage: Mapping[str, Any] | None = None,
+) -> TrainResult:
+    """Train an adapter below ``folder``/<key> and return it; the base model is left as it was.
+
+    The key is made of base, examples, settings and library versions, so the same call resumes after a kill
+    from the newest whole checkpoint, with a bit-identical adapter, and finds the finished adapter after that.
+    Two processes must not train the same key at once (the caller holds a lock).
+
+    Args:
+        base: Loaded without an adapter, and quantised already for qlora.
+        examples: At least one.
+        dev: May be empty; then no dev loss is computed.
+        settings: How to train.
+        prompt: The template the questions are asked with; the same as in evaluation.
+        folder: Where training happens; holds one folder a key.
+        on_log: See `OnLog`; after a resume the steps before it are told again.
+        on_progress: See `OnProgress`.
+        lineage: JSON values kept in the adapter beside the result (data sha256, samples, format …).
+
+    Raises:
+        ConfigError: If settings do not fit the model, no example fits, or loss or gradient is no longer finite.
+    """
+    if base.adapter:
+        raise ConfigError(f"{base.name} carries adapter {base.adapter[:12]}: an adapter is trained on a bare base")
+    if not examples:
+        raise ConfigError("there are no training examples")
+    encoded = encode(examples, base, prompt, settings.max_length)
+    held_out = encode(dev, base, prompt, settings.max_length)
+    key = training_key(base, encoded, held_out, settings)
+    place = folder / key[:16]
+    tell = on_log or (lambda step, metrics: None)
+    if (done := _finished(place, tell)) is not None:
+        return done
+    place.mkdir(parents=True, exist_ok=True)
+    checkpoint, passed = newest_valid(place)
+    for problem in passed:
+        LOG.warning("checkpoint passed over: %s", problem)
+    adapted = replace(base, model=attach(base, settings))
+    watch = Watch(
+        on_log=tell, on_progress=on_progress or (lambda step, steps: None), learning_rate=settings.learning_rate
+    )
+    memory.reset_peak(base.device)
+    try:
+        loop = Loop(adapted, encoded.examples, held_out.examples, settings, place, watch)
+        loop.run(checkpoint)
+        measured = {
+            "key": key,
+            "examples": len(encoded.examples),
+            "too_long": len(encoded.too_long),
+            "dropped_passages": encoded.dropped_passages,
+            "answer_tokens": settings.epochs * sum(_answer_tokens(example) for example in encoded.examples),
+            "tokens": settings.epochs * sum(len(example.input_ids) for example in encoded.examples),
+            "peak_memory_bytes": memory.peak_bytes(base.device),
+            "resumed_from": int(checkpoint.name.split("-")[1]) if checkpoint else 0,
+            "passed_over": passed,
+            **loop.measurements(),
+        }
+        kept = {"result": measured, "settings": asdict(settings), **(lineage or {})}
+        identity = save_adapter(adapted, place / "adapter", kept)
+    finally:
+        without_adapter(adapted)
+    (place / RESULT).write_text(json.dumps(loop.history(), indent=1), encoding="utf-8")
+    for leftover in place.glob("checkpoint-*"):
+        shutil.rmtree(leftover)
+    return _result(place / "adapter", identity, measured)
+
+
+def training_key(base: LoadedModel, encoded: Encoded, dev: Encoded, settings: TrainingSettings) -> str:
+    """Return the hash of all that decides the adapter, 64 hex digits."""
+    libraries = {name: version(name) for name in ("torch", "transformers", "peft", "trl")}
+    tokens = [[example.input_ids, example.labels] for example in encoded.examples]
+    held_out = [[example.input_ids, example.labels] for example in dev.examples]
+    return digest([base.identity, digest(tokens), digest(held_out), asdict(settings), libraries])
+
+
+def _finished(place: Path, tell: OnLog) -> TrainResult | None:
+    if not (place / RESULT).is_file():
+        return None
+    try:
+        identity = verify_manifest(place / "adapter")
+        measured = read_lineage(place / "adapter")["training"]["result"]
+        history = json.loads((place / RESULT).read_text(encoding="utf-8"))
+    except (PrerequisiteError, ValueError) as error:
+        LOG.warning("the finished adapter cannot be used, training again: %s", error)
+        shutil.rmtree(place)
+        return None
+    for step, metrics in history:
+        tell(step, metrics)
+    return replace(_result(place / "adapter", identity, measured), reused=True)
+
+
+def _result(adapter: Path, identity: str, measured: Mapping[str, Any]) -> TrainResult:
+    sequences = {name: tuple(measured[name]) for name in ("dev_losses", "passed_over")}
+    return TrainResult(adapter=adapter, identity=identity, **{**measured, **sequences})
+
+
+def _answer_tokens(example: EncodedExample) -> int:
+    return sum(label >= 0 for label in example.labels)
