@@ -1,6 +1,7 @@
 """What a run logs, beside the judge's metrics: parameters, tags, tables, the data."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -37,6 +38,13 @@ def name_run(name: str, tags: Mapping[str, Any]) -> None:
     if not UI_KIND.items() <= client.get_experiment(run.info.experiment_id).tags.items():
         for key, value in UI_KIND.items():
             client.set_experiment_tag(run.info.experiment_id, key, value)
+
+
+@contextmanager
+def named(name: str, tags: Mapping[str, Any]) -> Iterator[Run]:
+    """Give the active run its name and tags and yield it."""
+    name_run(name, tags)
+    yield _active_run()
 
 
 def run_name(data: str, samples: int, variant: str) -> str:

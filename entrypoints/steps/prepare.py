@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import mlflow
+
 from entrypoints.steps.runs import step_run
 from entrypoints.steps.workspace import Workspace
 from ragft import tracking
@@ -12,24 +14,33 @@ from ragft.data.load import load
 from ragft.data.splits import assign_splits
 from ragft.errors import PrerequisiteError
 from ragft.params import DataParams, PrepareParams
-from ragft.pocket.world import make_dataset
+from ragft.retrieval.chunking import chunk
 from ragft.retrieval.embedding import Embedder
 from ragft.retrieval.retriever import build_collection
 from ragft.store.datasets import (
     Preparation,
     find_preparation,
     load_dataset,
-    prepared_names,
     preparation_key,
+    prepared_names,
     save_dataset,
     save_preparation,
 )
 from ragft.types import Dataset, Question, Split
 
-GENERATORS = {"telecom": make_dataset}
+DEFAULT_DATASET = "telecom"
 CHUNK_CHARS = {"telecom": 400}
 DEFAULT_CHUNK_CHARS = 1500
 ALL = "all"
+
+
+def _telecom(seed: int) -> Dataset:
+    from ragft.pocket.world import make_dataset
+
+    return make_dataset(seed)
+
+
+GENERATORS = {DEFAULT_DATASET: _telecom}
 
 
 def run(params: PrepareParams, workspace: Workspace) -> Preparation:
@@ -51,7 +62,7 @@ def run(params: PrepareParams, workspace: Workspace) -> Preparation:
 def ensure(params: DataParams, workspace: Workspace) -> Preparation:
     """Return the preparation that another step needs, running prepare inside its run where it is missing."""
     dataset = read_dataset(params, workspace)
-    key = preparation_key(dataset.name, dataset.sha256, _settings(params))
+    key = preparation_key(dataset.name, dataset.sha256, _settings(params, dataset, workspace))
     return find_preparation(workspace.store, key=key) or run(params.pick(PrepareParams), workspace)
 
 
@@ -62,6 +73,8 @@ def read_dataset(params: DataParams, workspace: Workspace) -> Dataset:
         return dataclasses.replace(loaded, name=params.name or _own_name(params) or loaded.name)
     name = params.name or _own_name(params)
     latest = find_preparation(workspace.store, name)
+    if latest is None and "/" in params.dataset:
+        return dataclasses.replace(load(params.dataset), name=name)
     if latest is None:
         known = ", ".join(prepared_names(workspace.store)) or "none yet"
         raise PrerequisiteError(
@@ -76,18 +89,20 @@ def _own_name(params: DataParams) -> str:
     return params.dataset.rpartition("/")[2]
 
 
-def _settings(params: DataParams) -> dict[str, Any]:
-    """Return what makes a preparation, beside the data."""
+def _settings(params: DataParams, dataset: Dataset, workspace: Workspace) -> dict[str, Any]:
+    """Return what makes a preparation, beside the data; what is left open is as it was last time."""
+    latest = find_preparation(workspace.store, dataset.name, dataset=dataset.sha256)
+    usual = CHUNK_CHARS.get(params.dataset, DEFAULT_CHUNK_CHARS)
     return {
         "data_seed": params.data_seed,
-        "chunk_chars": params.chunk_chars or CHUNK_CHARS.get(params.dataset, DEFAULT_CHUNK_CHARS),
+        "chunk_chars": params.chunk_chars or (latest.settings["chunk_chars"] if latest else usual),
         "embedder": params.embedder,
         "collection": params.collection,
     }
 
 
 def _prepare(params: DataParams, dataset: Dataset, workspace: Workspace) -> Preparation:
-    settings = _settings(params)
+    settings = _settings(params, dataset, workspace)
     key = preparation_key(dataset.name, dataset.sha256, settings)
     if found := find_preparation(workspace.store, key=key):
         workspace.say(f"{dataset.name} is prepared already (data {dataset.sha256[:12]})")
@@ -99,9 +114,10 @@ def _prepare(params: DataParams, dataset: Dataset, workspace: Workspace) -> Prep
     collections: dict[str, str] = {}
     for name, ids in _documents_of(dataset, splits, params.collection).items():
         documents = [document for document in dataset.documents if document.id in ids]
-        with workspace.progress(f"embed {name}", len(documents)) as advance:
+        total = sum(len(chunk(document, settings["chunk_chars"])) for document in documents)
+        with workspace.progress(f"embed {name}", total) as line:
             collections[name] = build_collection(
-                workspace.store, embedder, documents, settings["chunk_chars"], on_progress=advance
+                workspace.store, embedder, documents, settings["chunk_chars"], on_progress=line.advance
             )
     preparation = Preparation(dataset.name, dataset.sha256, settings, splits, collections)
     save_preparation(workspace.store, preparation)
@@ -124,7 +140,11 @@ def _documents_of(
 def _log(preparation: Preparation, workspace: Workspace) -> None:
     counts = {split: len(questions) for split, questions in preparation.splits.items()}
     tracking.log_data(preparation.name, preparation.dataset, ALL, _flat(preparation))
-    tracking.log_preparation(preparation.key, preparation.settings, counts, preparation.collections)
+    mlflow.log_dict(
+        {"settings": preparation.settings, "questions": counts, "collections": preparation.collections},
+        "preparation.json",
+    )
+    mlflow.log_metrics({f"questions_{split}": count for split, count in counts.items()})
     listed = ", ".join(f"{count} {split}" for split, count in counts.items())
     workspace.say(f"prepared {preparation.name}: {listed} questions (data {preparation.dataset[:12]})")
 

@@ -25,14 +25,11 @@ class Workspace:
     say: Callable[[str], None]
 
     @contextmanager
-    def progress(self, what: str, total: int) -> Iterator[Callable[[int], None]]:
-        """Yield a function that is called with the number of items done since its last call.
-
-        On a terminal one line is redrawn; elsewhere a line is written at most every 15 seconds.
-        """
-        bar = _Progress(what, total, self.say)
-        yield bar.advance
-        bar.finish()
+    def progress(self, what: str, total: int = 0) -> Iterator["Progress"]:
+        """Yield a progress line: one that is redrawn on a terminal, elsewhere one at most every 15 seconds."""
+        line = Progress(what, self.say, total)
+        yield line
+        line.finish()
 
 
 def say(line: str) -> None:
@@ -40,33 +37,37 @@ def say(line: str) -> None:
     print(line, flush=True)
 
 
-class _Progress:
-    """Counts items and tells how long the rest will take."""
+class Progress:
+    """Tells how far something is and how long the rest will take."""
 
     SECONDS_BETWEEN_LINES = 15.0
 
-    def __init__(self, what: str, total: int, tell: Callable[[str], None]) -> None:
-        self._what, self._total, self._tell = what, total, tell
+    def __init__(self, what: str, write: Callable[[str], None], total: int) -> None:
+        self._what, self._write, self._total = what, write, total
         self._done = 0
         self._started = self._told = time.monotonic()
         self._terminal = sys.stderr.isatty()
+        self._shown = False
 
     def advance(self, count: int) -> None:
         """Count ``count`` more items."""
         self._done += count
+        self.tell(self._done, self._total)
+
+    def tell(self, done: int, total: int) -> None:
+        """Take the number of items done so far, of ``total``."""
         now = time.monotonic()
+        left = (now - self._started) / done * (total - done) if done else 0.0
+        line = f"  {self._what} {done}/{total}, {left:.0f} s left"
         if self._terminal:
-            sys.stderr.write(f"\r{self._line(now)}\x1b[K")
+            self._shown = True
+            sys.stderr.write(f"\r{line}\x1b[K")
             sys.stderr.flush()
         elif now - self._told >= self.SECONDS_BETWEEN_LINES:
             self._told = now
-            self._tell(self._line(now))
+            self._write(line)
 
     def finish(self) -> None:
         """End the redrawn line."""
-        if self._terminal and self._done:
+        if self._shown:
             sys.stderr.write("\n")
-
-    def _line(self, now: float) -> str:
-        left = (now - self._started) / self._done * (self._total - self._done) if self._done else 0.0
-        return f"  {self._what} {self._done}/{self._total}, {left:.0f} s left"

@@ -18,7 +18,7 @@ def answer_questions(
     passages: Mapping[str, Sequence[Passage]],
     *,
     max_new_tokens: int,
-    on_progress: Callable[[int], None] | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> list[Answer]:
     """Return an answer to each question, in their order; each batch is written before the next begins.
 
@@ -26,20 +26,29 @@ def answer_questions(
     before, in any run, is not generated again.
 
     Args:
+        store: Where answers are kept.
+        generator: The model.
+        prompt: The template of the message.
+        questions: Each with an entry in ``passages``.
         passages: Question id -> what the prompt shows; whole passages are dropped from the end where
             they do not fit the context window.
-        on_progress: Told how many answers are new since the last call.
+        max_new_tokens: Most tokens of an answer.
+        on_progress: Told how many of the missing answers are done, and how many are missing.
     """
     asked = {q.id: _ask(generator, prompt, q, passages[q.id], max_new_tokens) for q in questions}
     there = find_answers(store, [answer.key for answer in asked.values()])
     missing = list({answer.key: answer for answer in asked.values() if answer.key not in there}.values())
 
+    done = 0
+
     def keep(batch: list[tuple[int, Generated]]) -> None:
+        nonlocal done
         made = [_answered(missing[index], reply) for index, reply in batch]
         save_answers(store, made)
         there.update({answer.key: answer for answer in made})
+        done += len(made)
         if on_progress is not None:
-            on_progress(len(made))
+            on_progress(done, len(missing))
 
     generator.generate([answer.prompt for answer in missing], max_new_tokens, on_batch=keep)
     return [dataclasses.replace(there[answer.key], question_id=question) for question, answer in asked.items()]

@@ -1,0 +1,201 @@
+"""Finetune: train an adapter on a nested subset of the train split and register it beside its base."""
+
+import dataclasses
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import mlflow
+
+from entrypoints.steps import prepare
+from entrypoints.steps.retrieved import RetrievedSplit, retrieve
+from entrypoints.steps.runs import step_run
+from entrypoints.steps.subjects import (
+    base_lineage,
+    load_base_model,
+    open_registry,
+    register_base,
+    serving_config,
+    version_tags,
+)
+from entrypoints.steps.workspace import Workspace
+from ragft import tracking
+from ragft.data.splits import nested_subset
+from ragft.errors import DataError
+from ragft.models.loading import LoadedModel
+from ragft.params import FinetuneParams
+from ragft.prompts.answer import load_answer_prompt
+from ragft.store.datasets import Preparation
+from ragft.training.formats import Format, TrainingExample, build_examples
+from ragft.training.methods import TrainingSettings
+from ragft.training.trainer import TrainResult, train
+from ragft.types import Question, Split
+from registry.versions import Lineage, Version
+
+QUANTIZED = {"qlora": "nf4"}
+# Below this many questions on either side a share of hits says too little to stop for.
+LEAST_QUESTIONS_TO_COMPARE_HITS = 30
+
+
+@dataclass(frozen=True)
+class Finetuned:
+    """A registered adapter and how its training went."""
+
+    version: Version
+    result: TrainResult
+    run_id: str
+
+
+def run(params: FinetuneParams, workspace: Workspace) -> Finetuned:
+    """Return the adapter's version, trained where the same training was not finished before.
+
+    Raises:
+        ConfigError: If there are fewer questions than samples, or a setting does not fit the model.
+        DataError: If retrieval on train is so much worse than on the evaluation that training would
+            teach the model to ignore what is retrieved.
+    """
+    name = tracking.run_name(params.name or params.dataset, params.samples, f"{params.method} {params.format}")
+    with step_run(params, name, {"ragft.step": "finetune"}, workspace.home) as run_:
+        preparation = prepare.ensure(params, workspace)
+        chosen = nested_subset(preparation.splits["train"], params.samples, params.seed)
+        tracking.log_data(preparation.name, preparation.dataset, "train", chosen)
+        examples, dev = _examples(params, preparation, chosen, workspace)
+        base = load_base_model(params.base, params.revision, QUANTIZED.get(params.method, "none"))
+        registered = register_base(base, params, preparation, workspace)
+        workspace.say(f"train {name} on {registered.name}: {len(examples)} examples, {params.epochs} epochs")
+        result = _train(params, base, examples, dev, preparation, workspace)
+        lineage = _lineage(params, base, preparation, result)
+        mlflow.set_tags(version_tags(lineage, params))
+        with workspace.store.lock(f"registry {lineage.data}", workspace.say):
+            config = serving_config(params, preparation, workspace)
+            version = open_registry().register_adapter(lineage, config, result.adapter)
+        mlflow.set_tag("ragft.version", version.uri)
+        _tell(result, version, workspace)
+    return Finetuned(version, result, run_.info.run_id)
+
+
+def _examples(
+    params: FinetuneParams, preparation: Preparation, chosen: Sequence[Question], workspace: Workspace
+) -> tuple[list[TrainingExample], list[TrainingExample]]:
+    """Return training and dev examples; the dev questions are asked in the training format."""
+    form: Format = params.format  # type: ignore[assignment]  # checked by the params
+    dev = preparation.splits["dev"]
+    if form == "closed_book":
+        return build_examples(chosen, form), build_examples(dev, form)
+    found = _retrieve(params, preparation, {"train": chosen, "dev": dev, "test": preparation.splits["test"]}, workspace)
+    _check_hit_rates(params, found["train"], found["test"], workspace)
+    made = [
+        build_examples(
+            found[split].questions,
+            form,
+            retrieved=found[split].retrieved,
+            golden=found[split].gold,
+            without_golden=params.raft_without_golden,
+            seed=params.seed,
+        )
+        for split in ("train", "dev")
+    ]
+    return made[0], made[1]
+
+
+def _retrieve(
+    params: FinetuneParams,
+    preparation: Preparation,
+    questions: Mapping[str, Sequence[Question]],
+    workspace: Workspace,
+) -> dict[str, RetrievedSplit]:
+    found: dict[str, RetrievedSplit] = {}
+    for split, asked in questions.items():
+        place: Split = split  # type: ignore[assignment]
+        found[split] = retrieve(preparation, place, asked, params.embedder, params.top_k, workspace)
+    return found
+
+
+def _check_hit_rates(
+    params: FinetuneParams, train_side: RetrievedSplit, test_side: RetrievedSplit, workspace: Workspace
+) -> None:
+    """Log hit@k of both sides and stop where training would see far fewer answers than the evaluation.
+
+    A model trained on passages that do not hold the answer learns to ignore them, and the evaluation
+    would then find, truly, that fine-tuning does harm.
+    """
+    k = params.top_k
+    rates = {}
+    for side, found in {"train": train_side, "test": test_side}.items():
+        hits = [value for value in found.row_metrics(k)[f"hit_at_{k}"].values() if value is not None]
+        if hits:
+            rates[side] = (sum(hits) / len(hits), len(hits))
+            mlflow.log_metrics({f"{side}_hit_at_{k}": rates[side][0], f"{side}_hit_at_{k}_n": len(hits)})
+    if len(rates) < 2 or min(n for _, n in rates.values()) < LEAST_QUESTIONS_TO_COMPARE_HITS:
+        return
+    (train_rate, train_n), (test_rate, test_n) = rates["train"], rates["test"]
+    if train_rate >= test_rate / 2:
+        return
+    message = (
+        f"hit@{k} is {train_rate:.2f} on train ({train_n} questions) and {test_rate:.2f} on test ({test_n}): training "
+        f"would teach the model to ignore its passages"
+    )
+    if not params.allow_low_hit_rate:
+        raise DataError(f"{message}; use -P collection=all, a larger top_k, or -P allow_low_hit_rate=True to go on")
+    workspace.say(f"warning: {message}")
+    mlflow.set_tag("ragft.allowed_low_hit_rate", message)
+
+
+def _train(
+    params: FinetuneParams,
+    base: LoadedModel,
+    examples: Sequence[TrainingExample],
+    dev: Sequence[TrainingExample],
+    preparation: Preparation,
+    workspace: Workspace,
+) -> TrainResult:
+    curves: dict[str, list[tuple[int, float]]] = defaultdict(list)
+
+    def note(step: int, metrics: Mapping[str, float]) -> None:
+        for metric, value in metrics.items():
+            curves[metric].append((step, value))
+
+    folder = workspace.home / "training"
+    lineage: dict[str, Any] = {"data": preparation.name, "data_sha256": preparation.dataset, "params": params.as_dict()}
+    # Two processes that train the same adapter would write the same checkpoints.
+    with workspace.store.lock(f"train {preparation.key} {params}", workspace.say), workspace.progress("train") as line:
+        result = train(
+            base,
+            examples,
+            dev,
+            TrainingSettings.from_params(params),
+            load_answer_prompt(),
+            folder,
+            on_log=note,
+            on_progress=line.tell,
+            lineage=lineage,
+        )
+    for metric, points in curves.items():
+        tracking.log_curve(metric, points)
+    mlflow.log_metrics(result.metrics())
+    mlflow.set_tags({"ragft.resumed_from": result.resumed_from, "ragft.reused": result.reused})
+    return result
+
+
+def _lineage(params: FinetuneParams, base: LoadedModel, preparation: Preparation, result: TrainResult) -> Lineage:
+    return dataclasses.replace(
+        base_lineage(base, preparation),
+        kind="adapter",
+        quantization=base.quantization,
+        adapter_sha256=result.identity,
+        method=params.method,
+        format=params.format,
+        samples=params.samples,
+        seed=params.seed,
+    )
+
+
+def _tell(result: TrainResult, version: Version, workspace: Workspace) -> None:
+    dev = f", dev loss {result.dev_losses[0]:.3f} -> {result.dev_losses[-1]:.3f}" if result.dev_losses else ""
+    before = ", trained before" if result.reused else ""
+    workspace.say(
+        f"{version.uri} @challenger: train loss {result.train_loss:.3f}{dev}, "
+        f"{result.trainable_parameters:,} trainable parameters, {result.tokens_per_second:,.0f} tokens/s, "
+        f"peak {result.peak_memory_bytes / 2**20:,.0f} MiB{before}"
+    )

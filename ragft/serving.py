@@ -1,0 +1,74 @@
+"""What a registered version is when it is loaded: a question in; the answer and its sources out.
+
+MLflow runs this file when it logs or loads a version (models from code); nothing is pickled.
+"""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from mlflow.models import set_model
+from mlflow.pyfunc.model import PythonModel, PythonModelContext
+
+from ragft.errors import PrerequisiteError
+from ragft.models.generation import Generator
+from ragft.models.loading import LoadedModel, load_adapter, load_base
+from ragft.prompts.answer import load_answer_prompt
+from ragft.retrieval.embedding import Embedder
+from ragft.retrieval.retriever import Retriever
+from ragft.store.server import open_store
+
+POCKET = Path(__file__).resolve().parent / "pocket" / "model"
+MAX_NEW_TOKENS = 128
+
+
+class RetrievalModel(PythonModel):
+    """A version with its retriever. ``RAGFT_DSN`` names the database; without it the home it was made in."""
+
+    def load_context(self, context: PythonModelContext) -> None:
+        """Load base, adapter and retriever, each checked against what was registered.
+
+        Raises:
+            PrerequisiteError: If the base, the adapter or the passages are not those of the version.
+        """
+        config = context.model_config
+        self._generator = Generator(_load(config, context.artifacts))
+        self._prompt = load_answer_prompt()
+        store = open_store(os.environ.get("RAGFT_DSN"), Path(config["home"]))
+        self._retriever = Retriever(store, Embedder(config["embedder"]), config["collection"])
+        self._top_k = int(config["top_k"])
+
+    def predict(
+        self,
+        context: PythonModelContext,  # noqa: ARG002 - MLflow's signature
+        model_input: pd.DataFrame,
+        params: dict[str, Any] | None = None,  # noqa: ARG002
+    ) -> pd.DataFrame:
+        """Return a row a question: ``answer``, and ``sources``, the passages it was shown."""
+        questions = [str(text) for text in model_input["question"]]
+        messages, sources = [], []
+        for question, passages in zip(questions, self._retriever.retrieve(questions, self._top_k), strict=True):
+            texts = [passage.text for passage in passages]
+            kept = self._generator.fit_passages(question, texts, self._prompt.render, MAX_NEW_TOKENS)
+            messages.append(self._prompt.render(question, texts[:kept]))
+            sources.append(texts[:kept])
+        answers = [reply.text for reply in self._generator.generate(messages, MAX_NEW_TOKENS)]
+        return pd.DataFrame({"answer": answers, "sources": sources})
+
+
+def _load(config: dict[str, Any], artifacts: dict[str, str]) -> LoadedModel:
+    name = config["ragft.base"]
+    path = config["base_path"] or str(POCKET)
+    base = load_base(path, revision=config["ragft.revision"], quantization=config["ragft.quantization"])
+    if base.fingerprint != config["ragft.base_fingerprint"]:
+        raise PrerequisiteError(
+            f"base {name} at {path} has fingerprint {base.fingerprint}, the version was made for "
+            f"{config['ragft.base_fingerprint']}: restore that base"
+        )
+    base = replace(base, name=name)
+    return load_adapter(base, Path(artifacts["adapter"])) if "adapter" in artifacts else base
+
+
+set_model(RetrievalModel())
