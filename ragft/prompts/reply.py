@@ -73,6 +73,12 @@ def read_reason(reply: str) -> str:
     return _REASON.sub("", (text[: match.start()] if match else text).strip()).strip()
 
 
+def before_last_score(reply: str) -> str:
+    """Return a reply up to its last score line, where the form can be filled in anew."""
+    matches = list(_marker("score").finditer(reply))
+    return (reply[: matches[-1].start()] if matches else reply).rstrip()
+
+
 @cache
 def _marker(name: str) -> re.Pattern[str]:
     pattern = _MARKER.replace("NAME", re.escape(name).replace("_", "[_ ]"))

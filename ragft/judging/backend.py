@@ -1,0 +1,181 @@
+"""Who judges: a model in this process or one behind a server, as one protocol.
+
+A backend hands back what is finished, piece by piece, so that its caller can write each piece down
+before the next one is asked for.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from ragft.prompts.reply import before_last_score
+from ragft.types import digest
+
+Estimator = Literal["sampled", "expected", "expected_no_rationale"]
+ESTIMATORS: tuple[Estimator, ...] = ("sampled", "expected", "expected_no_rationale")
+
+SCORE_PREFIX = "Score:"
+ROWS_A_PIECE = 320  # replies between two transactions; a kill loses at most so many
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One message to the judge.
+
+    Attributes:
+        message: The rendered message, the form included.
+        labels: The labels it offers.
+        seeds: One for each repeat that is wanted; their noise comes from nothing else.
+    """
+
+    message: str
+    labels: tuple[str, ...]
+    seeds: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back for one repeat.
+
+    Attributes:
+        text: The judge's words; "" when it was only asked for a distribution.
+        cut: True when the length limit ended it.
+        timed_out: True when the deadline came first; nothing is known of the judge's opinion.
+        probabilities: Label -> probability, summing to 1, for the estimators that take an expectation.
+        mass: Probability of all labels together before the rest was masked, with ``probabilities``.
+    """
+
+    text: str
+    cut: bool = False
+    timed_out: bool = False
+    probabilities: tuple[float, ...] | None = None
+    mass: float | None = None
+
+
+Piece = list[tuple[int, list[Reply]]]
+"""Finished asks: (index into the asks, one reply for each seed)."""
+
+
+class JudgeBackend(Protocol):
+    """A judge that can be asked."""
+
+    @property
+    def identity(self) -> str:
+        """Hash of the model and of every setting that changes its replies."""
+
+    def replies(self, asks: Sequence[Ask], estimator: Estimator) -> Iterator[Piece]:
+        """Yield every ask once, in pieces, in any order.
+
+        Raises:
+            JudgeError: If the judge is gone; what was finished before has been yielded.
+        """
+
+
+class WrittenText(Protocol):
+    """A greedy reply."""
+
+    @property
+    def text(self) -> str:
+        """Without special tokens."""
+
+    @property
+    def cut(self) -> bool:
+        """True when the length limit ended it."""
+
+
+class ScoringModel(Protocol):
+    """What `LocalJudge` needs of a model in this process (`ragft.models.generation.Generator`)."""
+
+    @property
+    def identity(self) -> str:
+        """Hash of weights, adapter, precision."""
+
+    def generate(self, messages: Sequence[str], max_new_tokens: int) -> Sequence[WrittenText]:
+        """Return the greedy reply to each message."""
+
+    def sample(
+        self,
+        prompts: Sequence[str],
+        prefix: str,
+        n: int,
+        max_new_tokens: int,
+        temperature: float,
+        seeds: Sequence[Sequence[int]],
+    ) -> list[list[str]]:
+        """Return ``n`` sampled replies to each prompt."""
+
+    def score_distribution(
+        self, prompts: Sequence[str], prefix: str | Sequence[str], labels: Sequence[str]
+    ) -> tuple[list[list[float]], list[float]]:
+        """Return probabilities [prompts, labels] and the mass of all labels [prompts]."""
+
+
+class LocalJudge:
+    """A model in this process as a judge."""
+
+    def __init__(
+        self, model: ScoringModel, *, max_new_tokens: int = 200, temperature: float = 1.0, rows: int = ROWS_A_PIECE
+    ) -> None:
+        """Keep the model.
+
+        Args:
+            model: The judge.
+            max_new_tokens: Most tokens of a reply, reason and score together.
+            temperature: Of the ``sampled`` estimator; 1 is the published way.
+            rows: Most replies in a piece.
+        """
+        self._model = model
+        self._max_new_tokens = max_new_tokens
+        self._temperature = temperature
+        self._rows = rows
+
+    @property
+    def identity(self) -> str:
+        """Hash of the model and of how its replies are made."""
+        return digest([self._model.identity, self._max_new_tokens, self._temperature])
+
+    def replies(self, asks: Sequence[Ask], estimator: Estimator) -> Iterator[Piece]:
+        """Yield the asks in pieces of similar length, the longest first, so that little is padding."""
+        for indices in self._pieces(asks):
+            batch = [asks[index] for index in indices]
+            made = self._sampled(batch) if estimator == "sampled" else self._expected(batch, estimator)
+            yield list(zip(indices, made, strict=True))
+
+    def _pieces(self, asks: Sequence[Ask]) -> Iterator[list[int]]:
+        # One piece has one number of seeds and one set of labels, for these go to the model once.
+        order = sorted(range(len(asks)), key=lambda i: (asks[i].labels, -len(asks[i].seeds), -len(asks[i].message), i))
+        piece: list[int] = []
+        for index in order:
+            ask, first = asks[index], asks[piece[0]] if piece else asks[index]
+            full = (len(piece) + 1) * len(ask.seeds) > max(self._rows, len(ask.seeds))
+            if piece and (full or ask.labels != first.labels or len(ask.seeds) != len(first.seeds)):
+                yield piece
+                piece = []
+            piece.append(index)
+        if piece:
+            yield piece
+
+    def _sampled(self, batch: Sequence[Ask]) -> list[list[Reply]]:
+        texts = self._model.sample(
+            [ask.message for ask in batch],
+            "",
+            len(batch[0].seeds),
+            self._max_new_tokens,
+            self._temperature,
+            [ask.seeds for ask in batch],
+        )
+        return [[Reply(text) for text in row] for row in texts]
+
+    def _expected(self, batch: Sequence[Ask], estimator: Estimator) -> list[list[Reply]]:
+        messages = [ask.message for ask in batch]
+        reasons = [""] * len(batch)
+        if estimator == "expected":
+            reasons = [
+                before_last_score(written.text) for written in self._model.generate(messages, self._max_new_tokens)
+            ]
+        prefixes = [f"{reason}\n{SCORE_PREFIX}" if reason else SCORE_PREFIX for reason in reasons]
+        probabilities, masses = self._model.score_distribution(messages, prefixes, batch[0].labels)
+        return [
+            [Reply(reason, probabilities=tuple(row), mass=mass)]
+            for reason, row, mass in zip(reasons, probabilities, masses, strict=True)
+        ]

@@ -1,0 +1,83 @@
+"""Whole-column metrics for `mlflow.models.evaluate` (the function that `mlflow.evaluate` wraps).
+
+MLflow calls every ``eval_fn`` on row 0 alone before it calls it on all rows, and logs no aggregate
+of its own as soon as a score is missing. So these metrics look up what was computed before, by the
+ids in one column, and always give their own aggregates.
+"""
+
+import inspect
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+
+import pandas as pd
+from mlflow.metrics import MetricValue, make_metric
+from mlflow.models import EvaluationMetric
+
+from ragft.errors import ConfigError
+from ragft.judging.overlap import answer_f1, exact_match
+from ragft.prompts.criterion import Criterion
+from ragft.types import Score
+
+ROW_ID = "row_id"
+"""The column of the evaluated data frame that holds what the scores are looked up by."""
+
+
+def judge_metric(criterion: Criterion, scores: Mapping[str, Score]) -> EvaluationMetric:
+    """Return the metric ``geval_<criterion>``, with the judge's reasons beside the scores."""
+    return _lookup_metric(
+        f"geval_{criterion.name}",
+        {row: score.value for row, score in scores.items()},
+        higher_is_better=criterion.direction == "higher",
+        reasons={row: score.reason for row, score in scores.items()},
+    )
+
+
+def overlap_metrics(answers: Mapping[str, str], references: Mapping[str, Sequence[str]]) -> list[EvaluationMetric]:
+    """Return ``answer_f1`` and ``exact_match`` for answers by row id; an id without references is unscored."""
+    functions: dict[str, Callable[[str, Sequence[str]], float]] = {"answer_f1": answer_f1, "exact_match": exact_match}
+    return [
+        number_metric(
+            name,
+            {row: score(text, references[row]) if references.get(row) else None for row, text in answers.items()},
+        )
+        for name, score in functions.items()
+    ]
+
+
+def number_metric(name: str, values: Mapping[str, float | None], *, higher_is_better: bool = True) -> EvaluationMetric:
+    """Return a metric of numbers that were computed before, by row id.
+
+    Raises:
+        ConfigError: If ``name`` is no Python identifier, which MLflow needs.
+    """
+    return _lookup_metric(name, values, higher_is_better=higher_is_better, reasons=None)
+
+
+def aggregates(values: Sequence[float | None]) -> dict[str, float]:
+    """Return mean, n_scored and n_unscored; no mean without a scored row, for there is none."""
+    scored = [value for value in values if value is not None]
+    counts = {"n_scored": float(len(scored)), "n_unscored": float(len(values) - len(scored))}
+    return {"mean": statistics.fmean(scored), **counts} if scored else counts
+
+
+def _lookup_metric(
+    name: str, values: Mapping[str, float | None], *, higher_is_better: bool, reasons: Mapping[str, str] | None
+) -> EvaluationMetric:
+    if not name.isidentifier():
+        raise ConfigError(f"metric name is {name!r}, expected a Python identifier such as geval_accuracy")
+
+    def look_up(rows: "pd.Series[str]") -> MetricValue:
+        found = [values[row] for row in rows]
+        return MetricValue(
+            scores=found,  # type: ignore[arg-type]  # None is an unscored row
+            justifications=None if reasons is None else [reasons[row] for row in rows],
+            aggregate_results=aggregates(found),
+        )
+
+    # MLflow takes the name of the column from the name of the parameter.
+    parameter = inspect.Parameter(ROW_ID, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    look_up.__signature__ = inspect.Signature([parameter])  # type: ignore[attr-defined]
+    metric: EvaluationMetric = make_metric(  # type: ignore[no-untyped-call]
+        eval_fn=look_up, greater_is_better=higher_is_better, name=name
+    )
+    return metric

@@ -1,0 +1,136 @@
+"""From judgements to scores: one row an item, and summaries with what could not be read."""
+
+import json
+import statistics
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ragft.judging.backend import Estimator, Reply
+from ragft.judging.variance import Spread, spread
+from ragft.prompts.criterion import Criterion
+from ragft.prompts.reply import read_reason, read_verdict
+from ragft.types import Judgement, Score
+
+LEAST_MASS = 0.5
+# A repeat that is asked again stands beside its first reply, as repeat + 1,000 x attempt.
+MOST_REPEATS = 1_000
+EMPTY = "empty answer: the worst score, without a call"
+NOT_APPLICABLE = "not applicable: there are no passages to be faithful to"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What one criterion's judgements say of one item.
+
+    Attributes:
+        score: The mean of the readable repeats.
+        values: The readable repeats.
+        masses: Probability on legal scores, where it was observed.
+        outcomes: What became of the repeats: scored, unreadable, not_offered, refused, cut, low_mass, timed_out;
+            or a single "empty" or "not_applicable", for which the judge was not asked.
+    """
+
+    score: Score
+    values: tuple[float, ...] = ()
+    masses: tuple[float, ...] = ()
+    outcomes: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A criterion over some items.
+
+    Attributes:
+        n: Items to which the criterion applies; ``n_scored + n_unscored``.
+        n_empty: Of the scored ones, those that were empty.
+        mean: Mean over the scored items, or None without any.
+        mean_mass: Mean probability on legal scores, where it was observed.
+        outcomes: What became of the repeats, added up.
+    """
+
+    criterion: str
+    n: int
+    n_scored: int
+    n_unscored: int
+    n_empty: int
+    n_not_applicable: int
+    mean: float | None
+    mean_mass: float | None
+    spread: Spread
+    outcomes: Mapping[str, int]
+
+
+def judgement_of(key: str, repeat: int, reply: Reply, criterion: Criterion) -> Judgement:
+    """Return what is kept of a reply; less than half of the probability on legal scores is no score."""
+    if reply.probabilities is None:
+        return Judgement(key, repeat, reply.text, read_verdict(reply.text, criterion, cut=reply.cut).value, reply.mass)
+    value = sum(p * criterion.scores[label] for label, p in zip(criterion.scores, reply.probabilities, strict=True))
+    readable = reply.mass is not None and reply.mass >= LEAST_MASS
+    text = reply.text or json.dumps(
+        dict(zip(criterion.scores, (round(p, 6) for p in reply.probabilities), strict=True))
+    )
+    return Judgement(key, repeat, text, value if readable else None, reply.mass)
+
+
+def unasked(criterion: Criterion, *, empty: bool) -> Row:
+    """Return the row of an item the judge is not asked about: an empty answer, else one it does not apply to."""
+    if empty:
+        return Row(Score(criterion.name, criterion.worst, EMPTY), outcomes={"empty": 1})
+    return Row(Score(criterion.name, None, NOT_APPLICABLE), outcomes={"not_applicable": 1})
+
+
+def row_of(criterion: Criterion, found: Sequence[Judgement], repeats: int, estimator: Estimator) -> Row:
+    """Return the row of an item from its judgements, of which some may be missing (they timed out)."""
+    last = [_last_attempt(found, repeat) for repeat in range(repeats)]
+    entries = [entry for entry in last if entry is not None]
+    readable = [entry for entry in entries if entry.value is not None]
+    values = tuple(entry.value for entry in readable if entry.value is not None)
+    outcomes = Counter(_outcome(entry, criterion, estimator) for entry in entries)
+    outcomes.update({"timed_out": repeats - len(entries)} if len(entries) < repeats else {})
+    score = Score(
+        criterion.name,
+        statistics.fmean(values) if values else None,
+        read_reason(readable[0].reply) if readable and estimator != "expected_no_rationale" else "",
+        n_scored=len(values),
+        n_unscored=repeats - len(values),
+        spread=statistics.stdev(values) if len(values) > 1 else 0.0,
+    )
+    return Row(score, values, tuple(entry.mass for entry in entries if entry.mass is not None), dict(outcomes))
+
+
+def _last_attempt(found: Sequence[Judgement], repeat: int) -> Judgement | None:
+    """Return the readable judgement of a repeat, else the last of its attempts, else None."""
+    attempts = [entry for entry in found if entry.repeat % MOST_REPEATS == repeat]
+    return next((entry for entry in attempts if entry.value is not None), attempts[-1] if attempts else None)
+
+
+def _outcome(entry: Judgement, criterion: Criterion, estimator: Estimator) -> str:
+    if entry.value is not None:
+        return "scored"
+    if estimator != "sampled":
+        return "low_mass"
+    outcome = read_verdict(entry.reply, criterion).outcome
+    return "cut" if outcome == "scored" else outcome
+
+
+def summarise(criterion: str, rows: Sequence[Row]) -> Summary:
+    """Return the summary of a criterion's rows."""
+    outcomes = Counter[str]()
+    for row in rows:
+        outcomes.update(row.outcomes)
+    applied = [row for row in rows if "not_applicable" not in row.outcomes]
+    values = [row.score.value for row in applied if row.score.value is not None]
+    masses = [mass for row in rows for mass in row.masses]
+    return Summary(
+        criterion=criterion,
+        n=len(applied),
+        n_scored=len(values),
+        n_unscored=len(applied) - len(values),
+        n_empty=outcomes["empty"],
+        n_not_applicable=outcomes["not_applicable"],
+        mean=statistics.fmean(values) if values else None,
+        mean_mass=statistics.fmean(masses) if masses else None,
+        spread=spread([row.values for row in applied]),
+        outcomes=dict(outcomes),
+    )

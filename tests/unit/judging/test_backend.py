@@ -1,0 +1,117 @@
+# ruff: noqa: ARG002 - a fake takes what the protocol passes
+"""A model in this process as a judge: what it is asked, in which pieces, and what becomes of its words."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pytest
+
+from ragft.judging.backend import Ask, Estimator, LocalJudge, Reply, ScoringModel
+
+LABELS = ("1", "2", "3")
+
+
+@dataclass(frozen=True)
+class Written:
+    text: str
+    cut: bool = False
+
+
+class FakeModel:
+    """Replies with what it was asked, so that a test sees which reply belongs to which ask."""
+
+    identity = "fake"
+
+    def __init__(self, reason: str = "Reason: fine.\nScore: 2") -> None:
+        self.reason = reason
+        self.prefixes: list[str] = []
+        self.batches: list[list[str]] = []
+
+    def generate(self, messages: Sequence[str], max_new_tokens: int) -> list[Written]:
+        return [Written(self.reason) for _ in messages]
+
+    def sample(
+        self,
+        prompts: Sequence[str],
+        prefix: str,
+        n: int,
+        max_new_tokens: int,
+        temperature: float,
+        seeds: Sequence[Sequence[int]],
+    ) -> list[list[str]]:
+        self.batches.append(list(prompts))
+        assert all(len(row) == n for row in seeds)
+        return [[f"{prompt}/{seed}" for seed in row] for prompt, row in zip(prompts, seeds, strict=True)]
+
+    def score_distribution(
+        self, prompts: Sequence[str], prefix: str | Sequence[str], labels: Sequence[str]
+    ) -> tuple[list[list[float]], list[float]]:
+        self.batches.append(list(prompts))
+        self.prefixes += prefix
+        return [[1.0, *[0.0] * (len(labels) - 1)] for _ in prompts], [len(prompt) / 100 for prompt in prompts]
+
+
+def collected(judge: LocalJudge, asks: Sequence[Ask], estimator: Estimator) -> dict[int, list[Reply]]:
+    pieces = list(judge.replies(asks, estimator))
+    found = {index: replies for piece in pieces for index, replies in piece}
+    assert sum(len(piece) for piece in pieces) == len(found) == len(asks)
+    return found
+
+
+def test_every_ask_gets_its_own_replies() -> None:
+    asks = [Ask("m" * length, LABELS, (length, length + 1)) for length in (3, 9, 1, 4)]
+    found = collected(LocalJudge(FakeModel(), rows=4), asks, "sampled")
+    for index, ask in enumerate(asks):
+        assert [reply.text for reply in found[index]] == [f"{ask.message}/{seed}" for seed in ask.seeds]
+
+
+def test_pieces_hold_similar_lengths_and_few_rows() -> None:
+    model = FakeModel()
+    asks = [Ask("m" * length, LABELS, tuple(range(5))) for length in range(1, 8)]
+    collected(LocalJudge(model, rows=15), asks, "sampled")
+    assert [[len(prompt) for prompt in batch] for batch in model.batches] == [[7, 6, 5], [4, 3, 2], [1]]
+
+
+def test_more_repeats_than_rows_still_go_through() -> None:
+    found = collected(LocalJudge(FakeModel(), rows=3), [Ask("m", LABELS, tuple(range(10)))] * 2, "sampled")
+    assert [len(replies) for replies in found.values()] == [10, 10]
+
+
+def test_different_labels_or_repeats_never_share_a_piece() -> None:
+    model = FakeModel()
+    asks = [Ask("a", LABELS, (1,)), Ask("b", ("yes", "no"), (1,)), Ask("c", LABELS, (1, 2)), Ask("d", LABELS, (2,))]
+    collected(LocalJudge(model), asks, "sampled")
+    assert sorted(map(sorted, model.batches)) == [["a", "d"], ["b"], ["c"]]
+
+
+@pytest.mark.parametrize(
+    ("reason", "prefix", "kept"),
+    [
+        ("Reason: fine.\nScore: 2", "Reason: fine.\nScore:", "Reason: fine."),
+        ("Reason: it says\nScore: 5\nbut no.\n**Score:** 1", "Reason: it says\nScore: 5\nbut no.\nScore:", None),
+        ("Reason: it never ends", "Reason: it never ends\nScore:", "Reason: it never ends"),
+        ("Score: 3", "Score:", ""),
+        ("", "Score:", ""),
+    ],
+)
+def test_the_form_is_filled_in_anew_after_the_greedy_reason(reason: str, prefix: str, kept: str | None) -> None:
+    model = FakeModel(reason)
+    found = collected(LocalJudge(model), [Ask("message", LABELS, (0,))], "expected")
+    assert model.prefixes == [prefix]
+    reply = found[0][0]
+    assert (reply.probabilities, reply.mass) == ((1.0, 0.0, 0.0), 0.07)
+    assert kept is None or reply.text == kept
+
+
+def test_without_a_rationale_the_model_writes_nothing() -> None:
+    model = FakeModel()
+    found = collected(LocalJudge(model), [Ask("message", LABELS, (0,))], "expected_no_rationale")
+    assert model.prefixes == ["Score:"]
+    assert found[0] == [Reply("", probabilities=(1.0, 0.0, 0.0), mass=0.07)]
+
+
+def test_what_changes_replies_changes_the_identity() -> None:
+    model: ScoringModel = FakeModel()
+    judges = [LocalJudge(model), LocalJudge(model, temperature=0.5), LocalJudge(model, max_new_tokens=7)]
+    assert len({judge.identity for judge in judges}) == 3
+    assert LocalJudge(model, rows=5).identity == LocalJudge(model).identity
