@@ -1,0 +1,1 @@
+"""Language models: found, loaded, identified, and made to write."""

@@ -26,8 +26,11 @@ def pad_left(prompts: Sequence[Sequence[int]], device: torch.device) -> tuple[to
 
 
 def read_prompts(
-    model: Any, prompts: Sequence[Sequence[int]], *, keep_cache: bool
-) -> tuple[torch.Tensor, torch.Tensor, Any]:  # noqa: ANN401
+    model: Any,  # noqa: ANN401 - any causal LM
+    prompts: Sequence[Sequence[int]],
+    *,
+    keep_cache: bool,
+) -> tuple[torch.Tensor, torch.Tensor, Any]:
     """Run the model over a padded batch of prompts.
 
     Returns:
@@ -86,12 +89,8 @@ def sampler(seeds: Sequence[int], temperature: float, max_new_tokens: int) -> Ch
     One uniform number per row and step, drawn before the first step, picks a token from the row's
     cumulative distribution, so equal seeds give equal replies up to rounding of the logits.
     """
-    draws = torch.stack(
-        [
-            torch.rand(max_new_tokens, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-            for seed in seeds
-        ]
-    )
+    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+    draws = torch.stack([torch.rand(max_new_tokens, generator=own, dtype=torch.float64) for own in generators])
 
     def choose(logits: torch.Tensor, step: int, rows: torch.Tensor) -> torch.Tensor:
         cumulative = torch.softmax(logits / temperature, -1).cumsum(-1, dtype=torch.float64)

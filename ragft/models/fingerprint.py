@@ -46,8 +46,8 @@ def fingerprint_weights(folder: Path) -> str:
     return digest(_hash_files(folder, [*weights, *(folder / name for name in IDENTITY_FILES)]))
 
 
-def write_manifest(folder: Path) -> str:
-    """Write the sha256 of every file below ``folder`` into its manifest and return the manifest's own sha256.
+def write_manifest(folder: Path) -> dict[str, str]:
+    """Write the sha256 of every file below ``folder`` into its manifest and return them by name.
 
     The manifest appears in one step, as the last file: a folder with a manifest was completely written.
     """
@@ -55,11 +55,11 @@ def write_manifest(folder: Path) -> str:
     partial = folder / f"{MANIFEST}.partial"
     partial.write_text(json.dumps({"sha256": files}, indent=2, sort_keys=True), encoding="utf-8")
     partial.replace(folder / MANIFEST)
-    return digest(files)
+    return files
 
 
-def verify_manifest(folder: Path) -> str:
-    """Check every file below ``folder`` against its manifest and return the manifest's own sha256.
+def verify_manifest(folder: Path) -> dict[str, str]:
+    """Check every file below ``folder`` against its manifest and return the sha256 of each by name.
 
     Raises:
         PrerequisiteError: Naming each file that is missing, was changed, or does not belong there.
@@ -76,7 +76,7 @@ def verify_manifest(folder: Path) -> str:
             f"{folder} is not what was saved: {'; '.join(problems[:5])}{' …' if len(problems) > 5 else ''}. "
             "Restore the folder or train again."
         )
-    return digest(found)
+    return found
 
 
 def _read_manifest(folder: Path) -> Mapping[str, str]:

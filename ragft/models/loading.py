@@ -2,7 +2,7 @@
 
 import json
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -34,7 +34,7 @@ class LoadedModel:
         model: The transformers model, or the PEFT model around it.
         fingerprint: Identity of the base's weights, configuration and tokenizer.
         context_window: Most tokens of prompt and answer together.
-        adapter: Identity of the adapter (its manifest's sha256); empty for a base.
+        adapter: Identity of the adapter (see `adapter_identity`); empty for a base.
     """
 
     model: Any
@@ -103,7 +103,7 @@ def load_adapter(base: LoadedModel, folder: Path) -> LoadedModel:
         raise ConfigError(f"{base.name} already carries adapter {base.adapter[:12]}: load a fresh base for {folder}")
     if not folder.is_dir():
         raise PrerequisiteError(f"adapter {folder} does not exist: expected a folder with {ADAPTER_WEIGHTS}")
-    identity = verify_manifest(folder)
+    files = verify_manifest(folder)
     lineage = read_lineage(folder)
     if lineage["base"]["fingerprint"] != base.fingerprint:
         raise PrerequisiteError(
@@ -119,14 +119,16 @@ def load_adapter(base: LoadedModel, folder: Path) -> LoadedModel:
     with quiet_peft():
         model = PeftModel.from_pretrained(base.model, folder, is_trainable=False)
     model.eval()
-    return replace(base, model=model, adapter=identity)
+    return replace(base, model=model, adapter=adapter_identity(files))
 
 
 def without_adapter(loaded: LoadedModel) -> LoadedModel:
     """Return the base again, its adapter taken off and forgotten; a base is returned as it is."""
     if not isinstance(loaded.model, PeftModel):
         return loaded
-    return replace(loaded, model=loaded.model.unload(), adapter="")
+    virtual = any(config.is_prompt_learning for config in loaded.model.peft_config.values())
+    base = loaded.model.get_base_model() if virtual else loaded.model.unload()
+    return replace(loaded, model=base, adapter="")
 
 
 def save_adapter(adapted: LoadedModel, folder: Path, training: dict[str, Any]) -> str:
@@ -142,11 +144,20 @@ def save_adapter(adapted: LoadedModel, folder: Path, training: dict[str, Any]) -
         config.base_model_name_or_path = adapted.name  # not a path of this machine's cache
     adapted.model.save_pretrained(folder, safe_serialization=True, save_embedding_layers=False)
     (folder / "README.md").unlink(missing_ok=True)  # PEFT's empty card
+    _sort_modules(folder / "adapter_config.json")
     adapted.tokenizer.save_pretrained(folder)
     base = {"name": adapted.name, "revision": adapted.revision, "fingerprint": adapted.fingerprint}
     lineage = {"base": base | {"quantization": adapted.quantization, "dtype": adapted.dtype}, "training": training}
     (folder / LINEAGE).write_text(json.dumps(lineage, indent=2, sort_keys=True), encoding="utf-8")
-    return write_manifest(folder)
+    return adapter_identity(write_manifest(folder))
+
+
+def adapter_identity(files: Mapping[str, str]) -> str:
+    """Return the hash of an adapter's weights, configuration and tokenizer, 64 hex digits.
+
+    The lineage is left out: it holds times, and two trainings with the same weights answer the same.
+    """
+    return digest({name: sha for name, sha in files.items() if name != LINEAGE})
 
 
 def read_lineage(folder: Path) -> dict[str, Any]:
@@ -190,6 +201,13 @@ def quiet_peft() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".is_gradient_checkpointing. is deprecated", category=FutureWarning)
         yield
+
+
+def _sort_modules(path: Path) -> None:
+    """Write PEFT's configuration in one order: it keeps module names in a set."""
+    config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    ordered = {name: sorted(value) if name.endswith("_modules") and value else value for name, value in config.items()}
+    path.write_text(json.dumps(ordered, indent=2, sort_keys=True), encoding="utf-8")
 
 
 def _device(device: str) -> torch.device:

@@ -1,0 +1,1 @@
+"""Adapters: what is learnt, how, and a training that survives a kill."""

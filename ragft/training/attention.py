@@ -4,6 +4,7 @@ PyTorch's own attention runs on each example of the row, so it works on any devi
 the model (projections, feed-forward layers) sees one long row without a single padding token.
 """
 
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -38,7 +39,7 @@ def segmented_attention(
     """
     del attention_mask
     parts = []
-    for start, end in zip(segments, segments[1:], strict=False):
+    for start, end in pairwise(segments):
         banded = None
         if sliding_window is not None and end - start > sliding_window:
             distance = torch.arange(end - start, device=query.device)

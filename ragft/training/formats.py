@@ -82,7 +82,7 @@ def _of(
 
 
 def _mix(golden: Sequence[Passage], retrieved: Sequence[Passage], without: float, draw: random.Random) -> list[Passage]:
-    """Return as many passages as were retrieved (more only if more are golden), golden ones first drawn, then shuffled."""
+    """Return as many passages as were retrieved (more only where more are golden), in random order."""
     golden_ids = {passage.id for passage in golden}
     distractors = [passage for passage in retrieved if passage.id not in golden_ids]
     kept = [] if draw.random() < without else list(golden)

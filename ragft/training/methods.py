@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from peft import IA3Config, LoraConfig, PeftConfig, PeftModel, PromptTuningConfig, TaskType, get_peft_model
+from transformers import set_seed
 
 from ragft.errors import ConfigError
 from ragft.models.loading import LoadedModel, quiet_peft
@@ -18,7 +19,7 @@ class TrainingSettings:
     """The parameters of finetune that decide what comes out of training; meanings and defaults stand there.
 
     Attributes:
-        activation_checkpointing: Compute activations twice instead of keeping them: less memory, about a quarter slower.
+        activation_checkpointing: Compute activations twice instead of keeping them: less memory, slower.
     """
 
     method: str
@@ -49,12 +50,14 @@ def attach(base: LoadedModel, settings: TrainingSettings) -> PeftModel:
     """
     if settings.method == "qlora" and base.quantization == "none":
         raise ConfigError("method qlora trains on quantised weights, but the base was loaded with quantization none")
+    set_seed(settings.seed)  # the adapter's first weights are random
     try:
         with quiet_peft():
             return get_peft_model(base.model, _config(settings))
     except ValueError as error:  # PEFT's answer to modules that it cannot find or adapt
         raise ConfigError(
-            f"method {settings.method} with target_modules {settings.target_modules!r} does not fit {base.name}: {error}"
+            f"method {settings.method} with target_modules {settings.target_modules!r} does not fit {base.name}: "
+            f"{error}"
         ) from error
 
 

@@ -3,7 +3,7 @@
 import json
 import logging
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -11,23 +11,20 @@ from typing import Any
 
 from ragft.errors import ConfigError, PrerequisiteError
 from ragft.models.fingerprint import verify_manifest
-from ragft.models.loading import LoadedModel, read_lineage, save_adapter, without_adapter
+from ragft.models.loading import LoadedModel, adapter_identity, read_lineage, save_adapter, without_adapter
 from ragft.prompts.answer import AnswerPrompt
 from ragft.training import memory
-from ragft.training.checkpoints import newest_valid
-from ragft.training.encoding import Encoded, EncodedExample, encode
+from ragft.training.checkpoints import checkpoints_newest_first, newest_valid
+from ragft.training.encoding import IGNORED, Encoded, encode
 from ragft.training.formats import TrainingExample
-from ragft.training.loop import Loop, Watch
+from ragft.training.loop import Loop
 from ragft.training.methods import TrainingSettings, attach
+from ragft.training.watch import OnLog, OnProgress, Watch
 from ragft.types import digest
 
 LOG = logging.getLogger(__name__)
-RESULT = "result.json"
-
-OnLog = Callable[[int, Mapping[str, float]], None]
-"""Called with (optimiser step, metrics): train_loss, learning_rate, grad_norm; dev_loss at epoch ends."""
-OnProgress = Callable[[int, int], None]
-"""Called with (optimiser steps done, all of them)."""
+ADAPTER = "adapter"
+HISTORY = "history.json"  # written last: the adapter is finished
 
 
 @dataclass(frozen=True)
@@ -36,7 +33,7 @@ class TrainResult:
 
     Attributes:
         adapter: Folder of the adapter with tokenizer, lineage and manifest.
-        identity: sha256 of the adapter's manifest.
+        identity: Hash of the adapter's weights, configuration and tokenizer.
         key: Hash of base, examples and settings: the same key gives the same adapter.
         train_loss: Mean over all optimiser steps, those before a resume included.
         dev_losses: Before training and after each epoch; token-weighted; empty without dev examples.
@@ -74,12 +71,12 @@ class TrainResult:
             "answer_tokens tokens_per_second peak_memory_bytes seconds"
         )
         found = {name: float(getattr(self, name)) for name in names.split()}
-        return found | (
-            {"dev_loss": self.dev_losses[-1], "dev_loss_before": self.dev_losses[0]} if self.dev_losses else {}
-        )
+        if self.dev_losses:
+            found |= {"dev_loss_before": self.dev_losses[0], "dev_loss": self.dev_losses[-1]}
+        return found
 
 
-def train(
+def train(  # noqa: PLR0913 - five things to train with, the rest by name
     base: LoadedModel,
     examples: Sequence[TrainingExample],
     dev: Sequence[TrainingExample],
@@ -119,41 +116,35 @@ def train(
     held_out = encode(dev, base, prompt, settings.max_length)
     key = training_key(base, encoded, held_out, settings)
     place = folder / key[:16]
-    tell = on_log or (lambda step, metrics: None)
-    if (done := _finished(place, tell)) is not None:
+    watch = Watch(on_log or _nobody, on_progress or _nobody, settings.learning_rate)
+    place = folder / key[:16]
+    if (done := _finished(place, watch)) is not None:
         return done
     place.mkdir(parents=True, exist_ok=True)
     checkpoint, passed = newest_valid(place)
     for problem in passed:
         LOG.warning("checkpoint passed over: %s", problem)
     adapted = replace(base, model=attach(base, settings))
-    watch = Watch(
-        on_log=tell, on_progress=on_progress or (lambda step, steps: None), learning_rate=settings.learning_rate
-    )
     memory.reset_peak(base.device)
     try:
         loop = Loop(adapted, encoded.examples, held_out.examples, settings, place, watch)
         loop.run(checkpoint)
         measured = {
             "key": key,
-            "examples": len(encoded.examples),
-            "too_long": len(encoded.too_long),
-            "dropped_passages": encoded.dropped_passages,
-            "answer_tokens": settings.epochs * sum(_answer_tokens(example) for example in encoded.examples),
-            "tokens": settings.epochs * sum(len(example.input_ids) for example in encoded.examples),
             "peak_memory_bytes": memory.peak_bytes(base.device),
-            "resumed_from": int(checkpoint.name.split("-")[1]) if checkpoint else 0,
+            "resumed_from": int(checkpoint.name.removeprefix("checkpoint-")) if checkpoint else 0,
             "passed_over": passed,
+            **_counts(encoded, settings.epochs),
             **loop.measurements(),
         }
         kept = {"result": measured, "settings": asdict(settings), **(lineage or {})}
-        identity = save_adapter(adapted, place / "adapter", kept)
+        identity = save_adapter(adapted, place / ADAPTER, kept)
     finally:
         without_adapter(adapted)
-    (place / RESULT).write_text(json.dumps(loop.history(), indent=1), encoding="utf-8")
-    for leftover in place.glob("checkpoint-*"):
+    (place / HISTORY).write_text(json.dumps(loop.history()), encoding="utf-8")
+    for leftover in checkpoints_newest_first(place):
         shutil.rmtree(leftover)
-    return _result(place / "adapter", identity, measured)
+    return _result(place / ADAPTER, identity, measured)
 
 
 def training_key(base: LoadedModel, encoded: Encoded, dev: Encoded, settings: TrainingSettings) -> str:
@@ -164,20 +155,21 @@ def training_key(base: LoadedModel, encoded: Encoded, dev: Encoded, settings: Tr
     return digest([base.identity, digest(tokens), digest(held_out), asdict(settings), libraries])
 
 
-def _finished(place: Path, tell: OnLog) -> TrainResult | None:
-    if not (place / RESULT).is_file():
+def _finished(place: Path, watch: Watch) -> TrainResult | None:
+    """Return the adapter that an earlier call made, if it is whole, and tell its history again."""
+    if not (place / HISTORY).is_file():
         return None
     try:
-        identity = verify_manifest(place / "adapter")
-        measured = read_lineage(place / "adapter")["training"]["result"]
-        history = json.loads((place / RESULT).read_text(encoding="utf-8"))
+        identity = adapter_identity(verify_manifest(place / ADAPTER))
+        measured = read_lineage(place / ADAPTER)["training"]["result"]
+        history = json.loads((place / HISTORY).read_text(encoding="utf-8"))
     except (PrerequisiteError, ValueError) as error:
         LOG.warning("the finished adapter cannot be used, training again: %s", error)
         shutil.rmtree(place)
         return None
     for step, metrics in history:
-        tell(step, metrics)
-    return replace(_result(place / "adapter", identity, measured), reused=True)
+        watch.on_log(step, metrics)
+    return replace(_result(place / ADAPTER, identity, measured), reused=True)
 
 
 def _result(adapter: Path, identity: str, measured: Mapping[str, Any]) -> TrainResult:
@@ -185,5 +177,15 @@ def _result(adapter: Path, identity: str, measured: Mapping[str, Any]) -> TrainR
     return TrainResult(adapter=adapter, identity=identity, **{**measured, **sequences})
 
 
-def _answer_tokens(example: EncodedExample) -> int:
-    return sum(label >= 0 for label in example.labels)
+def _counts(encoded: Encoded, epochs: int) -> dict[str, int]:
+    return {
+        "examples": len(encoded.examples),
+        "too_long": len(encoded.too_long),
+        "dropped_passages": encoded.dropped_passages,
+        "tokens": epochs * sum(len(example.input_ids) for example in encoded.examples),
+        "answer_tokens": epochs * sum(label != IGNORED for example in encoded.examples for label in example.labels),
+    }
+
+
+def _nobody(*_: Any) -> None:  # noqa: ANN401
+    """Tell nobody."""

@@ -1,0 +1,85 @@
+"""TRL's SFT trainer, fed with examples laid end to end, with the loss computed where there are labels."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from trl import SFTTrainer
+from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
+
+from ragft.training.encoding import IGNORED
+from ragft.training.watch import Watch
+
+
+class SegmentCollator(DataCollatorForLanguageModeling):  # type: ignore[misc] # TRL is untyped
+    """TRL's rows without padding, plus the segments as plain numbers: no layer waits for the device to read them."""
+
+    def torch_call(self, examples: list[dict[str, Any]]) -> dict[str, Any]:
+        """Return one row [1, tokens] with ``segments``, or a padded batch where rows cannot be joined."""
+        batch: dict[str, Any] = super().torch_call(examples)
+        if not self.padding_free:
+            return batch
+        kept = {name: batch[name] for name in ("input_ids", "position_ids", "labels")}
+        return kept | {"segments": batch["cu_seq_lens_q"].tolist()}
+
+
+class AnswerTrainer(SFTTrainer):  # type: ignore[misc] # TRL is untyped
+    """TRL's trainer with a loss on labelled positions only, an exact dev loss, and no telemetry."""
+
+    loss_is_scaled_for_ga = True  # `compute_loss` divides by the labelled tokens of the whole optimiser step
+
+    def __init__(self, *, watch: Watch, **kwargs: Any) -> None:  # noqa: ANN401
+        super().__init__(**kwargs)
+        padding = self.processing_class.pad_token_id  # TRL takes no collator together with padding_free
+        self.data_collator: Any = SegmentCollator(pad_token_id=padding, padding_free=self.padding_free)
+        self.model_accepts_loss_kwargs = True  # so that the trainer counts those tokens
+        self.tokens_seen = 0
+        self._watch = watch
+
+    def _send_telemetry(self) -> None:
+        """Send nothing: training opens no connection."""
+
+    def compute_loss(
+        self,
+        model: Any,  # noqa: ANN401
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: Any = None,  # noqa: ANN401
+    ) -> Any:  # noqa: ANN401
+        """Return the summed loss of the batch's labelled tokens over those of the whole optimiser step."""
+        if "segments" not in inputs:
+            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        return summed_loss(model, inputs) / num_items_in_batch
+
+    def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:  # noqa: ANN401
+        """Run one batch forward and backward, and stop when its loss is not finite."""
+        mask = inputs.get("attention_mask")
+        tokens = inputs["input_ids"].numel() if mask is None else int(mask.sum())
+        loss: torch.Tensor = super().training_step(model, inputs, num_items_in_batch)
+        self._watch.require_finite(float(loss), "loss", self.state.global_step + 1)
+        self.tokens_seen += tokens
+        return loss
+
+    def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:  # noqa: ANN401
+        """Return the dev loss per labelled token, over all of them (the stock one averages over batches)."""
+        model: Any = self.model
+        model.eval()
+        total, counted = 0.0, 0
+        with torch.no_grad():
+            for batch in self.get_eval_dataloader():
+                inputs = self._prepare_inputs(batch)
+                counted += int((inputs["labels"][:, 1:] != IGNORED).sum())
+                total += float(self.compute_loss(model, inputs, num_items_in_batch=1))
+        metrics = {"eval_loss": total / max(1, counted)}
+        self.log(metrics)
+        model.train()
+        return metrics
+
+
+def summed_loss(model: Any, inputs: Mapping[str, Any]) -> torch.Tensor:  # noqa: ANN401
+    """Return the summed cross-entropy of a row's labelled tokens; the output layer runs for these only."""
+    labels = inputs["labels"][0, 1:]
+    labelled = (labels != IGNORED).nonzero().flatten()
+    read = {name: value for name, value in inputs.items() if name != "labels"}
+    logits = model(**read, use_cache=False, logits_to_keep=labelled).logits[0]
+    return torch.nn.functional.cross_entropy(logits.float(), labels[labelled], reduction="sum")
