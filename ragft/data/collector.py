@@ -41,7 +41,9 @@ class Collector:
         self.skipped.setdefault(str(file), Counter())[reason] += count
 
     def add_document(self, document: Document, place: str) -> None:
-        """Add a document, unless it is there already."""
+        """Add a document, unless it is there already; one without id is a problem that was noted before."""
+        if not document.id:
+            return
         known = self._documents.setdefault(document.id, document)
         if known is document:
             return

@@ -6,7 +6,7 @@ from typing import Any
 
 from ragft.data.files import as_split
 from ragft.data.records import Record
-from ragft.errors import ConfigError, PrerequisiteError
+from ragft.errors import ConfigError, DataError, PrerequisiteError
 from ragft.types import Split
 
 SAVED_MARKS = ("dataset_dict.json", "state.json")
@@ -35,14 +35,14 @@ def read_saved(path: Path) -> Iterator[tuple[Split | None, Iterator[Record]]]:
     """Yield each split of a folder written by ``save_to_disk``.
 
     Raises:
-        PrerequisiteError: If the folder is not whole.
+        DataError: If the folder is not whole.
     """
     import datasets
 
     try:
         return _splits(datasets.load_from_disk(str(path)), str(path))
-    except (OSError, ValueError) as error:
-        raise PrerequisiteError(f"path={path} was not written whole by save_to_disk: {error}") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path} cannot be read as a folder of save_to_disk: {error!r}. Save it again.") from error
 
 
 def _download(repository: str, configuration: str | None) -> Any:  # noqa: ANN401 - the library is untyped

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from ragft.data import qasper, rows
 from ragft.data.collector import Collector, Loaded
+from ragft.data.documents import EXPECTED as EXPECTED_DOCUMENTS
 from ragft.data.hub import is_saved, read_hub, read_saved
 from ragft.data.records import Problems, Record
 from ragft.errors import ConfigError
@@ -93,6 +94,8 @@ def _read(form: Format, dataset: str, path: str, documents: str) -> Loaded:
     place = Path(path)
     if not place.exists():
         raise ConfigError(f"path={path} does not exist. Give a file or a folder of {form.expected}.")
+    if documents and not Path(documents).exists():
+        raise ConfigError(f"documents={documents} does not exist. Give a file or a folder of {EXPECTED_DOCUMENTS}.")
     if is_saved(place):
         return _add_splits(form, dataset, read_saved(place))
     loaded = form.read(place, Path(documents) if documents else None).loaded()

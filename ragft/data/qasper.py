@@ -173,6 +173,7 @@ def _answer(answer: Fields) -> tuple[str, str, tuple[str, ...]]:
 
     Unanswerable wins over any content, then spans, then free form, then yes or no: false is the answer "No".
     """
+    found = len(answer.problems.found)
     spans = [span for span in answer.texts("extractive_spans") if span.strip()]
     free = answer.text("free_form_answer", required=False)
     yes_no = answer.flag("yes_no")
@@ -185,7 +186,7 @@ def _answer(answer: Fields) -> tuple[str, str, tuple[str, ...]]:
         return "abstractive", free.strip(), evidence
     if yes_no is not None:
         return "yes_no", "Yes" if yes_no else "No", evidence
-    if answer.valid:
+    if answer.valid and len(answer.problems.found) == found:
         answer.problems.add(
             answer.place,
             "has none of the fields 'unanswerable', 'extractive_spans', 'free_form_answer', 'yes_no' filled in",

@@ -1,0 +1,108 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow
+import pyarrow.parquet
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ragft.data.answers import AnswerRow, read_answers
+from ragft.errors import ConfigError, DataError
+
+ROW = {"input": "A?", "output": "a", "expected_output": "b", "context": ["One.", "Two."]}
+
+
+def write(path: Path, values: list[Any]) -> Path:
+    path.write_text("".join(json.dumps(value) + "\n" for value in values), encoding="utf-8")
+    return path
+
+
+def problems_of(path: Path) -> tuple[str, ...]:
+    with pytest.raises(DataError) as caught:
+        read_answers(path)
+    return caught.value.problems
+
+
+def test_rows_as_they_are_published(tmp_path: Path) -> None:
+    (row,) = read_answers(write(tmp_path / "answers.jsonl", [ROW]))
+    assert row == AnswerRow(row.id, "A?", "a", ("b",), ("One.", "Two."))
+    assert row.id.startswith("a-")
+
+
+def test_other_names_and_optional_fields(tmp_path: Path) -> None:
+    value = {
+        "id": 3,
+        "question": "A?",
+        "prediction": "",
+        "references": ["b", "c"],
+        "retrieval_context": "One.",
+        "documents": ["d1", 2],
+    }
+    (row,) = read_answers(write(tmp_path / "answers.jsonl", [value]))
+    assert row == AnswerRow("3", "A?", "", ("b", "c"), ("One.",), ("d1", "2"))
+    (bare,) = read_answers(write(tmp_path / "bare.jsonl", [{"input": "A?", "output": "a"}]))
+    assert (bare.expected_output, bare.context) == ((), ())
+
+
+def test_csv_and_parquet(tmp_path: Path) -> None:
+    csv_file = tmp_path / "answers.csv"
+    csv_file.write_text(
+        'input,output,expected_output,contexts\nA?,a,b,"[""One."", ""Two.""]"\nB?,,b,\n', encoding="utf-8"
+    )
+    first, second = read_answers(csv_file)
+    assert (first.output, first.context) == ("a", ("One.", "Two."))
+    assert (second.output, second.context) == ("", ())
+    parquet = tmp_path / "answers.parquet"
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist([ROW]), parquet)
+    assert read_answers(parquet) == read_answers(write(tmp_path / "answers.jsonl", [ROW]))
+
+
+def test_the_same_row_twice_is_two_answers(tmp_path: Path) -> None:
+    rows = read_answers(write(tmp_path / "answers.jsonl", [ROW, ROW, {**ROW, "output": "c"}]))
+    assert len({row.id for row in rows}) == 3
+
+
+def test_every_bad_row_is_named_at_once(tmp_path: Path) -> None:
+    values = [
+        {**ROW, "id": "x"},
+        {**ROW, "id": "x"},
+        {"input": "A?", "expected_output": "b"},
+        {"input": " ", "output": "a"},
+        {"input": "A?", "output": None},
+        {"input": "A?", "output": 3, "context": [None]},
+        "text",
+    ]
+    path = write(tmp_path / "answers.jsonl", values)
+    expected = [
+        "2 (line 2): has the id 'x' of an earlier row",
+        "3 (line 3): has no field 'output', expected a text, empty when nothing was answered",
+        "4 (line 4): field 'input' is ' ', expected a text that is not blank",
+        "5 (line 5): field 'output' is null, expected a text, empty when nothing was answered",
+        "6 (line 6): field 'output' is 3, expected a text, empty when nothing was answered",
+        "6 (line 6): field 'context' is a list of 1, expected a text or a list of texts (item 1 is null)",
+        "7 (line 7): is 'text', expected a row: an object with input, output and expected_output",
+    ]
+    assert problems_of(path) == tuple(f"{path}, record {line}" for line in expected)
+
+
+def test_a_path_that_leads_nowhere(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="does not exist"):
+        read_answers(tmp_path / "answers.jsonl")
+
+
+TEXTS = st.text(min_size=1).filter(str.strip)
+ROWS = st.fixed_dictionaries(
+    {"input": TEXTS, "output": st.text(), "expected_output": TEXTS, "context": st.lists(TEXTS, max_size=2)}
+)
+
+
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(values=st.lists(ROWS, min_size=1, max_size=4))
+def test_what_is_written_is_read_back(tmp_path: Path, values: list[dict[str, Any]]) -> None:
+    rows = read_answers(write(tmp_path / "answers.jsonl", values))
+    assert [(row.input, row.output, row.expected_output, row.context) for row in rows] == [
+        (value["input"].strip(), value["output"], (value["expected_output"].strip(),), tuple(value["context"]))
+        for value in values
+    ]

@@ -1,0 +1,368 @@
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow
+import pyarrow.parquet
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ragft.data import rows
+from ragft.data.collector import Loaded
+from ragft.errors import ConfigError, DataError
+from ragft.types import Document, Question
+from tests.unit.data.layouts import DATA
+
+NQ = DATA / "natural_questions"
+ROUTER = {"question": "Which light blinks?", "answer": "The red one.", "document": "router"}
+DOCUMENTS = [
+    {"id": "router", "title": "Router", "text": "The red light blinks.\n\nRestart it."},
+    {"id": 7, "text": "Seven."},
+]
+
+
+def write_lines(path: Path, values: list[Any]) -> Path:
+    path.write_text("".join(json.dumps(value) + "\n" for value in values), encoding="utf-8")
+    return path
+
+
+def write_csv(path: Path, values: list[dict[str, Any]]) -> Path:
+    """Lists as JSON, null as an empty cell: what a user can write in a cell."""
+    names = list(dict.fromkeys(name for value in values for name in value))
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, delimiter="\t" if path.suffix == ".tsv" else ",")
+        writer.writerow(names)
+        for value in values:
+            cells = [value.get(name) for name in names]
+            writer.writerow([json.dumps(cell) if isinstance(cell, list | bool) else cell for cell in cells])
+    return path
+
+
+def write_parquet(path: Path, values: list[dict[str, Any]]) -> Path:
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(values), path)
+    return path
+
+
+WRITERS = {"rows.jsonl": write_lines, "rows.csv": write_csv, "rows.tsv": write_csv, "rows.parquet": write_parquet}
+
+
+def load(path: Path, documents: Path | None = None) -> Loaded:
+    return rows.read(path, documents).loaded()
+
+
+def only_question(row: dict[str, Any], folder: Path) -> Question:
+    (question,) = load(write_lines(folder / "rows.jsonl", [row])).dataset.questions
+    return question
+
+
+def problems_of(path: Path, documents: Path | None = None) -> tuple[str, ...]:
+    with pytest.raises(DataError) as caught:
+        rows.read(path, documents)
+    return caught.value.problems
+
+
+def test_a_hundred_real_rows() -> None:
+    dataset = load(NQ / "NQ-open.efficientqa.dev.1.1.sample.jsonl").dataset
+    assert len(dataset.questions) == 100
+    assert dataset.questions[2].text == "where does the movie the sound of music take place"
+    assert dataset.questions[2].references == ("Salzburg, Austria", "Austria")
+    assert len({question.id for question in dataset.questions}) == 100
+
+
+def test_a_hundred_real_rows_without_answers() -> None:
+    path = NQ / "NQ-open.efficientqa.dev.1.1.no-annotations.sample.jsonl"
+    problems = problems_of(path)
+    assert len(problems) == 100
+    assert problems[99] == (
+        f"{path}, record 100 (line 100): has no reference answer, expected one of the fields "
+        "'references', 'reference', 'answers', 'answer', 'expected_output'"
+    )
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_every_field_in_every_layout(name: str, tmp_path: Path) -> None:
+    row = {
+        "id": "q1",
+        "question": "Which?",
+        "references": ["this", "that"],
+        "documents": ["router", "7"],
+        "evidence": ["The red light blinks."],
+        "kind": "short",
+        "answerable": False,
+        "split": "validation",
+    }
+    path = WRITERS[name](tmp_path / name, [row])
+    documents = write_lines(tmp_path / "other.jsonl", DOCUMENTS)
+    dataset = load(path, documents).dataset
+    assert dataset.questions == (
+        Question("q1", "Which?", ("this", "that"), ("router", "7"), ("The red light blinks.",), "short", False, "dev"),
+    )
+    assert dataset.documents == (
+        Document("router", "Router", ("The red light blinks.", "Restart it.")),
+        Document("7", "", ("Seven.",)),
+    )
+
+
+@pytest.mark.parametrize("question", rows.QUESTION_NAMES)
+@pytest.mark.parametrize("reference", rows.REFERENCE_NAMES)
+def test_the_names_that_columns_may_have(question: str, reference: str, tmp_path: Path) -> None:
+    found = only_question({question: "Which?", reference: "this"}, tmp_path)
+    assert (found.text, found.references) == ("Which?", ("this",))
+
+
+def test_a_row_without_an_id_gets_one_from_its_content(tmp_path: Path) -> None:
+    first, second = {"question": "A?", "answer": "a"}, {"question": "B?", "answer": "b"}
+    one = load(write_lines(tmp_path / "one.jsonl", [first, second])).dataset
+    other = load(write_lines(tmp_path / "two.jsonl", [second, first])).dataset
+    assert one.sha256 == other.sha256
+    assert len({question.id for question in one.questions}) == 2
+
+
+def test_ids_may_be_whole_numbers_of_any_size(tmp_path: Path) -> None:
+    assert only_question({"id": -(2**63) - 1, "question": "A?", "answer": "a"}, tmp_path).id == "-9223372036854775809"
+
+
+def test_the_same_row_again_is_left_out_and_counted(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "rows.jsonl", [ROUTER, ROUTER])
+    loaded = load(path)
+    assert len(loaded.dataset.questions) == 1
+    assert loaded.skipped == {str(path): {"the same question again": 1}}
+
+
+def test_contexts_become_documents_when_none_are_given(tmp_path: Path) -> None:
+    values = [
+        {"input": "A?", "expected_output": "a", "context": "One.\n\nTwo."},
+        {"input": "B?", "expected_output": "b", "context": ["One.\n\nTwo.", "Three.", " "]},
+    ]
+    dataset = load(write_lines(tmp_path / "rows.jsonl", values)).dataset
+    assert [document.paragraphs for document in dataset.documents] == [("One.", "Two."), ("Three.",)]
+    assert dataset.questions[0].documents == dataset.questions[1].documents[:1]
+    assert len(dataset.questions[1].documents) == 2
+    given = load(tmp_path / "rows.jsonl", write_lines(tmp_path / "docs.jsonl", DOCUMENTS)).dataset
+    assert [question.documents for question in given.questions] == [(), ()]
+
+
+def test_a_folder_with_its_documents_and_splits(tmp_path: Path) -> None:
+    write_lines(tmp_path / "train.jsonl", [ROUTER])
+    write_csv(tmp_path / "test.csv", [{"question": "Seven?", "answer": "7", "document": "7"}])
+    write_lines(tmp_path / "documents.jsonl", DOCUMENTS)
+    dataset = load(tmp_path).dataset
+    assert {question.text: question.split for question in dataset.questions} == {
+        "Which light blinks?": "train",
+        "Seven?": "test",
+    }
+    assert len(dataset.documents) == 2
+    (tmp_path / "documents").mkdir()
+    with pytest.raises(ConfigError, match=r"holds documents and documents\.jsonl"):
+        rows.read(tmp_path)
+
+
+def test_a_folder_of_text_files_beside_the_questions(tmp_path: Path) -> None:
+    manual = tmp_path / "documents" / "manual"
+    manual.mkdir(parents=True)
+    (manual / "router.md").write_text("Intro\n# The router #\n\nIt blinks.\n", encoding="utf-8")
+    (tmp_path / "documents" / "note.txt").write_text("# not a heading\r\n\r\nText.", encoding="utf-8")
+    (tmp_path / "documents" / ".hidden.md").write_text("hidden", encoding="utf-8")
+    write_lines(tmp_path / "rows.jsonl", [{**ROUTER, "document": "manual/router.md"}])
+    assert load(tmp_path).dataset.documents == (
+        Document("manual/router.md", "The router", ("Intro\n# The router #", "It blinks.")),
+        Document("note.txt", "note", ("# not a heading", "Text.")),
+    )
+
+
+def test_a_readme_beside_rows_of_documents_is_none(tmp_path: Path) -> None:
+    write_lines(tmp_path / "passages.jsonl", DOCUMENTS)
+    (tmp_path / "README.md").write_text("How it was made.", encoding="utf-8")
+    questions = write_lines(tmp_path.parent / f"{tmp_path.name}.jsonl", [ROUTER])
+    assert len(load(questions, tmp_path).dataset.documents) == 2
+
+
+def test_every_bad_row_is_named_at_once(tmp_path: Path) -> None:
+    values = [
+        ROUTER,
+        {"question": "", "answer": "a"},
+        {"answer": "a", "question": None},
+        {"question": "A?"},
+        {"question": "A?", "answer": 42},
+        {"question": "A?", "answer": ["a", " "]},
+        {"question": "A?", "answer": "a", "references": ["b"]},
+        {"question": "A?", "answer": "a", "split": "training set"},
+        {"question": "A?", "answer": "a", "documents": ["router", 1.5]},
+        {"question": "A?", "answer": "a", "document": "ruter"},
+        {"question": "A?", "answer": "a", "id": True},
+        ["A?", "a"],
+    ]
+    path = write_lines(tmp_path / "rows.jsonl", values)
+    problems = problems_of(path, write_lines(tmp_path / "docs.jsonl", DOCUMENTS))
+    expected = [
+        "2 (line 2): field 'question' is '', expected a text that is not blank",
+        "3 (line 3): field 'question' is null, expected a text",
+        "4 (line 4): has no reference answer, expected one of the fields 'references', 'reference', 'answers', "
+        "'answer', 'expected_output'",
+        "5 (line 5): field 'answer' is 42, expected a text or a list of texts",
+        "6 (line 6): field 'answer' is a list of 2, expected answers that are not blank",
+        "7 (line 7): has the fields 'references' and 'answer', which mean the same; keep one",
+        "8 (line 8): field 'split' is 'training set', expected one of train, dev, test, confirm, test_seen",
+        "9 (line 9): field 'documents' is a list of 2, expected an id or a list of ids: texts that are not blank or "
+        "whole numbers (item 2 is 1.5)",
+        "10 (line 10): names the document 'ruter', which is not among the 2 given; 'router' is",
+        "11 (line 11): field 'id' is true, expected an id: a text that is not blank or a whole number",
+        "12 (line 12): is a list of 2, expected a row: an object with question and answer",
+    ]
+    assert problems == tuple(f"{path}, record {line}" for line in expected)
+
+
+def test_bad_documents_are_named_at_once(tmp_path: Path) -> None:
+    values = [
+        *DOCUMENTS,
+        {"id": "router", "text": "Another."},
+        {"text": "No id."},
+        {"id": "x", "text": " \n "},
+        {"id": "y"},
+        {"id": 0.5, "text": "Half."},
+        {"id": "z", "text": "Z.", "title": ["Z"]},
+        "text",
+    ]
+    path = write_lines(tmp_path / "docs.jsonl", values)
+    problems = problems_of(write_lines(tmp_path / "rows.jsonl", [ROUTER]), path)
+    expected = [
+        "3 (line 3): is another document with the id 'router'",
+        "4 (line 4): has no field 'id', expected an id: a text that is not blank or a whole number",
+        "5 (line 5): field 'text' is ' \\n ', expected a text that is not blank",
+        "6 (line 6): has no field 'text', expected a text that is not blank",
+        "7 (line 7): field 'id' is 0.5, expected an id: a text that is not blank or a whole number",
+        "8 (line 8): field 'title' is a list of 1, expected a text",
+        "9 (line 9): is 'text', expected a document: an object with id and text",
+    ]
+    assert problems == tuple(f"{path}, record {line}" for line in expected)
+
+
+def test_bad_text_files_are_named_at_once(tmp_path: Path) -> None:
+    folder = tmp_path / "texts"
+    folder.mkdir()
+    (folder / "blank.md").write_text(" \n\n", encoding="utf-8")
+    (folder / "latin.txt").write_bytes(b"caf\xe9")
+    problems = problems_of(write_lines(tmp_path / "rows.jsonl", [ROUTER]), folder)
+    assert [problem.removeprefix(f"{folder}/") for problem in problems] == [
+        "blank.md: is blank, expected text; remove it or fill it in",
+        "latin.txt: is not UTF-8 (byte 0xe9); save it as UTF-8",
+    ]
+
+
+def test_bad_csv_is_named_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text('question,answer\n"A\nB?",a\nC?\nD?,d,more\nE?,e\n', encoding="utf-8")
+    assert problems_of(path) == (
+        f"{path}, record 2 (line 4): has 1 cells, expected 2 as in the first line",
+        f"{path}, record 3 (line 5): has 3 cells, expected 2 as in the first line",
+    )
+    for text, message in (
+        ("", "has no column names"),
+        ("question,question\n", "has the column 'question' twice"),
+        ("question;answer\nA?;a\n", "separated by semicolons"),
+        ("question,answer\n", "holds no record"),
+        ('question,answer\n"A?,a\n', "is not CSV"),
+    ):
+        path.write_text(text, encoding="utf-8")
+        assert message in problems_of(path)[0]
+    path.write_bytes(b"question,answer\nA?,caf\xe9\n")
+    assert "is not UTF-8 (byte 0xe9)" in problems_of(path)[0]
+
+
+def test_csv_keeps_what_only_looks_like_a_list(tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "rows.csv", [{"question": "[A]?", "references": "[1] and [2", "evidence": "[3]"}])
+    (question,) = load(path).dataset.questions
+    assert (question.text, question.references, question.evidence) == ("[A]?", ("[1] and [2",), ("[3]",))
+
+
+def test_csv_cells_may_be_long_and_the_limit_is_put_back(tmp_path: Path) -> None:
+    before = csv.field_size_limit()
+    documents = write_csv(tmp_path / "docs.csv", [{"id": "router", "text": "word " * 50_000}])
+    dataset = load(write_lines(tmp_path / "rows.jsonl", [ROUTER]), documents).dataset
+    assert len(dataset.documents[0].text) == 250_000
+    assert csv.field_size_limit() == before
+
+
+def test_files_that_are_no_parquet(tmp_path: Path) -> None:
+    path = tmp_path / "rows.parquet"
+    for data in (b"", b"PAR1 and no more", b"nonsense" * 100):
+        path.write_bytes(data)
+        (problem,) = problems_of(path)
+        assert problem.startswith(f"{path}, after record 0: is not Parquet")
+    good = write_parquet(tmp_path / "good.parquet", [{"question": "A?", "answer": "a"}]).read_bytes()
+    path.write_bytes(good[:4] + b"\xff" * 40 + good[44:])
+    assert problems_of(path)
+    pyarrow.parquet.write_table(pyarrow.table({"question": pyarrow.array([], pyarrow.string())}), path)
+    assert "holds no record" in problems_of(path)[0]
+
+
+def test_parquet_ids_of_pandas_that_lost_digits_are_refused(tmp_path: Path) -> None:
+    path = write_parquet(tmp_path / "rows.parquet", [{"id": 1.0, "question": "A?", "answer": "a"}])
+    assert "field 'id' is 1.0, expected an id" in problems_of(path)[0]
+
+
+def test_an_ending_that_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "rows.xlsx"
+    path.write_bytes(b"")
+    with pytest.raises(DataError, match=r"ends in '.xlsx', expected one of .json"):
+        rows.read(path)
+
+
+TEXTS = st.text(min_size=1).filter(str.strip)
+# CSV and Parquet are UTF-8, which has no lone surrogates; a cell of CSV cannot hold NUL.
+PLAIN = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1).filter(str.strip)
+QUESTIONS = {
+    name: st.lists(
+        st.builds(
+            lambda question, references, kind: {"question": question, "references": references, "kind": kind},
+            texts,
+            st.lists(texts, min_size=1, max_size=3),
+            st.none() | texts,
+        ),
+        min_size=1,
+        max_size=3,
+    )
+    for name, texts in (("rows.jsonl", TEXTS), ("rows.csv", PLAIN), ("rows.tsv", PLAIN), ("rows.parquet", PLAIN))
+}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_what_is_written_is_read_back(name: str, tmp_path: Path, data: st.DataObject) -> None:
+    values = data.draw(QUESTIONS[name])
+    values = [{"id": f"q{rank}", **value} for rank, value in enumerate(values)]
+    questions = load(WRITERS[name](tmp_path / name, values)).dataset.questions
+    assert [(q.id, q.text, q.references, q.kind) for q in questions] == [
+        (
+            value["id"],
+            value["question"].strip(),
+            tuple(dict.fromkeys(text.strip() for text in value["references"])),
+            (value["kind"] or "").strip(),
+        )
+        for value in values
+    ]
+
+
+@pytest.mark.parametrize("name", WRITERS)
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_documents_that_are_written_are_read_back(name: str, tmp_path: Path, data: st.DataObject) -> None:
+    texts = TEXTS if name == "rows.jsonl" else PLAIN
+    paragraphs = texts.map(lambda text: " ".join(text.split())).filter(bool)
+    values = [
+        {
+            "id": f"d{rank}",
+            "title": data.draw(texts),
+            "text": "\n\n".join(data.draw(st.lists(paragraphs, min_size=1, max_size=3))),
+        }
+        for rank in range(data.draw(st.integers(1, 3)))
+    ]
+    path = WRITERS[name](tmp_path / name, values)
+    questions = write_lines(tmp_path / "questions.jsonl", [{**ROUTER, "document": "d0"}])
+    documents = load(questions, path).dataset.documents
+    assert [(document.id, document.title, document.text) for document in documents] == [
+        (value["id"], value["title"], value["text"]) for value in values
+    ]
