@@ -113,9 +113,8 @@ def load_adapter(base: LoadedModel, folder: Path) -> LoadedModel:
         )
     pickles = [path.name for pattern in PICKLES for path in folder.glob(pattern)]
     if pickles or not (folder / ADAPTER_WEIGHTS).is_file():
-        raise PrerequisiteError(
-            f"adapter {folder} must hold {ADAPTER_WEIGHTS} and no pickle, found {pickles or 'none'}"
-        )
+        held = ", ".join(pickles) or "neither"
+        raise PrerequisiteError(f"adapter {folder} must hold {ADAPTER_WEIGHTS} and no pickle; it holds {held}")
     with quiet_peft():
         model = PeftModel.from_pretrained(base.model, folder, is_trainable=False)
     model.eval()
@@ -141,7 +140,7 @@ def save_adapter(adapted: LoadedModel, folder: Path, training: dict[str, Any]) -
     """
     folder.mkdir(parents=True, exist_ok=True)
     for config in adapted.model.peft_config.values():
-        config.base_model_name_or_path = adapted.name  # not a path of this machine's cache
+        config.base_model_name_or_path = Path(adapted.name).name if Path(adapted.name).is_dir() else adapted.name
     adapted.model.save_pretrained(folder, safe_serialization=True, save_embedding_layers=False)
     (folder / "README.md").unlink(missing_ok=True)  # PEFT's empty card
     _sort_modules(folder / "adapter_config.json")
@@ -250,9 +249,7 @@ def _load_weights(folder: Path, name: str, quantization: str, dtype: torch.dtype
     except ValueError as error:  # what transformers raises for an architecture without a causal head
         raise ConfigError(f"base {name} cannot be loaded as a causal language model: {error}") from error
     if absent := sorted(report["missing_keys"]) + sorted(str(key) for key in report["mismatched_keys"]):
-        raise PrerequisiteError(
-            f"base {name}: {len(absent)} of its weights are missing or misshapen, such as {absent[0]}"
-        )
+        raise PrerequisiteError(f"base {name}: {len(absent)} weights are missing or misshapen, such as {absent[0]}")
     if quantization in ("int8", "int4"):
         _quantize_with_quanto(model, quantization)
     model.eval()

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import constants, scan_cache_dir, try_to_load_from_cache
-from huggingface_hub.errors import CacheNotFound, HFValidationError
+from huggingface_hub import constants, try_to_load_from_cache
+from huggingface_hub.errors import HFValidationError
 
 from ragft.errors import ConfigError, PrerequisiteError
 
@@ -71,12 +71,9 @@ def _from_cache(name: str, revision: str) -> BaseFiles:
 
 def _known(name: str) -> str:
     """Name the revisions of the model that the cache does hold."""
-    try:
-        repositories = scan_cache_dir().repos
-    except CacheNotFound:
-        return ""
-    held = [revision.commit_hash for repo in repositories if repo.repo_id == name for revision in repo.revisions]
-    return f", which holds revision {', '.join(sorted(held))}" if held else ""
+    folder = Path(constants.HF_HUB_CACHE) / f"models--{name.replace('/', '--')}" / "snapshots"
+    held = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    return f", which holds revision {', '.join(held)}" if held else ""
 
 
 def _check_folder(folder: Path, name: str) -> None:
@@ -89,13 +86,9 @@ def _check_folder(folder: Path, name: str) -> None:
     weights = sorted(folder.glob("*.safetensors"))
     if not weights:
         pickles = [path.name for pattern in PICKLES for path in sorted(folder.glob(pattern))]
-        found = (
-            f"only pickled weights ({', '.join(pickles[:3])}), which can run code when loaded"
-            if pickles
-            else "no weights"
-        )
+        held = f"only pickled weights, which can run code ({', '.join(pickles[:3])})" if pickles else "no weights"
         raise PrerequisiteError(
-            f"base {name}: {folder} holds {found}; expected *.safetensors (convert it with `save_pretrained`)"
+            f"base {name}: {folder} holds {held}; expected *.safetensors (convert it with `save_pretrained`)"
         )
     index = folder / "model.safetensors.index.json"
     if index.is_file():

@@ -1,0 +1,185 @@
+"""What is written depends on the message (and the seed), never on what else is in the batch."""
+
+import copy
+from dataclasses import replace
+
+import pytest
+import torch
+
+from ragft.errors import ConfigError
+from ragft.models import chat, decoding
+from ragft.models.generation import Generated, Generator
+from ragft.models.loading import LoadedModel
+
+MESSAGES = ["Short?", "What is the thing about? " * 12, "Name it. " * 5, "x", "Why was this done? " * 30]
+DIGITS = ["1", "2", "3", "4", "5"]
+
+
+def test_logits_alone_and_batched_are_equal(tiny: LoadedModel) -> None:
+    prompts = [chat.prompt_ids(tiny.tokenizer, message) for message in MESSAGES]
+    with torch.no_grad():
+        batched, mask, _ = decoding.read_prompts(tiny.model, prompts, keep_cache=False)
+        alone = torch.stack([tiny.model(torch.tensor([prompt])).logits[0, -1] for prompt in prompts])
+    assert mask.sum(-1).tolist() == [len(prompt) for prompt in prompts]
+    assert len({len(prompt) for prompt in prompts}) == len(prompts)
+    assert (batched - alone).abs().max() < 1e-4
+
+
+def test_greedy_replies_are_those_of_transformers(tiny: LoadedModel, generator: Generator) -> None:
+    made = generator.generate(MESSAGES, 12)
+    for message, reply in zip(MESSAGES, made, strict=True):
+        prompt = torch.tensor([chat.prompt_ids(tiny.tokenizer, message)])
+        expected = tiny.model.generate(
+            prompt, attention_mask=torch.ones_like(prompt), max_new_tokens=12, do_sample=False
+        )[0, prompt.shape[1] :]
+        assert reply.text == tiny.tokenizer.decode(expected, skip_special_tokens=True).strip()
+        assert (reply.prompt_tokens, reply.tokens) == (prompt.shape[1], len(expected))
+
+
+def test_replies_end_at_a_stop_token_and_shorten_the_batch(tiny: LoadedModel) -> None:
+    """Every token of an unstopped reply is made a stop token in turn; the others must go on unchanged."""
+    prompts = [chat.prompt_ids(tiny.tokenizer, message) for message in MESSAGES]
+    free = decoding.decode(tiny.model, prompts, repeats=1, max_new_tokens=8, stop=[], choose=decoding.greedy)
+    stop = free[1][3]
+    stopped = decoding.decode(tiny.model, prompts, repeats=1, max_new_tokens=8, stop=[stop], choose=decoding.greedy)
+    expected = [reply[: reply.index(stop) + 1] if stop in reply else reply for reply in free]
+    assert stopped == expected
+    assert len({len(reply) for reply in stopped}) > 1
+
+
+def test_a_reply_at_the_limit_is_marked_as_cut(tiny: LoadedModel, generator: Generator) -> None:
+    cut = generator.generate(["Short?"], 3)[0]
+    assert (cut.tokens, cut.cut) == (3, True)
+    prompt = chat.prompt_ids(tiny.tokenizer, "Short?")
+    written = decoding.decode(tiny.model, [prompt], repeats=1, max_new_tokens=3, stop=[], choose=decoding.greedy)[0]
+    assert written[-1] not in written[:-1]
+    ended = replace(tiny, model=copy.deepcopy(tiny.model))
+    ended.model.generation_config.eos_token_id = written[-1]
+    ending = Generator(ended).generate(["Short?"], 3)[0]
+    assert (ending.tokens, ending.cut) == (3, False)
+
+
+def test_batches_are_told_one_by_one_and_long_prompts_come_first(tiny: LoadedModel) -> None:
+    told: list[list[tuple[int, Generated]]] = []
+    made = Generator(tiny, batch_rows=2).generate(MESSAGES, 4, on_batch=told.append)
+    assert [len(batch) for batch in told] == [2, 2, 1]
+    lengths = [reply.prompt_tokens for batch in told for _, reply in batch]
+    assert lengths == sorted(lengths, reverse=True)
+    assert {index: reply for batch in told for index, reply in batch} == dict(enumerate(made))
+
+
+def test_batches_keep_within_the_token_budget(tiny: LoadedModel) -> None:
+    told: list[int] = []
+    budget = 160
+    Generator(tiny, batch_tokens=budget).generate(
+        ["word " * 8] * 9, 4, on_batch=lambda batch: told.append(sum(r.prompt_tokens + 4 for _, r in batch))
+    )
+    assert len(told) > 1
+    assert max(told) <= budget
+
+
+def test_nothing_asked_is_nothing_answered(generator: Generator) -> None:
+    assert generator.generate([], 4) == []
+    assert generator.sample([], "Reason:", 3, 4, 1.0, []) == []
+    assert generator.score_distribution([], "Score:", DIGITS) == ([], [])
+
+
+def test_a_message_that_does_not_fit_is_refused_before_any_work(tiny: LoadedModel) -> None:
+    small = Generator(replace(tiny, context_window=40))
+    with pytest.raises(ConfigError, match="do not fit the context window"):
+        small.generate(["word " * 60], 4)
+
+
+def test_passages_are_dropped_whole_from_the_end_until_the_prompt_fits(tiny: LoadedModel) -> None:
+    passages = [f"passage {number} " * 6 for number in range(5)]
+
+    def render(question: str, shown: object) -> str:
+        return "\n\n".join([*shown, question])  # type: ignore[misc]
+
+    needed = [len(chat.prompt_ids(tiny.tokenizer, render("Why?", passages[:n]))) for n in range(6)]
+    for kept in range(6):
+        exact = Generator(replace(tiny, context_window=needed[kept] + 10))
+        assert exact.fit_passages("Why?", passages, render, 10) == kept
+    with pytest.raises(ConfigError, match=r"the question 'Why\?' alone does not fit"):
+        Generator(replace(tiny, context_window=needed[0] + 9)).fit_passages("Why?", passages, render, 10)
+
+
+def test_samples_follow_their_seeds_whatever_the_batches_are(tiny: LoadedModel) -> None:
+    seeds = [[10 * prompt + repeat for repeat in range(4)] for prompt in range(len(MESSAGES))]
+    together = Generator(tiny).sample(MESSAGES, "Reason:", 4, 10, 1.0, seeds)
+    by_two = Generator(tiny, batch_rows=8).sample(MESSAGES, "Reason:", 4, 10, 1.0, seeds)
+    alone = [Generator(tiny).sample([MESSAGES[3]], "Reason:", 1, 10, 1.0, [[seed]])[0][0] for seed in seeds[3]]
+    assert together == by_two
+    assert together[3] == alone
+    assert len({text for row in together for text in row}) > 15
+
+
+def test_samples_have_the_distribution_of_the_model(tiny: LoadedModel, generator: Generator) -> None:
+    """The first sampled token over 4,000 seeds, against the softmax of the logits."""
+    n, temperature = 4_000, 0.4
+    prompt = [*chat.prompt_ids(tiny.tokenizer, "Short?"), *chat.reply_ids(tiny.tokenizer, "Reason:")]
+    choose = decoding.sampler(list(range(n)), temperature, 1)
+    with torch.no_grad():
+        logits, _, _ = decoding.read_prompts(tiny.model, [prompt], keep_cache=False)
+    expected = torch.softmax(logits[0] / temperature, -1)
+    drawn = choose(logits.expand(n, -1), 0, torch.arange(n))
+    found = torch.bincount(drawn, minlength=len(expected)) / n
+    assert (found - expected).abs().sum() / 2 < 0.5 * (2 * len(expected) / n) ** 0.5 + 0.02  # total variation
+    likely = expected > 0.01
+    assert int(likely.sum()) > 10
+    error = (expected * (1 - expected) / n).sqrt()
+    assert bool(((found - expected).abs() < 4.5 * error)[likely].all())
+
+
+@pytest.mark.parametrize(
+    ("temperature", "seeds", "said"), [(0.0, [[1]], "temperature is 0.0"), (1.0, [[1, 2]], "expected 1 seeds")]
+)
+def test_sampling_needs_a_temperature_and_seeds(
+    generator: Generator, temperature: float, seeds: list[list[int]], said: str
+) -> None:
+    with pytest.raises(ConfigError, match=said):
+        generator.sample(["x"], "Reason:", 1, 4, temperature, seeds)
+
+
+def test_label_probabilities_are_the_models_own(tiny: LoadedModel, generator: Generator) -> None:
+    probabilities, mass = generator.score_distribution(MESSAGES, "Score:", DIGITS)
+    for row, message in enumerate(MESSAGES):
+        whole = [*chat.prompt_ids(tiny.tokenizer, message), *tiny.tokenizer.encode("Score: 3")]
+        assert tiny.tokenizer.decode(whole[-1]) == "3"
+        with torch.no_grad():
+            after = torch.softmax(tiny.model(torch.tensor([whole[:-1]])).logits[0, -1].double(), -1)
+        expected = after[[tiny.tokenizer.convert_tokens_to_ids(label) for label in DIGITS]]
+        assert sum(probabilities[row]) == pytest.approx(1)
+        assert mass[row] == pytest.approx(float(expected.sum()), abs=1e-5)
+        assert probabilities[row] == pytest.approx((expected / expected.sum()).tolist(), abs=1e-4)
+
+
+def test_each_prompt_may_have_a_reply_begun_of_its_own(generator: Generator) -> None:
+    begun = ["Reason: good\nScore:", "Score:"]
+    together = generator.score_distribution(MESSAGES[:2], begun, DIGITS)
+    for row in range(2):
+        alone = generator.score_distribution([MESSAGES[row]], begun[row], DIGITS)
+        assert together[0][row] == pytest.approx(alone[0][0], abs=1e-4)
+
+
+def test_labels_may_carry_the_blank_before_them(tiny: LoadedModel, generator: Generator) -> None:
+    """The tokenizer has ' the' and ' of' as one token each; digits stand alone after a blank."""
+    shared, words = generator._label_ids("Score:", ["the", "of"])
+    assert tiny.tokenizer.convert_ids_to_tokens(words) == ["Ġthe", "Ġof"]
+    assert tiny.tokenizer.decode(shared) == "Score:"
+    shared, digits = generator._label_ids("Score:", ["1", "2"])
+    assert tiny.tokenizer.convert_ids_to_tokens(digits) == ["1", "2"]
+    assert tiny.tokenizer.decode(shared) == "Score: "
+
+
+@pytest.mark.parametrize("labels", [["1", "10"], ["1", "excellently"], ["1", "1"], ["the", "1"]])
+def test_labels_that_are_not_one_token_each_are_refused(generator: Generator, labels: list[str]) -> None:
+    with pytest.raises(ConfigError, match="one token of its own"):
+        generator.score_distribution(["x"], "Score:", labels)
+
+
+def test_a_plain_reply_ends_where_the_next_turn_begins(tiny: LoadedModel) -> None:
+    tokenizer = copy.deepcopy(tiny.tokenizer)
+    tokenizer.chat_template = None
+    written = tokenizer.encode("An answer.\nUser: and now?")
+    assert Generator(replace(tiny, tokenizer=tokenizer))._text(written) == "An answer."
