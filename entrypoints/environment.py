@@ -37,7 +37,10 @@ def prepare_environment() -> Path:
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     warnings.simplefilter("ignore", FutureWarning)
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    for talkative in ("alembic", "bitsandbytes"):
+        logging.getLogger(talkative).setLevel(logging.ERROR)
     enable_windows(os.environ.get("RAGFT_TEST_WINDOW", ""))
     _make_sqlite_store(os.environ["MLFLOW_TRACKING_URI"], folder)
     return folder

@@ -6,6 +6,9 @@ from ragft.params import EvaluateParams
 
 def main(params: EvaluateParams) -> None:
     """Run the step and print what it made."""
+    from entrypoints.early import check
+
+    check(params)
     from entrypoints.environment import opened_workspace
 
     with opened_workspace() as workspace:

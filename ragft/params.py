@@ -170,6 +170,18 @@ class EvaluateParams(BaseParams):
         self.contexts()
 
 
+@dataclass(frozen=True, kw_only=True)
+class DemoParams(BaseParams):
+    """The lifecycle on the embedded default: base, one adapter trained closed-book, one with passages."""
+
+    samples: int = param(200, "question-answer pairs of each adapter", minimum=1)
+    epochs: int = param(3, "passes over the samples", minimum=1)
+    learning_rate: float = param(1e-3, "peak learning rate", minimum=0.0, maximum=1.0)
+    questions: int = param(0, "how many test questions; 0: all", minimum=0)
+    judge: str = param("base", "as in evaluate")
+    estimator: str = param("expected_no_rationale", "as in evaluate", choices=ESTIMATORS)
+
+
 def _listed(name: str, value: str, allowed: Sequence[str]) -> tuple[str, ...]:
     items = tuple(item.strip() for item in value.split(",") if item.strip())
     if not items or len(set(items)) < len(items) or not set(items) <= set(allowed):

@@ -36,9 +36,9 @@ class RetrievalModel(PythonModel):
         config = context.model_config
         self._generator = Generator(_load(config, context.artifacts))
         self._prompt = load_answer_prompt()
-        store = open_store(os.environ.get("RAGFT_DSN"), Path(config["home"]))
-        self._retriever = Retriever(store, Embedder(config["embedder"]), config["collection"])
-        self._top_k = int(config["top_k"])
+        store = open_store(os.environ.get("RAGFT_DSN"), Path(config["serving.home"]))
+        self._retriever = Retriever(store, Embedder(config["serving.embedder"]), config["serving.collection"])
+        self._top_k = int(config["serving.top_k"])
 
     def predict(
         self,
@@ -60,7 +60,7 @@ class RetrievalModel(PythonModel):
 
 def _load(config: dict[str, Any], artifacts: dict[str, str]) -> LoadedModel:
     name = config["ragft.base"]
-    path = config["base_path"] or str(POCKET)
+    path = config["serving.base_path"] or str(POCKET)
     base = load_base(path, revision=config["ragft.revision"], quantization=config["ragft.quantization"])
     if base.fingerprint != config["ragft.base_fingerprint"]:
         raise PrerequisiteError(

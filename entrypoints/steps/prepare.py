@@ -132,8 +132,9 @@ def _documents_of(
     Questions that name no documents could find nothing in a collection of their own documents.
     """
     every = frozenset(document.id for document in dataset.documents)
-    named = {split: frozenset(d for q in questions for d in q.documents) for split, questions in splits.items()}
-    own = collection == "split" and all(q.documents for questions in splits.values() for q in questions)
+    asked = {split: questions for split, questions in splits.items() if questions}
+    named = {split: frozenset(d for q in questions for d in q.documents) for split, questions in asked.items()}
+    own = collection == "split" and all(q.documents for questions in asked.values() for q in questions)
     return {ALL: every, **{split: ids if own else every for split, ids in named.items()}}
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from transformers.utils.logging import disable_progress_bar
+
 from entrypoints.steps.bases import POCKET, base_path
 from entrypoints.steps.prepare import DEFAULT_DATASET
 from entrypoints.steps.workspace import Workspace
@@ -16,6 +18,9 @@ from ragft.params import BaseParams, DataParams, EvaluateParams, P
 from ragft.store.datasets import Preparation
 from registry.store import Registry
 from registry.versions import Lineage, Version
+
+# Weights load in a moment here, and their progress bars would stand between the lines a user reads.
+disable_progress_bar()
 
 BASE = "base"
 SERVING_CODE = Path(__file__).resolve().parents[2] / "ragft" / "serving.py"
@@ -128,13 +133,16 @@ def base_lineage(loaded: LoadedModel, preparation: Preparation) -> Lineage:
 
 
 def serving_config(params: BaseParams, preparation: Preparation, workspace: Workspace) -> dict[str, Any]:
-    """Return what a served version needs to retrieve: addresses and settings, never a secret."""
+    """Return what a served version needs to retrieve: addresses and settings, never a secret.
+
+    MLflow logs these as parameters of the run too, so their names must not be those of ours.
+    """
     return {
-        "home": str(workspace.home),
-        "collection": preparation.collections["all"],
-        "embedder": params.embedder,
-        "top_k": params.top_k,
-        "base_path": base_path(params.base) if params.base != POCKET else "",
+        "serving.home": str(workspace.home),
+        "serving.collection": preparation.collections["all"],
+        "serving.embedder": params.embedder,
+        "serving.top_k": params.top_k,
+        "serving.base_path": base_path(params.base) if params.base != POCKET else "",
     }
 
 

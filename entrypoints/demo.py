@@ -1,0 +1,23 @@
+"""The lifecycle on the embedded default: what `make demo` runs, ending in a table of base and adapters."""
+
+from ragft.cli import step_command
+from ragft.params import DemoParams
+
+
+def main(params: DemoParams) -> None:
+    """Run the lifecycle and say where to look at it."""
+    from entrypoints.early import check
+
+    check(params)
+    from entrypoints.environment import opened_workspace
+
+    with opened_workspace() as workspace:
+        from entrypoints.steps import demo
+
+        demo.run(params, workspace)
+
+
+command = step_command("demo", DemoParams, main)
+
+if __name__ == "__main__":
+    command()

@@ -1,0 +1,36 @@
+"""What can be found wrong in a second, before torch is imported and before a socket is opened."""
+
+from pathlib import Path
+
+from ragft.errors import ConfigError
+from ragft.params import Params
+from ragft.prompts.answer import load_answer_prompt
+from ragft.prompts.criterion import load_criterion
+
+FILES = ("path", "documents", "answers")
+
+
+def check(params: Params) -> None:
+    """Check what the parameters name: files, prompt, criteria, and the base model.
+
+    Raises:
+        ConfigError: If a file is not there or cannot be used.
+        PrerequisiteError: If the base model is not on this machine.
+    """
+    values = params.as_dict()
+    for name in FILES:
+        if (value := values.get(name)) and not Path(value).exists():
+            raise ConfigError(f"{name} is {value!r}, which does not exist (looked in {Path.cwd()})")
+    if "prompt" in values:
+        load_answer_prompt(values["prompt"])
+    for criterion in values.get("criteria", "").split(","):
+        if criterion.strip():
+            load_criterion(criterion.strip())
+    if base := values.get("base"):
+        from entrypoints.steps.bases import require_base
+
+        require_base(base, values["revision"])
+    if (judge := values.get("judge", "base")) not in ("base", "none"):
+        from entrypoints.steps.bases import require_base
+
+        require_base(judge)
