@@ -52,8 +52,8 @@ class Reply:
     mass: float | None = None
 
 
-Piece = list[tuple[int, list[Reply]]]
-"""Finished asks: (index into the asks, one reply for each seed)."""
+Piece = list[tuple[int, int, Reply]]
+"""What is finished: (index of the ask, index of its seed, reply)."""
 
 
 class JudgeBackend(Protocol):
@@ -64,7 +64,7 @@ class JudgeBackend(Protocol):
         """Hash of the model and of every setting that changes its replies."""
 
     def replies(self, asks: Sequence[Ask], estimator: Estimator) -> Iterator[Piece]:
-        """Yield every ask once, in pieces, in any order.
+        """Yield a reply for every seed of every ask, in pieces, in any order.
 
         Raises:
             JudgeError: If the judge is gone; what was finished before has been yielded.
@@ -139,7 +139,7 @@ class LocalJudge:
         for indices in self._pieces(asks):
             batch = [asks[index] for index in indices]
             made = self._sampled(batch) if estimator == "sampled" else self._expected(batch, estimator)
-            yield list(zip(indices, made, strict=True))
+            yield [(i, j, reply) for i, row in zip(indices, made, strict=True) for j, reply in enumerate(row)]
 
     def _pieces(self, asks: Sequence[Ask]) -> Iterator[list[int]]:
         # One piece has one number of seeds and one set of labels, for these go to the model once.

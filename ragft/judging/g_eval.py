@@ -174,7 +174,7 @@ class _Run:
             save_judgements(self._store, made)
             for judgement in made:
                 known.setdefault(judgement.key, {})[judgement.repeat] = judgement.value
-            done += sum(len(replies) for _, replies in piece)
+            done += len(piece)
             self.calls += len(made)
             if self._on_progress is not None:
                 self._on_progress(done, total)
@@ -187,9 +187,8 @@ class _Run:
         wanted: Mapping[str, Sequence[int]],
     ) -> list[Judgement]:
         return [
-            judgement_of(keys[index], repeat, reply, tasks[keys[index]][0])
-            for index, replies in piece
-            for repeat, reply in zip(wanted[keys[index]], replies, strict=True)
+            judgement_of(keys[ask], wanted[keys[ask]][seed], reply, tasks[keys[ask]][0])
+            for ask, seed, reply in piece
             if not reply.timed_out
         ]
 

@@ -79,6 +79,12 @@ def before_last_score(reply: str) -> str:
     return (reply[: matches[-1].start()] if matches else reply).rstrip()
 
 
+def last_score_end(reply: str) -> int | None:
+    """Return where the label of the last score line begins, at the latest, or None without such a line."""
+    matches = list(_marker("score").finditer(reply))
+    return matches[-1].start("rest") if matches else None
+
+
 @cache
 def _marker(name: str) -> re.Pattern[str]:
     pattern = _MARKER.replace("NAME", re.escape(name).replace("_", "[_ ]"))

@@ -30,7 +30,7 @@ class ScriptedJudge:
             for index in range(start, min(start + self._piece, len(asks))):
                 ask = asks[index]
                 self.asked += [(ask.message, seed) for seed in ask.seeds]
-                piece.append((index, [self._script(ask, seed) for seed in ask.seeds]))
+                piece += [(index, number, self._script(ask, seed)) for number, seed in enumerate(ask.seeds)]
             yield piece
 
 

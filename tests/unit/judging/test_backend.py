@@ -53,9 +53,9 @@ class FakeModel:
 
 def collected(judge: LocalJudge, asks: Sequence[Ask], estimator: Estimator) -> dict[int, list[Reply]]:
     pieces = list(judge.replies(asks, estimator))
-    found = {index: replies for piece in pieces for index, replies in piece}
-    assert sum(len(piece) for piece in pieces) == len(found) == len(asks)
-    return found
+    made = {(index, number): reply for piece in pieces for index, number, reply in piece}
+    assert sum(len(piece) for piece in pieces) == len(made) == sum(len(ask.seeds) for ask in asks)
+    return {i: [made[i, number] for number in range(len(ask.seeds))] for i, ask in enumerate(asks)}
 
 
 def test_every_ask_gets_its_own_replies() -> None:

@@ -1,3 +1,4 @@
+# ruff: noqa: ANN401 - options and JSON are anything
 """A served model against a server that misbehaves: retried where it helps, given up where it does not, nothing lost."""
 
 import email.utils
@@ -66,7 +67,7 @@ def test_n_is_used_where_it_is_offered() -> None:
 
 
 def test_a_server_that_ignores_n_is_asked_one_by_one_with_each_seed() -> None:
-    found, server = ask(lambda n, body: says("one"), requests(2, temperature=1.0, seeds=(5, 6, 7)), concurrency=1)
+    found, server = ask(lambda *_: says("one"), requests(2, temperature=1.0, seeds=(5, 6, 7)), concurrency=1)
     assert len(found) == 6
     assert len(server.calls) == 6
     assert sorted(body["seed"] for body in server.calls) == [5, 5, 6, 6, 7, 7]
@@ -277,7 +278,7 @@ def test_it_writes_answers_like_a_model_in_process() -> None:
         assert (made[0].prompt_tokens, made[0].tokens, made[0].cut) == (7, 3, False)
         assert sum(batches) == 3
         assert all(body["temperature"] == 0 for body in server.calls)
-        assert endpoint.fit_passages("q", ["a", "b"], lambda question, passages: question, 16) == 2
+        assert endpoint.fit_passages("q", ["a", "b"], lambda question, _: question, 16) == 2
 
 
 def test_an_unanswered_message_is_an_error_that_keeps_the_others() -> None:
@@ -285,9 +286,12 @@ def test_an_unanswered_message_is_an_error_that_keeps_the_others() -> None:
         return Response(delay_s=60) if message_of(body) == "m1" else echo(number, body)
 
     kept: list[int] = []
-    with ScriptedServer(script) as server, Endpoint(server.url, "m", timeout_s=0.2, deadline_s=0.4) as endpoint:
-        with pytest.raises(PrerequisiteError, match="1 of 4 messages unanswered"):
-            endpoint.generate([f"m{i}" for i in range(4)], 16, on_batch=lambda batch: kept.extend(i for i, _ in batch))
+    with (
+        ScriptedServer(script) as server,
+        Endpoint(server.url, "m", timeout_s=0.2, deadline_s=0.4) as endpoint,
+        pytest.raises(PrerequisiteError, match="1 of 4 messages unanswered"),
+    ):
+        endpoint.generate([f"m{i}" for i in range(4)], 16, on_batch=lambda batch: kept.extend(i for i, _ in batch))
     assert sorted(kept) == [0, 2, 3]
 
 
@@ -304,7 +308,7 @@ def test_the_identity_is_address_and_model() -> None:
         ("localhost:8000/v1", {}, "expected http"),
         ("", {}, "expected http"),
         ("ftp://host/v1", {}, "expected http"),
-        ("http://[bad/v1", {}, "cannot be read"),
+        ("http://host:port/v1", {}, "cannot be read"),
         ("http://user:secret@host/v1", {}, "password"),
         ("http://host/v1?key=secret", {}, "query"),
         ("http://host/v1", {"concurrency": 0}, "concurrency 0"),

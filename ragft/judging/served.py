@@ -1,0 +1,87 @@
+"""A served model as a judge: replies by sampling, expectations from the log probabilities it offers."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+from ragft.errors import JudgeError, PrerequisiteError
+from ragft.judging.backend import Ask, Estimator, Piece, Reply
+from ragft.models.endpoint import ChatRequest, Endpoint
+from ragft.models.endpoint_call import Completion
+from ragft.prompts.reply import before_last_score, last_score_end
+from ragft.types import digest
+
+MOST_CANDIDATES = 20
+SCORE_ONLY_TOKENS = 16
+
+
+class ServedJudge:
+    """An `Endpoint` as a judge; a call that is finished is a piece, so that little is lost with the server."""
+
+    def __init__(self, endpoint: Endpoint, *, max_new_tokens: int = 200, temperature: float = 1.0) -> None:
+        """Keep the endpoint.
+
+        Args:
+            endpoint: The server and model.
+            max_new_tokens: Most tokens of a reply, reason and score together.
+            temperature: Of the ``sampled`` estimator; 1 is the published way.
+        """
+        self._endpoint = endpoint
+        self._max_new_tokens = max_new_tokens
+        self._temperature = temperature
+
+    @property
+    def identity(self) -> str:
+        """Hash of the server's model and of how its replies are made."""
+        return digest([self._endpoint.identity, self._max_new_tokens, self._temperature])
+
+    def replies(self, asks: Sequence[Ask], estimator: Estimator) -> Iterator[Piece]:
+        """Yield the replies of each call when it is finished.
+
+        Raises:
+            JudgeError: If the server fails, or offers no log probabilities to an estimator that needs them.
+        """
+        try:
+            for finished in self._endpoint.complete([self._request(ask, estimator) for ask in asks]):
+                yield [(ask, seed, _reply(asks[ask], completion, estimator)) for ask, seed, completion in finished]
+        except PrerequisiteError as error:
+            raise JudgeError(
+                f"the judge cannot be asked: {error}. What it judged is kept: run the same command again to go on"
+            ) from error
+
+    def _request(self, ask: Ask, estimator: Estimator) -> ChatRequest:
+        if estimator == "sampled":
+            return ChatRequest(ask.message, self._max_new_tokens, self._temperature, ask.seeds)
+        tokens = self._max_new_tokens if estimator == "expected" else SCORE_ONLY_TOKENS
+        return ChatRequest(ask.message, tokens, 0.0, ask.seeds, MOST_CANDIDATES)
+
+
+def _reply(ask: Ask, completion: Completion, estimator: Estimator) -> Reply:
+    if completion.timed_out:
+        return Reply("", timed_out=True)
+    if estimator == "sampled":
+        return Reply(completion.text, cut=completion.cut)
+    if completion.top_logprobs is None:
+        raise JudgeError(
+            f"the judge's server offers no log probabilities, which the estimator {estimator} needs; use sampled"
+        )
+    # The last score line of a reason that was cut may be a quotation.
+    known = not (completion.cut and estimator == "expected")
+    candidates = _candidates_of_the_score(completion.top_logprobs) if known else {}
+    legal = [sum(p for token, p in candidates.items() if token.strip() == label) for label in ask.labels]
+    mass = min(1.0, sum(legal))
+    probabilities = tuple(p / mass for p in legal) if mass > 0 else (1 / len(legal),) * len(legal)
+    reason = before_last_score(completion.text) if estimator == "expected" else ""
+    return Reply(reason, probabilities=probabilities, mass=mass)
+
+
+def _candidates_of_the_score(tokens: Sequence[tuple[str, Mapping[str, float]]]) -> Mapping[str, float]:
+    """Return the probabilities at the first token after the last score marker; none when there is no such token."""
+    end = last_score_end("".join(token for token, _ in tokens))
+    if end is None:
+        return {}
+    start = 0
+    for token, logprobs in tokens:
+        if token.strip(" *_`\n") and start + len(token) - len(token.lstrip()) >= end:
+            return {candidate: math.exp(value) for candidate, value in logprobs.items()}
+        start += len(token)
+    return {}

@@ -1,0 +1,195 @@
+"""One call to a server of the OpenAI protocol: sent, retried where that can help, and read."""
+
+import email.utils
+import json
+import random
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+
+from ragft.errors import PrerequisiteError
+
+RETRIED = frozenset({408, 409, 429})
+FIRST_WAIT_S = 0.5
+LONGEST_WAIT_S = 30.0
+MOST_BYTES = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """One reply of a served model.
+
+    Attributes:
+        text: Without outer blanks; what the model says when it refuses.
+        tokens: Tokens it wrote, 0 where the server does not count.
+        cut: True when it stopped at the length limit.
+        timed_out: True when the deadline came before a reply.
+        top_logprobs: For each token written: (the token, candidate -> natural logarithm of its probability).
+    """
+
+    text: str
+    prompt_tokens: int = 0
+    tokens: int = 0
+    cut: bool = False
+    timed_out: bool = False
+    top_logprobs: tuple[tuple[str, Mapping[str, float]], ...] | None = None
+
+
+class RefusedRequestError(PrerequisiteError):
+    """The server says that this request is wrong: asking again cannot help."""
+
+    def __init__(self, message: str, status: int, said: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.said = said
+
+
+class NoReplyError(PrerequisiteError):
+    """The deadline came; ``hung`` when the server took the last request and stayed silent."""
+
+    def __init__(self, message: str, *, hung: bool) -> None:
+        super().__init__(message)
+        self.hung = hung
+
+
+class StoppedError(PrerequisiteError):
+    """The call was given up because another one failed for good."""
+
+
+class Caller:
+    """Sends calls from several threads; when the server asks for a pause, all of them keep it."""
+
+    def __init__(self, base_url: str, api_key: str, *, timeout_s: float, deadline_s: float, threads: int) -> None:
+        self._url = f"{base_url.rstrip('/')}/chat/completions"
+        self._api_key = api_key
+        self._timeout_s = timeout_s
+        self._deadline_s = deadline_s
+        headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        # No trust in the environment: it may hold a .netrc, and so another key.
+        self._client = httpx2.Client(
+            headers=headers, trust_env=False, limits=httpx2.Limits(max_connections=threads), follow_redirects=False
+        )
+        self._resume_at = 0.0
+        self._pause = threading.Lock()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def call(self, body: Mapping[str, Any], stop: threading.Event) -> list[Completion]:
+        """Return the choices of one call, retried with growing, uneven waits until its deadline.
+
+        Raises:
+            RefusedRequestError: If the server says that the request is wrong (4xx but 408, 409, 429).
+            NoReplyError: If the deadline comes first.
+            StoppedError: If ``stop`` was set while waiting.
+        """
+        deadline = time.monotonic() + self._deadline_s
+        attempt, hung, failure = 0, False, "no attempt was made"
+        while True:
+            self._wait_for_the_others(deadline, stop)
+            left = deadline - time.monotonic()
+            if left <= 0:
+                break
+            asked_wait = 0.0
+            try:
+                status, headers, content = self._send(body, min(self._timeout_s, left))
+                if status == 200:
+                    return _choices(content)
+                failure, hung = f"status {status}: {self._excerpt(content)}", False
+                if status not in RETRIED and status < 500:
+                    raise RefusedRequestError(f"{self._url} refuses the request, {failure}", status, failure)
+                asked_wait = _retry_after(headers)
+            except httpx2.TimeoutException:
+                failure, hung = f"no answer within {min(self._timeout_s, left):.3g} s", True
+            except (httpx2.TransportError, httpx2.DecodingError) as error:
+                failure, hung = f"{type(error).__name__}: {error}", False
+            except _UnreadableError as error:
+                failure, hung = f"an answer that is no chat completion ({error})", False
+            self._back_off(attempt, asked_wait, deadline, stop)
+            attempt += 1
+        raise NoReplyError(
+            f"{self._url} gave no answer within {self._deadline_s:g} s and {attempt} attempts; the last: {failure}",
+            hung=hung,
+        )
+
+    def _send(self, body: Mapping[str, Any], seconds: float) -> tuple[int, httpx2.Headers, bytes]:
+        # The client's own time-outs are for each read; a server that drips would never meet them.
+        end, content = time.monotonic() + seconds, bytearray()
+        with self._client.stream("POST", self._url, json=body, timeout=seconds) as response:
+            for chunk in response.iter_bytes():
+                content += chunk
+                if time.monotonic() > end:
+                    raise httpx2.ReadTimeout("the answer took too long")
+                if len(content) > MOST_BYTES:
+                    raise _UnreadableError(f"more than {MOST_BYTES} bytes")
+            return response.status_code, response.headers, bytes(content)
+
+    def _wait_for_the_others(self, deadline: float, stop: threading.Event) -> None:
+        with self._pause:
+            wait = min(self._resume_at, deadline) - time.monotonic()
+        if stop.wait(max(0.0, wait)):
+            raise StoppedError("given up, because another call failed")
+
+    def _back_off(self, attempt: int, asked_wait: float, deadline: float, stop: threading.Event) -> None:
+        grown = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2**attempt) * random.uniform(0.5, 1.0)
+        if asked_wait > 0:
+            with self._pause:
+                self._resume_at = max(self._resume_at, time.monotonic() + asked_wait)
+            grown = random.uniform(0.0, FIRST_WAIT_S)  # so that not all come back in the same instant
+        if stop.wait(max(0.0, min(grown, deadline - time.monotonic()))):
+            raise StoppedError("given up, because another call failed")
+
+    def _excerpt(self, content: bytes) -> str:
+        text = " ".join(content[:2000].decode("utf-8", "replace").split())
+        return (text.replace(self._api_key, "***") if self._api_key else text)[:300]
+
+
+class _UnreadableError(Exception):
+    """The body is no chat completion; the server may do better next time."""
+
+
+def _retry_after(headers: httpx2.Headers) -> float:
+    """Return the seconds the server asks to wait, 0.0 when it does not say (RFC 9110, 10.2.3)."""
+    value = headers.get("retry-after", "").strip()
+    if value.replace(".", "", 1).isdigit():
+        return float(value)
+    try:
+        moment = email.utils.parsedate_to_datetime(value)
+    except ValueError:
+        return 0.0
+    return max(0.0, moment.timestamp() - time.time())
+
+
+def _choices(content: bytes) -> list[Completion]:
+    try:
+        body: Any = json.loads(content)
+        usage = body.get("usage") or {}
+        choices = body["choices"]
+        counts = int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0) // max(1, len(choices))
+        return [_completion(choice, *counts) for choice in choices if choice is not None] or _nothing()
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise _UnreadableError(repr(error)) from error
+
+
+def _nothing() -> list[Completion]:
+    raise _UnreadableError("it holds no choice")
+
+
+def _completion(choice: Any, prompt_tokens: int, tokens: int) -> Completion:  # noqa: ANN401 - JSON
+    message = choice["message"]
+    text = message.get("content") or message.get("refusal") or ""
+    if not isinstance(text, str):
+        raise TypeError(f"content is {type(text).__name__}")
+    listed = (choice.get("logprobs") or {}).get("content")
+    tops = tuple((str(entry["token"]), _candidates(entry)) for entry in listed) if listed else None
+    return Completion(text.strip(), prompt_tokens, tokens, choice.get("finish_reason") == "length", False, tops)
+
+
+def _candidates(entry: Any) -> dict[str, float]:  # noqa: ANN401 - JSON
+    own = {str(entry["token"]): float(entry["logprob"])}
+    return own | {str(other["token"]): float(other["logprob"]) for other in entry.get("top_logprobs") or ()}

@@ -1,0 +1,103 @@
+# ruff: noqa: ANN401 - JSON is anything
+"""A served model as a judge: samples, expectations from log probabilities, and what it does when the server fails."""
+
+import math
+from typing import Any
+
+import pytest
+
+from ragft.errors import JudgeError
+from ragft.judging.backend import Ask, Estimator, Reply
+from ragft.judging.served import ServedJudge
+from ragft.models.endpoint import Endpoint
+from tests.scripted_server import Response, Script, ScriptedServer, message_of, says
+
+LABELS = ("1", "2", "3", "4", "5")
+
+
+def judged(script: Script, asks: list[Ask], estimator: Estimator = "sampled") -> dict[tuple[int, int], Reply]:
+    with ScriptedServer(script) as server, Endpoint(server.url, "m", timeout_s=1, deadline_s=2) as endpoint:
+        pieces = list(ServedJudge(endpoint, max_new_tokens=50).replies(asks, estimator))
+    made = {(ask, seed): reply for piece in pieces for ask, seed, reply in piece}
+    assert len(made) == sum(map(len, pieces))
+    return made
+
+
+def ask(message: str = "m", *seeds: int) -> Ask:
+    return Ask(message, LABELS, seeds or (1,))
+
+
+def tokens(*entries: str | tuple[str, dict[str, float]]) -> Any:
+    """Return log probabilities as a server lists them; a bare token had no rival."""
+    listed = []
+    for entry in entries:
+        token, rivals = entry if isinstance(entry, tuple) else (entry, {entry: 1.0})
+        tops = [{"token": rival, "logprob": math.log(p)} for rival, p in rivals.items()]
+        listed.append({"token": token, "logprob": math.log(rivals.get(token, 0.01)), "top_logprobs": tops})
+    return {"content": listed}
+
+
+def test_samples_come_at_temperature_1_with_their_cut() -> None:
+    def script(number: int, body: dict[str, Any]) -> Response:
+        assert (body["temperature"], body["max_tokens"]) == (1.0, 50)
+        return says(*["Score: 4"] * body.get("n", 1), finish="length" if message_of(body) == "long" else "stop")
+
+    made = judged(script, [ask("m", 1, 2, 3), ask("long", 4)])
+    assert [made[0, seed] for seed in range(3)] == [Reply("Score: 4")] * 3
+    assert made[1, 0] == Reply("Score: 4", cut=True)
+
+
+def test_an_expectation_is_read_at_the_token_after_the_last_marker() -> None:
+    spelled = tokens(
+        "Reason", ":", " it", " says", "\n", "Score", ":", (" 5", {" 5": 1.0}), "\n", "but", " no", ".", "\n",
+        "**", "Score", ":**", (" 2", {" 2": 0.5, " 1": 0.25, "2": 0.05, " two": 0.1}),
+    )  # fmt: skip
+    text = "Reason: it says\nScore: 5\nbut no.\n**Score:** 2"
+    made = judged(lambda *_: says(text, logprobs=spelled), [ask()], "expected")
+    reply = made[0, 0]
+    assert reply.mass == pytest.approx(0.8)
+    assert reply.probabilities == pytest.approx((0.25 / 0.8, 0.55 / 0.8, 0, 0, 0))
+    assert reply.text.startswith("Reason: it says\nScore: 5\nbut no.")
+
+
+@pytest.mark.parametrize("blank", [[" 4"], [" ", "4"], ["\n", "4"]])
+def test_the_blank_may_be_a_token_of_its_own(blank: list[str]) -> None:
+    spelled = tokens("Score", ":", *blank[:-1], (blank[-1], {blank[-1]: 0.9, "5": 0.1}))
+    reply = judged(lambda *_: says("Score: 4", logprobs=spelled), [ask()], "expected_no_rationale")[0, 0]
+    assert reply.mass == pytest.approx(1.0)
+    assert reply.probabilities == pytest.approx((0, 0, 0, 0.9, 0.1))
+
+
+@pytest.mark.parametrize("text", ["I would say 4.", "Reason: it never ends"])
+def test_without_a_score_line_there_is_no_mass(text: str) -> None:
+    spelled = tokens(*text.split(" "))
+    assert judged(lambda *_: says(text, logprobs=spelled), [ask()], "expected")[0, 0].mass == 0.0
+
+
+def test_the_score_line_of_a_cut_reason_may_be_a_quotation() -> None:
+    spelled = tokens("It", " says", "\n", "Score", ":", " 5")
+    cut = judged(lambda *_: says("It says\nScore: 5", finish="length", logprobs=spelled), [ask()], "expected")
+    assert cut[0, 0].mass == 0.0
+
+
+def test_without_log_probabilities_an_expectation_is_refused_not_swapped() -> None:
+    with pytest.raises(JudgeError, match=r"no log probabilities.*use sampled"):
+        judged(lambda *_: says("Score: 4"), [ask()], "expected_no_rationale")
+
+
+def test_a_silent_server_is_a_time_out_and_a_broken_one_a_judge_error() -> None:
+    def script(number: int, body: dict[str, Any]) -> Response:
+        return Response(delay_s=30) if message_of(body) == "silent" else says("Score: 4")
+
+    made = judged(script, [ask("a"), ask("silent"), ask("b")])
+    assert made[1, 0] == Reply("", timed_out=True)
+    assert made[2, 0] == Reply("Score: 4")
+    with pytest.raises(JudgeError, match="run the same command again"):
+        judged(lambda *_: Response(401, b"no"), [ask()])
+
+
+def test_what_changes_replies_changes_the_identity() -> None:
+    endpoint = Endpoint("http://localhost/v1", "m")
+    judges = [ServedJudge(endpoint), ServedJudge(endpoint, temperature=0.5), ServedJudge(endpoint, max_new_tokens=9)]
+    judges.append(ServedJudge(Endpoint("http://localhost/v1", "other")))
+    assert len({judge.identity for judge in judges}) == 4
