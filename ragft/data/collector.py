@@ -3,8 +3,10 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import cast
 
 from ragft.data.records import Problems, shown
+from ragft.data.shelf import DocumentShelf
 from ragft.errors import DataError
 from ragft.types import Dataset, Document, Question, digest
 
@@ -33,37 +35,46 @@ class Collector:
         self.problems = problems
         self.name = name
         self.skipped: dict[str, Counter[str]] = {}
-        self._documents: dict[str, Document] = {}
+        self.documents = DocumentShelf()
         self._questions: dict[str, list[Question]] = {}
 
     def skip(self, file: object, reason: str, count: int = 1) -> None:
         """Count records that are left out on purpose."""
         self.skipped.setdefault(str(file), Counter())[reason] += count
 
-    def add_document(self, document: Document, place: str) -> None:
-        """Add a document, unless it is there already; one without id is a problem that was noted before."""
+    def skip_at(self, place: str, reason: str) -> None:
+        """Count the record at ``place`` as left out on purpose."""
+        self.skip(_file_of(place), reason)
+
+    def add_document(self, document: Document, place: str, *, shared: bool = False) -> None:
+        """Add a document, unless it is there already; one without id is a problem that was noted before.
+
+        ``shared``: questions of this layout repeat their documents, so that is nothing to count.
+        """
         if not document.id:
             return
-        known = self._documents.setdefault(document.id, document)
-        if known is document:
-            return
-        if known == document:
-            self.skip(_file_of(place), "the same document again")
-        else:
+        added = self.documents.add(document)
+        if added == "same" and not shared:
+            self.skip_at(place, "the same document again")
+        elif added == "other":
             self.problems.add(place, f"is another document with the id {shown(document.id)}")
 
     def add_question(self, question: Question, place: str) -> None:
         """Add a question, unless it is there already."""
         known = self._questions.setdefault(question.id, [])
         if question in known:
-            self.skip(_file_of(place), "the same question again")
+            self.skip_at(place, "the same question again")
         else:
             known.append(question)
 
     @property
-    def documents(self) -> Mapping[str, Document]:
-        """The documents so far, by id."""
-        return self._documents
+    def has_questions(self) -> bool:
+        """Whether there is any question yet."""
+        return bool(self._questions)
+
+    def questions_with(self, identifier: str) -> tuple[Question, ...]:
+        """Return the questions that came with this id."""
+        return tuple(self._questions.get(identifier, ()))
 
     def finish(self, source: object, expected: str) -> "Collector":
         """Check what was gathered from ``source``.
@@ -86,7 +97,9 @@ class Collector:
 
     def loaded(self) -> Loaded:
         """Return everything gathered."""
-        return Loaded(Dataset(self.name, tuple(self._documents.values()), self.questions()), self.skipped)
+        # A shelf on disk stands in for the tuple: it is read the same way, one document at a time.
+        documents = cast(tuple[Document, ...], self.documents.as_documents())
+        return Loaded(Dataset(self.name, documents, self.questions()), self.skipped)
 
 
 def _content_digest(question: Question) -> str:

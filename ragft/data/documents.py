@@ -1,18 +1,18 @@
 """Documents that a user gives beside the questions: one a row, or one a text file of a folder."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ragft.data.files import ROW_SUFFIXES, find_files, read_records
-from ragft.data.records import Fields, Problems
+from ragft.data.records import Fields, Problems, Record
 from ragft.types import Document
 
 TEXT_SUFFIXES = (".txt", ".md", ".markdown")
 # The names that data sets and vector stores use for the same three things.
-ID_NAMES = ("id", "document_id", "doc_id", "_id", "wikipedia_id")
+ID_NAMES = ("id", "document_id", "doc_id", "_id", "pmid", "wikipedia_id")
 TITLE_NAMES = ("title", "wikipedia_title")
-TEXT_NAMES = ("text", "paragraphs", "contents", "content", "body")
+TEXT_NAMES = ("text", "paragraphs", "contents", "content", "body", "passage", "abstract", "abstractText")
 EXPECTED = (
     "documents as rows (JSON lines, CSV, Parquet) with id, text (one text, or a list of paragraphs) and "
     "optionally title, or a folder of text and Markdown files"
@@ -37,21 +37,29 @@ def read_documents(path: Path, problems: Problems) -> Iterator[tuple[Document, s
     rows = [file for file in files if file not in set(texts)]
     # A README beside the rows is no document; a folder without rows is one of texts.
     for file in rows or texts:
-        yield from _read_rows(file, problems) if rows else _read_text(file, path, problems)
+        yield from documents_of(read_records(file, problems), problems) if rows else _read_text(file, path, problems)
 
 
-def _read_rows(file: Path, problems: Problems) -> Iterator[tuple[Document, str]]:
-    for record in read_records(file, problems):
+def documents_of(records: Iterable[Record], problems: Problems) -> Iterator[tuple[Document, str]]:
+    """Yield the document of each record with its place; a record that is none is a problem."""
+    for record in records:
         fields = Fields(record.value, record.place, problems, "a document: an object with id and text")
-        if not fields.valid:
-            continue
-        identifier = fields.identifier(*ID_NAMES)
-        title = fields.text(*TITLE_NAMES, required=False)
-        paragraphs = split_paragraphs(*fields.texts(*TEXT_NAMES))
-        if paragraphs:
-            yield Document(identifier, title, paragraphs), record.place
-        else:
-            fields.wrong(fields.pick(TEXT_NAMES)[0], "a text that is not blank")
+        # PubMed abstracts come as one object that lists them.
+        listed = fields.children("articles", "article") if "articles" in fields.values else [fields]
+        for row in listed:
+            if row.valid:
+                yield from _read_row(row)
+
+
+def _read_row(row: Fields) -> Iterator[tuple[Document, str]]:
+    found = len(row.problems.found)
+    identifier = row.identifier(*ID_NAMES)
+    title = row.text(*TITLE_NAMES, required=False)
+    paragraphs = split_paragraphs(*row.texts(*TEXT_NAMES))
+    if paragraphs:
+        yield Document(identifier, title, paragraphs), row.place
+    elif len(row.problems.found) == found:
+        row.wrong(row.pick(TEXT_NAMES)[0], "a text that is not blank")
 
 
 def _read_text(file: Path, folder: Path, problems: Problems) -> Iterator[tuple[Document, str]]:

@@ -1,18 +1,19 @@
 """From a data set's name, and where its files are, to documents and questions."""
 
 import difflib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from ragft.data import qasper, rows
+from ragft.data import bioasq, entity_questions, natural_questions, qasper, rows
 from ragft.data.collector import Collector, Loaded
 from ragft.data.documents import EXPECTED as EXPECTED_DOCUMENTS
+from ragft.data.documents import documents_of, read_documents
 from ragft.data.hub import is_saved, read_hub, read_saved
 from ragft.data.records import Problems, Record
 from ragft.errors import ConfigError
-from ragft.types import Dataset, Split
+from ragft.types import Dataset, Document, Split
 
 Generators = Mapping[str, Callable[[int], Dataset]]
 NO_GENERATORS: Generators = MappingProxyType({})
@@ -23,31 +24,51 @@ class Format:
     """How one format is read.
 
     Attributes:
-        read: From a path, and documents beside it where the format takes them.
-        add: From the records of one split, as the Hugging Face library gives them.
+        read: From a path, with documents beside it.
+        read_parts: From the splits of the Hugging Face library, about the documents in the collector.
         takes_documents: Whether ``documents=`` may be given.
     """
 
     read: Callable[[Path, Path | None], Collector]
-    add: Callable[[Iterator[Record], Collector, Split | None], None]
+    read_parts: Callable[[Iterable[tuple[Split | None, Iterator[Record]]], Collector], None]
     expected: str
-    takes_documents: bool = False
+    takes_documents: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class HubSource:
+    """A data set on the hub: its format, and the configurations of its questions and its documents."""
+
+    format: str = rows.NAME
+    questions: str = ""
+    documents: str = ""
 
 
 FORMATS: Mapping[str, Format] = MappingProxyType(
     {
-        qasper.NAME: Format(lambda path, _: qasper.read(path), qasper.read_papers, qasper.EXPECTED),
-        rows.NAME: Format(
-            rows.read,
-            lambda records, collector, split: rows.read_questions(records, collector, split, with_documents=False),
-            rows.EXPECTED,
-            takes_documents=True,
+        qasper.NAME: Format(lambda path, _: qasper.read(path), qasper.read_parts, qasper.EXPECTED, False),
+        natural_questions.NAME: Format(
+            natural_questions.read, natural_questions.read_parts, natural_questions.EXPECTED
         ),
+        bioasq.NAME: Format(bioasq.read, bioasq.read_parts, bioasq.EXPECTED),
+        entity_questions.NAME: Format(
+            lambda path, _: entity_questions.read(path), entity_questions.read_parts, entity_questions.EXPECTED, False
+        ),
+        rows.NAME: Format(rows.read, rows.read_parts, rows.EXPECTED),
     }
 )
 
-# The format of data sets on the hub; any other is read as rows.
-HUB_FORMATS: Mapping[str, str] = MappingProxyType({"allenai/qasper": qasper.NAME})
+# Any other data set on the hub is read as rows, in its only configuration.
+HUB: Mapping[str, HubSource] = MappingProxyType(
+    {
+        "allenai/qasper": HubSource(qasper.NAME),
+        "google-research-datasets/natural_questions": HubSource(natural_questions.NAME),
+        "google-research-datasets/nq_open": HubSource(natural_questions.NAME),
+        "facebook/kilt_tasks": HubSource(natural_questions.NAME, "nq"),
+        "enelpol/rag-mini-bioasq": HubSource(rows.NAME, "question-answer-passages", "text-corpus"),
+        "rag-datasets/rag-mini-bioasq": HubSource(rows.NAME, "question-answer-passages", "text-corpus"),
+    }
+)
 
 
 def load(
@@ -80,33 +101,57 @@ def load_with_account(
     if dataset in FORMATS:
         return _read(FORMATS[dataset], dataset, path, documents)
     if dataset.count("/") == 1 and all(dataset.split("/")):
-        _refuse(dataset, path=path, documents=documents)
-        name = dataset.partition(":")[0]
-        return _add_splits(FORMATS[HUB_FORMATS.get(name, rows.NAME)], dataset, read_hub(dataset))
+        _refuse(dataset, path=path)
+        return _fetch(dataset, documents)
     raise _unknown(dataset, [*FORMATS, *generators])
 
 
 def _read(form: Format, dataset: str, path: str, documents: str) -> Loaded:
     if not path:
         raise ConfigError(f"dataset={dataset} needs path=, a file or a folder of {form.expected}.")
-    if not form.takes_documents:
-        _refuse(dataset, documents=documents)
+    beside = _documents(form, dataset, documents)
     place = Path(path)
     if not place.exists():
         raise ConfigError(f"path={path} does not exist. Give a file or a folder of {form.expected}.")
-    if documents and not Path(documents).exists():
-        raise ConfigError(f"documents={documents} does not exist. Give a file or a folder of {EXPECTED_DOCUMENTS}.")
-    if is_saved(place):
-        return _add_splits(form, dataset, read_saved(place))
-    loaded = form.read(place, Path(documents) if documents else None).loaded()
-    return Loaded(Dataset(dataset, loaded.dataset.documents, loaded.dataset.questions), loaded.skipped)
-
-
-def _add_splits(form: Format, dataset: str, splits: Iterator[tuple[Split | None, Iterator[Record]]]) -> Loaded:
+    if not is_saved(place):
+        return form.read(place, beside).loaded()
     collector = Collector(Problems(), name=dataset)
-    for split, records in splits:
-        form.add(records, collector, split)
+    if beside is not None:
+        _add_documents(read_documents(beside, collector.problems), collector, documents)
+    form.read_parts(read_saved(place), collector)
+    return collector.finish(path, form.expected).loaded()
+
+
+def _fetch(dataset: str, documents: str) -> Loaded:
+    """Read a data set of the hub, its documents from ``documents`` or from a configuration of its own."""
+    name, _, configuration = dataset.partition(":")
+    source = HUB.get(name, HubSource())
+    form = FORMATS[source.format]
+    beside = _documents(form, dataset, documents)
+    collector = Collector(Problems(), name=dataset)
+    if beside is not None:
+        _add_documents(read_documents(beside, collector.problems), collector, documents)
+    elif source.documents:
+        for _, records in read_hub(f"{name}:{source.documents}"):
+            _add_documents(documents_of(records, collector.problems), collector, f"{name}:{source.documents}")
+    form.read_parts(read_hub(f"{name}:{configuration or source.questions}"), collector)
     return collector.finish(dataset, form.expected).loaded()
+
+
+def _documents(form: Format, dataset: str, documents: str) -> Path | None:
+    if not documents:
+        return None
+    if not form.takes_documents:
+        _refuse(dataset, documents=documents)
+    if not Path(documents).exists():
+        raise ConfigError(f"documents={documents} does not exist. Give a file or a folder of {EXPECTED_DOCUMENTS}.")
+    return Path(documents)
+
+
+def _add_documents(found: Iterable[tuple[Document, str]], collector: Collector, source: str) -> None:
+    for document, place in found:
+        collector.add_document(document, place)
+    collector.problems.raise_if_any(source, EXPECTED_DOCUMENTS)
 
 
 def _refuse(dataset: str, **given: str) -> None:

@@ -4,7 +4,7 @@ Read from the original layout (an object of papers by id), the Hugging Face copy
 JSON lines, objects one after the other, and Parquet. Rules of the official scorer where the file leaves a choice.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,12 @@ def read(path: Path) -> Collector:
     for file in files:
         _read_file(file, splits.get(file), collector, alone=len(files) == 1)
     return collector.finish(path, EXPECTED)
+
+
+def read_parts(parts: Iterable[tuple[Split | None, Iterator[Record]]], collector: Collector) -> None:
+    """Add the papers of the splits of a data set to the collector."""
+    for split, records in parts:
+        read_papers(records, collector, split)
 
 
 def read_papers(records: Iterator[Record], collector: Collector, split: Split | None = None) -> None:
@@ -103,36 +109,18 @@ def _add_paper(identifier: str, paper: Fields, split: Split | None, collector: C
     if not document.paragraphs:
         paper.wrong("full_text", "at least one paragraph that is not blank, or an abstract")
     collector.add_document(document, paper.place)
-    for question in _rows(paper, "qas", "question"):
+    for question in paper.children("qas", "question"):
         _add_question(question, document, split, collector)
 
 
 def _body(paper: Fields) -> Iterator[str]:
     """Yield the names and paragraphs of the sections; names of sections without text are left out."""
-    for section in _rows(paper, "full_text", "section"):
+    for section in paper.children("full_text", "section"):
         paragraphs = [text for text in section.texts("paragraphs") if text.strip()]
         if paragraphs:
             # Nested names are written "Model ::: Encoder"; null for text before the first heading.
             yield section.text("section_name", required=False).replace(" ::: ", ": ")
             yield from paragraphs
-
-
-def _rows(parent: Fields, name: str, noun: str) -> Iterator[Fields]:
-    """Yield the objects of a list field, also when it is written as an object of equally long columns."""
-    value = parent.values.get(name)
-    if not isinstance(value, Mapping):
-        yield from parent.children(name, noun)
-        return
-    columns = {key: column for key, column in value.items() if isinstance(column, list)}
-    lengths = sorted({len(column) for column in columns.values()})
-    if len(columns) < len(value) or len(lengths) > 1:
-        parent.problems.add(
-            parent.place, f"field {name!r} has columns of {lengths or 'no'} rows, expected lists of one length"
-        )
-        return
-    for rank in range(lengths[0] if lengths else 0):
-        row = {key: column[rank] for key, column in columns.items()}
-        yield Fields(row, f"{parent.place}, {noun} {rank + 1}", parent.problems)
 
 
 def _add_question(question: Fields, document: Document, split: Split | None, collector: Collector) -> None:
@@ -164,7 +152,7 @@ def _add_question(question: Fields, document: Document, split: Split | None, col
 
 def _answers(question: Fields) -> Iterator[Fields]:
     """Yield the annotators' answers: {"answer": {...}} each, or answers as one column of all of them."""
-    for annotator in _rows(question, "answers", "answer"):
+    for annotator in question.children("answers", "answer"):
         yield Fields(annotator.values.get("answer"), annotator.place, annotator.problems, "an answer")
 
 

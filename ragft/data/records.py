@@ -168,15 +168,38 @@ class Fields:
         return None
 
     def children(self, name: str, noun: str, *, required: bool = True) -> Iterator["Fields"]:
-        """Yield the objects of a list, each called ``noun`` and its rank from 1."""
+        """Yield the objects of a list, each called ``noun`` and its rank from 1.
+
+        An object of equally long columns, as the Hugging Face library writes it, is such a list too.
+        """
         value = self.values.get(name)
         if value is None and not required:
             return
-        if not isinstance(value, list):
+        rows = self._rows(name, value) if isinstance(value, Mapping) else value
+        if not isinstance(rows, list):
             self.wrong(name, "a list of objects")
             return
-        for rank, item in enumerate(value, start=1):
+        for rank, item in enumerate(rows, start=1):
             yield Fields(item, f"{self.place}, {noun} {rank}", self.problems)
+
+    def child(self, name: str, *, required: bool = True) -> "Fields":
+        """Return the object that is the field ``name``; without one, fields that are all absent."""
+        value = self.values.get(name)
+        if value is None and not required:
+            return Fields({}, f"{self.place}, {name}", self.problems)
+        if not isinstance(value, Mapping):
+            self.wrong(name, "an object")
+        return Fields(value if isinstance(value, Mapping) else {}, f"{self.place}, {name}", self.problems)
+
+    def _rows(self, name: str, columns: Mapping[str, Any]) -> list[dict[str, Any]]:
+        lengths = sorted({len(column) if isinstance(column, list) else -1 for column in columns.values()})
+        if len(lengths) > 1 or -1 in lengths:
+            found = [length for length in lengths if length >= 0]
+            self.problems.add(
+                self.place, f"field {name!r} has columns of {found or 'no'} rows, expected lists of one length"
+            )
+            return []
+        return [{key: column[rank] for key, column in columns.items()} for rank in range(*lengths[:1] or (0,))]
 
 
 def as_identifier(value: object) -> str:

@@ -2,7 +2,7 @@
 
 import difflib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from ragft.data.files import (
     read_records,
     splits_in_names,
 )
+from ragft.data.json_text import parse
 from ragft.data.records import Fields, Problems, Record, shown
 from ragft.errors import ConfigError
 from ragft.types import SPLITS, Document, Question, Split, digest
@@ -24,7 +25,7 @@ from ragft.types import SPLITS, Document, Question, Split, digest
 NAME = "rows"
 QUESTION_NAMES = ("question", "input", "query")
 REFERENCE_NAMES = ("references", "reference", "answers", "answer", "expected_output")
-DOCUMENT_NAMES = ("documents", "document", "document_ids", "document_id", "doc_id")
+DOCUMENT_NAMES = ("documents", "document", "document_ids", "document_id", "doc_id", "relevant_passage_ids")
 EVIDENCE_NAMES = ("evidence",)
 CONTEXT_NAMES = ("context", "contexts")
 KIND_NAMES = ("kind", "type")
@@ -40,6 +41,7 @@ LIST_NAMES = (
     "retrieval_context",
     "retrieved_contexts",
 )
+NEAR_MISS_DOCUMENTS = 2000
 BOOLEANS = {"true": True, "false": False}
 EXPECTED = (
     "rows (JSON lines, CSV, Parquet) with question and answer (or references, a list), and optionally id, "
@@ -91,6 +93,13 @@ def _is_within(file: Path, place: Path) -> bool:
     return file == place or place in file.parents
 
 
+def read_parts(parts: Iterable[tuple[Split | None, Iterator[Record]]], collector: Collector) -> None:
+    """Add the questions of the splits of a data set, about the documents that are in the collector already."""
+    with_documents = len(collector.documents) > 0
+    for split, records in parts:
+        read_questions(records, collector, split, with_documents=with_documents)
+
+
 def read_questions(
     records: Iterator[Record], collector: Collector, split: Split | None = None, *, with_documents: bool
 ) -> None:
@@ -99,9 +108,25 @@ def read_questions(
     ``with_documents``: documents were given, so a row may name only those and its context is not used.
     """
     for record in records:
-        fields = Fields(record.value, record.place, collector.problems, "a row: an object with question and answer")
+        fields = Fields(
+            _decode_passage_ids(record.value),
+            record.place,
+            collector.problems,
+            "a row: an object with question and answer",
+        )
         if fields.valid:
             _add(fields, split, collector, with_documents=with_documents)
+
+
+def _decode_passage_ids(row: object) -> object:
+    """Return a row of rag-mini data sets with its passage ids as a list; some of them write the list as a text."""
+    ids = row.get("relevant_passage_ids") if isinstance(row, Mapping) else None
+    if not isinstance(ids, str) or not ids.lstrip().startswith("["):
+        return row
+    try:
+        return {**row, "relevant_passage_ids": parse(ids)}  # type: ignore[dict-item]
+    except ValueError:
+        return row
 
 
 def is_csv(file: Path) -> bool:
@@ -168,13 +193,8 @@ def _documents(row: Fields, collector: Collector, *, with_documents: bool) -> tu
     named = tuple(dict.fromkeys(row.identifiers(*DOCUMENT_NAMES)))
     if named:
         for identifier in named:
-            if with_documents and identifier not in collector.documents:
-                near = difflib.get_close_matches(identifier, collector.documents, n=1)
-                hint = f"; {shown(near[0])} is" if near else ""
-                count = len(collector.documents)
-                row.problems.add(
-                    row.place, f"names the document {shown(identifier)}, which is not among the {count} given{hint}"
-                )
+            if with_documents and not collector.documents.has(identifier):
+                row.problems.add(row.place, _missing_document(identifier, collector))
         return named
     if with_documents:
         return ()
@@ -183,10 +203,18 @@ def _documents(row: Fields, collector: Collector, *, with_documents: bool) -> tu
         paragraphs = split_paragraphs(text)
         if paragraphs:
             document = Document(f"context-{digest(paragraphs)[:16]}", "", paragraphs)
-            if document.id not in collector.documents:
+            if not collector.documents.has(document.id):
                 collector.add_document(document, row.place)
             brought.append(document.id)
     return tuple(dict.fromkeys(brought))
+
+
+def _missing_document(identifier: str, collector: Collector) -> str:
+    count = len(collector.documents)
+    # A near miss is worth a look through a small collection only.
+    near = difflib.get_close_matches(identifier, collector.documents.ids(), n=1) if count <= NEAR_MISS_DOCUMENTS else []
+    hint = f"; {shown(near[0])} is" if near else ""
+    return f"names the document {shown(identifier)}, which is not among the {count} given{hint}"
 
 
 def _split(row: Fields) -> Split | None:

@@ -1,0 +1,58 @@
+"""EntityQuestions: short questions about one relation of one entity, answered by names."""
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from ragft.data.collector import Collector
+from ragft.data.files import JSON_SUFFIXES, PARQUET_SUFFIXES, find_files, read_records, splits_in_names
+from ragft.data.records import Fields, Problems, Record
+from ragft.types import Question, Split, digest
+
+NAME = "entity_questions"
+SUFFIXES = JSON_SUFFIXES + PARQUET_SUFFIXES
+EXPECTED = "rows of EntityQuestions: a list of objects with question and answers (a list of names)"
+_RELATION = re.compile(r"(?:^|[/_.])(P\d+)[/_.]")
+
+
+def read(path: Path) -> Collector:
+    """Read a file, or the folders train, dev and test as they are published.
+
+    The relation in the name of the file (``P17.dev.json``) is the kind of its questions.
+
+    Raises:
+        ConfigError: If nothing is at ``path``.
+        DataError: With every bad record.
+    """
+    collector = Collector(Problems(), name=NAME)
+    files = find_files(path, SUFFIXES)
+    splits = splits_in_names(files)
+    read_parts(((splits.get(file), read_records(file, collector.problems)) for file in files), collector)
+    return collector.finish(path, EXPECTED)
+
+
+def read_parts(parts: Iterable[tuple[Split | None, Iterator[Record]]], collector: Collector) -> None:
+    """Add the questions of each split."""
+    for split, records in parts:
+        for record in records:
+            row = Fields(record.value, record.place, collector.problems, "an object with question and answers")
+            if row.valid:
+                _add(row, split, collector)
+
+
+def _add(row: Fields, split: Split | None, collector: Collector) -> None:
+    found = len(row.problems.found)
+    text = row.text("question").strip()
+    answers = tuple(dict.fromkeys(answer.strip() for answer in row.texts("answers", "answer") if answer.strip()))
+    if not answers and len(row.problems.found) == found:
+        row.wrong("answers", "at least one answer that is not blank")
+    relation = _RELATION.search(row.place.split(", record ", 1)[0])
+    question = Question(
+        id=f"q-{digest([text, answers])[:16]}",
+        text=text,
+        references=answers,
+        kind=relation[1] if relation else "",
+        split=split,
+        metadata={"short_answers": list(answers)},
+    )
+    collector.add_question(question, row.place)
