@@ -1,0 +1,160 @@
+"""The sheet on which people grade answers without knowing whose they are, written as CSV and read back."""
+
+import csv
+import hashlib
+import hmac
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ragft.errors import DataError
+from ragft.judging.g_eval import Item
+from ragft.prompts.criterion import Criterion
+from ragft.types import digest
+
+ROW, ANNOTATOR = "row", "annotator"
+SHOWN = ("question", "reference", "passages", "answer")
+NOTHING = frozenset({"", "-", "na", "n/a", "nan", "none", "?"})
+WORDS = {"yes": 1.0, "true": 1.0, "no": 0.0, "false": 0.0}
+# A cell that begins so is run as a formula by spreadsheet programs.
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+LONGEST_CELL = 10_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Ratings:
+    """What people wrote.
+
+    Attributes:
+        annotators: In the order of the numbers.
+        numbers: Criterion -> row id -> one number (or None) for each annotator.
+    """
+
+    annotators: tuple[str, ...]
+    numbers: Mapping[str, Mapping[str, tuple[float | None, ...]]]
+
+
+def row_id(secret: bytes, item: Item) -> str:
+    """Return the id of an item on the sheet: 12 hex digits that say nothing about where it came from."""
+    content = digest([item.question, item.answer, item.references, item.passages])
+    return hmac.new(secret, f"sheet {content}".encode(), hashlib.sha256).hexdigest()[:12]
+
+
+def write_sheet(path: Path, items: Sequence[Item], criteria: Sequence[Criterion], secret: bytes) -> int:
+    """Write the sheet and return its number of rows.
+
+    Equal items are one row. The order is that of the keyed ids, so neither side, context nor rank can
+    be told from it, and the same items give the same sheet. Legends stand in the heads of the columns.
+    """
+    rows = {row_id(secret, item): item for item in items}
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow([ROW, *SHOWN, *(_head(criterion) for criterion in criteria), ANNOTATOR])
+    for key, item in sorted(rows.items()):
+        shown = (item.question, "\nor: ".join(item.references), "\n\n".join(item.passages), item.answer)
+        writer.writerow([key, *map(_cell, shown), *[""] * len(criteria), ""])
+    # The byte order mark makes spreadsheet programs read UTF-8.
+    path.write_bytes(text.getvalue().encode("utf-8-sig", "replace"))
+    return len(rows)
+
+
+def read_sheets(paths: Sequence[Path], criteria: Sequence[Criterion]) -> Ratings:
+    """Return the ratings of filled-in sheets: one a person, or one with a column that says who.
+
+    Cells hold a label of the criterion; an empty cell, "-" or "n/a" is no rating.
+
+    Raises:
+        DataError: Naming each cell that is no label, missing columns, and a row that one person rated twice.
+    """
+    heads = {_head(criterion): criterion for criterion in criteria}
+    found: dict[str, dict[str, dict[str, float]]] = {criterion.name: {} for criterion in criteria}
+    annotators: dict[str, None] = {}
+    problems: list[str] = []
+    for path in paths:
+        for line, cells in _records(path, [ROW, *heads], problems):
+            person = (cells.get(ANNOTATOR) or "").strip() or path.stem
+            annotators[person] = None
+            for head, criterion in heads.items():
+                text = (cells[head] or "").strip()
+                if text.lower() in NOTHING:
+                    continue
+                place = f"{path}, line {line}, {criterion.name}"
+                if text not in criterion.scores:
+                    problems.append(f"{place}: {text!r}, expected one of {', '.join(criterion.scores)}")
+                elif person in found[criterion.name].setdefault(cells[ROW], {}):
+                    problems.append(f"{place}: {person} rated row {cells[ROW]} twice")
+                else:
+                    found[criterion.name][cells[ROW]][person] = criterion.scores[text]
+    if problems:
+        raise DataError("the sheet cannot be read", problems)
+    return Ratings(
+        tuple(annotators),
+        {
+            name: {row: tuple(given.get(person) for person in annotators) for row, given in rows.items() if given}
+            for name, rows in found.items()
+        },
+    )
+
+
+def read_numbers(path: Path, columns: Sequence[str]) -> list[list[float | None]]:
+    """Return the numbers of any CSV, one list a column, each an annotator; yes and true are 1, no and false 0.
+
+    Raises:
+        DataError: Naming each cell that is neither a number nor yes or no, and missing columns.
+    """
+    problems: list[str] = []
+    numbers: list[list[float | None]] = [[] for _ in columns]
+    for line, cells in _records(path, columns, problems):
+        for column, own in zip(columns, numbers, strict=True):
+            text = (cells[column] or "").strip()
+            number = _number(text)
+            if number is None and text.lower() not in NOTHING:
+                problems.append(f"{path}, line {line}, {column}: {text[:40]!r}, expected a number, yes or no")
+            own.append(number)
+    if problems:
+        raise DataError("people's numbers cannot be read", problems)
+    return numbers
+
+
+def _head(criterion: Criterion) -> str:
+    legend = " / ".join(f"{label} = {criterion.meanings[label]}" for label in criterion.scores)
+    return f"{criterion.name} ({legend})"
+
+
+def _cell(text: str) -> str:
+    text = text.replace("\x00", "�")
+    return f"'{text}" if text.startswith(FORMULA) else text
+
+
+def _records(path: Path, columns: Sequence[str], problems: list[str]) -> list[tuple[int, dict[str, str]]]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read: {error}; expected CSV in UTF-8") from error
+    before = csv.field_size_limit(LONGEST_CELL)
+    try:
+        # Spreadsheet programs of half of Europe separate by semicolons.
+        heads = {mark: next(csv.reader(io.StringIO(text, newline=""), delimiter=mark), []) for mark in ",;\t"}
+        separator = max(heads, key=lambda mark: (len(set(columns) & set(heads[mark])), len(heads[mark])))
+        reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator)
+        if missing := [column for column in columns if column not in (reader.fieldnames or ())]:
+            problems.append(
+                f"{path}: no column {', '.join(map(repr, missing))}; it has {list(reader.fieldnames or ())}"
+            )
+            return []
+        return [(reader.line_num, cells) for cells in reader]
+    except csv.Error as error:
+        raise DataError(f"{path} is no CSV: {error}") from error
+    finally:
+        csv.field_size_limit(before)
+
+
+def _number(text: str) -> float | None:
+    if text.lower() in WORDS:
+        return WORDS[text.lower()]
+    try:
+        number = float(text.replace(",", "."))
+    except ValueError:
+        return None
+    return number if abs(number) < float("inf") else None

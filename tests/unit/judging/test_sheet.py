@@ -1,0 +1,113 @@
+"""The blind sheet: what it shows, what it hides, and what comes back from a spreadsheet."""
+
+import csv
+import io
+import re
+from pathlib import Path
+
+import pytest
+
+from ragft.errors import DataError
+from ragft.judging.g_eval import Item
+from ragft.judging.sheet import read_numbers, read_sheets, row_id, write_sheet
+from ragft.prompts.criterion import load_criterion
+
+SECRET = b"k" * 32
+CRITERIA = [load_criterion("accuracy"), load_criterion("hallucination")]
+ITEMS = [Item(f"Question {n}?", f"Answer {n}", (f"Reference {n}", "other"), ("A passage.",)) for n in range(20)]
+
+
+def rows_of(path: Path) -> list[list[str]]:
+    return list(csv.reader(io.StringIO(path.read_bytes().decode("utf-8-sig"), newline="")))
+
+
+def filled(path: Path, target: Path, *grades: str, separator: str = ",", annotator: str = "") -> Path:
+    head, *rows = rows_of(path)
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, delimiter=separator)
+    writer.writerow(head)
+    writer.writerows([*row[:5], *grades, annotator] for row in rows)
+    target.write_text(text.getvalue(), encoding="utf-8-sig")
+    return target
+
+
+def test_the_sheet_shows_the_item_and_hides_where_it_came_from(tmp_path: Path) -> None:
+    assert write_sheet(tmp_path / "sheet.csv", ITEMS, CRITERIA, SECRET) == 20
+    head, *rows = rows_of(tmp_path / "sheet.csv")
+    assert head[:5] == ["row", "question", "reference", "passages", "answer"]
+    assert head[5].startswith("accuracy (1 = Poor Accuracy / ")
+    assert head[-1] == "annotator"
+    assert all(re.fullmatch("[0-9a-f]{12}", row[0]) for row in rows)
+    assert {row[4] for row in rows} == {item.answer for item in ITEMS}
+    assert all(row[5:] == ["", "", ""] for row in rows)
+
+
+def test_the_order_tells_nothing_and_equal_answers_are_one_row(tmp_path: Path) -> None:
+    write_sheet(tmp_path / "one.csv", ITEMS, CRITERIA, SECRET)
+    assert write_sheet(tmp_path / "two.csv", [*ITEMS[::-1], *ITEMS], CRITERIA, SECRET) == 20
+    assert rows_of(tmp_path / "one.csv") == rows_of(tmp_path / "two.csv")
+    order = [row[4] for row in rows_of(tmp_path / "one.csv")[1:]]
+    assert order not in ([item.answer for item in ITEMS], [item.answer for item in ITEMS[::-1]])
+    write_sheet(tmp_path / "other.csv", ITEMS, CRITERIA, b"o" * 32)
+    assert [row[4] for row in rows_of(tmp_path / "other.csv")[1:]] != order
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_a_filled_sheet_comes_back(tmp_path: Path, separator: str) -> None:
+    write_sheet(tmp_path / "sheet.csv", ITEMS, CRITERIA, SECRET)
+    paths = [
+        filled(tmp_path / "sheet.csv", tmp_path / "ann.csv", "4", "1", separator=separator),
+        filled(tmp_path / "sheet.csv", tmp_path / "x.csv", " 5 ", "n/a", separator=separator, annotator="Bo"),
+    ]
+    ratings = read_sheets(paths, CRITERIA)
+    assert ratings.annotators == ("ann", "Bo")
+    assert ratings.numbers["accuracy"][row_id(SECRET, ITEMS[3])] == (4.0, 5.0)
+    # Label 1 of hallucination stands for the number 1.0, label 5 for 0.0.
+    assert ratings.numbers["hallucination"][row_id(SECRET, ITEMS[3])] == (1.0, None)
+    assert len(ratings.numbers["accuracy"]) == 20
+
+
+def test_every_bad_cell_is_named_at_once(tmp_path: Path) -> None:
+    write_sheet(tmp_path / "sheet.csv", ITEMS[:2], CRITERIA, SECRET)
+    bad = filled(tmp_path / "sheet.csv", tmp_path / "bad.csv", "6", "good")
+    with pytest.raises(DataError) as caught:
+        read_sheets([bad], CRITERIA)
+    assert len(caught.value.problems) == 4
+    assert "bad.csv, line" in caught.value.problems[0]
+    assert "'6', expected one of 1, 2, 3, 4, 5" in caught.value.problems[0]
+
+
+def test_one_person_rates_a_row_once(tmp_path: Path) -> None:
+    write_sheet(tmp_path / "sheet.csv", ITEMS[:1], CRITERIA, SECRET)
+    twice = [filled(tmp_path / "sheet.csv", tmp_path / f"{n}.csv", "4", "", annotator="Bo") for n in range(2)]
+    with pytest.raises(DataError, match=r"Bo rated row .* twice"):
+        read_sheets(twice, CRITERIA)
+
+
+def test_awkward_text_is_shown_and_never_run(tmp_path: Path) -> None:
+    answers = ["=HYPERLINK(1)", "+1", "-1", "@x", "a\x00b", "\ud800", 'say "hi",\nnow', "مرحبا"]
+    write_sheet(tmp_path / "sheet.csv", [Item("q", answer, ("r",)) for answer in answers], CRITERIA, SECRET)
+    shown = {row[4] for row in rows_of(tmp_path / "sheet.csv")[1:]}
+    assert shown == {"'=HYPERLINK(1)", "'+1", "'-1", "'@x", "a\ufffdb", "?", 'say "hi",\nnow', "مرحبا"}
+
+
+def test_any_csv_with_numbers_or_yes_and_no(tmp_path: Path) -> None:
+    path = tmp_path / "people.csv"
+    path.write_text("input,a,b\nq1,4,yes\nq2,3.5,No\nq3,,n/a\nq4,1,TRUE\n", encoding="utf-8")
+    assert read_numbers(path, ["a", "b"]) == [[4.0, 3.5, None, 1.0], [1.0, 0.0, None, 1.0]]
+    path.write_text("input;a\nq1;3,5\n", encoding="utf-8")
+    assert read_numbers(path, ["a"]) == [[3.5]]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"input,a\nq,maybe\n", "'maybe'"), (b"input,b\nq,1\n", "no column 'a'"), (b"", "no column 'a'"),
+     (b"\xff\xfe\x00", "cannot be read"), (b"input,a\nq,inf\n", "'inf'")],
+)  # fmt: skip
+def test_what_cannot_be_read_is_named(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "people.csv"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        read_numbers(path, ["a"])
+    with pytest.raises(DataError, match=r"missing\.csv cannot be read"):
+        read_numbers(tmp_path / "missing.csv", ["a"])
