@@ -1,16 +1,15 @@
 """What a model sees beside the question: nothing, what was retrieved, or the evidence."""
 
 import random
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from ragft.types import Context, Passage, Question, digest
 
-HasEvidence = Callable[[Sequence[str], Sequence[str]], bool]
+HasEvidence = Callable[[str, Sequence[str]], bool]
+"""Whether a passage's text holds one of the pieces of evidence (`ragft.retrieval.metrics.has_evidence`)."""
 
 
-def gold_passages(
-    question: Question, passages: Iterable[Passage], has_evidence: Callable[[str, Sequence[str]], bool]
-) -> tuple[Passage, ...]:
+def gold_passages(question: Question, passages: Iterable[Passage], has_evidence: HasEvidence) -> tuple[Passage, ...]:
     """Return the passages of the question's documents that hold evidence, in document order; empty when unknown."""
     if not question.evidence:
         return ()
@@ -40,8 +39,3 @@ def context_passages(
     mixed: list[Passage] = distractors[: wanted - len(gold)]
     place = random.Random(digest(["oracle_distractors", question.id])).randint(0, len(mixed))
     return (*mixed[:place], *gold, *mixed[place:])
-
-
-def share_known(golds: Mapping[str, Sequence[Passage]]) -> float:
-    """Return the share of questions whose gold passages are known, in [0, 1]; 0.0 without questions."""
-    return sum(bool(gold) for gold in golds.values()) / len(golds) if golds else 0.0

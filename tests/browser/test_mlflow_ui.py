@@ -1,0 +1,126 @@
+"""What people look at: the MLflow UI on the store of a real base and adapter, in a real Chromium."""
+
+import re
+import socket
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import mlflow
+import pytest
+from playwright.sync_api import ConsoleMessage, Page, expect, sync_playwright
+
+from tests.end_to_end.conftest import ROOT, Checkout
+
+NAME = "ragft-qasper-tiny"
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PATIENCE_MS = 90_000
+
+
+@pytest.fixture(scope="module")
+def store(checkout: Checkout, papers: Path) -> Checkout:
+    """A home with the base and an adapter evaluated."""
+    tiny = {"dataset": "qasper", "base": checkout.base}
+    quick = {"judge": "none", "max_new_tokens": 12}
+    checkout.step("evaluate", **tiny, **quick, path=papers)
+    checkout.step("finetune", **tiny, samples=5, epochs=2, learning_rate=0.01)
+    checkout.step("evaluate", **quick, model=f"models:/{NAME}@challenger")
+    return checkout
+
+
+@pytest.fixture(scope="module")
+def address(store: Checkout) -> Iterator[str]:
+    """`make ui` on that store."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    words = ["make", "ui", f"UI_PORT={port}", f"MLFLOW_TRACKING_URI={store.tracking_uri}"]
+    with subprocess.Popen(words, cwd=ROOT, env=store.environment, start_new_session=True) as server:
+        url = f"http://127.0.0.1:{port}"
+        deadline = time.monotonic() + 120
+        while True:
+            try:
+                urllib.request.urlopen(f"{url}/health", timeout=5).close()
+                break
+            except OSError:
+                assert server.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.5)
+        yield url
+        subprocess.run(["pkill", "-g", str(server.pid)], check=False)
+
+
+@pytest.fixture(scope="module")
+def page() -> Iterator[Page]:
+    """A wide window."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        page = browser.new_page(viewport={"width": 1700, "height": 1000})
+        page.set_default_timeout(PATIENCE_MS)
+        expect.set_options(timeout=PATIENCE_MS)
+        yield page
+        browser.close()
+
+
+@pytest.fixture
+def pictures(pytestconfig: pytest.Config) -> Path:
+    """Where pictures of the pages are kept, to be looked at."""
+    folder = pytestconfig.rootpath / ".ragft" / "pictures"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def run_ids(store: Checkout) -> tuple[str, list[str]]:
+    """The experiment and the two evaluation runs, base first."""
+    mlflow.set_tracking_uri(store.tracking_uri)
+    client = mlflow.MlflowClient()
+    experiment = client.get_experiment_by_name("ragft")
+    assert experiment is not None
+    found = client.search_runs(
+        [experiment.experiment_id], "tags.`ragft.context` = 'retrieved'", order_by=["start_time"]
+    )
+    assert len(found) == 2
+    return experiment.experiment_id, [run.info.run_id for run in found]
+
+
+def test_runs_are_listed_under_names_that_line_up(address: str, store: Checkout, page: Page, pictures: Path) -> None:
+    experiment, _ = run_ids(store)
+    page.goto(f"{address}/#/experiments/{experiment}/runs")
+    expect(page.get_by_text("qasper|n0|base").first).to_be_visible()
+    expect(page.get_by_text("qasper|n5|lora closed_book v2").first).to_be_visible()
+    page.screenshot(path=pictures / "runs.png")
+
+
+def test_compare_shows_base_against_adapter(address: str, store: Checkout, page: Page, pictures: Path) -> None:
+    problems: list[str] = []
+
+    def note(message: ConsoleMessage) -> None:
+        if message.type == "error":
+            problems.append(message.text)
+
+    page.on("console", note)
+    experiment, runs = run_ids(store)
+    listed = ",".join(f'"{run}"' for run in runs)
+    page.goto(f'{address}/#/compare-runs?runs=[{listed}]&experiments=["{experiment}"]')
+    expect(page.get_by_text(re.compile("answer_f1/mean")).first).to_be_visible()
+    expect(page.get_by_text("qasper|n0|base").first).to_be_visible()
+    page.screenshot(path=pictures / "compare.png", full_page=True)
+    assert not [text for text in problems if "ragft" in text]
+
+
+def test_versions_show_champion_and_challenger(address: str, page: Page, pictures: Path) -> None:
+    page.goto(f"{address}/#/models/{NAME}")
+    expect(page.get_by_text("@ champion").first).to_be_visible()
+    expect(page.get_by_text("@ challenger").first).to_be_visible()
+    page.screenshot(path=pictures / "versions.png")

@@ -1,0 +1,119 @@
+"""kill -9 in every named window, one after the other on one home: nothing lost, nothing twice, the same result."""
+
+import dataclasses
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import psycopg
+import pytest
+from mlflow import MlflowClient
+
+from ragft.store.embedded import embedded_dsn, leave_embedded
+from ragft.store.windows import WINDOWS
+from tests.end_to_end.conftest import Checkout
+from tests.tiny_model import make_tiny_model
+
+EVALUATE: dict[str, object] = {"dataset": "qasper", "max_new_tokens": 8, "repeats": 2, "judge_max_new_tokens": 8}
+FINETUNE: dict[str, object] = {"dataset": "qasper", "samples": 4, "epochs": 2, "learning_rate": 0.01}
+OF_TRAINING = "finetune.checkpoint"
+
+
+def kill_in(checkout: Checkout, window: str, step: str, params: dict[str, object]) -> None:
+    """Start the step and kill it while it holds in the window, which it says on stderr."""
+    words = [word for key, value in params.items() for word in (f"--{key}", str(value))]
+    with checkout.start(
+        [sys.executable, "-m", f"entrypoints.{step}", *words], {"RAGFT_TEST_WINDOW": window}
+    ) as process:
+        assert process.stderr is not None
+        said = []
+        for line in process.stderr:
+            said.append(line)
+            if line == f"window open: {window}\n":
+                os.kill(process.pid, signal.SIGKILL)
+                break
+        else:
+            pytest.fail(f"{step} ended without entering the window {window}:\n{''.join(said)}")
+        assert process.wait() == -signal.SIGKILL
+
+
+def outcome(checkout: Checkout) -> list[list[Any]]:
+    """The rows of the finished evaluation, all columns."""
+    mlflow.set_tracking_uri(checkout.tracking_uri)
+    try:
+        client = MlflowClient()
+        experiment = client.get_experiment_by_name("ragft")
+        assert experiment is not None
+        finished = "attributes.status = 'FINISHED' and tags.`ragft.context` = 'retrieved'"
+        (run,) = client.search_runs([experiment.experiment_id], finished)
+        path = client.download_artifacts(run.info.run_id, "rows.json")
+        return list(json.loads(Path(path).read_text())["data"])
+    finally:
+        mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
+
+
+def counts(checkout: Checkout) -> dict[str, int]:
+    """How many rows each table holds."""
+    with psycopg.connect(embedded_dsn(checkout.home)) as connection:
+        tables = (
+            "documents",
+            "questions",
+            "preparations",
+            "passages",
+            "vectors",
+            "collections",
+            "retrievals",
+            "answers",
+        )
+        found = {}
+        for table in (*tables, "judgements"):
+            row = connection.execute(f"SELECT count(*) FROM ragft.{table}").fetchone()  # type: ignore[arg-type]
+            assert row is not None
+            found[table] = row[0]
+    leave_embedded(checkout.home)
+    return found
+
+
+@pytest.fixture(scope="module")
+def homes(tmp_path_factory: pytest.TempPathFactory, papers: Path) -> tuple[Checkout, Checkout]:
+    """A home where nothing is killed, and one where everything is; the bases are equal."""
+    folder = tmp_path_factory.mktemp("kills")
+    base = make_tiny_model(folder / "tiny")
+    calm, killed = Checkout(folder / "calm", base), Checkout(folder / "killed", base)
+    given = {"path": papers, "base": base}
+    calm.step("evaluate", **EVALUATE, **given)
+    calm.step("finetune", **FINETUNE, **given)
+    for window in WINDOWS:
+        if window != OF_TRAINING:
+            kill_in(killed, window, "evaluate", {**EVALUATE, **given})
+    killed.step("evaluate", **EVALUATE, **given)
+    kill_in(killed, OF_TRAINING, "finetune", {**FINETUNE, **given})
+    killed.step("finetune", **FINETUNE, **given)
+    return calm, killed
+
+
+def test_every_window_is_walked_through() -> None:
+    assert len(WINDOWS) >= 7
+    assert OF_TRAINING in WINDOWS
+
+
+def test_the_table_is_the_same_after_a_kill_in_each_window(homes: tuple[Checkout, Checkout]) -> None:
+    calm, killed = homes
+    assert outcome(killed) == outcome(calm)
+    assert len(outcome(calm)) == 3
+
+
+def test_nothing_is_lost_and_nothing_is_there_twice(homes: tuple[Checkout, Checkout]) -> None:
+    calm, killed = homes
+    assert counts(killed) == counts(calm)
+    assert min(counts(calm).values()) > 0
+
+
+def test_a_resumed_adapter_is_bit_identical(homes: tuple[Checkout, Checkout]) -> None:
+    weights = [next(home.home.glob("training/*/adapter/adapter_model.safetensors")).read_bytes() for home in homes]
+    assert weights[0] == weights[1]
+    assert [dataclasses.replace(home).base for home in homes] == [homes[0].base] * 2
