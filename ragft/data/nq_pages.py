@@ -103,8 +103,9 @@ def _document(page: Fields, identifier: str, tokens: Sequence[Token]) -> Documen
 
 def _title_of(url: str) -> str:
     """Return the title in the URL of a Wikipedia page, whose ampersands may be escaped."""
-    query = urllib.parse.urlsplit(html.unescape(url)).query
-    return urllib.parse.parse_qs(query).get("title", [""])[0].replace("_", " ").strip()
+    parts = urllib.parse.urlsplit(html.unescape(url))
+    in_path = urllib.parse.unquote(parts.path.partition("/wiki/")[2])
+    return urllib.parse.parse_qs(parts.query).get("title", [in_path])[0].replace("_", " ").strip()
 
 
 def paragraphs_of(tokens: Sequence[Token]) -> Iterator[str]:

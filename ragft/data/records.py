@@ -100,7 +100,7 @@ class Fields:
         """Return the one of ``names`` that is there with its value, or the first name and None."""
         names = tuple(names)
         there = [name for name in names if self.values.get(name) is not None]
-        if len(there) > 1:
+        if any(self.values[name] != self.values[there[0]] for name in there[1:]):
             both = " and ".join(repr(name) for name in there)
             self.problems.add(self.place, f"has the fields {both}, which mean the same; keep one")
         name = there[0] if there else next((name for name in names if name in self.values), names[0])

@@ -5,7 +5,7 @@ from typing import Any
 import pyarrow
 import pyarrow.parquet
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ragft.data.answers import AnswerRow, read_answers
@@ -98,7 +98,6 @@ ROWS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(values=st.lists(ROWS, min_size=1, max_size=4))
 def test_what_is_written_is_read_back(tmp_path: Path, values: list[dict[str, Any]]) -> None:
     rows = read_answers(write(tmp_path / "answers.jsonl", values))

@@ -111,6 +111,28 @@ def test_a_hub_name_goes_through_the_library(tmp_path: Path, monkeypatch: pytest
     }
 
 
+def test_a_hub_data_set_with_its_documents_in_another_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    folder = tmp_path / "enelpol" / "rag-mini-bioasq"
+    folder.mkdir(parents=True)
+    configurations = "".join(
+        f"- config_name: {name}\n  data_files: {name}.jsonl\n" for name in ("question-answer-passages", "text-corpus")
+    )
+    (folder / "README.md").write_text(f"---\nconfigs:\n{configurations}---\n", encoding="utf-8")
+    row = {"question": "What?", "answer": "That.", "id": 0, "relevant_passage_ids": [797, 11]}
+    (folder / "question-answer-passages.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
+    passages = [{"id": 797, "passage": "One."}, {"id": 11, "passage": "Two."}]
+    (folder / "text-corpus.jsonl").write_text("".join(json.dumps(p) + "\n" for p in passages), encoding="utf-8")
+    dataset = load("enelpol/rag-mini-bioasq")
+    assert [document.text for document in dataset.documents] == ["One.", "Two."]
+    assert dataset.questions[0].documents == ("797", "11")
+    with pytest.raises(ConfigError, match="Name a configuration as dataset=org/name:configuration"):
+        load("enelpol/rag-mini-bioasq:other")
+
+
 def test_without_network_a_path_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ragft.data import qasper
@@ -313,13 +313,11 @@ def check_round_trip(papers: Papers, write: Write, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("layout", [name for name in LAYOUTS if name != "parquet"])
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(papers=some_papers(TEXTS))
 def test_what_is_written_is_read_back(layout: str, tmp_path: Path, papers: Papers) -> None:
     check_round_trip(papers, LAYOUTS[layout], tmp_path)
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(papers=some_papers(UTF8_TEXTS))
 def test_what_is_written_to_parquet_is_read_back(tmp_path: Path, papers: Papers) -> None:
     check_round_trip(papers, LAYOUTS["parquet"], tmp_path)

@@ -6,7 +6,7 @@ from typing import Any
 import pyarrow
 import pyarrow.parquet
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ragft.data import rows
@@ -329,7 +329,6 @@ QUESTIONS = {
 
 
 @pytest.mark.parametrize("name", WRITERS)
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_what_is_written_is_read_back(name: str, tmp_path: Path, data: st.DataObject) -> None:
     values = data.draw(QUESTIONS[name])
@@ -347,7 +346,6 @@ def test_what_is_written_is_read_back(name: str, tmp_path: Path, data: st.DataOb
 
 
 @pytest.mark.parametrize("name", WRITERS)
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_documents_that_are_written_are_read_back(name: str, tmp_path: Path, data: st.DataObject) -> None:
     texts = TEXTS if name == "rows.jsonl" else PLAIN
