@@ -22,6 +22,9 @@ DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
 LINEAGE = "ragft.json"
 UNKNOWN_WINDOW = 2048
+# On CPUs that have bfloat16, bitsandbytes 0.50 packs 4-bit weights anew at the first evaluation, not quite back to the
+# same values, and for a kernel that has no backward pass: a model that had written would train on lost gradients.
+UNPACKED_SWITCH = "support_avx512bf16_for_cpu"
 ACTIVE_DIFFERENCE = 1e-6
 PROBES = ("What is asked here?", "Name one thing.", "1 2 3")
 
@@ -250,6 +253,9 @@ def _load_weights(folder: Path, name: str, quantization: str, dtype: torch.dtype
         raise ConfigError(f"base {name} cannot be loaded as a causal language model: {error}") from error
     if absent := sorted(report["missing_keys"]) + sorted(str(key) for key in report["mismatched_keys"]):
         raise PrerequisiteError(f"base {name}: {len(absent)} weights are missing or misshapen, such as {absent[0]}")
+    for layer in model.modules():
+        if hasattr(layer, UNPACKED_SWITCH):
+            setattr(layer, UNPACKED_SWITCH, False)
     if quantization in ("int8", "int4"):
         _quantize_with_quanto(model, quantization)
     model.eval()
