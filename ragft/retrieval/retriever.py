@@ -16,8 +16,8 @@ from ragft.types import Document, Passage, digest
 
 log = logging.getLogger(__name__)
 
-_PASSAGES_AT_ONCE = 512
-_QUESTIONS_AT_ONCE = 256
+PASSAGES_AT_ONCE = 512
+QUESTIONS_AT_ONCE = 256
 
 
 class EmbeddingModel(Protocol):
@@ -73,8 +73,8 @@ def _embed_missing(
     there = embedded(store, embedder.id, [p.id for p in passages])
     # Long passages together: a batch is padded to its longest.
     missing = sorted((p for p in passages if p.id not in there), key=lambda p: (-len(p.text), p.id))
-    for start in range(0, len(missing), _PASSAGES_AT_ONCE):
-        batch = missing[start : start + _PASSAGES_AT_ONCE]
+    for start in range(0, len(missing), PASSAGES_AT_ONCE):
+        batch = missing[start : start + PASSAGES_AT_ONCE]
         write_passages(store, batch, embedder.encode([p.text for p in batch]), embedder.id)
         if on_progress is not None:
             on_progress(len(batch))
@@ -115,8 +115,8 @@ class Retriever:
         keys = {question: self._key(question, k) for question in questions}
         found = frozen(self._store, keys.values())
         missing = [question for question, key in keys.items() if key not in found]
-        for start in range(0, len(missing), _QUESTIONS_AT_ONCE):
-            batch = missing[start : start + _QUESTIONS_AT_ONCE]
+        for start in range(0, len(missing), QUESTIONS_AT_ONCE):
+            batch = missing[start : start + QUESTIONS_AT_ONCE]
             neighbours = nearest(self._store, self._collection, self._embedder.encode(batch, question=True), k)
             freeze(self._store, {keys[q]: [p for p, _ in near] for q, near in zip(batch, neighbours, strict=True)})
         if missing:

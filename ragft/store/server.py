@@ -1,6 +1,5 @@
-"""Opens the store: finds or starts the server, and makes or checks the schema."""
+"""Opens the store: finds or starts the server, and checks what it offers."""
 
-import secrets
 import time
 from pathlib import Path
 from typing import Any
@@ -10,11 +9,11 @@ from pgvector.psycopg import register_vector
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from ragft.errors import ConfigError, PrerequisiteError
-from ragft.store.connection import Cursor, Store, first_line
+from ragft.store.connection import Connection, Store, first_line
 from ragft.store.embedded import embedded_dsn
+from ragft.store.schema import bring_up_to_date
 
 SCHEMA = "ragft"
-_STEPS = tuple(sorted((Path(__file__).parent / "schema").glob("*.sql")))
 _SECONDS_TO_CONNECT = 10
 _SECONDS_TO_START = 60
 # One lock for the database, not for the schema: an extension belongs to the whole database.
@@ -30,8 +29,7 @@ def open_store(dsn: str | None, home: Path) -> Store:
         ConfigError: If ``dsn`` is not a connection string.
         PrerequisiteError: If the server cannot be reached, has no pgvector, or holds tables of another version.
     """
-    parameters = _parse(dsn) if dsn else conninfo_to_dict(embedded_dsn(home))
-    connection = _connect(parameters, patient=not dsn)
+    parameters, connection = _connect_given(dsn) if dsn else _connect_embedded(home)
     try:
         _require_pgvector(connection, _place(parameters))
         schema = _enter_schema(connection)
@@ -39,7 +37,7 @@ def open_store(dsn: str | None, home: Path) -> Store:
         store = Store(connection, _place(parameters), schema)
         with store.transaction() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_MAKING_THE_SCHEMA])
-            store.secret = _bring_up_to_date(cursor, store.place)
+            store.secret = bring_up_to_date(cursor, store.place)
     except BaseException:
         connection.close()
         raise
@@ -64,32 +62,42 @@ def _place(parameters: dict[str, Any]) -> str:
     return f"{host}{port}, database {parameters.get('dbname') or 'of the user'}"
 
 
-def _connect(parameters: dict[str, Any], *, patient: bool) -> psycopg.Connection[tuple[Any, ...]]:
-    """Connect; with ``patient``, wait for a server that was just started and still replays its log."""
-    conninfo = make_conninfo(**{"connect_timeout": _SECONDS_TO_CONNECT, "application_name": "ragft", **parameters})
-    deadline = time.monotonic() + (_SECONDS_TO_START if patient else 0)
+def _connect_embedded(home: Path) -> tuple[dict[str, Any], Connection]:
+    """Start or join the embedded server and connect, waiting while it replays its log or is just being killed."""
+    deadline = time.monotonic() + _SECONDS_TO_START
     while True:
+        parameters = conninfo_to_dict(embedded_dsn(home))
         try:
-            return psycopg.connect(conninfo, autocommit=True)
+            return parameters, _connect(parameters)
         except psycopg.OperationalError as error:
-            if time.monotonic() < deadline and _is_starting(error):
-                time.sleep(0.2)
-                continue
-            said = first_line(error)
-            if parameters.get("password"):
-                said = said.replace(str(parameters["password"]), "***")
-            raise PrerequisiteError(
-                f"cannot connect to Postgres at {_place(parameters)}: {said}; start it, correct the connection "
-                "string in RAGFT_DSN, or unset RAGFT_DSN to use the embedded server"
-            ) from None
+            if time.monotonic() > deadline:
+                raise PrerequisiteError(
+                    f"the embedded Postgres in {home / 'postgres'} does not answer after {_SECONDS_TO_START} s: "
+                    f"{first_line(error)}; see {home / 'postgres' / 'log'}, or give a server of your own with RAGFT_DSN"
+                ) from error
+            time.sleep(0.2)
 
 
-def _is_starting(error: psycopg.OperationalError) -> bool:
-    text = str(error)
-    return "starting up" in text or "No such file or directory" in text or "Connection refused" in text
+def _connect_given(dsn: str) -> tuple[dict[str, Any], Connection]:
+    parameters = _parse(dsn)
+    try:
+        return parameters, _connect(parameters)
+    except psycopg.OperationalError as error:
+        said = first_line(error)
+        if parameters.get("password"):
+            said = said.replace(str(parameters["password"]), "***")
+        raise PrerequisiteError(
+            f"cannot connect to Postgres at {_place(parameters)}: {said}; start it, correct the connection string in "
+            "RAGFT_DSN, or unset RAGFT_DSN to use the embedded server"
+        ) from None
 
 
-def _require_pgvector(connection: psycopg.Connection[tuple[Any, ...]], place: str) -> None:
+def _connect(parameters: dict[str, Any]) -> Connection:
+    conninfo = make_conninfo(**{"connect_timeout": _SECONDS_TO_CONNECT, "application_name": "ragft", **parameters})
+    return psycopg.connect(conninfo, autocommit=True)
+
+
+def _require_pgvector(connection: Connection, place: str) -> None:
     """Make the extension when it is missing and this user may; refuse what has no halfvec."""
     with connection.transaction(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_MAKING_THE_SCHEMA])
@@ -113,7 +121,7 @@ def _require_pgvector(connection: psycopg.Connection[tuple[Any, ...]], place: st
             )
 
 
-def _enter_schema(connection: psycopg.Connection[tuple[Any, ...]]) -> str:
+def _enter_schema(connection: Connection) -> str:
     """Point the connection at the schema of the tables, made if need be, and at that of pgvector; return its name."""
     with connection.transaction(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_MAKING_THE_SCHEMA])
@@ -135,27 +143,3 @@ def _enter_schema(connection: psycopg.Connection[tuple[Any, ...]]) -> str:
             [schema],
         )
         return str(schema)
-
-
-def _bring_up_to_date(cursor: Cursor, place: str) -> bytes:
-    """Apply the steps that the schema lacks, and return the store's secret."""
-    cursor.execute(
-        "CREATE TABLE IF NOT EXISTS schema_steps (name text PRIMARY KEY, "
-        "applied timestamptz NOT NULL DEFAULT clock_timestamp())"
-    )
-    applied = {str(name) for (name,) in cursor.execute("SELECT name FROM schema_steps")}
-    unknown = sorted(applied - {step.stem for step in _STEPS})
-    if unknown:
-        raise PrerequisiteError(
-            f"the tables at {place} were made by a newer ragft (step {unknown[-1]}; this one knows up to "
-            f"{_STEPS[-1].stem}); update ragft, or use another database or home"
-        )
-    for step in _STEPS:
-        if step.stem not in applied:
-            cursor.execute(step.read_bytes())
-            cursor.execute("INSERT INTO schema_steps (name) VALUES (%s)", [step.stem])
-    row = cursor.execute("SELECT secret FROM store").fetchone()
-    if row is None:
-        row = (secrets.token_bytes(32),)
-        cursor.execute("INSERT INTO store (secret) VALUES (%s)", row)
-    return bytes(row[0])

@@ -1,0 +1,88 @@
+"""A real Postgres for the whole session, a schema of its own for each test, and processes to kill."""
+
+import itertools
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from ragft.store.connection import Store
+from ragft.store.embedded import embedded_dsn, leave_embedded
+from ragft.store.server import open_store
+
+ROOT = Path(__file__).resolve().parents[2]
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The connection string of an embedded server that lives as long as the session."""
+    home = tmp_path_factory.mktemp("postgres_home")
+    yield embedded_dsn(home)
+    leave_embedded(home)
+
+
+@pytest.fixture
+def new_schema(postgres: str) -> Iterator[Callable[[], str]]:
+    """A function that makes an empty schema and gives the connection string of a store in it."""
+    made: list[str] = []
+
+    def make() -> str:
+        made.append(f"test_{next(_numbers)}")
+        with psycopg.connect(postgres, autocommit=True) as connection:
+            connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(made[-1])))
+        return make_conninfo(postgres, options=f"-csearch_path={made[-1]}")
+
+    yield make
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute("SET client_min_messages = warning")
+        for name in made:
+            connection.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def dsn(new_schema: Callable[[], str]) -> str:
+    """The connection string of an empty store: what ``RAGFT_DSN`` holds."""
+    return new_schema()
+
+
+@pytest.fixture
+def store(dsn: str, tmp_path: Path) -> Iterator[Store]:
+    """An empty store, open."""
+    with open_store(dsn, tmp_path) as opened:
+        yield opened
+
+
+StartScript = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def start_script() -> Iterator[StartScript]:
+    """A function that starts a script of ``tests/integration/scripts`` with arguments; none outlives the test."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(name: str, *arguments: object) -> subprocess.Popen[str]:
+        script = ROOT / "tests" / "integration" / "scripts" / f"{name}.py"
+        process = subprocess.Popen(
+            [sys.executable, str(script), *map(str, arguments)],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()

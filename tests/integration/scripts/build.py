@@ -1,0 +1,28 @@
+"""Builds a collection, asks it questions and prints what was found; a kill window may hold it."""
+
+import json
+import sys
+from pathlib import Path
+
+from ragft.retrieval import retriever
+from ragft.store.server import open_store
+from ragft.store.windows import enable_windows
+from ragft.types import Document
+from tests.integration.hashed import HashEmbedder
+
+dsn, kill_window = sys.argv[1:]
+enable_windows(kill_window)
+documents = [
+    Document(
+        f"d{number}", "", tuple(f"Document {number} tells in part {part} of {number * part}." for part in range(9))
+    )
+    for number in range(40)
+]
+questions = [f"What does document {number} tell of {number * 3}?" for number in range(30)]
+retriever.PASSAGES_AT_ONCE = 50
+retriever.QUESTIONS_AT_ONCE = 10
+with open_store(dsn, Path.cwd()) as store:
+    embedder = HashEmbedder()
+    collection = retriever.build_collection(store, embedder, documents, 120)
+    found = retriever.Retriever(store, embedder, collection).retrieve(questions, 3)
+json.dump([collection, [[passage.id for passage in passages] for passages in found]], sys.stdout)
