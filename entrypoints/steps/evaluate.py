@@ -18,6 +18,7 @@ from ragft.errors import DataError
 from ragft.models.answering import answer_questions
 from ragft.models.generation import Generator
 from ragft.params import EvaluateParams
+from ragft.pocket.truth import truth_metrics
 from ragft.prompts.answer import AnswerPrompt, load_answer_prompt
 from ragft.prompts.criterion import Criterion, load_criterion
 from ragft.store.datasets import Preparation
@@ -128,7 +129,10 @@ def _rows(
                 "cut": answers[question.id].cut,
                 "dropped_passages": answers[question.id].dropped_passages,
             },
-            numbers={name: values[question.id] for name, values in retrieval.items()},
+            numbers={
+                **{name: values[question.id] for name, values in retrieval.items()},
+                **truth_metrics(question, answers[question.id].text),
+            },
         )
         for question in questions
         if question.id in answers

@@ -46,10 +46,18 @@ class Scored:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The metrics of one model in one context, as its run logged them."""
+    """One model in one context, as its run logged it.
+
+    Attributes:
+        scores: Criterion -> one score a row.
+        judge: Identity of the judge and its estimator; empty without a judge.
+    """
 
     run_id: str
     metrics: Mapping[str, float]
+    rows: Sequence[Scored] = ()
+    scores: Mapping[str, Sequence[Score]] = field(default_factory=dict)
+    judge: str = ""
     name: str = ""
     context: str = ""
 
@@ -100,7 +108,13 @@ def score(
         _log_judge(judged, judge_backend, params)
     tracking.log_table([_record(row, scores, index) for index, row in enumerate(rows)], "rows")
     run = mlflow.active_run()
-    return Evaluation(run.info.run_id if run else "", {**summary, **facts})
+    return Evaluation(
+        run.info.run_id if run else "",
+        {**summary, **facts},
+        rows,
+        scores,
+        f"{judge_backend.identity} {params.estimator} {params.repeats}" if judge_backend else "",
+    )
 
 
 def _judge(
