@@ -141,6 +141,10 @@ class LocalJudge:
             made = self._sampled(batch) if estimator == "sampled" else self._expected(batch, estimator)
             yield [(i, j, reply) for i, row in zip(indices, made, strict=True) for j, reply in enumerate(row)]
 
+    def write(self, message: str, max_new_tokens: int) -> str:
+        """Return the greedy reply to a message."""
+        return self._model.generate([message], max_new_tokens)[0].text
+
     def _pieces(self, asks: Sequence[Ask]) -> Iterator[list[int]]:
         # One piece has one number of seeds and one set of labels, for these go to the model once.
         order = sorted(range(len(asks)), key=lambda i: (asks[i].labels, -len(asks[i].seeds), -len(asks[i].message), i))

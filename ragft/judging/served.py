@@ -48,6 +48,18 @@ class ServedJudge:
                 f"the judge cannot be asked: {error}. What it judged is kept: run the same command again to go on"
             ) from error
 
+    def write(self, message: str, max_new_tokens: int) -> str:
+        """Return the greedy reply to a message.
+
+        Raises:
+            JudgeError: If the server fails.
+        """
+        try:
+            pieces = list(self._endpoint.complete([ChatRequest(message, max_new_tokens)]))
+        except PrerequisiteError as error:
+            raise JudgeError(f"the judge cannot be asked: {error}") from error
+        return pieces[0][0][2].text
+
     def _request(self, ask: Ask, estimator: Estimator) -> ChatRequest:
         if estimator == "sampled":
             return ChatRequest(ask.message, self._max_new_tokens, self._temperature, ask.seeds)

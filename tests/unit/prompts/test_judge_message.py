@@ -12,7 +12,9 @@ from ragft.prompts.criterion import load_criterion
 from ragft.prompts.judge import fence_of, render_judge_message, without_fence
 
 SECRET = b"s" * 32
-ACCURACY, COMPLETENESS = load_criterion("accuracy"), load_criterion("completeness")
+NAMES = ("accuracy", "completeness", "faithfulness", "hallucination", "style")
+CRITERIA = {name: load_criterion(name) for name in NAMES}
+ACCURACY = CRITERIA["accuracy"]
 
 
 def render(
@@ -26,7 +28,7 @@ def render(
     reasoned: bool = True,
 ) -> str:
     return render_judge_message(
-        load_criterion(criterion),
+        CRITERIA[criterion],
         question=question,
         answer=answer,
         references=references,
