@@ -1,0 +1,1 @@
+"""What scores of two sides allow to be said."""

@@ -1,0 +1,192 @@
+"""Where a change comes from: the same questions answered with no, good, distracted and retrieved passages.
+
+With d the gain of the version over the base in a context, each question gives a telescoping sum,
+
+    d(retrieved) = d(none) + [d(oracle) - d(none)] + [d(oracle_distractors) - d(oracle)]
+                 + [d(retrieved) - d(oracle_distractors)]
+
+whose terms are named memory, use of good context, distractor robustness and retrieval.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from ragft.analysis.clusters import Array, cluster_sums
+from ragft.analysis.cr2 import cr2, t_bound
+from ragft.analysis.effect import Bounds, Levels, Resampling, bounds
+from ragft.analysis.pairs import Pairs
+
+ORDER = ("none", "oracle", "oracle_distractors", "retrieved")
+# Context a term ends in -> its name, and what is said when it is above or below 0.
+NAMES = {
+    "none": ("memory", "it knows more without passages", "it knows less without passages"),
+    "oracle": (
+        "use of good context",
+        "it makes better use of passages that hold the answer",
+        "it makes worse use of passages that hold the answer",
+    ),
+    "oracle_distractors": (
+        "distractor robustness",
+        "it is less distracted by passages that do not hold the answer",
+        "it is more distracted by passages that do not hold the answer",
+    ),
+    "retrieved": (
+        "retrieval",
+        "it copes better with what retrieval finds or misses",
+        "it copes worse with what retrieval finds or misses",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One term of the sum, in score points; above 0 speaks for the version.
+
+    Attributes:
+        name: As in the module's docstring; joined by " and " where a context between is unavailable.
+        value: Mean over the questions.
+        low: Lower end of its 95 % interval.
+        high: Upper end.
+        words: A sentence that says it.
+    """
+
+    name: str
+    value: float
+    low: float
+    high: float
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """The telescoping sum of one criterion.
+
+    Attributes:
+        criterion: Its name.
+        contexts: The contexts it runs over, in the order of the sum.
+        unavailable: Contexts that nothing was measured in.
+        n: Questions scored on both sides in every context of the sum.
+        clusters: Connected components of their documents.
+        terms: They add up to ``total``.
+        total: The gain in the last context.
+        lengths: Context -> change of the answers' length, where lengths were given.
+        conclusion: In one sentence, which terms explain the total.
+    """
+
+    criterion: str
+    contexts: tuple[str, ...]
+    unavailable: tuple[str, ...]
+    n: int
+    clusters: int
+    terms: tuple[Term, ...]
+    total: Term
+    lengths: Mapping[str, Term]
+    conclusion: str
+
+
+def attribute(
+    pairs: Mapping[str, Pairs],
+    lengths: Mapping[str, tuple[Array, Array]],
+    *,
+    alpha: float = 0.025,
+    resampling: Resampling,
+) -> Attribution | None:
+    """Return the attribution of one criterion; None with fewer than two contexts or two clusters.
+
+    ``pairs`` is context -> scores, all of the same questions in the same order; contexts that the module's docstring
+    does not name are left out. ``lengths`` is context -> lengths of the answers of base and version, [questions] each,
+    in any unit. ``alpha`` is the one-sided error rate of each end of the intervals.
+    """
+    contexts = tuple(context for context in ORDER if context in pairs)
+    if len(contexts) < 2:
+        return None
+    keep = np.logical_and.reduce([pairs[context].complete for context in contexts])
+    kept = {context: pairs[context].only(keep) for context in contexts}
+    labels = kept[contexts[0]].labels
+    if len(set(labels)) < 2:
+        return None
+    gains = {context: kept[context].gains() for context in contexts}
+    criterion = kept[contexts[0]].criterion
+
+    def interval(values: Array, steps: int) -> Bounds:
+        return bounds(cluster_sums(values, labels), steps * criterion.range, Levels(alpha), resampling.draw)
+
+    first = contexts[0]
+    terms = [_term((first,), gains[first], interval(gains[first], 1))]
+    for before, after in pairwise(contexts):
+        between = ORDER[ORDER.index(before) + 1 : ORDER.index(after) + 1]
+        step = gains[after] - gains[before]
+        terms.append(_term(between, step, interval(step, 2)))
+    last = contexts[-1]
+    total = _total(last, gains[last], interval(gains[last], 1))
+    return Attribution(
+        criterion=criterion.name,
+        contexts=contexts,
+        unavailable=tuple(context for context in ORDER if context not in contexts),
+        n=len(labels),
+        clusters=len(set(labels)),
+        terms=tuple(terms),
+        total=total,
+        lengths={
+            context: _length(lengths[context][1][keep] - lengths[context][0][keep], labels, alpha)
+            for context in contexts
+            if context in lengths
+        },
+        conclusion=conclude(criterion.name, terms, total),
+    )
+
+
+def conclude(criterion: str, terms: Sequence[Term], total: Term) -> str:
+    """Return one sentence: the total, and which terms with an interval on its side of 0 explain it."""
+    start = f"{criterion} changes by {_signed(total.value)} ({_signed(total.low)} to {_signed(total.high)})"
+    shown = [term for term in terms if term.low > 0 or term.high < 0]
+    if not shown:
+        return f"{start}; no single term can be told from 0."
+    along = sorted((term for term in shown if term.value * total.value > 0), key=lambda term: -abs(term.value))
+    against = sorted((term for term in shown if term.value * total.value <= 0), key=lambda term: -abs(term.value))
+    parts = []
+    if along:
+        parts.append("because of " + " and ".join(f"{term.name} ({_signed(term.value)})" for term in along))
+    if against:
+        parts.append("in spite of " + " and ".join(f"{term.name} ({_signed(term.value)})" for term in against))
+    return f"{start}, {', '.join(parts)}."
+
+
+def _term(steps: tuple[str, ...], values: Array, ends: Bounds) -> Term:
+    name = " and ".join(NAMES[step][0] for step in steps)
+    value = float(np.sort(values).mean())
+    shown = f"{name} {_signed(value)} ({_signed(ends.low)} to {_signed(ends.high)})"
+    if ends.low <= 0 <= ends.high:
+        meaning = "no change can be told from chance"
+    else:
+        meaning = "; or ".join(NAMES[step][1 if ends.low > 0 else 2] for step in steps)
+    return Term(name, value, ends.low, ends.high, f"{shown}: {meaning}")
+
+
+def _total(context: str, values: Array, ends: Bounds) -> Term:
+    value = float(np.sort(values).mean())
+    words = f"in all, in the context {context}: {_signed(value)} ({_signed(ends.low)} to {_signed(ends.high)})"
+    return Term("total", value, ends.low, ends.high, words)
+
+
+def _length(change: Array, labels: Sequence[str], alpha: float) -> Term:
+    sums = cluster_sums(change, labels)
+    robust = cr2(sums)
+    value = float(sums.mean[0])
+    low, high = (float(t_bound(sums, robust, level)[0]) for level in (alpha, 1 - alpha))
+    direction = "longer" if low > 0 else "shorter" if high < 0 else "about as long"
+    return Term(
+        "length",
+        value,
+        low,
+        high,
+        f"answers are {direction}: {_signed(value, 1)} ({_signed(low, 1)} to {_signed(high, 1)})",
+    )
+
+
+def _signed(value: float, digits: int = 2) -> str:
+    text = f"{value:+.{digits}f}"
+    return text if float(text) else text.replace("-", "+")

@@ -1,0 +1,103 @@
+"""What would change a verdict: more questions, another margin, or the documents that carry it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ragft.analysis.claims import Claims, claim
+from ragft.analysis.clusters import cluster_sums
+from ragft.analysis.effect import Bounds, Levels, Resampling
+from ragft.analysis.pairs import Pairs
+from ragft.analysis.power import n_to_show, sample_of, spread_of
+
+# Documents tried per criterion: those that move its mean most.
+TRIED = 8
+# Leaving a document out is a what-if, so fewer resamples do.
+RESAMPLES = 1999
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What would change what is shown of one criterion.
+
+    The numbers of questions are those that show it with 80 % chance if the observed gain and spread are the true
+    ones; None where no number would, since the gain points the other way.
+
+    Attributes:
+        flip_margin: Non-inferiority is shown with margins above this, and with none below; 0.0 or less where it is
+            shown with any.
+        n_superior: Questions that show a gain.
+        n_non_inferior: Questions that show non-inferiority.
+        n_worse: Questions that show a loss.
+    """
+
+    flip_margin: float
+    n_superior: int | None
+    n_non_inferior: int | None
+    n_worse: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Carrier:
+    """A cluster and what is shown without it.
+
+    Attributes:
+        cluster: Its label.
+        questions: How many there are in it.
+        gains: Criterion -> mean gain without it.
+        claims: What is shown without it.
+    """
+
+    cluster: str
+    questions: int
+    gains: Mapping[str, float]
+    claims: Claims
+
+
+def change(pairs: Pairs, bounds: Bounds, *, margin: float, levels: Levels) -> Change | None:
+    """Return what would change the claims about one criterion; None with fewer than two clusters."""
+    kept = pairs.only(pairs.complete)
+    sizes = np.unique(kept.labels, return_counts=True)[1]
+    if len(sizes) < 2:
+        return None
+    gains = kept.gains()
+    sample = sample_of(sizes, spread_of(gains, kept.labels, "this comparison"))
+    gain = float(gains.mean())
+    return Change(
+        flip_margin=-bounds.low,
+        n_superior=n_to_show(gain, sample, levels.alpha / levels.family),
+        n_non_inferior=n_to_show(gain + margin, sample, levels.alpha),
+        n_worse=n_to_show(-gain, sample, levels.alpha),
+    )
+
+
+def carriers(
+    family: Mapping[str, Pairs], margins: Mapping[str, float], levels: Levels, resampling: Resampling
+) -> tuple[Carrier, ...]:
+    """Return the clusters that move a mean most, each with what is shown without it, by label.
+
+    All criteria of ``family`` have the same questions.
+    """
+    few = replace(resampling, count=min(resampling.count, RESAMPLES))
+    labels = np.asarray(next(iter(family.values())).labels)
+    if len(np.unique(labels)) < 3:
+        return ()
+    candidates = sorted({label for pairs in family.values() for label in _influential(pairs)})
+    found = []
+    for label in candidates:
+        left = {name: pairs.only(labels != label) for name, pairs in family.items()}
+        bounds = {name: pairs.bounds(levels, few) for name, pairs in left.items()}
+        gains = {name: float(np.nanmean(pairs.gains())) for name, pairs in left.items() if pairs.complete.any()}
+        found.append(Carrier(label, int((labels == label).sum()), gains, claim(bounds, margins)))
+    return tuple(found)
+
+
+def _influential(pairs: Pairs) -> list[str]:
+    kept = pairs.only(pairs.complete)
+    if len(set(kept.labels)) < 2:
+        return []
+    sums = cluster_sums(kept.gains(), kept.labels)
+    without = (sums.totals.sum() - sums.totals[0]) / (sums.n[0] - sums.sizes[0])
+    order = np.argsort(-np.abs(sums.mean[0] - without), kind="stable")
+    return [str(np.unique(kept.labels)[index]) for index in order[:TRIED]]

@@ -1,0 +1,268 @@
+"""From the scores of two sides to a comparison."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import isfinite
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ragft.analysis.attribution import Attribution, attribute
+from ragft.analysis.change import Change, carriers, change
+from ragft.analysis.claims import claim
+from ragft.analysis.clusters import Array, Clusters, cluster
+from ragft.analysis.comparison import Check, Comparison, Design, Result
+from ragft.analysis.effect import TIE, Bounds, Levels, Resampling
+from ragft.analysis.pairs import Pairs
+from ragft.analysis.power import Power, Spread, power, spread_of
+from ragft.errors import ConfigError, DataError
+from ragft.prompts.criterion import Criterion
+from ragft.types import Question
+
+# What the differences between two sides would be explained by, other than the models.
+CONDITIONS = ("judge", "estimator", "retrieval", "messages", "data")
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One side of a comparison.
+
+    Attributes:
+        name: How people call it ("base", "models:/qasper/3").
+        conditions: Names of what must be equal on both sides -> its identity; at least those in `CONDITIONS`.
+        scores: Context -> criterion -> question id -> score, None where it is unscored. Every question has an entry.
+        lengths: Context -> question id -> length of the answer, in any unit; only for the attribution.
+    """
+
+    name: str
+    conditions: Mapping[str, str]
+    scores: Mapping[str, Mapping[str, Mapping[str, float | None]]]
+    lengths: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What the caller knows and the scores do not say.
+
+    Attributes:
+        checks: Checks of integrity, passed or not.
+        advisory: Why the judge is only advisory, a sentence each.
+        tried: How many versions were compared on these questions, this one included.
+        spreads: Criterion -> spread of its differences on dev, known before the comparison. A criterion without one
+            takes that of the comparison itself.
+    """
+
+    checks: tuple[Check, ...] = ()
+    advisory: tuple[str, ...] = ()
+    tried: int = 1
+    spreads: Mapping[str, Spread] = field(default_factory=dict)
+
+
+def compare(
+    base: Side,
+    version: Side,
+    questions: Sequence[Question],
+    criteria: Sequence[Criterion],
+    *,
+    slices: Mapping[str, Collection[str]] | None = None,
+    design: Design | None = None,
+    findings: Findings | None = None,
+) -> Comparison:
+    """Return the comparison of ``version`` with ``base``; the same whatever the order of the questions.
+
+    Contexts and criteria that only one side has are left out, unless they are primary. ``slices`` is name -> ids of its
+    questions; `slices_of` makes the usual ones.
+
+    Raises:
+        ConfigError: If the two sides were not judged, asked or answered under the same conditions, or a primary
+            criterion was not measured in the deciding context on both.
+        DataError: If a question has no entry on one side, or a score outside its criterion's range.
+    """
+    design, findings = design or Design(), findings or Findings()
+    if not questions:
+        raise DataError("there is no question to compare on: evaluate both sides on a split that holds some")
+    _check_conditions(base, version)
+    ordered = sorted(questions, key=lambda question: question.id)
+    clusters = cluster(ordered)
+    known = {criterion.name: criterion for criterion in criteria}
+    pairs = _pairs(base, version, ordered, clusters, known)
+    _check_primaries(pairs, design, base, version)
+    masks = {
+        name: np.array([question.id in chosen for question in ordered])
+        for name, chosen in sorted((slices or {}).items())
+    }
+    masks = {name: mask for name, mask in masks.items() if mask.any()}
+    levels = Levels(design.alpha, len(design.primary), len(masks) * len(design.primary))
+    resampling = Resampling(design.resamples, design.seed)
+
+    results = [_result(key, each, "", design, levels, resampling) for key, each in pairs.items()]
+    decided = {result.criterion: result for result in results if result.primary}
+    results += [
+        _result(key, each.only(mask), name, design, levels, resampling)
+        for name, mask in masks.items()
+        for key, each in pairs.items()
+        if key[0] == design.context
+    ]
+    family = {name: pairs[design.context, name] for name in design.primary}
+    margins = {name: decided[name].margin for name in design.primary}
+    bounds = {name: decided[name].bounds for name in design.primary}
+    sizes = np.unique([clusters.labels[question.id] for question in ordered], return_counts=True)[1]
+    return Comparison(
+        base=base.name,
+        version=version.name,
+        conditions=dict(sorted(base.conditions.items())),
+        design=design,
+        questions=len(ordered),
+        clusters=len(sizes),
+        largest=int(sizes.max()),
+        results=tuple(results),
+        claims=claim(bounds, margins),
+        checks=findings.checks,
+        advisory=findings.advisory,
+        tried=findings.tried,
+        power=_powers(family, margins, sizes, levels, findings.spreads),
+        changes=_changes(family, bounds, margins, levels),
+        carriers=carriers(family, margins, levels, resampling),
+        attributions=_attributions(pairs, base, version, ordered, design, resampling),
+    )
+
+
+def slices_of(questions: Sequence[Question]) -> dict[str, set[str]]:
+    """Return the usual slices, name -> question ids: by kind and by answerability, where these differ."""
+    slices: dict[str, set[str]] = {}
+    for question in questions:
+        if question.kind:
+            slices.setdefault(f"kind {question.kind}", set()).add(question.id)
+        slices.setdefault("answerable" if question.answerable else "not answerable", set()).add(question.id)
+    return {name: ids for name, ids in sorted(slices.items()) if len(ids) < len(questions)}
+
+
+def _check_conditions(base: Side, version: Side) -> None:
+    problems = []
+    for name in sorted({*CONDITIONS, *base.conditions, *version.conditions}):
+        one, other = base.conditions.get(name), version.conditions.get(name)
+        if one is None or other is None:
+            unknown = [side.name for side, value in ((base, one), (version, other)) if value is None]
+            problems.append(f"{name} is not known of {' and '.join(unknown)}")
+        elif one != other:
+            problems.append(f"{name} is {one} for {base.name} and {other} for {version.name}")
+    if problems:
+        raise ConfigError(
+            f"{base.name} and {version.name} cannot be compared, since more than the model differs: "
+            f"{'; '.join(problems)}. Evaluate both with the same parameters, then compare again."
+        )
+
+
+def _pairs(
+    base: Side, version: Side, questions: Sequence[Question], clusters: Clusters, criteria: Mapping[str, Criterion]
+) -> dict[tuple[str, str], Pairs]:
+    """Return (context, criterion) -> scores of both sides, in the order of the questions."""
+    problems: list[str] = []
+    labels = tuple(clusters.labels[question.id] for question in questions)
+    pairs = {}
+    for context in sorted(base.scores.keys() & version.scores.keys()):
+        for name in criteria:
+            if name in base.scores[context] and name in version.scores[context]:
+                one, other = (_column(side, context, criteria[name], questions, problems) for side in (base, version))
+                pairs[context, name] = Pairs(one, other, labels, criteria[name])
+    if problems:
+        raise DataError("scores cannot be compared: evaluate again, so that every question has its row", problems)
+    return pairs
+
+
+def _column(
+    side: Side, context: str, criterion: Criterion, questions: Sequence[Question], problems: list[str]
+) -> Array:
+    scores = side.scores[context][criterion.name]
+    least, most = sorted((criterion.worst, criterion.best))
+    column = np.full(len(questions), np.nan)
+    for index, question in enumerate(questions):
+        where = f"{side.name}, context {context}, {criterion.name}, question {question.id}"
+        if question.id not in scores:
+            problems.append(f"{where}: there is no row")
+            continue
+        score = scores[question.id]
+        if score is None:
+            continue
+        if not isfinite(score) or not least - TIE <= score <= most + TIE:
+            problems.append(f"{where}: the score {score} is not in {least:g} to {most:g}")
+        column[index] = score
+    return column
+
+
+def _check_primaries(pairs: Mapping[tuple[str, str], Pairs], design: Design, base: Side, version: Side) -> None:
+    lacking = [name for name in design.primary if (design.context, name) not in pairs]
+    if lacking or not design.primary:
+        measured = ", ".join(f"{name} in {context}" for context, name in pairs) or "nothing"
+        raise ConfigError(
+            f"the verdict needs {', '.join(design.primary) or 'a primary criterion'} in the context {design.context} "
+            f"on both sides; {base.name} and {version.name} share {measured}. "
+            "Evaluate with these criteria, or name other primaries."
+        )
+
+
+def _result(
+    key: tuple[str, str], pairs: Pairs, name: str, design: Design, levels: Levels, resampling: Resampling
+) -> Result:
+    context, criterion = key
+    primary = context == design.context and criterion in design.primary
+    vetoes = levels.vetoes if primary and name else 0
+    return Result(
+        criterion=criterion,
+        context=context,
+        slice=name,
+        primary=primary,
+        direction=pairs.criterion.direction,
+        margin=design.margin_share * pairs.criterion.range,
+        missing=pairs.missing(),
+        effect=pairs.effect(design.alpha, resampling),
+        bounds=pairs.bounds(Levels(levels.alpha, levels.family, vetoes), resampling),
+    )
+
+
+def _powers(
+    family: Mapping[str, Pairs],
+    margins: Mapping[str, float],
+    sizes: npt.NDArray[np.integer[Any]],
+    levels: Levels,
+    spreads: Mapping[str, Spread],
+) -> dict[str, Power]:
+    powers = {}
+    for name, pairs in family.items():
+        kept = pairs.only(pairs.complete)
+        spread = spreads.get(name)
+        if spread is None and len(kept.labels) > 1:
+            spread = spread_of(kept.gains(), kept.labels, "this comparison")
+        if spread is not None and len(sizes) > 1:
+            powers[name] = power(sizes, spread, margin=margins[name], alpha=levels.alpha, family=levels.family)
+    return powers
+
+
+def _changes(
+    family: Mapping[str, Pairs], bounds: Mapping[str, Bounds], margins: Mapping[str, float], levels: Levels
+) -> dict[str, Change]:
+    changes = {name: change(family[name], bounds[name], margin=margins[name], levels=levels) for name in family}
+    return {name: each for name, each in changes.items() if each is not None}
+
+
+def _attributions(
+    pairs: Mapping[tuple[str, str], Pairs],
+    base: Side,
+    version: Side,
+    questions: Sequence[Question],
+    design: Design,
+    resampling: Resampling,
+) -> tuple[Attribution, ...]:
+    lengths = {}
+    for context in base.lengths.keys() & version.lengths.keys():
+        columns = [[side.lengths[context].get(q.id, np.nan) for q in questions] for side in (base, version)]
+        if not np.isnan(columns).any():
+            lengths[context] = (np.array(columns[0]), np.array(columns[1]))
+    found = []
+    for name in design.primary:
+        by_context = {context: each for (context, criterion), each in pairs.items() if criterion == name}
+        attribution = attribute(by_context, lengths, alpha=design.alpha, resampling=resampling)
+        if attribution is not None:
+            found.append(attribution)
+    return tuple(found)

@@ -1,0 +1,108 @@
+"""From a comparison to a decision: pure, and knows nothing of MLflow.
+
+Four outcomes, tried in this order: *inconclusive* where the comparison cannot be relied on, *reject* where a primary
+is shown to be worse, *promote* where one is shown to be better, all are non-inferior and no slice vetoes, *hold*
+where all are non-inferior; else *inconclusive* again, for want of evidence.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from ragft.analysis.claims import Claims
+from ragft.analysis.comparison import Comparison
+from ragft.errors import ConfigError
+from registry import reasons
+
+Outcome = Literal["promote", "hold", "reject", "inconclusive"]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What a comparison must meet beyond its bounds.
+
+    Attributes:
+        most_missing: The share of questions of a primary that may lack a score on either side, in [0, 1].
+        missing_alpha: A McNemar p-value below this says that one side loses more scores than the other.
+        advisory: True to let a judge promote that is only advisory; recorded in the decision.
+    """
+
+    most_missing: float = 0.01
+    missing_alpha: float = 0.05
+    advisory: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is to be done with a version, and why.
+
+    Attributes:
+        outcome: "promote", "hold", "reject" or "inconclusive".
+        headline: The verdict in a sentence.
+        reasons: What it rests on, a sentence each, with numbers; at least one.
+        would_change: What would change it, a sentence each.
+        comparison: sha256 of the comparison.
+        policy: Under which it was decided.
+        advisory: True where the judge was only advisory.
+        forced: The reason a person gave for overruling the gate; "" where nobody did.
+    """
+
+    outcome: Outcome
+    headline: str
+    reasons: tuple[str, ...]
+    would_change: tuple[str, ...]
+    comparison: str
+    policy: Policy
+    advisory: bool
+    forced: str = ""
+
+
+def decide(comparison: Comparison, policy: Policy | None = None) -> Decision:
+    """Return the decision on a comparison."""
+    policy = policy or Policy()
+    doubts = reasons.doubts(comparison, policy.most_missing, policy.missing_alpha)
+    outcome: Outcome = "inconclusive" if doubts else judge(comparison, comparison.claims, policy)
+    return Decision(
+        outcome=outcome,
+        headline=reasons.headline(comparison, outcome, doubts),
+        reasons=(*doubts, *reasons.evidence(comparison, advisory_allowed=policy.advisory)),
+        would_change=() if doubts else _would_change(comparison, outcome, policy),
+        comparison=comparison.sha256,
+        policy=policy,
+        advisory=bool(comparison.advisory),
+    )
+
+
+def judge(comparison: Comparison, claims: Claims, policy: Policy) -> Outcome:
+    """Return the outcome that ``claims`` lead to, the rest of the comparison being reliable."""
+    if claims.worse:
+        return "reject"
+    if set(claims.non_inferior) != set(comparison.design.primary):
+        return "inconclusive"
+    held_back = comparison.vetoes or (comparison.advisory and not policy.advisory)
+    return "promote" if claims.superior and not held_back else "hold"
+
+
+def force(decision: Decision, reason: str) -> Decision:
+    """Return the decision as a person overrules it: promote, marked for ever.
+
+    Raises:
+        ConfigError: If no reason is given.
+    """
+    if not reason.strip():
+        raise ConfigError("force=true needs a reason, which stays with the version: add -P reason='why'")
+    return replace(
+        decision,
+        outcome="promote",
+        headline=f"Promoted by a person against the verdict {decision.outcome}: {reason.strip()}",
+        reasons=(f"The gate said: {decision.headline}", *decision.reasons),
+        forced=reason.strip(),
+    )
+
+
+def _would_change(comparison: Comparison, outcome: Outcome, policy: Policy) -> tuple[str, ...]:
+    flips: dict[str, list[str]] = {}
+    for carrier in comparison.carriers:
+        other = judge(comparison, carrier.claims, policy)
+        if other != outcome:
+            flips.setdefault(other, []).append(f"{carrier.cluster} ({carrier.questions} questions)")
+    return (*reasons.more_questions(comparison), *reasons.carried_by(flips, len(comparison.carriers)))

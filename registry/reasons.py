@@ -1,0 +1,143 @@
+"""The sentences a decision gives its reasons in."""
+
+from collections.abc import Mapping, Sequence
+
+from ragft.analysis.change import Change
+from ragft.analysis.claims import Claims
+from ragft.analysis.comparison import Comparison, Result
+from ragft.analysis.effect import Effect
+
+CHANCE = "with 80 % chance"
+
+
+def doubts(comparison: Comparison, most_missing: float, missing_alpha: float) -> tuple[str, ...]:
+    """Return why the comparison cannot be relied on; empty where it can."""
+    found = [f"The check {check.name!r} failed: {check.detail}." for check in comparison.checks if not check.passed]
+    for result in comparison.primaries:
+        missing = result.missing
+        counts = (
+            f"{name(result)}: {missing.dropped} of {missing.asked} questions lack a score "
+            f"({missing.base} on the side of {comparison.base}, {missing.version} on that of {comparison.version})"
+        )
+        if result.effect is None:
+            found.append(f"{name(result)}: no question was scored on both sides.")
+        elif missing.share > most_missing:
+            found.append(
+                f"{counts}, {missing.share:.1%} where {most_missing:.1%} is allowed; with all of them at their worst "
+                f"the change would be {missing.worst_gain:+.2f}, at their best {missing.best_gain:+.2f}."
+            )
+        elif missing.p < missing_alpha:
+            found.append(f"{counts}, which is not chance (McNemar p = {missing.p:.3f}, below {missing_alpha:g}).")
+    return tuple(found)
+
+
+def headline(comparison: Comparison, outcome: str, found: Sequence[str]) -> str:
+    """Return the verdict in a sentence; ``found`` are the doubts."""
+    claims = comparison.claims
+    if found:
+        why = f"the comparison cannot be relied on. {found[0]}"
+    elif outcome == "reject":
+        why = f"it is worse in {join(claims.worse)}."
+    elif outcome == "promote":
+        why = f"it is better in {join(claims.superior)}, and not worse by the margin in any primary criterion."
+    elif outcome == "inconclusive":
+        unsure = [each for each in comparison.design.primary if each not in claims.non_inferior]
+        why = f"{comparison.questions:,} questions do not rule out a loss beyond the margin in {join(unsure)}."
+    elif not claims.superior:
+        why = "it is not worse by the margin in any primary criterion, and not shown to be better in one."
+    elif comparison.vetoes:
+        slices = list(dict.fromkeys(result.slice for result in comparison.vetoes))
+        why = f"it is better in {join(claims.superior)}, but worse by more than the margin in the slice {join(slices)}."
+    else:
+        why = f"it is better in {join(claims.superior)}, but the judge is only advisory."
+    return f"{comparison.version} against {comparison.base}: {outcome}, because {why}"
+
+
+def evidence(comparison: Comparison, *, advisory_allowed: bool) -> tuple[str, ...]:
+    """Return what was found of each primary criterion, and what else bears on the decision."""
+    found = [_result(each, each.effect, comparison.claims) for each in comparison.primaries if each.effect is not None]
+    found += [
+        f"Slice {each.slice} ({each.missing.asked} questions) vetoes a promotion: {name(each)} is worse by more than "
+        f"the margin of {each.margin:g}; its upper bound, corrected for all slices, is {each.bounds.veto_high:+.2f}."
+        for each in comparison.vetoes
+    ]
+    allowed = "; promotion on it was allowed (advisory=true)" if advisory_allowed else ""
+    found += [f"The judge is only advisory: {why.rstrip('.')}{allowed}." for why in comparison.advisory]
+    if comparison.tried > 1:
+        found.append(
+            f"{comparison.tried} versions were compared on these questions, and the best of many looks better than it "
+            "is; -P split=confirm asks questions that no choice was made on."
+        )
+    return tuple(found)
+
+
+def more_questions(comparison: Comparison) -> tuple[str, ...]:
+    """Return how many questions, or which margin, would change what is shown."""
+    return tuple(
+        sentence
+        for criterion, change in comparison.changes.items()
+        for sentence in _more_questions(criterion, change, comparison)
+    )
+
+
+def carried_by(flips: Mapping[str, Sequence[str]], tried: int) -> tuple[str, ...]:
+    """Return which documents carry the verdict; ``flips`` is other outcome -> documents without which it holds."""
+    if flips:
+        return tuple(
+            f"Without any one of these documents the verdict would be {outcome}: {'; '.join(documents)}."
+            for outcome, documents in flips.items()
+        )
+    if tried:
+        return (f"No single document carries the verdict: it stays without each of the {tried} that move it most.",)
+    return ()
+
+
+def name(result: Result) -> str:
+    """Return how a result is called."""
+    return f"{result.criterion} in the context {result.context}"
+
+
+def join(names: Sequence[str]) -> str:
+    """Return names as a list in words."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def _result(result: Result, effect: Effect, claims: Claims) -> str:
+    said = []
+    if result.criterion in claims.worse:
+        said.append("shown to be worse")
+    if result.criterion in claims.superior:
+        said.append("shown to be better")
+    if result.criterion in claims.non_inferior:
+        said.append(f"a loss beyond the margin of {result.margin:g} is ruled out")
+    elif result.criterion not in claims.worse:
+        said.append(f"a loss beyond the margin of {result.margin:g} is not ruled out")
+    text = (
+        f"{name(result)}: {effect.base:.2f} to {effect.version:.2f}, a gain of {effect.gain:+.2f} (95 % interval "
+        f"{effect.low:+.2f} to {effect.high:+.2f}; {effect.n:,} questions in {effect.clusters:,} independent groups of "
+        f"documents; {effect.wins} better, {effect.ties} equal, {effect.losses} worse): {join(said)}."
+    )
+    if result.missing.dropped:
+        text += (
+            f" With the {result.missing.dropped} unscored ones at their worst the lower bound is "
+            f"{result.bounds.low:+.2f}, at their best the upper bound is {result.bounds.high:+.2f}; these decide."
+        )
+    return text
+
+
+def _more_questions(criterion: str, change: Change, comparison: Comparison) -> list[str]:
+    claims, asked = comparison.claims, f"{CHANCE} (asked: {comparison.questions:,})"
+    sentences = []
+    if criterion not in claims.superior and change.n_superior is not None:
+        sentences.append(f"{criterion}: {change.n_superior:,} questions would show a gain like this one {asked}.")
+    if criterion not in claims.worse and change.n_worse is not None:
+        sentences.append(f"{criterion}: {change.n_worse:,} questions would show a loss like this one {asked}.")
+    if criterion not in claims.non_inferior:
+        sentences.append(f"{criterion}: only a margin above {change.flip_margin:.2f} would be met.")
+        if change.n_non_inferior is not None:
+            sentences.append(
+                f"{criterion}: {change.n_non_inferior:,} questions would rule out a loss beyond the margin {asked}."
+            )
+    elif change.flip_margin > 0:
+        sentences.append(f"{criterion}: a margin below {change.flip_margin:.2f} would not be met.")
+    return sentences
