@@ -87,6 +87,34 @@ class Agreement:
     confusion: tuple[tuple[int, ...], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class EstimatorAgreement:
+    """How two estimators of the same criterion differ on the same answers.
+
+    Attributes:
+        n: Rows that both scored.
+        mean_difference: Of the second less the first.
+        n_far: Rows that differ by more than a quarter of the scale (by more than 1, from 1 to 5).
+    """
+
+    n: int
+    spearman: float | None
+    mean_difference: float | None
+    n_far: int
+
+
+def compare_estimators(criterion: Criterion, first: Numbers, second: Numbers) -> EstimatorAgreement:
+    """Return how far two estimators agree, row by row; unscored rows are left out."""
+    pairs = [(a, b) for a, b in zip(first, second, strict=True) if a is not None and b is not None]
+    gaps = [b - a for a, b in pairs]
+    return EstimatorAgreement(
+        len(pairs),
+        correlations([a for a, _ in pairs], [b for _, b in pairs]).spearman,
+        _mean(gaps),
+        sum(abs(gap) > criterion.range / 4 for gap in gaps),
+    )
+
+
 def compare(
     criterion: Criterion,
     judge: Numbers,

@@ -13,6 +13,7 @@ from statsmodels.stats.inter_rater import cohens_kappa
 
 from ragft.judging.agreement import (
     compare,
+    compare_estimators,
     confusion_of,
     correlations,
     grouped_correlations,
@@ -137,3 +138,12 @@ def test_nobody_or_unequal_lengths_are_an_error() -> None:
         compare(ACCURACY, [1.0], [])
     with pytest.raises(ValueError, match="equal lengths"):
         compare(ACCURACY, [1.0], [[1.0, 2.0]])
+
+
+def test_two_estimators_beside_each_other() -> None:
+    found = compare_estimators(ACCURACY, [1.0, 2.0, 3.0, 4.0, None], [1.5, 3.5, 4.0, 4.5, 5.0])
+    assert (found.n, found.n_far) == (4, 1)
+    assert found.mean_difference == pytest.approx(0.875)
+    assert found.spearman == pytest.approx(1.0)
+    hallucination = load_criterion("hallucination")
+    assert compare_estimators(hallucination, [0.0, 0.5], [0.3, 0.7]).n_far == 1
