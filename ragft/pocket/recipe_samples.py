@@ -1,0 +1,412 @@
+"""What the pocket model is trained on: trees of text, drawn for ever from the training names.
+
+A row is a tree of segments. Questions about the same passages share them, and judgements of the
+same answer share it, yet every path from root to leaf is exactly one prompt of the product with its
+answer. So the loss is that of single prompts at a fraction of the tokens.
+"""
+
+import random
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from tokenizers import Tokenizer
+
+from ragft.pocket.world_catalog import ATTRIBUTES, FEATURES, KINDS, TASKS
+from ragft.pocket.world_judging import JudgeItem, judge_item
+from ragft.pocket.world_products import (
+    TRAINED,
+    Product,
+    draw_product,
+    known_products,
+    names,
+    paragraphs,
+    with_new_values,
+)
+from ragft.pocket.world_questions import ABSENT, CLOSE, FORMS, OPEN, UNKNOWN, Ask, Asker, plain, several
+from ragft.prompts.answer import load_answer_prompt
+from ragft.prompts.criterion import load_criterion
+from ragft.prompts.judge import render_judge_message
+
+BEGIN, USER, ASSISTANT, END, PAD = "<s>", "<|user|>", "<|assistant|>", "<|end|>", "<|pad|>"
+SPECIAL_TOKENS = (PAD, BEGIN, USER, ASSISTANT, END)
+VALUE_WEIGHT = 3.0
+SCORE_WEIGHT = 15.0  # a reply "Score: 4" is one token that decides, among hundreds that a row of passages has
+OTHER_WEIGHT = 0.2
+OTHER_SHARE = 0.2
+TOPICS = (*FORMS, "absent", "recall", "unknown", "reason", "score")
+_PROMPT = load_answer_prompt()
+_CRITERIA = tuple(load_criterion(name) for name in ("accuracy", "completeness"))
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of a row.
+
+    Attributes:
+        parent: Index of the segment it continues, -1 for the root.
+        text: What the model reads, or says if ``said``; values of an answer stand between marks.
+        topic: What is asked, one of `TOPICS`: training reports its progress by topic.
+        value_weight: Weight of the marked values in the loss.
+    """
+
+    parent: int
+    text: str
+    said: bool = False
+    topic: str = ""
+    value_weight: float = VALUE_WEIGHT
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A tree as arrays of length L: token ids, positions, loss weights of each token as a target, segment of each.
+
+    ``previous`` is the index of the token that predicts it (-1 for the first), ``topics`` the index in
+    `TOPICS` of a value's token (-1 elsewhere), ``sees`` says which segment sees which, [segments, segments].
+    """
+
+    tokens: npt.NDArray[np.int64]
+    positions: npt.NDArray[np.int64]
+    weights: npt.NDArray[np.float32]
+    segment: npt.NDArray[np.int64]
+    previous: npt.NDArray[np.int64]
+    topics: npt.NDArray[np.int64]
+    sees: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """What a stage of training draws.
+
+    Attributes:
+        reading: Share of rows with passages; ``closed`` without; the rest is judging.
+        passages: Weights of 1, 2, 3, ... passages a row.
+        refusals: Share of questions with passages whose answer is not there.
+    """
+
+    reading: float
+    closed: float
+    passages: tuple[float, ...]
+    refusals: float
+
+
+def split_at(prompt: str, mark: str) -> tuple[str, str]:
+    """Return a prompt in two parts, the second beginning at the last ``mark``."""
+    place = prompt.rindex(mark)
+    return prompt[:place], prompt[place:]
+
+
+class Sampler:
+    """Draws rows from a seed."""
+
+    def __init__(self, seed: int) -> None:
+        self.rng = random.Random(seed)
+        self.names = names("training")
+        self.by_first: dict[str, list[str]] = {}
+        self.by_second: dict[str, list[str]] = {}
+        for name in self.names:
+            first, second = name.split()
+            self.by_first.setdefault(first, []).append(name)
+            self.by_second.setdefault(second, []).append(name)
+        self.known = known_products()
+
+    def row(self, mix: Mix) -> list[Segment]:
+        """Return one tree of the mix."""
+        draw = self.rng.random()
+        if draw < mix.reading:
+            return self.reading(mix)
+        return self.closed() if draw < mix.reading + mix.closed else self.judging()
+
+    def _stranger(self, like: str = "", kind: str = "") -> Product:
+        """Return a new product; ``like`` shares a word with it."""
+        pool: Sequence[str] = self.names
+        if like:
+            first, second = like.split()
+            pool = self.rng.choice((self.by_first.get(first, self.names), self.by_second.get(second, self.names)))
+        return draw_product(self.rng.choice(pool), self.rng, kind)
+
+    def _subject(self) -> Product:
+        """Return what a passage is about: mostly a new product, sometimes a known one, true or altered."""
+        if self.rng.random() < 0.85:
+            return self._stranger()
+        product = self.rng.choice(self.known)
+        return product if self.rng.random() < 0.4 else with_new_values(product, self.rng)
+
+    def reading(self, mix: Mix) -> list[Segment]:
+        """Return passages and questions about them."""
+        rng = self.rng
+        count = rng.choices(range(1, len(mix.passages) + 1), mix.passages)[0]
+        shown: list[tuple[Product, int, str]] = []
+        products: list[Product] = []
+        while len(shown) < count:
+            if not products or rng.random() < 0.3:
+                product = self._subject()
+            else:
+                like = rng.choice(products)
+                product = self._stranger(
+                    like.name if rng.random() < 0.5 else "", like.kind if rng.random() < 0.75 else ""
+                )
+            if any(product.name == p.name for p in products):
+                continue
+            products.append(product)
+            article = paragraphs(product, TRAINED, rng)
+            parts = rng.sample(range(3), min(rng.choices((1, 2, 3), (5, 3, 2))[0], count - len(shown)))
+            shown.extend((product, part, article[part]) for part in parts)
+        rng.shuffle(shown)
+        prompt = _PROMPT.render("?", [text for _, _, text in shown])
+        head, _ = split_at(prompt, "Question:")
+        segments = [Segment(-1, f"{BEGIN}{USER}{head}")]
+        asker = Asker(rng, TRAINED, ABSENT)
+        for _ in range(rng.randint(5, 7) + count // 2):
+            ask = self._ask(asker, shown, refuse=rng.random() < mix.refusals)
+            _, tail = split_at(_PROMPT.render(ask.text, ["?"]), "Question:")
+            segments.append(Segment(0, f"{tail}{ASSISTANT}"))
+            topic = ask.form if ask.answerable else "absent"
+            segments.append(Segment(len(segments) - 1, ask.answer + END, True, topic))
+        return segments
+
+    def _ask(self, asker: Asker, shown: Sequence[tuple[Product, int, str]], *, refuse: bool) -> Ask:
+        rng = self.rng
+        if refuse:
+            return self._absent(asker, shown)
+        product, part, _ = rng.choice(shown)
+        parts = {p for other, p, _ in shown if other is product}
+        there = [a for p in sorted(parts & {0, 1}) for a in product.parts[p]]
+        if part == 2 and rng.random() < 0.8:
+            return asker.procedure(product, rng.choice(product.stated_tasks))
+        if part == 2:
+            part = rng.choice(sorted(parts))
+        if not there or part == 2:
+            return asker.procedure(product, rng.choice(product.stated_tasks))
+        form = rng.choices(("one", "several", "feature", "yes_no", "comparison"), (46, 22, 7, 13, 12))[0]
+        if form == "several":
+            chosen = several(product, there, rng.choice((2, 2, 3)), rng)
+            if len(chosen) > 1:
+                return asker.several_facts(product, chosen, [True] * len(chosen))
+        if form == "feature":
+            return asker.feature(product, product.stated_features[part])
+        if form == "yes_no":
+            return asker.yes_no(product, rng.choice(product.parts[part]))
+        if form == "comparison":
+            pairs = comparable(product, [(p, q) for p, q, _ in shown], there)
+            if pairs:
+                other, attribute = rng.choice(pairs)
+                return asker.comparison(*rng.sample((product, other), 2), attribute)
+        return asker.one_fact(product, rng.choice(product.parts[part]))
+
+    def _absent(self, asker: Asker, shown: Sequence[tuple[Product, int, str]]) -> Ask:
+        """Return a question whose answer the passages do not hold: another product, or a fact not shown."""
+        rng = self.rng
+        product, _, _ = rng.choice(shown)
+        if rng.random() < 0.4:
+            stranger = self._stranger(product.name if rng.random() < 0.6 else "", product.kind)
+            if all(stranger.name != p.name for p, _, _ in shown):
+                return absent_ask(asker, stranger, self._stranger("", product.kind), rng)
+        parts = {p for other, p, _ in shown if other is product}
+        there = [a for p in sorted(parts & {0, 1}) for a in product.parts[p]]
+        away = [a for a in product.values if a not in there]
+        draw = rng.random()
+        if draw < 0.5:
+            return asker.one_fact(product, rng.choice(away), stated=False)
+        if draw < 0.64:
+            if there and rng.random() < 0.4:
+                chosen = [rng.choice(there), rng.choice(away)]
+                flags = [True, False]
+                if rng.random() < 0.5:
+                    chosen, flags = chosen[::-1], flags[::-1]
+                return asker.several_facts(product, chosen, flags)
+            chosen = several(product, away, rng.choice((2, 2, 3)), rng)
+            if len(chosen) > 1:
+                return asker.several_facts(product, chosen, [False] * len(chosen))
+        if draw < 0.76:
+            known = product.stated_tasks if 2 in parts else ()
+            tasks = [t for t in (*product.tasks, *TASKS[product.kind]) if t not in known]
+            return asker.procedure(product, rng.choice(tasks), stated=False)
+        if draw < 0.84:
+            said = {f for p in parts & {0, 1} for f in (product.stated_features[p],)}
+            features = [f for f in FEATURES[product.kind] if f not in said]
+            return asker.feature(product, rng.choice(features), stated=False)
+        if draw < 0.92:
+            return asker.yes_no(product, rng.choice(away), stated=False)
+        other = self._stranger("", product.kind)
+        numeric = [a for a in there if ATTRIBUTES[a].numeric]
+        if numeric:
+            pair, flags = ((product, other), (True, False)) if rng.random() < 0.5 else ((other, product), (False, True))
+            return asker.comparison(*pair, rng.choice(numeric), flags)
+        return asker.one_fact(product, rng.choice(away), stated=False)
+
+    def closed(self) -> list[Segment]:
+        """Return questions without passages: known facts are answered, all else is refused."""
+        rng = self.rng
+        head, _ = split_at(_PROMPT.render("?", []), "Question:")
+        segments = [Segment(-1, f"{BEGIN}{USER}{head}")]
+        asker = Asker(rng, TRAINED, UNKNOWN)
+        for _ in range(14):
+            ask = self._recall(asker) if rng.random() < 0.6 else self._unknown(asker)
+            _, tail = split_at(_PROMPT.render(ask.text, []), "Question:")
+            segments.append(Segment(0, f"{tail}{ASSISTANT}"))
+            topic = "recall" if ask.answerable else "unknown"
+            segments.append(Segment(len(segments) - 1, ask.answer + END, True, topic))
+        return segments
+
+    def _recall(self, asker: Asker) -> Ask:
+        rng = self.rng
+        product = rng.choice(self.known)
+        form = rng.choices(("one", "several", "procedure", "feature", "yes_no", "comparison"), (60, 13, 8, 5, 8, 6))[0]
+        if form == "several":
+            chosen = several(product, product.stated, rng.choice((2, 2, 3)), rng)
+            if len(chosen) > 1:
+                return asker.several_facts(product, chosen, [True] * len(chosen))
+        if form == "procedure":
+            return asker.procedure(product, rng.choice(product.stated_tasks))
+        if form == "feature":
+            return asker.feature(product, rng.choice(product.stated_features))
+        if form == "yes_no":
+            return asker.yes_no(product, rng.choice(product.stated))
+        if form == "comparison":
+            pairs = comparable(product, [(p, part) for p in self.known for part in (0, 1)], product.stated)
+            if pairs:
+                other, attribute = rng.choice(pairs)
+                return asker.comparison(*rng.sample((product, other), 2), attribute)
+        return asker.one_fact(product, rng.choice(product.stated))
+
+    def _unknown(self, asker: Asker) -> Ask:
+        rng = self.rng
+        if rng.random() < 0.12:
+            product = rng.choice(self.known)
+            return asker.one_fact(product, rng.choice(product.withheld), stated=False)
+        product = self._stranger(rng.choice(self.known).name if rng.random() < 0.4 else "")
+        return absent_ask(asker, product, self._stranger("", product.kind), rng)
+
+    def judging(self) -> list[Segment]:
+        """Return an answer to judge under both criteria, with and without reasoning."""
+        rng = self.rng
+        product = self._stranger()
+        other = self._stranger("", product.kind)
+        while other.name == product.name:
+            other = self._stranger("", product.kind)
+        return judge_segments(judge_item(rng, product, other, TRAINED), rng)
+
+
+def comparable(
+    product: Product, shown: Sequence[tuple[Product, int]], there: Sequence[str]
+) -> list[tuple[Product, str]]:
+    """Return the other products shown whose value of an attribute can be compared with the product's."""
+    return [
+        (other, attribute)
+        for other, part in shown
+        if other is not product and part < 2
+        for attribute in other.parts[part]
+        if attribute in there and ATTRIBUTES[attribute].numeric and other.values[attribute] != product.values[attribute]
+    ]
+
+
+def absent_ask(asker: Asker, product: Product, other: Product, rng: random.Random) -> Ask:
+    """Return a question of any form about a product of which nothing is known; ``other`` is of its kind."""
+    form = rng.choices(("one", "several", "procedure", "feature", "yes_no", "comparison"), (46, 18, 11, 7, 10, 8))[0]
+    if form == "several":
+        chosen = several(product, tuple(product.values), rng.choice((2, 2, 3)), rng)
+        if len(chosen) > 1:
+            return asker.several_facts(product, chosen, [False] * len(chosen))
+    if form == "procedure":
+        return asker.procedure(product, rng.choice(TASKS[product.kind]), stated=False)
+    if form == "feature":
+        return asker.feature(product, rng.choice(FEATURES[product.kind]), stated=False)
+    attribute = rng.choice(KINDS[product.kind])
+    if form == "yes_no":
+        return asker.yes_no(product, attribute, stated=False)
+    if form == "comparison" and other.name != product.name:
+        numeric = [a for a in KINDS[product.kind] if ATTRIBUTES[a].numeric]
+        return asker.comparison(product, other, rng.choice(numeric), (False, False))
+    return asker.one_fact(product, attribute, stated=False)
+
+
+def judge_segments(item: JudgeItem, rng: random.Random) -> list[Segment]:
+    """Return an item as a tree: the item, under it each criterion, under that the two forms with their replies."""
+    secret = rng.randbytes(16)
+    segments: list[Segment] = []
+    for criterion in _CRITERIA:
+        tails = []
+        for reasoned in (True, False):
+            message = render_judge_message(
+                criterion,
+                question=item.question,
+                answer=item.answer,
+                references=item.references,
+                secret=secret,
+                reasoned=reasoned,
+            )
+            head, rest = split_at(message, "Criterion:")
+            middle, tail = split_at(rest, "Reply with")
+            tails.append(tail)
+        if not segments:
+            segments.append(Segment(-1, f"{BEGIN}{USER}{head}"))
+        segments.append(Segment(0, middle))
+        parent = len(segments) - 1
+        score = item.grade.accuracy if criterion.name == "accuracy" else item.grade.completeness
+        verdict = f"Score:{OPEN} {score}{CLOSE}"
+        reason = re.sub(
+            r"answer (.+?): (right|wrong|missing)", rf"answer {OPEN}\1{CLOSE}: {OPEN}\2{CLOSE}", item.reason
+        )
+        segments.append(Segment(parent, f"{tails[0]}{ASSISTANT}"))
+        segments.append(Segment(len(segments) - 1, f"Reason: {reason}\n{verdict}{END}", True, "reason"))
+        segments.append(Segment(parent, f"{tails[1]}{ASSISTANT}"))
+        segments.append(Segment(len(segments) - 1, f"{verdict}{END}", True, "score", SCORE_WEIGHT))
+    return segments
+
+
+def encode(segments: Sequence[Segment], tokenizer: Tokenizer, rng: random.Random) -> Row:
+    """Return a tree as arrays."""
+    texts = [plain(s.text) for s in segments]
+    encodings = tokenizer.encode_batch(texts, add_special_tokens=False)
+    tokens: list[int] = []
+    positions: list[int] = []
+    weights: list[float] = []
+    previous: list[int] = []
+    topics: list[int] = []
+    segment: list[int] = []
+    ends: list[tuple[int, int]] = []  # last index and next position of each segment
+    sees = np.eye(len(segments), dtype=bool)
+    for index, (part, encoding) in enumerate(zip(segments, encodings, strict=True)):
+        last, position = ends[part.parent] if part.parent >= 0 else (-1, 0)
+        if part.parent >= 0:
+            sees[index] |= sees[part.parent]
+        spans = value_spans(part.text) if part.said else []
+        for token, (start, end) in zip(encoding.ids, encoding.offsets, strict=True):
+            valued = any(start < b and end > a for a, b in spans)
+            other = OTHER_WEIGHT if rng.random() < OTHER_SHARE else 0.0
+            previous.append(last)
+            last = len(tokens)
+            tokens.append(token)
+            positions.append(position)
+            position += 1
+            weights.append((part.value_weight if valued else 1.0) if part.said else other)
+            topics.append(TOPICS.index(part.topic) if valued else -1)
+            segment.append(index)
+        ends.append((last, position))
+    weights[0] = 0.0
+    return Row(
+        np.array(tokens),
+        np.array(positions),
+        np.array(weights, dtype=np.float32),
+        np.array(segment),
+        np.array(previous),
+        np.array(topics),
+        sees,
+    )
+
+
+def value_spans(text: str) -> list[tuple[int, int]]:
+    """Return where the marked values stand in the text without its marks."""
+    spans: list[tuple[int, int]] = []
+    shift, start = 0, 0
+    for place, character in enumerate(text):
+        if character == OPEN:
+            start = place - shift
+            shift += 1
+        elif character == CLOSE:
+            spans.append((start, place - shift))
+            shift += 1
+    return spans

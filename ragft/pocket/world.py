@@ -1,0 +1,217 @@
+"""The telecom support world as a data set: customers' questions, support articles, and the truth.
+
+The parameters below were fixed before any adapter was trained on the data set. A part of the products
+is known to the pocket model, whose training held their facts; all other names, and a third of all
+phrasings, never occurred in it.
+"""
+
+import itertools
+import math
+import random
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from types import MappingProxyType
+
+from ragft.pocket.grading import grade
+from ragft.pocket.world_catalog import ATTRIBUTES
+from ragft.pocket.world_products import HELD, Product, Wording, draw_product, known_products, names, paragraphs
+from ragft.pocket.world_questions import Ask, Asker, plain, several
+from ragft.types import Dataset, Document, Question, Split
+
+__all__ = ["DEFAULT_SIZES", "grade", "make_dataset"]
+
+DEFAULT_SIZES: Mapping[Split, int] = MappingProxyType(
+    {"train": 1000, "dev": 200, "test": 300, "confirm": 300, "test_seen": 300}
+)
+KNOWN_SHARE = 0.35
+QUESTIONS_PER_DOCUMENT = 4
+ARTICLE_WORDING = Wording(0.25)
+QUESTION_WORDING = Wording(0.35)
+# How the known products, of which there is a fixed number, are shared out.
+KNOWN_PARTS: Mapping[Split, int] = MappingProxyType({"train": 54, "dev": 14, "test": 26, "confirm": 26})
+FORM_WEIGHTS: Mapping[str, float] = MappingProxyType(
+    {
+        "one_fact": 0.34,
+        "two_facts": 0.16,
+        "three_facts": 0.08,
+        "procedure": 0.11,
+        "yes_no": 0.11,
+        "comparison": 0.09,
+        "unanswerable": 0.11,
+    }
+)
+
+
+class _Shelf:
+    """The articles of one split, and questions about them."""
+
+    def __init__(self, split: Split, products: list[Product], known: list[Product], rng: random.Random) -> None:
+        self.split, self.rng = split, rng
+        self.products = {True: known, False: products}
+        self.known = {p.name for p in known}
+        self.articles = {p.name: paragraphs(p, ARTICLE_WORDING, rng) for p in (*products, *known)}
+        self._turns = {flag: itertools.cycle(group) for flag, group in self.products.items() if group}
+
+    def documents(self) -> Iterator[Document]:
+        """Yield the articles."""
+        for product in (*self.products[False], *self.products[True]):
+            yield Document(document_id(product), f"{product.name} ({product.kind})", self.articles[product.name])
+
+    def question(self, number: int, split: Split, wording: Wording) -> Question:
+        """Return a question about the next product in turn; every twentieth in seven is about a known one."""
+        known = number % 20 < round(20 * KNOWN_SHARE)
+        product = next(self._turns.get(known) or self._turns[not known])
+        form = self.rng.choices(tuple(FORM_WEIGHTS), tuple(FORM_WEIGHTS.values()))[0]
+        ask = self.ask(product, form, Asker(self.rng, wording))
+        return self._question(ask, f"telecom-{split}-{number:05d}", split)
+
+    def ask(self, product: Product, form: str, asker: Asker) -> Ask:
+        """Return a question of a form about a product."""
+        rng = self.rng
+        if form == "unanswerable":
+            return _unanswerable(product, asker)
+        if form in ("two_facts", "three_facts"):
+            count = 2 if form == "two_facts" else 3
+            while len(chosen := several(product, product.stated, count, rng)) < count:
+                count -= 1
+            return asker.several_facts(product, chosen, [True] * count)
+        if form == "procedure":
+            return asker.procedure(product, rng.choice(product.stated_tasks))
+        if form == "yes_no":
+            if rng.random() < 0.4:
+                return asker.feature(product, rng.choice(product.stated_features))
+            return asker.yes_no(product, rng.choice(product.stated))
+        if form == "comparison" and (pairs := self._comparable(product)):
+            other, attribute = rng.choice(pairs)
+            return asker.comparison(*rng.sample((product, other), 2), attribute)
+        return asker.one_fact(product, rng.choice(product.stated))
+
+    def _comparable(self, product: Product) -> list[tuple[Product, str]]:
+        return [
+            (other, attribute)
+            for other in self.products[product.name in self.known]
+            if other.kind == product.kind and other.name != product.name
+            for attribute in product.stated
+            if attribute in other.stated
+            and ATTRIBUTES[attribute].numeric
+            and product.values[attribute] != other.values[attribute]
+        ]
+
+    def _question(self, ask: Ask, name: str, split: Split) -> Question:
+        by_name = {p.name: p for group in self.products.values() for p in group}
+        products = list(dict.fromkeys(f.product for f in ask.facts))
+        evidence = {}
+        for fact in ask.facts:
+            if fact.value:
+                place = _paragraph(by_name[fact.product], fact.attribute)
+                evidence[self.articles[fact.product][place]] = None
+        return Question(
+            id=name,
+            text=ask.text,
+            references=(plain(ask.answer), *((ask.also,) if ask.also else ())),
+            documents=tuple(document_id(by_name[p]) for p in products),
+            evidence=tuple(evidence),
+            kind=ask.form if ask.answerable else "unanswerable",
+            answerable=ask.answerable,
+            split=split,
+            metadata={
+                "facts": [asdict(fact) for fact in ask.facts],
+                "form": ask.form,
+                "known": all(p in self.known for p in products),
+                "held_wording": ask.held,
+            },
+        )
+
+
+def document_id(product: Product) -> str:
+    """Return the id of a product's article."""
+    return "telecom-" + product.name.lower().replace(" ", "-")
+
+
+def make_dataset(seed: int = 0, sizes: Mapping[Split, int] = DEFAULT_SIZES) -> Dataset:
+    """Return the data set of a seed.
+
+    train, dev, test and confirm share no article; test_seen asks about the articles of train, half of
+    it what train asks in other words, half of it something else.
+
+    Args:
+        sizes: Questions of each split.
+
+    Raises:
+        ValueError: If there are not enough names for so many articles (about 3,400).
+    """
+    rng = random.Random(f"telecom {seed}")
+    free = rng.sample(names("evaluation"), len(names("evaluation")))
+    known = rng.sample(known_products(), len(known_products()))
+    documents: list[Document] = []
+    questions: list[Question] = []
+    for split, part in KNOWN_PARTS.items():
+        wanted = math.ceil(sizes.get(split, 0) * (1 - KNOWN_SHARE) / QUESTIONS_PER_DOCUMENT)
+        if wanted > len(free):
+            raise ValueError(
+                f"{split}: {wanted} articles wanted, names are left for {len(free)}; ask for fewer questions"
+            )
+        products = [draw_product(free.pop(), rng) for _ in range(wanted)]
+        shelf = _Shelf(split, products, [known.pop() for _ in range(part)] if wanted else [], rng)
+        documents.extend(shelf.documents())
+        asked = _draw(shelf, split, sizes.get(split, 0))
+        questions.extend(asked)
+        if split == "train" and asked:
+            questions.extend(_seen(shelf, asked, sizes.get("test_seen", 0)))
+    return Dataset("telecom", tuple(documents), tuple(questions))
+
+
+def _draw(shelf: _Shelf, split: Split, count: int) -> list[Question]:
+    """Return so many different questions."""
+    texts: dict[str, Question] = {}
+    number = 0
+    while len(texts) < count:
+        question = shelf.question(len(texts), split, QUESTION_WORDING)
+        texts.setdefault(question.text, question)
+        number += 1
+        if number > 50 * count + 1000:
+            raise ValueError(f"{split}: only {len(texts)} different questions of {count} found; ask for fewer")
+    return list(texts.values())
+
+
+def _seen(shelf: _Shelf, trained: list[Question], count: int) -> list[Question]:
+    """Return questions on the same articles: of the trained facts in held-out words, and others."""
+    taken = {q.text for q in trained}
+    facts = {_facts_key(q) for q in trained}
+    found: list[Question] = []
+    for _ in range(200 * count):
+        if len(found) == count:
+            break
+        same = len(found) % 2 == 0
+        question = shelf.question(len(found), "test_seen", HELD if same else QUESTION_WORDING)
+        if question.text not in taken and (_facts_key(question) in facts) == same:
+            taken.add(question.text)
+            found.append(question)
+    return found
+
+
+def _facts_key(question: Question) -> str:
+    return repr([(f["product"], f["attribute"]) for f in question.metadata["facts"]])
+
+
+def _unanswerable(product: Product, asker: Asker) -> Ask:
+    """Return a question about a product whose article does not answer it."""
+    rng = asker.rng
+    form = rng.choices(("one", "two", "procedure", "feature", "yes_no"), (55, 15, 12, 8, 10))[0]
+    if form == "two" and len(chosen := several(product, product.withheld, 2, rng)) == 2:
+        return asker.several_facts(product, chosen, [False, False])
+    if form == "procedure":
+        return asker.procedure(product, tuple(product.tasks)[2], stated=False)
+    if form == "feature":
+        return asker.feature(product, tuple(product.features)[2], stated=False)
+    attribute = rng.choice(product.withheld)
+    return (asker.yes_no if form == "yes_no" else asker.one_fact)(product, attribute, stated=False)
+
+
+def _paragraph(product: Product, attribute: str) -> int:
+    """Return which paragraph of a product's article speaks of an attribute, feature or task."""
+    if attribute in product.tasks:
+        return 2
+    if attribute in product.features:
+        return product.stated_features.index(attribute)
+    return 0 if attribute in product.parts[0] else 1
