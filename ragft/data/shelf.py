@@ -16,13 +16,13 @@ MEMORY_CHARS = 200_000_000
 class DocumentShelf(Sequence[Document]):
     """A sequence of documents with unique ids, in the order in which they were added.
 
-    Up to ``memory_chars`` characters they stay in memory. Then all of them move to a temporary file, which
-    the operating system removes when nobody holds it any more; what stays in memory is about 150 bytes a
-    document for its id and its place in the file.
+    Up to ``memory_chars`` characters (``MEMORY_CHARS``) they stay in memory. Then all of them move to a temporary
+    file, which the operating system removes when nobody holds it any more; what stays in memory is about 150
+    bytes a document for its id and its place in the file.
     """
 
-    def __init__(self, memory_chars: int = MEMORY_CHARS) -> None:
-        self._memory_chars = memory_chars
+    def __init__(self, memory_chars: int | None = None) -> None:
+        self._memory_chars = MEMORY_CHARS if memory_chars is None else memory_chars
         self._chars = 0
         self._in_memory: list[Document] | None = []
         self._ranks: dict[str, int] = {}

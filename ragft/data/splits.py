@@ -1,7 +1,7 @@
 """Train, dev, test and confirm without a shared document, and nested subsets of train."""
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from ragft.errors import ConfigError, DataError
@@ -15,7 +15,14 @@ PRIORITY: tuple[Split, ...] = ("train", "test", "dev", "confirm")
 
 
 def assign_splits(
-    dataset: Dataset, *, seed: int, dev: float = 0.1, test: float = 0.2, confirm: float = 0.2
+    dataset: Dataset,
+    *,
+    seed: int,
+    dev: float = 0.1,
+    test: float = 0.2,
+    confirm: float = 0.2,
+    test_seen: float = 0.0,
+    linked: Iterable[tuple[str, str]] = (),
 ) -> dict[Split, tuple[Question, ...]]:
     """Return the questions of each split, ordered by id; every split is a key.
 
@@ -31,17 +38,28 @@ def assign_splits(
 
     The result depends on ``seed`` and the content of the questions, not on their order.
 
+    Args:
+        dataset: Its questions are divided; documents matter by their ids only.
+        seed: Another one gives another division, of the same sizes or nearly so.
+        dev: Share of the questions that chooses the checkpoint.
+        test: Share that decides.
+        confirm: Share that confirms a decision.
+        test_seen: Share of train's questions, taken out of train, whose documents train still asks about.
+        linked: Pairs of ids that stay together like those of one document (see ``leakage.links``).
+
     Raises:
         ConfigError: If the shares are not in [0, 1), leave nothing to train, or ``test`` is 0.
         DataError: If there are too few unconnected documents, or only some questions have a split.
     """
     shares: dict[Split, float] = {"dev": dev, "test": test, "confirm": confirm}
-    _check_shares(shares)
+    _check_shares({**shares, "test_seen": test_seen})
+    linked = list(linked)
     placed: dict[Split, list[Question]] = {split: [] for split in SPLITS}
     for pool, wanted in _pools(dataset, shares):
-        for split, questions in _divide(components(pool), wanted, seed).items():
+        for split, questions in _divide(components(pool, linked), wanted, seed).items():
             placed[split].extend(questions)
     _move_seen(placed)
+    _hold_out_seen(placed, test_seen, seed)
     _check_filled(placed, dataset)
     return {split: tuple(sorted(questions, key=lambda q: q.id)) for split, questions in placed.items()}
 
@@ -93,7 +111,7 @@ def _check_shares(shares: Mapping[Split, float]) -> None:
             raise ConfigError(f"{split}={share} is no share of the questions, expected a number from 0 to below 1.")
     if shares["test"] == 0:
         raise ConfigError("test=0 leaves nothing to evaluate on, expected a share above 0.")
-    total = sum(shares.values())
+    total = sum(shares[split] for split in ("dev", "test", "confirm"))
     if total >= 1:
         raise ConfigError(f"dev, test and confirm together take {total:g} of the questions and leave none to train on.")
 
@@ -152,6 +170,19 @@ def _divide(parts: list[Component], shares: Mapping[Split, float], seed: int) ->
         )
         placed[neediest].extend(part)
     return placed
+
+
+def _hold_out_seen(placed: dict[Split, list[Question]], share: float, seed: int) -> None:
+    """Move a share of train's questions to ``test_seen``, at most so many that train still asks about each document."""
+    left = Counter(document for question in placed["train"] for document in question.documents)
+    wanted = round(share * len(placed["train"]))
+    moved: set[str] = set()
+    for question in sorted(placed["train"], key=lambda question: _rank(seed, question.id)):
+        if len(moved) < wanted and question.documents and all(left[document] > 1 for document in question.documents):
+            left.subtract(question.documents)
+            moved.add(question.id)
+    placed["test_seen"].extend(question for question in placed["train"] if question.id in moved)
+    placed["train"] = [question for question in placed["train"] if question.id not in moved]
 
 
 def _move_seen(placed: dict[Split, list[Question]]) -> None:

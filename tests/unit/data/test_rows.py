@@ -1,5 +1,7 @@
 import csv
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -283,6 +285,32 @@ def test_csv_cells_may_be_long_and_the_limit_is_put_back(tmp_path: Path) -> None
     dataset = load(write_lines(tmp_path / "rows.jsonl", [ROUTER]), documents).dataset
     assert len(dataset.documents[0].text) == 250_000
     assert csv.field_size_limit() == before
+
+
+MEASURE = """
+import resource, sys
+from ragft.data import shelf
+from ragft.data.load import load
+shelf.MEMORY_CHARS = 2_000_000
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+dataset = load("rows", sys.argv[1], sys.argv[2])
+count = sum(document.text.endswith("word ") for document in dataset.documents)
+print(count, dataset.questions[0].documents[0], resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+def test_a_large_file_of_documents_stays_on_disk(tmp_path: Path) -> None:
+    text = "word " * 1200
+    documents = tmp_path / "documents.jsonl"
+    with documents.open("w", encoding="utf-8") as file:
+        file.writelines(json.dumps({"id": n, "text": f"{n} {text}"}) + "\n" for n in range(10_000))
+    assert documents.stat().st_size > 60_000_000
+    questions = write_lines(tmp_path / "rows.jsonl", [{**ROUTER, "document": 9_999}])
+    command = [sys.executable, "-c", MEASURE, str(questions), str(documents)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    count, named, grown_kib = done.stdout.split()
+    assert (count, named) == ("10000", "9999")
+    assert int(grown_kib) < 20_000
 
 
 def test_files_that_are_no_parquet(tmp_path: Path) -> None:

@@ -113,7 +113,7 @@ def test_too_few_documents_are_an_error_that_says_how_many(count: int) -> None:
 )
 def test_shares_that_cannot_be(shares: dict[str, float], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        assign_splits(one_question_each(9), seed=0, **shares)
+        assign_splits(one_question_each(9), seed=0, **{"dev": 0.1, **shares})  # type: ignore[arg-type]
 
 
 def test_splits_of_the_data_set_are_kept() -> None:
@@ -216,6 +216,40 @@ def test_held_out_splits_of_the_data_set_share_no_document_with_train(data: st.D
         for trained in ("train", "dev"):
             assert not shared_documents(splits, held_out, trained)
     assert Counter(q.id for part in splits.values() for q in part) == Counter(q.id for q in questions)
+
+
+def test_linked_questions_go_to_one_split() -> None:
+    dataset = one_question_each(40)
+    pairs = [(f"q{n}", f"q{n + 20}") for n in range(20)]
+    splits = assign_splits(dataset, seed=2, linked=pairs)
+    placed = {q.id: split for split, questions in splits.items() for q in questions}
+    assert all(placed[one] == placed[other] for one, other in pairs)
+    assert sizes(splits)["test"] == 8
+
+
+@given(questions=QUESTIONS, share=st.sampled_from([0.1, 0.3, 0.9]), seed=st.integers(0, 3))
+def test_seen_questions_are_about_documents_that_train_asks_about(
+    questions: list[Question], share: float, seed: int
+) -> None:
+    dataset = dataset_of(*questions)
+    try:
+        without = assign_splits(dataset, seed=seed)
+    except DataError:
+        return
+    splits = assign_splits(dataset, seed=seed, test_seen=share)
+    trained = {name for q in splits["train"] for name in q.documents}
+    assert splits["train"]
+    assert all(q.documents and set(q.documents) <= trained for q in splits["test_seen"])
+    assert len(splits["test_seen"]) <= round(share * len(without["train"]))
+    assert {q.id for q in splits["train"] + splits["test_seen"]} == {q.id for q in without["train"]}
+    for split in ("dev", "test", "confirm"):
+        assert splits[split] == without[split]
+
+
+def test_the_share_of_seen_questions_is_met_where_documents_allow() -> None:
+    dataset = dataset_of(*(question(f"q{i}-{j}", f"d{i}") for i in range(100) for j in range(4)))
+    splits = assign_splits(dataset, seed=0, test_seen=0.1)
+    assert len(splits["test_seen"]) == 20
 
 
 def test_linked_questions_are_one_component() -> None:

@@ -1,0 +1,212 @@
+import dataclasses
+import json
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ragft.data.leakage import Leak, find_leaks, links
+from ragft.data.load import load
+from ragft.data.similarity import QUESTION_THRESHOLD, near_questions, words
+from ragft.data.splits import assign_splits
+from ragft.types import Dataset, Document, Question, Split
+from tests.unit.data.layouts import DATA, PAPERS
+
+Edit = dict[str, str]
+EDITS: list[Edit] = json.loads((DATA / "leaks" / "near_duplicates.json").read_text(encoding="utf-8"))
+REAL = {
+    "qasper": str(PAPERS),
+    "bioasq": str(DATA / "bioasq" / "10B6_golden.json"),
+    "entity_questions": str(DATA / "entity_questions" / "P17.dev.json"),
+    "rows": str(DATA / "natural_questions" / "NQ-open.efficientqa.dev.1.1.sample.jsonl"),
+}
+FORMATS = {"natural_questions": "rows"}
+
+
+def question(
+    identifier: str, text: str = "", *documents: str, evidence: Sequence[str] = (), bound: bool = False
+) -> Question:
+    metadata = {"bound_to_document": True} if bound else {}
+    return Question(identifier, text or f"What is {identifier}?", ("a",), documents, tuple(evidence), metadata=metadata)
+
+
+def real(name: str) -> Dataset:
+    return load(FORMATS.get(name, name), REAL[FORMATS.get(name, name)])
+
+
+def leaks_between(
+    seen: Sequence[Question], held_out: Sequence[Question], documents: Sequence[Document] = ()
+) -> tuple[Leak, ...]:
+    return find_leaks({"train": seen, "test": held_out}, documents).leaks
+
+
+def copy_of(number: int, edit: Edit, documents: list[Document]) -> Question:
+    """A question that holds the edited text: as its own, as its evidence, or as a document that joins the others."""
+    if edit["kind"] == "question":
+        return question(f"copy{number}", edit["edited"])
+    if edit["kind"] == "passage":
+        return question(f"copy{number}", evidence=[edit["edited"]])
+    documents.append(Document(f"copied{number}", "", tuple(edit["edited"].split("\n\n"))))
+    return question(f"copy{number}", "", f"copied{number}")
+
+
+def holders_of(edit: Edit, dataset: Dataset) -> set[str]:
+    """The ids of the questions that hold the original text."""
+    original = edit["original"].strip()
+    return {
+        q.id
+        for q in dataset.questions
+        if original in ((q.text,) if edit["kind"] == "question" else q.evidence + q.documents)
+    }
+
+
+def test_twenty_of_twenty_edits_are_found_with_their_originals() -> None:
+    found = set()
+    for source in sorted({edit["source"] for edit in EDITS}):
+        dataset = real(source.split("/")[0])
+        documents = list(dataset.documents)
+        edits = {number: edit for number, edit in enumerate(EDITS) if edit["source"] == source}
+        copies = [copy_of(number, edit, documents) for number, edit in edits.items()]
+        leaks = {(leak.kind, leak.held_out, leak.seen) for leak in leaks_between(dataset.questions, copies, documents)}
+        for number, edit in edits.items():
+            if any((edit["kind"], f"copy{number}", holder) in leaks for holder in holders_of(edit, dataset)):
+                found.add(number)
+    assert found == set(range(20))
+
+
+@pytest.mark.parametrize(("name", "alarms"), [("qasper", 0), ("bioasq", 0), ("entity_questions", 4), ("rows", 0)])
+def test_false_alarms_on_real_files(name: str, alarms: int) -> None:
+    """All pairs of questions of a file are compared, not only those across a division.
+
+    The four alarms are places whose names are the same words: Rock Point and Point Rock, Prairie Lake Township and
+    Lake Prairie Township.
+    """
+    dataset = real(name)
+    documents = {q.id: set(q.documents) for q in dataset.questions}
+    pairs = links(dataset)
+    apart = {identifier for pair in pairs if documents[pair[0]].isdisjoint(documents[pair[1]]) for identifier in pair}
+    assert len(apart) == alarms
+    assert alarms <= 0.01 * len(dataset.questions)
+    splits = assign_splits(dataset, seed=1, linked=pairs)
+    report = find_leaks(splits, dataset.documents)
+    assert report.checked >= 6
+    assert report.clean
+
+
+def test_a_question_under_another_id_is_kept_on_one_side() -> None:
+    original = real("bioasq")
+    renamed = [dataclasses.replace(q, id=f"again-{q.id}", documents=(), evidence=()) for q in original.questions]
+    dataset = Dataset("both", original.documents, (*original.questions, *renamed))
+    report = find_leaks(assign_splits(dataset, seed=0), dataset.documents)
+    assert report.counts()["question_same"] >= 10
+    assert find_leaks(assign_splits(dataset, seed=0, linked=links(dataset)), dataset.documents).clean
+
+
+def test_shared_documents_passages_and_questions_are_told_apart() -> None:
+    passage = "The red light of the router blinks when there is no line."
+    seen = [question("s1", "Which light blinks?", "d1", evidence=[passage]), question("s2", "Who calls?", "d2")]
+    held_out = [
+        question("h1", "Why is it dark?", "d1"),
+        question("h2", "which LIGHT blinks", "d3"),
+        question("h3", "Something else entirely?", "d4", evidence=[passage.upper().replace("ROUTER", "router  ")]),
+        question("h4", "New?", "d5"),
+    ]
+    documents = [Document(f"d{n}", "", (f"Text number {n} {'x' * n} is unlike any other text.",)) for n in range(1, 6)]
+    report = find_leaks({"train": seen, "dev": [], "test": held_out[:2], "confirm": held_out[2:]}, documents)
+    assert [(leak.kind, leak.held_out, leak.seen, leak.same) for leak in report.leaks] == [
+        ("document", "h1", "s1", True),
+        ("question", "h2", "s1", True),
+        ("passage", "h3", "s1", True),
+    ]
+    assert report.questions == {"h1", "h2", "h3"}
+    assert report.counts() == {
+        "document_same": 1,
+        "document_near": 0,
+        "question_same": 1,
+        "question_near": 0,
+        "passage_same": 1,
+        "passage_near": 0,
+    }
+    assert "3 of 4 held-out questions share something" in report.text()
+    assert "h2: which LIGHT blinks" in report.text()
+    assert json.loads(json.dumps(report.as_json()))["leaking"] == 3
+
+
+def test_dev_counts_as_seen_and_test_seen_does_not_count_as_held_out() -> None:
+    splits: dict[Split, list[Question]] = {
+        "train": [question("t", "Alpha beta gamma?")],
+        "dev": [question("d", "Delta epsilon zeta?")],
+        "test": [question("x", "delta epsilon zeta")],
+        "test_seen": [question("s", "alpha beta gamma")],
+    }
+    (leak,) = find_leaks(splits).leaks
+    assert (leak.held_out, leak.seen) == ("x", "d")
+
+
+def test_questions_about_their_document_leak_with_their_document_only() -> None:
+    same = "Which baselines do they compare with?"
+    seen = [question("s", same, "d1", bound=True)]
+    report = find_leaks({"train": seen, "test": [question("h", same, "d2", bound=True)]})
+    assert report.clean
+    assert report.asked_elsewhere == 1
+    assert "1 ask of their document what train asks of another" in report.text()
+    assert not leaks_between(seen, [question("h", "Which baselines do they compare to?", "d2", bound=True)])
+    assert leaks_between(seen, [question("h", same, "d2")])
+    assert len(leaks_between(seen, [question("h", same, "d1", bound=True)])) == 2
+
+
+def test_a_data_set_that_holds_out_what_it_trains_on() -> None:
+    rows = [("t", "d1", "train"), ("v", "d2", "dev"), ("x", "d1", "test"), ("y", "d3", "test"), ("c", "d4", "confirm")]
+    questions = tuple(dataclasses.replace(question(i, "", d), split=s) for i, d, s in rows)  # type: ignore[arg-type]
+    splits = assign_splits(Dataset("given", (), questions), seed=0)
+    report = find_leaks(splits)
+    assert (report.clean, report.checked, report.moved) == (True, 2, 1)
+    assert "1 held-out questions about documents of train were moved to test_seen" in report.text()
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Who won the world cup in 2014?", "Who won the world cup in 2018?"),
+        ("Which country is Rock Point located in?", "Which country is Rock Harbour located in?"),
+        ("Which country is Manchester located in?", "Which country is Chester located in?"),
+        ("Is eteplirsen effective for Duchenne?", "Is golodirsen effective for Duchenne?"),
+    ],
+)
+def test_other_names_and_numbers_make_other_questions(one: str, other: str) -> None:
+    assert not leaks_between([question("s", one)], [question("h", other)])
+
+
+def test_a_template_does_not_make_passages_alike() -> None:
+    form = (
+        "To restart the {0} hold the button on the left side of it for {1} seconds until the light turns green again."
+    )
+    filled = [form.format(f"model{n}", n) for n in range(40)]
+    seen = [question(f"s{n}", evidence=[text]) for n, text in enumerate(filled[:30])]
+    held_out = [question(f"h{n}", evidence=[text]) for n, text in enumerate(filled[30:])]
+    assert not [leak for leak in leaks_between(seen, held_out) if leak.kind == "passage"]
+    copied = question("copied", evidence=[filled[3].replace("restart", "reboot")])
+    (leak,) = [leak for leak in leaks_between(seen, [*held_out, copied]) if leak.kind == "passage"]
+    assert (leak.held_out, leak.seen) == ("copied", "s3")
+
+
+def test_short_passages_give_nothing_away() -> None:
+    assert not leaks_between([question("s", evidence=["Results."])], [question("h", evidence=["Results."])])
+
+
+@given(text=st.text())
+def test_words_do_not_depend_on_case_blanks_or_punctuation(text: str) -> None:
+    assert words(f"  {text} ?!") == words(text)
+    assert words(text.casefold()) == words(text)
+
+
+@given(questions=st.lists(st.text(min_size=1), max_size=12))
+def test_any_texts_can_be_compared(questions: list[str]) -> None:
+    seen = [question(f"s{n}", text, evidence=[text * 4]) for n, text in enumerate(questions)]
+    held_out = [question(f"h{n}", text, evidence=[text * 4]) for n, text in enumerate(questions)]
+    leaks = leaks_between(seen, held_out)
+    assert {leak.held_out for leak in leaks if leak.kind == "question"} == {
+        f"h{n}" for n, text in enumerate(questions) if words(text)
+    }
+    assert all(QUESTION_THRESHOLD <= near.score <= 1 for near in near_questions(questions))
