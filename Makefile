@@ -22,6 +22,7 @@ $(READY): pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet "$$(grep -o 'torch==[0-9.]*' pyproject.toml | head -1)"
 	$(BIN)/pip install --quiet --editable '.[dev,browser]'
+	$(BIN)/python -m entrypoints.setup
 	touch $(READY)
 
 demo: $(READY) ## prepare, finetune, evaluate base and adapter, show the results

@@ -29,7 +29,7 @@ def check(params: Params) -> None:
     if base := values.get("base"):
         from entrypoints.steps.bases import require_base
 
-        require_base(base, values["revision"])
+        require_base(base, values.get("revision", ""))
     if (judge := values.get("judge", "base")) not in ("base", "none"):
         from entrypoints.steps.bases import require_base
 

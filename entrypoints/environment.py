@@ -15,6 +15,7 @@ from ragft.store.windows import enable_windows
 if TYPE_CHECKING:
     from entrypoints.steps.workspace import Workspace
 
+EXPERIMENT = "ragft"
 CHECKOUT = Path(__file__).resolve().parent.parent
 
 
@@ -47,14 +48,24 @@ def prepare_environment() -> Path:
 
 
 def _make_sqlite_store(uri: str, folder: Path) -> None:
-    """Make a new sqlite store, its artifacts under the home; alone, since several makers at once crash."""
-    if not uri.startswith("sqlite:///") or Path(uri.removeprefix("sqlite:///")).exists():
+    """Make a new sqlite store and its experiment, the artifacts under the home folder.
+
+    Under a lock, since several processes that make one at once crash; and here, since ``mlflow run``
+    would put the artifacts of an experiment it makes into the folder it was started in.
+    """
+    path = Path(uri.removeprefix("sqlite:///"))
+    if not uri.startswith("sqlite:///") or path.exists():
         return
+    path.parent.mkdir(parents=True, exist_ok=True)
     with (folder / "mlflow.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        from mlflow import MlflowClient
         from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
         SqlAlchemyStore(uri, str(folder / "artifacts"))  # type: ignore[no-untyped-call]
+        client = MlflowClient(uri)
+        if client.get_experiment_by_name(EXPERIMENT) is None:
+            client.create_experiment(EXPERIMENT, artifact_location=(folder / "artifacts").as_uri())
 
 
 @contextmanager

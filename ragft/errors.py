@@ -45,3 +45,9 @@ class JudgeError(RagftError):
     """The judge cannot be used: it refuses, times out or never offers a legal score."""
 
     exit_code = 5
+
+
+class RejectedError(RagftError):
+    """The verdict is not to promote, and the caller asked for that to fail."""
+
+    exit_code = 6

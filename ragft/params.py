@@ -18,6 +18,7 @@ FORMATS = ("closed_book", "retrieved", "oracle", "raft")
 QUANTIZATIONS = ("none", "nf4", "int8", "int4")
 ESTIMATORS = ("sampled", "expected", "expected_no_rationale")
 COLLECTIONS = ("split", "all")
+ON_REJECT = ("record", "fail")
 
 P = TypeVar("P", bound="Params")
 
@@ -135,20 +136,16 @@ class FinetuneParams(BaseParams):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluateParams(BaseParams):
-    """Retrieve, generate, judge; the results are a run, and the base a version."""
+class ScoringParams(BaseParams):
+    """How answers are made and judged: what two sides of a comparison must share."""
 
     dataset: str = param("", "as in prepare; empty: what the version was trained on, or telecom")
     base: str = param("", "as in finetune; empty: the version's own, or pocket")
-    model: str = param("base", "base, or a registered version: models:/<name>@challenger, models:/<name>/3")
-    answers: str = param(
-        "", "file of answers made elsewhere (input, output, expected_output, context); empty: generate"
-    )
     split: str = param("test", "which questions", choices=SPLITS)
     context: str = param("retrieved", f"what the model sees, joined by commas: {', '.join(CONTEXTS)}")
     questions: int = param(0, "how many questions; 0: all of the split", minimum=0)
     prompt: str = param("default", "prompt template: default, or a file with $passages and $question")
-    quantization: str = param("none", "how the weights are held while generating", choices=QUANTIZATIONS)
+    quantization: str = param("none", "how the base's weights are held while generating", choices=QUANTIZATIONS)
     max_new_tokens: int = param(128, "most tokens of an answer", minimum=1)
     judge: str = param("base", "judge model: base (the base of the model under test), none, a hub name or a path")
     criteria: str = param("accuracy,completeness", "criteria joined by commas: built-in names or .md files")
@@ -168,6 +165,49 @@ class EvaluateParams(BaseParams):
         """Check the lists too, so that a typing error costs no work."""
         super().__post_init__()
         self.contexts()
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateParams(ScoringParams):
+    """Retrieve, generate, judge; the results are a run, and the base a version."""
+
+    model: str = param("base", "base, or a registered version: models:/<name>@challenger, models:/<name>/3")
+    answers: str = param(
+        "", "file of answers made elsewhere (input, output, expected_output, context); empty: generate"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompareParams(ScoringParams):
+    """Compare a version with the champion, question by question; the verdict is a run."""
+
+    model: str = param("challenger", "the version: challenger, models:/<name>@<alias>, models:/<name>/3")
+    against: str = param("champion", "what it should replace: champion, or a version")
+    margin: float = param(0.05, "non-inferiority margin, as a share of a criterion's range", minimum=0.001, maximum=0.5)
+    advisory: bool = param(False, "let a judge promote that is only advisory (recorded)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromoteParams(CompareParams):
+    """Compare, and act on the verdict: move the champion, or mark the version with the reasons."""
+
+    force: bool = param(False, "promote against the verdict (recorded for ever; needs a reason)")
+    reason: str = param("", "why the verdict is overruled")
+    on_reject: str = param("record", "what a verdict other than promote does to the exit code", choices=ON_REJECT)
+
+    def __post_init__(self) -> None:
+        """Check that who overrules the verdict says why."""
+        super().__post_init__()
+        if self.force != bool(self.reason.strip()):
+            raise ConfigError(f"force is {self.force} and reason is {self.reason!r}: give both, or neither")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RollbackParams(DataParams):
+    """Make the previous champion champion again."""
+
+    base: str = param("pocket", "as in finetune")
+    reason: str = param("", "why; kept with the version that is taken back")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,4 +233,7 @@ STEPS: dict[str, type[Params]] = {
     "prepare": PrepareParams,
     "finetune": FinetuneParams,
     "evaluate": EvaluateParams,
+    "compare": CompareParams,
+    "promote": PromoteParams,
+    "rollback": RollbackParams,
 }

@@ -11,6 +11,7 @@ from ragft.errors import DataError
 
 CHAMPION = "champion"
 CHALLENGER = "challenger"
+PREVIOUS = "previous"
 TAG_PREFIX = "ragft."
 
 Kind = Literal["base", "adapter"]

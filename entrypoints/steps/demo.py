@@ -1,26 +1,36 @@
-"""Demo: prepare, evaluate the base, train one adapter on questions alone and one with passages, evaluate both."""
+"""Demo: train one adapter on questions alone and one with passages, and compare each with the base."""
 
-from entrypoints.steps import evaluate, finetune, prepare
-from entrypoints.steps.evaluate import Evaluation
+from entrypoints.steps import compare, finetune, prepare
+from entrypoints.steps.compare import DECIDING, Compared
 from entrypoints.steps.runs import step_run
 from entrypoints.steps.tables import metric_table
 from entrypoints.steps.workspace import Workspace
-from ragft.params import DemoParams, EvaluateParams, FinetuneParams, PrepareParams
+from ragft.params import CompareParams, DemoParams, FinetuneParams, PrepareParams
 
 FORMATS = ("closed_book", "retrieved")
 
 
-def run(params: DemoParams, workspace: Workspace) -> dict[str, Evaluation]:
-    """Return the evaluation of the base and of each adapter, by variant."""
+def run(params: DemoParams, workspace: Workspace) -> dict[str, Compared]:
+    """Return the comparison of each adapter with the champion, by training format."""
+    found: dict[str, Compared] = {}
     with step_run(params, "demo", {"ragft.step": "demo"}, workspace.home):
         prepare.run(params.pick(PrepareParams), workspace)
-        found = {"base": evaluate.run(params.pick(EvaluateParams), workspace)[0]}
         for form in FORMATS:
             adapter = finetune.run(params.pick(FinetuneParams, format=form), workspace)
-            found[form] = evaluate.run(params.pick(EvaluateParams, model=adapter.version.uri), workspace)[0]
-    workspace.say("")
-    for line in metric_table({name: evaluation.metrics for name, evaluation in found.items()}):
+            found[form] = compare.run(params.pick(CompareParams, model=adapter.version.uri), workspace)
+    _tell(found, workspace)
+    return found
+
+
+def _tell(found: dict[str, Compared], workspace: Workspace) -> None:
+    """Print base and adapters side by side, the verdicts, and where to look further."""
+    first = next(iter(found.values()))
+    sides = {"base": first.sides[first.against.uri][DECIDING].metrics}
+    sides |= {form: each.sides[each.version.uri][DECIDING].metrics for form, each in found.items()}
+    workspace.say("\n" + "=" * 88)
+    for line in metric_table(sides):
         workspace.say(line)
     workspace.say("")
-    workspace.say("Look at the runs, the versions and every answer: make ui, then http://127.0.0.1:5000")
-    return found
+    for each in found.values():
+        workspace.say(f"verdict: {each.decision.headline}")
+    workspace.say("\nEvery run, version and answer: make ui, then http://127.0.0.1:5000")

@@ -22,7 +22,7 @@ from ragft.pocket.truth import truth_metrics
 from ragft.prompts.answer import AnswerPrompt, load_answer_prompt
 from ragft.prompts.criterion import Criterion, load_criterion
 from ragft.store.datasets import Preparation
-from ragft.types import Answer, Context, Passage, Question, Split
+from ragft.types import Answer, Context, Passage, Question, Split, digest
 
 
 def run(params: EvaluateParams, workspace: Workspace) -> list[Evaluation]:
@@ -58,7 +58,8 @@ def run(params: EvaluateParams, workspace: Workspace) -> list[Evaluation]:
             with _context_run(params, name, context, {**tags, "ragft.context": context}, workspace):
                 tracking.log_data(preparation.name, preparation.dataset, split, questions)
                 evaluation = scoring.score(rows, criteria, judge, params, workspace)
-                evaluations.append(dataclasses.replace(evaluation, name=name, context=context))
+                conditions = {**evaluation.conditions, **_conditions(preparation, params, answers)}
+                evaluations.append(dataclasses.replace(evaluation, name=name, context=context, conditions=conditions))
         uri = version.uri if version else base_version.uri if base_version else ""
         scoring.show(evaluations, f"{uri} on {len(questions)} questions of {preparation.name} {split}", workspace)
     return evaluations
@@ -137,6 +138,15 @@ def _rows(
         for question in questions
         if question.id in answers
     ]
+
+
+def _conditions(preparation: Preparation, params: EvaluateParams, answers: Mapping[str, Answer]) -> dict[str, str]:
+    """Return what was asked of what, beside the judge: the other side of a comparison must have the same."""
+    return {
+        "data": f"{preparation.dataset} seed {preparation.settings['data_seed']} {params.split}",
+        "retrieval": digest([preparation.collections[params.split], params.top_k]),
+        "messages": digest(sorted((question, answer.prompt) for question, answer in answers.items())),
+    }
 
 
 def _tags(subject: Subject, params: EvaluateParams, preparation: Preparation) -> dict[str, Any]:

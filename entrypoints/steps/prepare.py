@@ -1,6 +1,7 @@
 """Prepare: load, split, cut into passages, embed; the store then holds all that later steps need."""
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,8 @@ def _telecom(seed: int) -> Dataset:
 
 
 GENERATORS = {DEFAULT_DATASET: _telecom}
+# One embedder serves all that a command retrieves.
+open_embedder = functools.cache(Embedder)
 
 
 def run(params: PrepareParams, workspace: Workspace) -> Preparation:
@@ -96,7 +99,7 @@ def _settings(params: DataParams, dataset: Dataset, workspace: Workspace) -> dic
     return {
         "data_seed": params.data_seed,
         "chunk_chars": params.chunk_chars or (latest.settings["chunk_chars"] if latest else usual),
-        "embedder": params.embedder,
+        "embedder": open_embedder(params.embedder).id,
         "collection": params.collection,
     }
 
@@ -110,7 +113,7 @@ def _prepare(params: DataParams, dataset: Dataset, workspace: Workspace) -> Prep
         return found
     splits = assign_splits(dataset, seed=params.data_seed)
     save_dataset(workspace.store, dataset)
-    embedder = Embedder(params.embedder)
+    embedder = open_embedder(params.embedder)
     collections: dict[str, str] = {}
     for name, ids in _documents_of(dataset, splits, params.collection).items():
         documents = [document for document in dataset.documents if document.id in ids]

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from ragft.retrieval.metrics import has_evidence, hit_at_k, recall_at_k, reciprocal_rank
 
+from entrypoints.steps.prepare import open_embedder
 from entrypoints.steps.workspace import Workspace
 from ragft.retrieval.chunking import chunk
 from ragft.retrieval.contexts import context_passages, gold_passages
-from ragft.retrieval.embedding import Embedder
 from ragft.retrieval.retriever import Retriever
 from ragft.store.datasets import Preparation, load_dataset
 from ragft.types import Context, Passage, Question, Split
@@ -50,7 +50,7 @@ def retrieve(
     preparation: Preparation, split: Split, questions: Sequence[Question], embedder: str, k: int, workspace: Workspace
 ) -> RetrievedSplit:
     """Return the passages of the questions from the split's own collection."""
-    retriever = Retriever(workspace.store, Embedder(embedder), preparation.collections[split])
+    retriever = Retriever(workspace.store, open_embedder(embedder), preparation.collections[split])
     found = retriever.retrieve([question.text for question in questions], k)
     wanted = {document for question in questions for document in question.documents}
     dataset = load_dataset(workspace.store, preparation.dataset)

@@ -12,13 +12,14 @@ from entrypoints.steps.subjects import BASE, load_base_model
 from entrypoints.steps.workspace import Workspace
 from ragft import tracking
 from ragft.judging.backend import JudgeBackend, LocalJudge
+from ragft.judging.canaries import check_canaries, make_canaries
 from ragft.judging.g_eval import Item, Judged, judge
 from ragft.judging.metrics import ROW_ID, judge_metric, number_metric, overlap_metrics
 from ragft.models.generation import Generator
 from ragft.models.loading import LoadedModel, without_adapter
-from ragft.params import EvaluateParams
+from ragft.params import ScoringParams
 from ragft.prompts.criterion import Criterion
-from ragft.types import Score
+from ragft.types import Score, digest
 
 NO_JUDGE = "none"
 LOWER_IS_BETTER = ("answer_tokens", "cut", "dropped_passages")
@@ -50,19 +51,21 @@ class Evaluation:
 
     Attributes:
         scores: Criterion -> one score a row.
-        judge: Identity of the judge and its estimator; empty without a judge.
+        conditions: What the other side of a comparison must share -> its identity.
+        advisory: Why the judge is only advisory, a sentence each; empty where its canaries did not fool it.
     """
 
     run_id: str
     metrics: Mapping[str, float]
     rows: Sequence[Scored] = ()
     scores: Mapping[str, Sequence[Score]] = field(default_factory=dict)
-    judge: str = ""
+    conditions: Mapping[str, str] = field(default_factory=dict)
+    advisory: tuple[str, ...] = ()
     name: str = ""
     context: str = ""
 
 
-def open_judge(params: EvaluateParams, subject: LoadedModel | None) -> JudgeBackend | None:
+def open_judge(params: ScoringParams, subject: LoadedModel | None) -> JudgeBackend | None:
     """Return the judge, or None when none is wanted; the subject's own base serves without its adapter."""
     if params.judge == NO_JUDGE:
         return None
@@ -77,12 +80,12 @@ def score(
     rows: Sequence[Scored],
     criteria: Sequence[Criterion],
     judge_backend: JudgeBackend | None,
-    params: EvaluateParams,
+    params: ScoringParams,
     workspace: Workspace,
 ) -> Evaluation:
     """Score the rows, log metrics, table and judge to the active run, and return the metrics."""
     ids = [row.id for row in rows]
-    judged = _judge(rows, criteria, judge_backend, params, workspace)
+    judged = _judge([_item(row) for row in rows], criteria, judge_backend, params, workspace) if judge_backend else None
     scores = judged.scores if judged else {}
     metrics = [judge_metric(c, dict(zip(ids, scores[c.name], strict=True))) for c in criteria if c.name in scores]
     metrics += overlap_metrics({row.id: row.answer for row in rows}, {row.id: row.references for row in rows})
@@ -113,20 +116,52 @@ def score(
         {**summary, **facts},
         rows,
         scores,
-        f"{judge_backend.identity} {params.estimator} {params.repeats}" if judge_backend else "",
+        _conditions(criteria, judge_backend, params),
+        _check_judge(rows, criteria, judge_backend, params, workspace),
     )
 
 
-def _judge(
+def _conditions(
+    criteria: Sequence[Criterion], judge_backend: JudgeBackend | None, params: ScoringParams
+) -> dict[str, str]:
+    judge_id = judge_backend.identity if judge_backend else NO_JUDGE
+    repeats = f" x {params.repeats}" if params.estimator == "sampled" else ""
+    return {
+        "judge": digest([judge_id, *(criterion.sha256 for criterion in criteria)]),
+        "estimator": f"{params.estimator}{repeats}",
+    }
+
+
+def _check_judge(
     rows: Sequence[Scored],
     criteria: Sequence[Criterion],
     backend: JudgeBackend | None,
-    params: EvaluateParams,
+    params: ScoringParams,
     workspace: Workspace,
-) -> Judged | None:
-    if backend is None:
-        return None
-    items = [Item(row.question, row.answer, row.references, row.passages) for row in rows]
+) -> tuple[str, ...]:
+    """Let the judge grade answers of known worth, log how it did, and return what makes it advisory."""
+    canaries = make_canaries([_item(row) for row in rows])
+    if backend is None or not canaries:
+        return ()
+    judged = _judge([canary.item for canary in canaries], criteria, backend, params, workspace)
+    results = check_canaries(canaries, judged, criteria)
+    mlflow.log_dict({name: dataclasses.asdict(result) for name, result in results.items()}, "canaries.json")
+    problems = tuple(f"{name}: {problem}" for name, result in results.items() for problem in result.problems)
+    mlflow.set_tag("ragft.judge_advisory", "; ".join(problems)[:5000] or "no")
+    return problems
+
+
+def _item(row: Scored) -> Item:
+    return Item(row.question, row.answer, row.references, row.passages)
+
+
+def _judge(
+    items: Sequence[Item],
+    criteria: Sequence[Criterion],
+    backend: JudgeBackend,
+    params: ScoringParams,
+    workspace: Workspace,
+) -> Judged:
     with workspace.progress("judge") as line:
         return judge(
             workspace.store,
@@ -139,7 +174,7 @@ def _judge(
         )
 
 
-def _log_judge(judged: Judged, backend: JudgeBackend, params: EvaluateParams) -> None:
+def _log_judge(judged: Judged, backend: JudgeBackend, params: ScoringParams) -> None:
     mlflow.set_tags(
         {
             "ragft.judge": params.judge,

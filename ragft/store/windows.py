@@ -20,6 +20,9 @@ WINDOWS = (
     "finetune.checkpoint",
     "generate.write",
     "judge.write",
+    "promote.noted",
+    "promote.previous",
+    "promote.moved",
 )
 
 

@@ -86,7 +86,9 @@ class Checkout:
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     """A home with nothing in it but the tiny base."""
     home = tmp_path_factory.mktemp("home")
-    return Checkout(home, make_tiny_model(home / "tiny"))
+    made = Checkout(home, make_tiny_model(home / "tiny"))
+    made.step("setup")
+    return made
 
 
 @pytest.fixture(scope="session")

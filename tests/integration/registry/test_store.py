@@ -1,64 +1,15 @@
 """The registry client against a real MLflow store on sqlite."""
 
 import dataclasses
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import mlflow
 import pytest
 from mlflow import MlflowClient
-from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
 from ragft.errors import ConfigError, PrerequisiteError
 from registry.store import Registry
-from registry.versions import Lineage
-
-MODEL_CODE = """
-import mlflow.pyfunc
-from mlflow.models import set_model
-
-
-class Echo(mlflow.pyfunc.PythonModel):
-    def load_context(self, context):
-        self.base = context.model_config["base"]
-
-    def predict(self, context, model_input, params=None):
-        return [{"answer": f"{self.base}: {text}", "sources": []} for text in model_input["question"]]
-
-
-set_model(Echo())
-"""
-BASE = Lineage(kind="base", base="pocket", base_fingerprint="f" * 64, data="telecom", data_sha256="d" * 64, data_seed=0)
-ADAPTER = dataclasses.replace(BASE, kind="adapter", adapter_sha256="a" * 64, method="lora", format="raft", samples=20)
-
-
-@pytest.fixture(scope="module")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make a store once; each test works on a copy, since making its tables takes seconds."""
-    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    SqlAlchemyStore(f"sqlite:///{path}", str(path.parent))  # type: ignore[no-untyped-call]
-    return path
-
-
-@pytest.fixture
-def registry(tmp_path: Path, empty_database: Path) -> Iterator[Registry]:
-    code = tmp_path / "model.py"
-    code.write_text(MODEL_CODE)
-    shutil.copy(empty_database, tmp_path / "mlflow.db")
-    mlflow.set_tracking_uri(f"sqlite:///{tmp_path / 'mlflow.db'}")
-    experiment = mlflow.create_experiment("registry", artifact_location=(tmp_path / "artifacts").as_uri())
-    with mlflow.start_run(experiment_id=experiment):
-        yield Registry(model_code=code, requirements=["mlflow"])
-    mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
-
-
-@pytest.fixture
-def adapter(tmp_path: Path) -> Path:
-    folder = tmp_path / "adapter"
-    folder.mkdir()
-    (folder / "manifest.json").write_text("{}")
-    return folder
+from tests.integration.registry.conftest import ADAPTER, BASE
 
 
 def test_the_base_is_version_1_and_champion_and_is_registered_once(registry: Registry) -> None:

@@ -1,0 +1,23 @@
+"""The step compare: CompareParams in, a run with its artifacts out."""
+
+from ragft.cli import step_command
+from ragft.params import CompareParams
+
+
+def main(params: CompareParams) -> None:
+    """Run the step and print what it made."""
+    from entrypoints.early import check
+
+    check(params)
+    from entrypoints.environment import opened_workspace
+
+    with opened_workspace() as workspace:
+        from entrypoints.steps import compare
+
+        compare.run(params, workspace)
+
+
+command = step_command("compare", CompareParams, main)
+
+if __name__ == "__main__":
+    command()

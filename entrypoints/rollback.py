@@ -1,0 +1,23 @@
+"""The step rollback: RollbackParams in, a run with its artifacts out."""
+
+from ragft.cli import step_command
+from ragft.params import RollbackParams
+
+
+def main(params: RollbackParams) -> None:
+    """Run the step and print what it made."""
+    from entrypoints.early import check
+
+    check(params)
+    from entrypoints.environment import opened_workspace
+
+    with opened_workspace() as workspace:
+        from entrypoints.steps import rollback
+
+        rollback.run(params, workspace)
+
+
+command = step_command("rollback", RollbackParams, main)
+
+if __name__ == "__main__":
+    command()

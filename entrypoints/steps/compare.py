@@ -1,0 +1,192 @@
+"""Compare: evaluate both sides under the same conditions, and say what the difference allows."""
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import mlflow
+
+from entrypoints.steps import evaluate, prepare
+from entrypoints.steps.runs import step_run
+from entrypoints.steps.scoring import Evaluation
+from entrypoints.steps.subjects import open_registry, settle
+from entrypoints.steps.tables import metric_table
+from entrypoints.steps.workspace import Workspace
+from ragft import tracking
+from ragft.analysis.compare import Findings, Side, compare, slices_of
+from ragft.analysis.comparison import Comparison, Design
+from ragft.errors import ConfigError
+from ragft.judging.agreement import correlations
+from ragft.params import CompareParams, EvaluateParams
+from ragft.prompts.criterion import load_criterion
+from ragft.types import Question
+from registry.gate import Decision, Policy, decide
+from registry.versions import CHALLENGER, CHAMPION, Version, registered_name
+
+# Below this rank correlation with the programmatic truth a judge's scores are a hint, not evidence.
+LEAST_SPEARMAN = 0.7
+DECIDING = Design().context
+
+
+@dataclass(frozen=True)
+class Compared:
+    """The verdict on a version, and the run that holds it.
+
+    Attributes:
+        sides: Version's address -> context -> evaluation.
+    """
+
+    version: Version
+    against: Version
+    sides: Mapping[str, Mapping[str, Evaluation]]
+    comparison: Comparison
+    decision: Decision
+    run_id: str
+
+
+def run(params: CompareParams, workspace: Workspace) -> Compared:
+    """Return the verdict on a version against another; what both sides lack is computed first.
+
+    Raises:
+        ConfigError: If the two sides do not share data, base, judge, estimator, retrieval or messages.
+        PrerequisiteError: If one of the versions is not in the registry.
+    """
+    version, against = _versions(params)
+    params = settle(params, version)
+    with step_run(params, f"{params.dataset}|compare", {"ragft.step": "compare"}, workspace.home) as run_:
+        sides = {each.uri: _evaluate(params, each, workspace) for each in (against, version)}
+        questions = _questions(params, sides[version.uri], workspace)
+        findings = Findings(advisory=_advisory(sides), tried=_tried(version, sides[version.uri]))
+        criteria = [load_criterion(name.strip()) for name in params.criteria.split(",")]
+        comparison = compare(
+            _side(against, sides[against.uri]),
+            _side(version, sides[version.uri]),
+            questions,
+            criteria,
+            slices=slices_of(questions),
+            design=Design(margin_share=params.margin),
+            findings=findings,
+        )
+        decision = decide(comparison, Policy(advisory=params.advisory))
+        _log(params, version, against, comparison, decision)
+        _say(sides, decision, workspace)
+    return Compared(version, against, sides, comparison, decision, run_.info.run_id)
+
+
+def _versions(params: CompareParams) -> tuple[Version, Version]:
+    """Return the version and what it is compared against, which must be of one registered model."""
+    registry = open_registry()
+    model, against = params.model, params.against
+    if model == CHALLENGER:
+        name = registered_name(params.name or params.dataset or prepare.DEFAULT_DATASET, params.base or "pocket")
+        model = f"models:/{name}@{CHALLENGER}"
+    version = registry.get(model)
+    other = registry.get(f"models:/{version.name}@{CHAMPION}" if against == CHAMPION else against)
+    if version.name != other.name:
+        raise ConfigError(f"{version.uri} and {other.uri} belong to different data or bases and cannot be compared")
+    if version.number == other.number:
+        raise ConfigError(f"{version.uri} is {params.against} already: there is nothing to compare it with")
+    return version, other
+
+
+def _evaluate(params: CompareParams, version: Version, workspace: Workspace) -> dict[str, Evaluation]:
+    found = evaluate.run(params.pick(EvaluateParams, model=version.uri), workspace)
+    return {evaluation.context: evaluation for evaluation in found}
+
+
+def _questions(
+    params: CompareParams, evaluations: Mapping[str, Evaluation], workspace: Workspace
+) -> Sequence[Question]:
+    """Return the questions that the deciding context asked."""
+    decisive = evaluations.get(DECIDING)
+    if decisive is None:
+        raise ConfigError(f"context is {params.context}: the verdict is given in the context {DECIDING}, add it")
+    asked = {row.id for row in decisive.rows}
+    preparation = prepare.ensure(params, workspace)
+    return [question for question in preparation.splits[params.split] if question.id in asked]  # type: ignore[index]
+
+
+def _side(version: Version, evaluations: Mapping[str, Evaluation]) -> Side:
+    return Side(
+        name=version.uri,
+        conditions=evaluations[DECIDING].conditions,
+        scores={
+            context: {
+                criterion: {row.id: score.value for row, score in zip(found.rows, scores, strict=True)}
+                for criterion, scores in found.scores.items()
+            }
+            for context, found in evaluations.items()
+        },
+        lengths={
+            context: {row.id: float(row.facts["answer_tokens"]) for row in found.rows}
+            for context, found in evaluations.items()
+        },
+    )
+
+
+def _advisory(sides: Mapping[str, Mapping[str, Evaluation]]) -> tuple[str, ...]:
+    """Return why the judge is only advisory: canaries that fooled it, or no measure of its worth on this data."""
+    decisive = [evaluations[DECIDING] for evaluations in sides.values()]
+    reasons = [problem for evaluation in decisive for problem in evaluation.advisory]
+    pairs = [
+        (score.value, truth)
+        for evaluation in decisive
+        for row, score in zip(evaluation.rows, evaluation.scores.get("accuracy", ()), strict=False)
+        if score.value is not None and (truth := row.numbers.get("truth_facts")) is not None
+    ]
+    if not pairs:
+        reasons.append("it was not calibrated against people on this data")
+    else:
+        found = correlations([value for value, _ in pairs], [truth for _, truth in pairs]).spearman
+        if found is None or found < LEAST_SPEARMAN:
+            shown = "cannot be computed" if found is None else f"is {found:.2f}"
+            reasons.append(f"its rank correlation with the programmatic truth {shown}, expected {LEAST_SPEARMAN}")
+    return tuple(dict.fromkeys(reasons))
+
+
+def _tried(version: Version, evaluations: Mapping[str, Evaluation]) -> int:
+    """Return how many versions were compared on this split of this data, this one included."""
+    data = evaluations[DECIDING].conditions["data"]
+    condition = f"tags.`ragft.step` = 'compare' and tags.`ragft.compared_data` = '{data}'"
+    runs = mlflow.search_runs(search_all_experiments=True, filter_string=condition, output_format="list")
+    return len({run.data.tags.get("ragft.version") for run in runs} | {version.uri})
+
+
+def _log(params: CompareParams, version: Version, against: Version, comparison: Comparison, decision: Decision) -> None:
+    lineage = version.lineage
+    variant = f"{lineage.variant} v{version.number} against v{against.number}"
+    tracking.name_run(
+        tracking.run_name(lineage.data, lineage.samples, variant),
+        {
+            "ragft.version": version.uri,
+            "ragft.against": against.uri,
+            "ragft.split": params.split,
+            "ragft.compared_data": comparison.conditions["data"],
+            "ragft.verdict": decision.outcome,
+            "ragft.comparison": comparison.sha256,
+            "mlflow.note.content": "\n\n".join([decision.headline, *decision.reasons, *decision.would_change]),
+        },
+    )
+    mlflow.log_dict(json.loads(json.dumps(comparison.to_dict())), "comparison.json")
+    mlflow.log_dict(dataclasses.asdict(decision), "decision.json")
+    for result in comparison.primaries:
+        if result.effect is not None:
+            mlflow.log_metrics(
+                {
+                    f"change_{result.criterion}": result.effect.gain,
+                    f"change_{result.criterion}_low": result.bounds.low,
+                    f"change_{result.criterion}_high": result.bounds.high,
+                    f"change_{result.criterion}_n": float(result.missing.asked - result.missing.dropped),
+                }
+            )
+
+
+def _say(sides: Mapping[str, Mapping[str, Evaluation]], decision: Decision, workspace: Workspace) -> None:
+    workspace.say("")
+    for line in metric_table({uri: evaluations[DECIDING].metrics for uri, evaluations in sides.items()}):
+        workspace.say(line)
+    workspace.say("")
+    workspace.say(decision.headline)
+    for sentence in (*decision.reasons, *decision.would_change):
+        workspace.say(f"  - {sentence}")

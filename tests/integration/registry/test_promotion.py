@@ -1,0 +1,106 @@
+"""Moves of the champion against a real MLflow store, whole and cut short."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from ragft.errors import ConfigError, PrerequisiteError
+from ragft.store.windows import window
+from registry import promotion as moves
+from registry.promotion import PENDING, Promotion, Record
+from registry.store import Registry
+from tests.integration.registry.conftest import ADAPTER, BASE
+
+NAME = "ragft-telecom-pocket"
+PROMOTED = Record("promote", ("it is better",), comparison="c" * 64, run_id="run")
+
+
+class KilledError(Exception):
+    """Stands for the end of the process."""
+
+
+@pytest.fixture
+def promotion(registry: Registry, adapter: Path) -> Promotion:
+    registry.register_base(BASE, {})
+    registry.register_adapter(ADAPTER, {}, adapter)
+    registry.register_adapter(dataclasses.replace(ADAPTER, seed=1), {}, adapter)
+    return Promotion(registry, NAME)
+
+
+def aliases() -> dict[str, int]:
+    return {name: int(number) for name, number in MlflowClient().get_registered_model(NAME).aliases.items()}
+
+
+def test_promotion_moves_the_champion_and_keeps_the_previous_one(promotion: Promotion, registry: Registry) -> None:
+    third = registry.get(f"models:/{NAME}/3")
+    champion = promotion.promote(third, against=promotion.champion(), record=PROMOTED)
+    assert champion.number == 3
+    assert aliases() == {"champion": 3, "previous": 1}
+    tags = MlflowClient().get_model_version(NAME, "3").tags
+    assert tags["ragft.decision"] == "promote"
+    assert tags["ragft.decision_comparison"] == "c" * 64
+    assert promotion.mend() == ""
+
+
+def test_a_rejected_version_is_marked_and_nothing_moves(promotion: Promotion, registry: Registry) -> None:
+    before = aliases()
+    promotion.record(registry.get(f"models:/{NAME}/2"), Record("reject", ("it is worse",), "c", "run"))
+    assert aliases() == before
+    assert MlflowClient().get_model_version(NAME, "2").tags["ragft.decision_reasons"] == "it is worse"
+
+
+def test_a_stale_comparison_is_refused(promotion: Promotion, registry: Registry) -> None:
+    base = promotion.champion()
+    promotion.promote(registry.get(f"models:/{NAME}/3"), against=base, record=PROMOTED)
+    with pytest.raises(PrerequisiteError, match=r"version 3 is champion now: compare again"):
+        promotion.promote(registry.get(f"models:/{NAME}/2"), against=base, record=PROMOTED)
+    with pytest.raises(ConfigError, match="is champion already"):
+        promotion.promote(promotion.champion(), against=promotion.champion(), record=PROMOTED)
+
+
+def test_rollback_goes_back_and_forth(promotion: Promotion, registry: Registry) -> None:
+    with pytest.raises(PrerequisiteError):
+        promotion.rollback(PROMOTED)
+    promotion.promote(registry.get(f"models:/{NAME}/3"), against=promotion.champion(), record=PROMOTED)
+    assert promotion.rollback(Record("reject", ("it was slow",), "rollback", "run")).number == 1
+    assert aliases() == {"champion": 1, "previous": 3}
+    assert MlflowClient().get_model_version(NAME, "3").tags["ragft.decision_reasons"] == "it was slow"
+
+
+@pytest.mark.parametrize("place", ["promote.noted", "promote.previous", "promote.moved"])
+def test_a_move_that_was_cut_short_is_completed_and_said(
+    promotion: Promotion, registry: Registry, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    def cut(name: str) -> object:
+        if name == place:
+            raise KilledError
+        return window(name)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(moves, "window", cut)
+        with pytest.raises(KilledError):
+            promotion.promote(registry.get(f"models:/{NAME}/3"), against=promotion.champion(), record=PROMOTED)
+    assert PENDING in MlflowClient().get_registered_model(NAME).tags
+    assert "cut short" in promotion.mend()
+    assert aliases() == {"champion": 3, "previous": 1}
+    assert promotion.mend() == ""
+
+
+def test_a_person_who_moves_the_alias_is_right(promotion: Promotion, registry: Registry) -> None:
+    client = MlflowClient()
+    client.set_registered_model_alias(NAME, "champion", "2")
+    assert "version 2 of ragft-telecom-pocket was made champion by hand" in promotion.mend()
+    assert client.get_model_version(NAME, "2").tags["ragft.champion_by_hand"] == "true"
+    assert promotion.mend() == ""
+    assert promotion.champion().number == 2
+
+
+def test_a_half_done_move_gives_way_to_a_person(promotion: Promotion) -> None:
+    client = MlflowClient()
+    client.set_registered_model_tag(NAME, PENDING, '{"from": 1, "to": 3, "comparison": "c"}')
+    client.set_registered_model_alias(NAME, "champion", "2")
+    assert "a person made version 2 champion" in promotion.mend()
+    assert promotion.champion().number == 2
+    assert PENDING not in client.get_registered_model(NAME).tags
