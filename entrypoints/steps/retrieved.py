@@ -3,12 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ragft.retrieval.metrics import has_evidence, hit_at_k, recall_at_k, reciprocal_rank
-
 from entrypoints.steps.prepare import open_embedder
 from entrypoints.steps.workspace import Workspace
 from ragft.retrieval.chunking import chunk
 from ragft.retrieval.contexts import context_passages, gold_passages
+from ragft.retrieval.metrics import has_evidence, hit_at_k, recall_at_k, reciprocal_rank
 from ragft.retrieval.retriever import Retriever
 from ragft.store.datasets import Preparation, load_dataset
 from ragft.types import Context, Passage, Question, Split

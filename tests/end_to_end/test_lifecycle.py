@@ -163,6 +163,31 @@ def test_an_adapter_that_was_tampered_with_is_refused(client: MlflowClient, chec
     assert "adapter_model.safetensors was changed" in done.stderr
 
 
+def test_a_judge_that_cannot_be_read_decides_nothing(client: MlflowClient, checkout: Checkout) -> None:
+    quick = {"max_new_tokens": 12, "estimator": "expected_no_rationale", "context": "retrieved"}
+    done = checkout.mlflow_run("promote", **quick, dataset="qasper", base=checkout.base, model=f"models:/{NAME}/2")
+    assert "inconclusive, because the comparison cannot be relied on" in done.stdout + done.stderr
+    assert str(client.get_model_version_by_alias(NAME, "champion").version) == "1"
+    tags = client.get_model_version(NAME, "2").tags
+    assert tags["ragft.decision"] == "inconclusive"
+    assert "lack a score" in tags["ragft.decision_reasons"]
+    failed = checkout.step("promote", check=False, **quick, model=f"models:/{NAME}/2", on_reject="fail")
+    assert failed.returncode == 6
+
+
+def test_a_person_overrules_the_verdict_and_takes_it_back(client: MlflowClient, checkout: Checkout) -> None:
+    quick = {"max_new_tokens": 12, "estimator": "expected_no_rationale"}
+    refused = checkout.step("promote", check=False, model=f"models:/{NAME}/2", force=True)
+    assert refused.returncode == 2
+    assert "give both, or neither" in refused.stderr
+    checkout.step("promote", **quick, model=f"models:/{NAME}/2", force=True, reason="we looked at all three answers")
+    assert str(client.get_model_version_by_alias(NAME, "champion").version) == "2"
+    assert str(client.get_model_version_by_alias(NAME, "previous").version) == "1"
+    assert client.get_model_version(NAME, "2").tags["ragft.forced"] == "we looked at all three answers"
+    checkout.step("rollback", dataset="qasper", base=checkout.base, reason="too early")
+    assert str(client.get_model_version_by_alias(NAME, "champion").version) == "1"
+
+
 def test_answers_made_elsewhere_are_scored(client: MlflowClient, checkout: Checkout) -> None:
     checkout.mlflow_run("evaluate", answers=ROOT / "tests/data/answers.jsonl", judge="none", base=checkout.base)
     (run,) = runs(client, "tags.`ragft.model` = 'answers'")
