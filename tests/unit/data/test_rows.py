@@ -245,7 +245,7 @@ def test_bad_text_files_are_named_at_once(tmp_path: Path) -> None:
     folder = tmp_path / "texts"
     folder.mkdir()
     (folder / "blank.md").write_text(" \n\n", encoding="utf-8")
-    (folder / "latin.txt").write_bytes(b"caf\xe9")
+    (folder / "latin.txt").write_bytes(b"th\xe9")
     problems = problems_of(write_lines(tmp_path / "rows.jsonl", [ROUTER]), folder)
     assert [problem.removeprefix(f"{folder}/") for problem in problems] == [
         "blank.md: is blank, expected text; remove it or fill it in",
@@ -269,7 +269,7 @@ def test_bad_csv_is_named_with_its_line(tmp_path: Path) -> None:
     ):
         path.write_text(text, encoding="utf-8")
         assert message in problems_of(path)[0]
-    path.write_bytes(b"question,answer\nA?,caf\xe9\n")
+    path.write_bytes(b"question,answer\nA?,th\xe9\n")
     assert "is not UTF-8 (byte 0xe9)" in problems_of(path)[0]
 
 
