@@ -26,9 +26,7 @@ class EmbeddingModel(Protocol):
     id: str
     dimension: int
 
-    def encode(
-        self, texts: Sequence[str], *, question: bool = False, on_progress: Callable[[int], None] | None = None
-    ) -> npt.NDArray[np.float32]:
+    def encode(self, texts: Sequence[str], *, question: bool = False) -> npt.NDArray[np.float32]:
         """Return one vector for each text, n x dimension."""
         ...
 

@@ -76,6 +76,9 @@ class _Use:
             return
         atexit.unregister(self.leave)
         _in_use.pop(self.directory, None)
+        if not self.directory.exists():
+            # The home was deleted: Postgres ends by itself when it misses its files.
+            return
         with self._alone():
             fcntl.flock(self._users, fcntl.LOCK_UN)
             try:

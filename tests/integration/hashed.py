@@ -1,7 +1,7 @@
 """An embedder without a model: texts that share words get near vectors."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -15,15 +15,11 @@ class HashEmbedder:
         self.dimension = dimension
         self.seen: list[str] = []
 
-    def encode(
-        self, texts: Sequence[str], *, question: bool = False, on_progress: Callable[[int], None] | None = None
-    ) -> npt.NDArray[np.float32]:
+    def encode(self, texts: Sequence[str], *, question: bool = False) -> npt.NDArray[np.float32]:
         """Return one vector of length 1 for each text, n x dimension; a question is embedded as any text."""
         del question
         self.seen += texts
         vectors = np.stack([sum(map(self._direction, text.split()), self._direction("")) for text in texts])
-        if on_progress is not None:
-            on_progress(len(texts))
         return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), dtype=np.float32)
 
     def _direction(self, word: str) -> npt.NDArray[np.float64]:
