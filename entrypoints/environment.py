@@ -59,13 +59,18 @@ def _make_sqlite_store(uri: str, folder: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with (folder / "mlflow.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        if path.exists():
+            return
         from mlflow import MlflowClient
         from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-        SqlAlchemyStore(uri, str(folder / "artifacts"))  # type: ignore[no-untyped-call]
-        client = MlflowClient(uri)
-        if client.get_experiment_by_name(EXPERIMENT) is None:
-            client.create_experiment(EXPERIMENT, artifact_location=(folder / "artifacts").as_uri())
+        # Made beside its place and moved there whole: a half-made store would be refused for ever.
+        half_made = path.with_name(f"{path.name}.part")
+        half_made.unlink(missing_ok=True)
+        SqlAlchemyStore(f"sqlite:///{half_made}", str(folder / "artifacts"))  # type: ignore[no-untyped-call]
+        client = MlflowClient(f"sqlite:///{half_made}")
+        client.create_experiment(EXPERIMENT, artifact_location=(folder / "artifacts").as_uri())
+        half_made.replace(path)
 
 
 @contextmanager
