@@ -143,8 +143,9 @@ def measure_overhead() -> None:
             judged = judge(store, InstantJudge(), criteria, items, repeats=REPEATS)
             spent, used = time.monotonic() - began, time.process_time() - busy
             print(
-                f"overhead, {name}: {spent * 1000 / len(items):.2f} ms a row on the clock, {used * 1000 / len(items):.2f} "
-                f"of CPU without the server ({judged.calls} judgements written, {len(items)} rows)"
+                f"overhead, {name}: {spent * 1000 / len(items):.2f} ms a row on the clock, "
+                f"{used * 1000 / len(items):.2f} of CPU without the server "
+                f"({judged.calls} judgements written, {len(items)} rows)"
             )
 
 

@@ -18,9 +18,10 @@ Outcome = Literal["scored", "unreadable", "not_offered", "refused", "cut"]
 
 # A line that begins with "Score:", with the Markdown, list number and adjectives that judges put
 # around it. No ">": a quoted line is somebody else's.
-_MARKER = r"""^[ \t]*(?:[-*•#][-*•# \t]*)?(?:\d{1,2}[.)][ \t]+)?[*_"'`]*
-    (?:(?:the|my|final|overall|NAME)[ ])*score
-    [*_"'`]*[ \t]*(?:\([^()\n]*\))?[*_"'`]*[ \t]*[:=][*_`]*[ \t]*(?P<rest>.*)$"""
+# Nothing is given back ("*+"): a model that repeats one sign for ever must not cost quadratic time.
+_MARKER = r"""^[ \t]*+(?:[-*•#][-*•# \t]*+)?+(?:\d{1,2}[.)][ \t]++)?+[*_"'`]*+
+    (?:(?:the|my|final|overall|NAME)[ ])*+score
+    [*_"'`]*+[ \t]*+(?:\([^()\n]*+\))?+[*_"'`]*+[ \t]*+[:=][*_`]*+[ \t]*+(?P<rest>.*)$"""
 _REASON = re.compile(r"^[\s*_#-]*reason(?:ing)?[*_]*\s*:[*_]*\s*", flags=re.IGNORECASE)
 _CODE_FENCE = re.compile(r"```\w*[ \t]*\n(.*?)\n?```", flags=re.DOTALL)
 _REFUSAL = re.compile(

@@ -1,5 +1,6 @@
 """What is read from judges' replies: real habits of models, and replies bent by what they quote."""
 
+import time
 from typing import Any
 
 import pytest
@@ -187,6 +188,15 @@ def test_a_cut_reply_has_no_verdict(reply: str) -> None:
 )  # fmt: skip
 def test_labels_may_be_words(reply: str, value: float | None) -> None:
     assert read_score(reply, YES_NO) == value
+
+
+@pytest.mark.parametrize("sign", ["*", " ", "(", '"', "_", "# ", "the ", "Score: (", "Score:\n", "1", "4 ", "\n", "`*"])
+def test_a_judge_that_repeats_itself_costs_no_time(sign: str) -> None:
+    began = time.process_time()
+    for text in (sign * 20_000, f"Score: {sign * 20_000}", f"Score: 4 {sign * 20_000}x"):
+        read_verdict(text, ACCURACY)
+        read_reason(text)
+    assert time.process_time() - began < 2
 
 
 def test_a_longer_label_is_not_taken_for_a_shorter_one() -> None:
