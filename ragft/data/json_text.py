@@ -181,6 +181,7 @@ class _Window:
         self.unfinished = b""
         self.text = ""
         self.position = 0
+        self.counted = 0
         self.line = 1
         self.at_start = True
         self.at_end = False
@@ -201,11 +202,10 @@ class _Window:
         self.at_start = False
 
     def forget(self) -> None:
-        """Drop what is behind the position, counting its lines."""
-        if self.position:
-            self.line += self.text.count("\n", 0, self.position)
-            self.text = self.text[self.position :]
-            self.position = 0
+        """Drop what is behind the position; only before reading more, for it copies what is left."""
+        self.line = self.line_at(self.position)
+        self.text = self.text[self.position :]
+        self.position = self.counted = 0
 
     def peek(self) -> str:
         """Move to the next character that is not blank and return it, "" at the end of the file."""
@@ -235,8 +235,12 @@ class _Window:
             self.more(max(BLOCK_BYTES, len(self.text)))
 
     def line_at(self, position: int) -> int:
-        """Return the line of a position in the text, from 1."""
-        return self.line + self.text.count("\n", 0, position)
+        """Return the line of a position in the text, from 1; lines are counted once, up to the last place asked."""
+        if position >= self.counted:
+            self.line += self.text.count("\n", self.counted, position)
+            self.counted = position
+            return self.line
+        return self.line - self.text.count("\n", position, self.counted)
 
 
 def _unfinished_bytes(data: bytes) -> int:
@@ -273,8 +277,7 @@ def _read_values(path: Path, problems: Problems) -> Iterator[Record]:
                     _comma(window)
                 count += 1
                 window.peek()
-                window.forget()
-                line = window.line
+                line = window.line_at(window.position)
                 value = window.value()
                 yield Record(value, f"{path}, record {count} (line {line})")
             if in_list:

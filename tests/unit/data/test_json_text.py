@@ -195,3 +195,20 @@ def test_reading_keeps_one_record_in_memory(layout: str, tmp_path: Path) -> None
     tracemalloc.stop()
     assert records == count
     assert peak < 8_000_000
+
+
+def test_small_records_do_not_copy_the_window_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_text, "BLOCK_BYTES", 10_000)
+    path = tmp_path / "list.json"
+    path.write_text(json.dumps([{"id": number} for number in range(20_000)]), encoding="utf-8")
+    copies = 0
+    forget = json_text._Window.forget
+
+    def counted(window: json_text._Window) -> None:
+        nonlocal copies
+        copies += 1
+        forget(window)
+
+    monkeypatch.setattr(json_text._Window, "forget", counted)
+    assert sum(1 for _ in read_json(path, Problems())) == 20_000
+    assert 0 < copies <= 2 * path.stat().st_size / 10_000
