@@ -32,7 +32,6 @@ class _Snippets:
     """Snippets of each document: (section, offset, text), a set because batches repeat them."""
 
     by_document: dict[str, set[tuple[int, int, str]]] = field(default_factory=dict)
-    unanswered: list[str] = field(default_factory=list)
 
 
 def document_id(given: str) -> str:
@@ -72,19 +71,30 @@ def read_parts(parts: Iterable[tuple[Split | None, Iterator[Record]]], collector
     """Add the questions of each split, then the documents that consist of snippets."""
     snippets = _Snippets()
     for split, records in parts:
+        unanswered: list[str] = []
+        answered = 0
         for record in records:
             fields = Fields(record.value, record.place, collector.problems, "an object with questions")
             for question in _questions(fields):
-                if question.valid:
-                    _add_question(question, split, collector, snippets)
-    if snippets.unanswered:
-        count = len(snippets.unanswered)
-        collector.problems.add(
-            snippets.unanswered[0],
-            f"has neither ideal_answer nor exact_answer, as {count - 1} more; a test set without answers cannot be "
-            "trained on or evaluated, take the golden file that was published after it",
-        )
+                if question.valid and not _add_question(question, split, collector, snippets):
+                    unanswered.append(question.place)
+                else:
+                    answered += 1
+        _account(unanswered, answered, collector)
     _add_snippet_documents(collector, snippets)
+
+
+def _account(unanswered: list[str], answered: int, collector: Collector) -> None:
+    """Leave single questions without an answer out; a file that has no others is a test set and a problem."""
+    if unanswered and not answered:
+        collector.problems.add(
+            unanswered[0],
+            f"has neither ideal_answer nor exact_answer, as {len(unanswered) - 1} more; a test set without answers "
+            "cannot be trained on or evaluated, take the golden file that was published after it",
+        )
+        return
+    for place in unanswered:
+        collector.skip_at(place, "without answer")
 
 
 def _questions(fields: Fields) -> Iterator[Fields]:
@@ -96,7 +106,8 @@ def _questions(fields: Fields) -> Iterator[Fields]:
         fields.wrong("questions", "a list of questions")
 
 
-def _add_question(row: Fields, split: Split | None, collector: Collector, snippets: _Snippets) -> None:
+def _add_question(row: Fields, split: Split | None, collector: Collector, snippets: _Snippets) -> bool:
+    """Add one question and return True, or return False when all that it lacks is an answer."""
     found = len(row.problems.found)
     identifier = row.identifier("id")
     text = row.text("body").strip()
@@ -108,15 +119,14 @@ def _add_question(row: Fields, split: Split | None, collector: Collector, snippe
     evidence, named = _read_snippets(row, snippets)
     documents = dict.fromkeys([*(document_id(given) for given in row.texts("documents") if given.strip()), *named])
     if len(row.problems.found) > found:
-        return
+        return True
     if not references:
-        snippets.unanswered.append(row.place)
-        return
+        return False
     known = [question for question in collector.questions_with(identifier) if question.text == text]
     if known:
         # Later editions of the training file revise answers; the first that is read counts.
         collector.skip_at(row.place, "the same question again")
-        return
+        return True
     metadata: dict[str, Any] = {"exact_answer": exact} if exact else {}
     if kind == "factoid" and exact:
         metadata["short_answers"] = [synonym for entity in exact for synonym in entity]
@@ -131,6 +141,7 @@ def _add_question(row: Fields, split: Split | None, collector: Collector, snippe
         metadata=metadata,
     )
     collector.add_question(question, row.place)
+    return True
 
 
 def _exact_answer(row: Fields, kind: str) -> list[list[str]]:
@@ -175,20 +186,25 @@ def _references(row: Fields, kind: str, exact: list[list[str]]) -> tuple[str, ..
 
 
 def _read_snippets(row: Fields, snippets: _Snippets) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the texts of the snippets and the ids of their documents, and remember them for the collection."""
+    """Return the texts of the snippets and the ids of their documents, and remember them for the collection.
+
+    A snippet without text says at least that its document is about the question.
+    """
     texts: dict[str, None] = {}
     documents: dict[str, None] = {}
     for snippet in row.children("snippets", "snippet", required=False):
         if not snippet.valid:
             continue
-        text = snippet.text("text").strip()
+        text = snippet.text("text", required=False).strip()
         identifier = document_id(snippet.text("document"))
+        if identifier:
+            documents[identifier] = None
         if text and identifier:
             section = 0 if snippet.values.get("beginSection") == "title" else 1
             offset = snippet.values.get("offsetInBeginSection")
             place = offset if isinstance(offset, int) else 0
             snippets.by_document.setdefault(identifier, set()).add((section, place, text))
-            texts[text] = documents[identifier] = None
+            texts[text] = None
     return tuple(texts), tuple(documents)
 
 

@@ -163,6 +163,18 @@ def test_abstracts_are_the_collection_where_they_are_given(abstracts: list[Any],
     assert {document.id: document.text for document in found} == {"1": "The abstract.", "2": "Other."}
 
 
+def test_single_questions_and_snippets_may_lack_something(tmp_path: Path) -> None:
+    lacking = row(id="q2", ideal_answer=[" "])
+    path = write(tmp_path, row(snippets=[snippet(" ", "2"), snippet("Text.", "1")]), lacking)
+    loaded = load(path)
+    (question,) = loaded.dataset.questions
+    assert (question.documents, question.evidence) == (("1", "2"), ("Text.",))
+    assert loaded.skipped == {
+        str(path): {"without answer": 1},
+        "documents": {"named without abstract or snippet": 1},
+    }
+
+
 def test_batches_of_a_folder_repeat_questions(tmp_path: Path) -> None:
     write(tmp_path, row(), name="1.json")
     revised = write(tmp_path, row(ideal_answer=["Revised."]), row(id="q9"), name="2.json")
@@ -182,7 +194,7 @@ def test_every_bad_record_is_named_at_once(tmp_path: Path) -> None:
         row(type="yesno", exact_answer="maybe"),
         row(type="list", exact_answer=[["a"], 3]),
         row(ideal_answer=[1]),
-        row(snippets=[{"text": " ", "document": "1"}, "text"]),
+        row(snippets=[{"text": 1, "document": "1"}, {"text": "a"}, "text"]),
         row(documents={"a": 1}),
         "text",
     )
@@ -194,8 +206,9 @@ def test_every_bad_record_is_named_at_once(tmp_path: Path) -> None:
         f"{at}3: field 'exact_answer' is 'maybe', expected yes or no",
         f"{at}4: field 'exact_answer' is a list of 2, expected a text, a list of texts, or a list of lists of texts",
         f"{at}5: field 'ideal_answer' is a list of 1, expected a text or a list of texts (item 1 is 1)",
-        f"{at}6, snippet 1: field 'text' is ' ', expected a text that is not blank",
-        f"{at}6, snippet 2: is 'text', expected an object",
+        f"{at}6, snippet 1: field 'text' is 1, expected a text",
+        f"{at}6, snippet 2: has no field 'document', expected a text",
+        f"{at}6, snippet 3: is 'text', expected an object",
         f"{at}7: field 'documents' is an object with 'a', expected a text or a list of texts",
         f"{at}8: is 'text', expected an object",
     )
