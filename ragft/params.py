@@ -91,6 +91,7 @@ class DataParams(Params):
         "where passages come from: the documents of a split's own questions, or all documents",
         choices=COLLECTIONS,
     )
+    allow_leaks: bool = param(False, "go on although held-out questions leak from train or dev (recorded)")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,11 @@ import mlflow
 from entrypoints.steps.runs import step_run
 from entrypoints.steps.workspace import Workspace
 from ragft import tracking
-from ragft.data.load import load
+from ragft.data import leakage
+from ragft.data.leakage import LeakReport
+from ragft.data.load import FORMATS, load
 from ragft.data.splits import assign_splits
-from ragft.errors import PrerequisiteError
+from ragft.errors import DataError, PrerequisiteError
 from ragft.params import DataParams, PrepareParams
 from ragft.retrieval.chunking import chunk
 from ragft.retrieval.embedding import Embedder
@@ -76,8 +79,8 @@ def read_dataset(params: DataParams, workspace: Workspace) -> Dataset:
         return dataclasses.replace(loaded, name=params.name or _own_name(params) or loaded.name)
     name = params.name or _own_name(params)
     latest = find_preparation(workspace.store, name)
-    if latest is None and "/" in params.dataset:
-        return dataclasses.replace(load(params.dataset), name=name)
+    if latest is None and params.dataset not in FORMATS:
+        return dataclasses.replace(load(params.dataset, generators=GENERATORS), name=name)
     if latest is None:
         known = ", ".join(prepared_names(workspace.store)) or "none yet"
         raise PrerequisiteError(
@@ -111,7 +114,8 @@ def _prepare(params: DataParams, dataset: Dataset, workspace: Workspace) -> Prep
         workspace.say(f"{dataset.name} is prepared already (data {dataset.sha256[:12]})")
         save_preparation(workspace.store, found)
         return found
-    splits = assign_splits(dataset, seed=params.data_seed)
+    splits = assign_splits(dataset, seed=params.data_seed, linked=leakage.links(dataset))
+    _check_leaks(leakage.find_leaks(splits, dataset.documents), params, workspace)
     save_dataset(workspace.store, dataset)
     embedder = open_embedder(params.embedder)
     collections: dict[str, str] = {}
@@ -125,6 +129,27 @@ def _prepare(params: DataParams, dataset: Dataset, workspace: Workspace) -> Prep
     preparation = Preparation(dataset.name, dataset.sha256, settings, splits, collections)
     save_preparation(workspace.store, preparation)
     return preparation
+
+
+def _check_leaks(report: LeakReport, params: DataParams, workspace: Workspace) -> None:
+    """Log what held-out questions share with train and dev, and stop where it is anything.
+
+    Raises:
+        DataError: If there is a leak that was not allowed, with the first of them.
+    """
+    mlflow.log_dict(report.as_json(), "leaks.json")
+    mlflow.log_metric("leaking_questions", len(report.questions))
+    if report.clean:
+        return
+    if not params.allow_leaks:
+        examples = [f"{leak.kind}: {leak.held_out_text!r} and {leak.seen_text!r}" for leak in report.leaks]
+        raise DataError(
+            f"{len(report.questions)} of {report.checked} questions of test and confirm leak from train or dev; take "
+            "them out, or go on with -P allow_leaks=True, which is recorded",
+            examples,
+        )
+    mlflow.set_tag("ragft.allowed_leaks", json.dumps(report.counts()))
+    workspace.say(f"warning: {len(report.questions)} held-out questions leak from train or dev (allowed)")
 
 
 def _documents_of(
