@@ -1,86 +1,37 @@
-"""The decoding loop: one prefill a prompt, any number of replies to it, rows dropped as they end."""
+"""The decoding loop: each prompt is read once, for any number of replies, and what has ended costs nothing."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
+from transformers import DynamicCache
+
+from ragft.models.cache import keeps_everything, roomy_cache
 
 Choose = Callable[[torch.Tensor, int, torch.Tensor], torch.Tensor]
 """Logits [rows, vocabulary] in float32, step from 0, and which rows -> the next token of each row."""
 
 
+@dataclass
+class Read:
+    """A padded batch of prompts that the model has read.
+
+    Attributes:
+        core: The model that goes on from here; the base, where an adapter only puts virtual tokens first.
+        logits: After each prompt, float32 [prompts, vocabulary].
+        mask: 1 for a token, 0 for padding, int64 [prompts, longest].
+    """
+
+    core: Any
+    logits: torch.Tensor
+    mask: torch.Tensor
+    cache: DynamicCache
+
+
 def greedy(logits: torch.Tensor, step: int, rows: torch.Tensor) -> torch.Tensor:  # noqa: ARG001 - a `Choose`
     """Return the likeliest token of each row."""
     return logits.argmax(-1)
-
-
-def pad_left(prompts: Sequence[Sequence[int]], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return token ids and attention mask, both int64 [prompts, longest], padded with zeros on the left."""
-    longest = max(len(prompt) for prompt in prompts)
-    ids = torch.zeros(len(prompts), longest, dtype=torch.long)
-    mask = torch.zeros_like(ids)
-    for row, prompt in enumerate(prompts):
-        ids[row, longest - len(prompt) :] = torch.tensor(prompt)
-        mask[row, longest - len(prompt) :] = 1
-    return ids.to(device), mask.to(device)
-
-
-def read_prompts(
-    model: Any,  # noqa: ANN401 - any causal LM
-    prompts: Sequence[Sequence[int]],
-    *,
-    keep_cache: bool,
-) -> tuple[torch.Tensor, torch.Tensor, Any]:
-    """Run the model over a padded batch of prompts.
-
-    Returns:
-        Logits after each prompt, float32 [prompts, vocabulary]; the mask; the cache, or None.
-    """
-    ids, mask = pad_left(prompts, model.device)
-    positions = (mask.cumsum(-1) - 1).clamp(min=0)
-    out = model(input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=keep_cache, logits_to_keep=1)
-    return out.logits[:, -1].float(), mask, out.past_key_values if keep_cache else None
-
-
-@torch.no_grad()
-def decode(
-    model: Any,  # noqa: ANN401 - any causal LM
-    prompts: Sequence[Sequence[int]],
-    *,
-    repeats: int,
-    max_new_tokens: int,
-    stop: Sequence[int],
-    choose: Choose,
-) -> list[list[int]]:
-    """Return ``repeats`` replies to each prompt, prompt by prompt; a stop token ends its reply and is kept.
-
-    The prompts are read once; their cache is then repeated.
-    """
-    logits, mask, cache = read_prompts(model, prompts, keep_cache=True)
-    if repeats > 1:
-        logits, mask = logits.repeat_interleave(repeats, 0), mask.repeat_interleave(repeats, 0)
-        cache.batch_repeat_interleave(repeats)
-    rows = torch.arange(len(prompts) * repeats, device=mask.device)
-    stops = torch.tensor(list(stop), device=mask.device)
-    replies: list[list[int]] = [[] for _ in range(len(rows))]
-    position = mask.sum(-1, keepdim=True)
-    for step in range(max_new_tokens):
-        tokens = choose(logits, step, rows)
-        for row, token in zip(rows.tolist(), tokens.tolist(), strict=True):
-            replies[row].append(token)
-        going = ~torch.isin(tokens, stops)
-        if step + 1 == max_new_tokens or not bool(going.any()):
-            break
-        if not bool(going.all()):
-            kept = going.nonzero().flatten()
-            rows, tokens, mask, position = rows[kept], tokens[kept], mask[kept], position[kept]
-            cache.batch_select_indices(kept)
-        mask = torch.cat([mask, mask.new_ones(len(rows), 1)], -1)
-        out = model(
-            input_ids=tokens[:, None], attention_mask=mask, position_ids=position, past_key_values=cache, use_cache=True
-        )
-        logits, position = out.logits[:, -1].float(), position + 1
-    return replies
 
 
 def sampler(seeds: Sequence[int], temperature: float, max_new_tokens: int) -> Choose:
@@ -98,3 +49,133 @@ def sampler(seeds: Sequence[int], temperature: float, max_new_tokens: int) -> Ch
         return torch.searchsorted(cumulative, drawn, right=True).squeeze(-1).clamp(max=logits.shape[-1] - 1)
 
     return choose
+
+
+def pad_left(prompts: Sequence[Sequence[int]], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return token ids and attention mask, both int64 [prompts, longest], padded with zeros on the left."""
+    longest = max(len(prompt) for prompt in prompts)
+    ids = torch.zeros(len(prompts), longest, dtype=torch.long)
+    mask = torch.zeros_like(ids)
+    for row, prompt in enumerate(prompts):
+        ids[row, longest - len(prompt) :] = torch.tensor(prompt)
+        mask[row, longest - len(prompt) :] = 1
+    return ids.to(device), mask.to(device)
+
+
+def virtual_tokens(model: Any) -> int:  # noqa: ANN401 - any causal LM, with or without PEFT
+    """Return how many tokens an adapter puts before every prompt; 0 for most."""
+    config = getattr(model, "active_peft_config", None)
+    return int(config.num_virtual_tokens) if config is not None and config.is_prompt_learning else 0
+
+
+def read_prompts(model: Any, prompts: Sequence[Sequence[int]]) -> Read:  # noqa: ANN401 - any causal LM
+    """Run the model over a batch of prompts, padded on the left, positions counted from each one's first token."""
+    virtual = virtual_tokens(model)
+    ids, mask = pad_left([[*[0] * virtual, *prompt] for prompt in prompts], model.device)
+    core, shown = model, {"input_ids": ids}
+    if virtual:
+        core = model.get_base_model()
+        embedded = core.get_input_embeddings()(ids)
+        learnt = model.get_prompt(batch_size=1)[0].to(embedded.dtype)
+        for row, start in enumerate((mask == 0).sum(-1).tolist()):
+            embedded[row, start : start + virtual] = learnt
+        shown = {"inputs_embeds": embedded}
+    cache = roomy_cache(core)
+    positions = (mask.cumsum(-1) - 1).clamp(min=0)
+    out = core(
+        **shown, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True, logits_to_keep=1
+    )
+    return Read(core, out.logits[:, -1].float(), mask, out.past_key_values)
+
+
+@torch.no_grad()
+def decode(
+    model: Any,  # noqa: ANN401 - any causal LM
+    prompts: Sequence[Sequence[int]],
+    *,
+    repeats: int,
+    max_new_tokens: int,
+    stop: Sequence[int],
+    choose: Choose,
+) -> list[list[int]]:
+    """Return ``repeats`` replies to each prompt, prompt by prompt; a stop token ends its reply and is kept."""
+    read = read_prompts(model, prompts)
+    stops = torch.tensor(list(stop), device=read.mask.device)
+    branching = repeats > 1 and keeps_everything(read.cache) and read.core.config._attn_implementation == "sdpa"
+    loop = _decode_branches if branching else _decode_rows
+    return loop(read, repeats, max_new_tokens, stops, choose)
+
+
+def _decode_rows(read: Read, repeats: int, max_new_tokens: int, stops: torch.Tensor, choose: Choose) -> list[list[int]]:
+    """Decode with a row of the cache for each reply."""
+    logits, mask, cache = read.logits.repeat_interleave(repeats, 0), read.mask.repeat_interleave(repeats, 0), read.cache
+    if repeats > 1:
+        cache.batch_repeat_interleave(repeats)
+    rows = torch.arange(len(mask), device=mask.device)
+    position = mask.sum(-1, keepdim=True)
+    replies: list[list[int]] = [[] for _ in range(len(rows))]
+    for step in range(max_new_tokens):
+        tokens = choose(logits, step, rows)
+        _append(replies, rows, tokens)
+        going = ~torch.isin(tokens, stops)
+        if step + 1 == max_new_tokens or not bool(going.any()):
+            break
+        if not bool(going.all()):
+            kept = going.nonzero().flatten()
+            rows, tokens, mask, position = rows[kept], tokens[kept], mask[kept], position[kept]
+            cache.batch_select_indices(kept)
+        mask = torch.cat([mask, mask.new_ones(len(rows), 1)], -1)
+        out = read.core(
+            input_ids=tokens[:, None], attention_mask=mask, position_ids=position, past_key_values=cache, use_cache=True
+        )
+        logits, position = out.logits[:, -1].float(), position + 1
+    return replies
+
+
+def _decode_branches(
+    read: Read, repeats: int, max_new_tokens: int, stops: torch.Tensor, choose: Choose
+) -> list[list[int]]:
+    """Decode with one row of the cache for all replies to a prompt: they share its keys and values.
+
+    A step's tokens of all replies stand side by side in the row; a mask lets each see the prompt and what
+    its own reply wrote before. So the prompt's cache is neither repeated nor read once for every reply.
+    """
+    device, cache = read.mask.device, read.cache
+    prompt = torch.arange(len(read.mask), device=device)
+    branch = torch.arange(repeats, device=device).expand(len(prompt), -1)  # which reply stands where; -1: none
+    logits = read.logits[:, None].expand(-1, repeats, -1)
+    visible = read.mask.bool()[:, None, None, :]
+    written = branch.new_empty(len(prompt), 0)  # which reply wrote each token after the prompt
+    position = read.mask.sum(-1, keepdim=True)
+    replies: list[list[int]] = [[] for _ in range(len(prompt) * repeats)]
+    for step in range(max_new_tokens):
+        used = branch >= 0
+        rows = (prompt[:, None] * repeats + branch)[used]
+        tokens = torch.zeros_like(branch)
+        tokens[used] = choose(logits[used], step, rows)
+        _append(replies, rows, tokens[used])
+        going = used & ~torch.isin(tokens, stops)
+        if step + 1 == max_new_tokens or not bool(going.any()):
+            break
+        if not bool(going.all()):
+            order = going.int().argsort(dim=-1, descending=True, stable=True)[:, : int(going.sum(-1).max())]
+            tokens, branch = tokens.gather(1, order), branch.where(going, -1).gather(1, order)
+            kept = going.any(-1).nonzero().flatten()
+            if len(kept) < len(prompt):
+                prompt, branch, tokens, written = prompt[kept], branch[kept], tokens[kept], written[kept]
+                visible, position = visible[kept], position[kept]
+                cache.batch_select_indices(kept)
+        written = torch.cat([written, branch], 1)
+        own = written[:, None, None, :] == branch[:, None, :, None]
+        mask = torch.cat([visible.expand(-1, -1, branch.shape[1], -1), own], -1)
+        positions = position.expand(-1, branch.shape[1])
+        out = read.core(
+            input_ids=tokens, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True
+        )
+        logits, position = out.logits.float(), position + 1
+    return replies
+
+
+def _append(replies: list[list[int]], rows: torch.Tensor, tokens: torch.Tensor) -> None:
+    for row, token in zip(rows.tolist(), tokens.tolist(), strict=True):
+        replies[row].append(token)

@@ -54,6 +54,7 @@ class Generator:
             CUDA_BATCH_TOKENS if loaded.device.startswith("cuda") else CPU_BATCH_TOKENS
         )
         self._batch_rows = batch_rows
+        self._window = loaded.context_window - decoding.virtual_tokens(loaded.model)
 
     @property
     def identity(self) -> str:
@@ -90,13 +91,13 @@ class Generator:
         Raises:
             ConfigError: If the question does not fit even without passages.
         """
-        room = self.loaded.context_window - max_new_tokens
+        room = self._window - max_new_tokens
         for kept in range(len(passages), -1, -1):
             if len(chat.prompt_ids(self._tokenizer, render(question, passages[:kept]))) <= room:
                 return kept
         raise ConfigError(
             f"the question {question[:60]!r} alone does not fit: the context window of {self.loaded.name} has "
-            f"{self.loaded.context_window} tokens, of which {max_new_tokens} are kept for the answer (max_new_tokens)"
+            f"{self._window} tokens, of which {max_new_tokens} are kept for the answer (max_new_tokens)"
         )
 
     def sample(
@@ -156,17 +157,17 @@ class Generator:
             ConfigError: If a label is not exactly one token of its own, or a prompt does not fit.
         """
         prefixes = [prefix] * len(prompts) if isinstance(prefix, str) else list(prefix)
-        read = {text: self._label_ids(text, labels) for text in set(prefixes)}
-        asked = [[*chat.prompt_ids(self._tokenizer, p), *read[t][0]] for p, t in zip(prompts, prefixes, strict=True)]
+        begun = {text: self._label_ids(text, labels) for text in set(prefixes)}
+        asked = [[*chat.prompt_ids(self._tokenizer, p), *begun[t][0]] for p, t in zip(prompts, prefixes, strict=True)]
         self._check_fits(asked, 1)
         probabilities: list[list[float]] = [[] for _ in prompts]
         masses = [0.0] * len(prompts)
         for batch in self._batches([len(ids) for ids in asked], 1, repeats=1):
             with torch.no_grad():
-                logits, _, _ = decoding.read_prompts(self._model, [asked[i] for i in batch], keep_cache=False)
-                logs = torch.log_softmax(logits.double(), -1).cpu()
+                read = decoding.read_prompts(self._model, [asked[index] for index in batch])
+                logs = torch.log_softmax(read.logits.double(), -1).cpu()
             for row, index in enumerate(batch):
-                legal = logs[row, read[prefixes[index]][1]]
+                legal = logs[row, begun[prefixes[index]][1]]
                 probabilities[index] = torch.softmax(legal, -1).tolist()
                 masses[index] = min(1.0, float(legal.exp().sum()))
         return probabilities, masses
@@ -191,12 +192,11 @@ class Generator:
         return whole[0][:shared], [ids[0] for ids in after]
 
     def _check_fits(self, prompts: Sequence[Sequence[int]], max_new_tokens: int) -> None:
-        window = self.loaded.context_window
         longest = max((len(prompt) for prompt in prompts), default=0)
-        if longest + max_new_tokens > window:
+        if longest + max_new_tokens > self._window:
             raise ConfigError(
                 f"a prompt of {longest} tokens and a reply of {max_new_tokens} do not fit the context window of "
-                f"{self.loaded.name}, {window} tokens: use fewer or shorter passages, or a smaller max_new_tokens"
+                f"{self.loaded.name}, {self._window} tokens: use fewer or shorter passages, or a smaller max_new_tokens"
             )
 
     def _batches(self, lengths: Sequence[int], new_tokens: int, repeats: int) -> Iterator[list[int]]:

@@ -18,11 +18,11 @@ DIGITS = ["1", "2", "3", "4", "5"]
 def test_logits_alone_and_batched_are_equal(tiny: LoadedModel) -> None:
     prompts = [chat.prompt_ids(tiny.tokenizer, message) for message in MESSAGES]
     with torch.no_grad():
-        batched, mask, _ = decoding.read_prompts(tiny.model, prompts, keep_cache=False)
+        read = decoding.read_prompts(tiny.model, prompts)
         alone = torch.stack([tiny.model(torch.tensor([prompt])).logits[0, -1] for prompt in prompts])
-    assert mask.sum(-1).tolist() == [len(prompt) for prompt in prompts]
+    assert read.mask.sum(-1).tolist() == [len(prompt) for prompt in prompts]
     assert len({len(prompt) for prompt in prompts}) == len(prompts)
-    assert (batched - alone).abs().max() < 1e-4
+    assert (read.logits - alone).abs().max() < 1e-4
 
 
 def test_greedy_replies_are_those_of_transformers(tiny: LoadedModel, generator: Generator) -> None:
@@ -120,7 +120,7 @@ def test_samples_have_the_distribution_of_the_model(tiny: LoadedModel, generator
     prompt = [*chat.prompt_ids(tiny.tokenizer, "Short?"), *chat.reply_ids(tiny.tokenizer, "Reason:")]
     choose = decoding.sampler(list(range(n)), temperature, 1)
     with torch.no_grad():
-        logits, _, _ = decoding.read_prompts(tiny.model, [prompt], keep_cache=False)
+        logits = decoding.read_prompts(tiny.model, [prompt]).logits
     expected = torch.softmax(logits[0] / temperature, -1)
     drawn = choose(logits.expand(n, -1), 0, torch.arange(n))
     found = torch.bincount(drawn, minlength=len(expected)) / n
