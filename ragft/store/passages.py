@@ -1,5 +1,6 @@
 """Passages, their vectors, and the collections made of them."""
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -28,6 +29,7 @@ class Collection:
         embedder: Id of the embedder, which names its weights.
         max_chars: The chunk size that made the passages.
         size: How many passages it has.
+        number: Its short name in this store.
     """
 
     id: str
@@ -35,17 +37,18 @@ class Collection:
     dimension: int
     max_chars: int
     size: int
+    number: int
 
 
 def embedded(store: Store, embedder: str, passage_ids: Iterable[str]) -> set[str]:
     """Return those of ``passage_ids`` that have a vector of ``embedder``."""
+    numbers = {_number(passage): passage for passage in passage_ids}
     with store.transaction() as cursor:
         cursor.execute(
-            "SELECT p.id FROM unnest(%s::text[]) AS wanted (id) JOIN passages p USING (id) "
-            "JOIN vectors v ON v.passage = p.number JOIN embedders e ON e.number = v.embedder WHERE e.id = %s",
-            [list(passage_ids), to_postgres(embedder)],
+            "SELECT passage FROM vectors JOIN embedders e ON e.number = embedder WHERE e.id = %s AND passage = ANY(%s)",
+            [to_postgres(embedder), list(numbers)],
         )
-        return {str(passage) for (passage,) in cursor}
+        return {numbers[number] for (number,) in cursor}
 
 
 def write_passages(store: Store, passages: Sequence[Passage], vectors: Vectors, embedder: str) -> None:
@@ -58,35 +61,28 @@ def write_passages(store: Store, passages: Sequence[Passage], vectors: Vectors, 
     _check_vectors(passages, vectors)
     if not passages:
         return
-    # In the order of their ids, so that two processes that write the same rows cannot wait for each other in a ring.
-    order = sorted({passage.id: row for row, passage in enumerate(passages)}.items())
+    # In one order, so that two processes that write the same rows cannot wait for each other in a ring.
+    order = sorted({_number(passage.id): row for row, passage in enumerate(passages)}.items())
     with store.transaction() as cursor, window("prepare.embed"):
-        number = _embedder(cursor, embedder, vectors.shape[1])
+        by = _embedder(cursor, embedder, vectors.shape[1])
         cursor.execute(
-            "CREATE TEMP TABLE arriving (id text, document text, position int, text text, embedding halfvec) "
-            "ON COMMIT DROP"
+            "CREATE TEMP TABLE arriving (number bigint, id text, document text, position int, text text, "
+            "embedding halfvec) ON COMMIT DROP"
         )
         with cursor.copy("COPY arriving FROM STDIN WITH (FORMAT BINARY)") as copy:
-            copy.set_types(["text", "text", "int4", "text", "halfvec"])
-            for _, row in order:
+            copy.set_types(["int8", "text", "text", "int4", "text", "halfvec"])
+            for number, row in order:
                 passage = passages[row]
-                copy.write_row(
-                    (
-                        passage.id,
-                        to_postgres(passage.document_id),
-                        passage.position,
-                        to_postgres(passage.text),
-                        HalfVector(vectors[row]),
-                    )
-                )
+                document, text = to_postgres(passage.document_id), to_postgres(passage.text)
+                copy.write_row((number, passage.id, document, passage.position, text, HalfVector(vectors[row])))
         cursor.execute(
-            "INSERT INTO passages (id, document, position, text) "
-            "SELECT id, document, position, text FROM arriving ORDER BY id ON CONFLICT DO NOTHING"
+            "INSERT INTO passages (number, id, document, position, text) "
+            "SELECT number, id, document, position, text FROM arriving ON CONFLICT DO NOTHING"
         )
         cursor.execute(
-            "INSERT INTO vectors (embedder, passage, embedding) SELECT %s, number, embedding "
-            "FROM arriving JOIN passages USING (id) ORDER BY id ON CONFLICT DO NOTHING",
-            [number],
+            "INSERT INTO vectors (embedder, passage, embedding) SELECT %s, number, embedding FROM arriving "
+            "ON CONFLICT DO NOTHING",
+            [by],
         )
 
 
@@ -96,27 +92,25 @@ def freeze_collection(store: Store, collection: str, passage_ids: Sequence[str],
     Raises:
         DataError: If a passage has no vector of ``embedder``.
     """
+    numbers = list({_number(passage) for passage in passage_ids})
     with store.transaction() as cursor, window("prepare.freeze"):
         cursor.execute(
-            "INSERT INTO collections (id, embedder, max_chars, size) "
-            "SELECT %s, number, %s, %s FROM embedders WHERE id = %s ON CONFLICT DO NOTHING RETURNING number, embedder",
-            [collection, max_chars, len(set(passage_ids)), to_postgres(embedder)],
+            "INSERT INTO collections (id, embedder, max_chars, size) SELECT %s, number, %s, %s FROM embedders "
+            "WHERE id = %s ON CONFLICT DO NOTHING RETURNING number, embedder",
+            [collection, max_chars, len(numbers), to_postgres(embedder)],
         )
         made = cursor.fetchone()
         if made is None and _find_collection(cursor, collection):
             return
-        if made is not None:
-            cursor.execute(
-                "INSERT INTO members (collection, passage) SELECT %s, p.number FROM unnest(%s::text[]) AS wanted (id) "
-                "JOIN passages p USING (id) JOIN vectors v ON v.passage = p.number AND v.embedder = %s "
-                "ON CONFLICT DO NOTHING",
-                [made[0], list(passage_ids), made[1]],
-            )
-        missing = len(set(passage_ids)) - (cursor.rowcount if made else 0)
-        if missing:
+        cursor.execute(
+            "INSERT INTO members (collection, passage, embedding) SELECT %s, passage, embedding FROM vectors "
+            "WHERE embedder = %s AND passage = ANY(%s)",
+            [*(made or (None, None)), numbers],
+        )
+        if cursor.rowcount < len(numbers):
             raise DataError(
-                f"collection {collection}: {missing} of {len(set(passage_ids))} passages have no vector of {embedder}; "
-                "embed them before the collection is frozen"
+                f"collection {collection}: {len(numbers) - cursor.rowcount} of {len(numbers)} passages have no vector "
+                f"of {embedder}; embed them before the collection is frozen"
             )
 
 
@@ -132,7 +126,7 @@ def collection_passages(store: Store, collection: str) -> list[Passage]:
         cursor.execute(
             "SELECT p.id, p.document, p.position, p.text FROM collections c JOIN members m ON m.collection = c.number "
             "JOIN passages p ON p.number = m.passage WHERE c.id = %s "
-            'ORDER BY p.document COLLATE "C", p.position, p.id COLLATE "C"',
+            'ORDER BY p.document COLLATE "C", p.position, p.number',
             [collection],
         )
         return [_passage(*row) for row in cursor]
@@ -148,7 +142,8 @@ def load_passages(store: Store, passage_ids: Iterable[str]) -> dict[str, Passage
 def nearest(store: Store, collection: str, vectors: Vectors, k: int) -> list[list[tuple[Passage, float]]]:
     """Return for each row of ``vectors`` (n x d) the ``k`` nearest passages with their cosine distance in [0, 2].
 
-    The search is exact over half-precision vectors; equal distances are ordered by passage id.
+    The search is exact over half-precision vectors; equal distances are ordered by a hash of
+    the passage id, alike in every store.
 
     Raises:
         ConfigError: If the collection is unknown or has another dimension.
@@ -169,27 +164,32 @@ def nearest(store: Store, collection: str, vectors: Vectors, k: int) -> list[lis
     for start in range(0, len(vectors), _QUERIES_AT_ONCE):
         batch = vectors[start : start + _QUERIES_AT_ONCE]
         with store.transaction() as cursor:
-            cursor.execute(_NEAREST, {"collection": collection, "queries": [HalfVector(row) for row in batch], "k": k})
+            cursor.execute(
+                _NEAREST, {"collection": found.number, "queries": [HalfVector(row) for row in batch], "k": k}
+            )
             for query, distance, *passage in cursor:
                 results[start + query - 1].append((_passage(*passage), distance))
     return results
 
 
 _NEAREST = """
-    SELECT q.rank, n.distance, n.id, n.document, n.position, n.text
+    SELECT q.rank, n.distance, p.id, p.document, p.position, p.text
     FROM unnest(%(queries)s::halfvec[]) WITH ORDINALITY AS q (embedding, rank)
     CROSS JOIN LATERAL (
-        SELECT p.id, p.document, p.position, p.text, v.embedding <=> q.embedding AS distance
-        FROM collections c
-        JOIN members m ON m.collection = c.number
-        JOIN vectors v ON v.embedder = c.embedder AND v.passage = m.passage
-        JOIN passages p ON p.number = v.passage
-        WHERE c.id = %(collection)s
-        ORDER BY distance, p.id COLLATE "C"
+        SELECT m.passage, m.embedding <=> q.embedding AS distance
+        FROM members m
+        WHERE m.collection = %(collection)s
+        ORDER BY distance, m.passage
         LIMIT %(k)s
     ) n
-    ORDER BY q.rank, n.distance, n.id COLLATE "C"
+    JOIN passages p ON p.number = n.passage
+    ORDER BY q.rank, n.distance, n.passage
 """
+
+
+def _number(passage_id: str) -> int:
+    """Return 63 bits of the id's sha256: a short name that is the same in every store."""
+    return int.from_bytes(hashlib.sha256(passage_id.encode()).digest()[:8], "big") >> 1
 
 
 def _passage(passage_id: str, document: str, position: int, text: str) -> Passage:
@@ -198,12 +198,12 @@ def _passage(passage_id: str, document: str, position: int, text: str) -> Passag
 
 def _find_collection(cursor: Cursor, collection: str) -> Collection | None:
     cursor.execute(
-        "SELECT c.id, e.id, e.dimension, c.max_chars, c.size FROM collections c "
+        "SELECT c.id, e.id, e.dimension, c.max_chars, c.size, c.number FROM collections c "
         "JOIN embedders e ON e.number = c.embedder WHERE c.id = %s",
         [collection],
     )
     row = cursor.fetchone()
-    return None if row is None else Collection(row[0], from_postgres(row[1]), row[2], row[3], row[4])
+    return None if row is None else Collection(row[0], from_postgres(row[1]), *row[2:])
 
 
 def _embedder(cursor: Cursor, embedder: str, dimension: int) -> int:

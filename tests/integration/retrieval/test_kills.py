@@ -15,7 +15,7 @@ TABLES = {
     "vectors": "SELECT e.id, p.id, embedding::text FROM vectors JOIN embedders e ON e.number = embedder "
     "JOIN passages p ON p.number = passage ORDER BY 1, 2",
     "collections": "SELECT c.id, e.id, max_chars, size FROM collections c JOIN embedders e ON e.number = embedder",
-    "members": "SELECT c.id, p.id FROM members JOIN collections c ON c.number = collection "
+    "members": "SELECT c.id, p.id, embedding::text FROM members JOIN collections c ON c.number = collection "
     "JOIN passages p ON p.number = passage ORDER BY 1, 2",
     "retrievals": "SELECT key, passages FROM retrievals ORDER BY key",
 }

@@ -54,7 +54,7 @@ def test_what_was_found_is_frozen(store: Store) -> None:
     embedder.seen.clear()
     with store.transaction() as cursor:
         # The vectors are gone, so that only what is frozen can answer.
-        cursor.execute("DELETE FROM vectors")
+        cursor.execute("DELETE FROM members")
     again = Retriever(store, embedder, collection)
     assert again.retrieve(["is it red?", "b\x00\ud800"], 4) == first
     assert embedder.seen == []

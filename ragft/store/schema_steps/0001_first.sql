@@ -33,9 +33,10 @@ CREATE TABLE preparations (
     used timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
+-- `number` is made from `id` (ragft.store.passages), so that it orders passages alike in every store.
 CREATE TABLE passages (
-    number bigint GENERATED ALWAYS AS IDENTITY UNIQUE,
-    id text PRIMARY KEY,
+    number bigint PRIMARY KEY,
+    id text NOT NULL UNIQUE,
     document text NOT NULL,
     position integer NOT NULL,
     text text NOT NULL
@@ -47,7 +48,7 @@ CREATE TABLE embedders (
     dimension integer NOT NULL CHECK (dimension BETWEEN 1 AND 4000)
 );
 
--- Narrow on purpose: an exact search reads this whole table, and nothing else.
+-- What was embedded, whether or not a collection is made of it yet.
 CREATE TABLE vectors (
     embedder integer NOT NULL REFERENCES embedders (number),
     passage bigint NOT NULL REFERENCES passages (number),
@@ -65,11 +66,14 @@ CREATE TABLE collections (
     made timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
+-- A copy of the vectors of each collection, in one piece and narrow: an exact search reads it whole, and nothing else.
 CREATE TABLE members (
     collection integer NOT NULL REFERENCES collections (number),
-    passage bigint NOT NULL REFERENCES passages (number),
-    PRIMARY KEY (collection, passage)
+    passage bigint NOT NULL,
+    embedding halfvec NOT NULL
 );
+ALTER TABLE members ALTER COLUMN embedding SET STORAGE PLAIN;
+CREATE INDEX members_of_collection ON members (collection);
 
 CREATE TABLE retrievals (
     key text PRIMARY KEY,
