@@ -57,7 +57,7 @@ class Registry:
         return self.get(version.uri)
 
     def register_adapter(self, lineage: Lineage, config: Mapping[str, Any], adapter: Path) -> Version:
-        """Return the new version of an adapter, which the alias ``challenger`` now follows.
+        """Return the version of an adapter, which the alias ``challenger`` now follows; an adapter has one version.
 
         Raises:
             PrerequisiteError: If the base is not registered yet.
@@ -68,7 +68,8 @@ class Registry:
         if not existing:
             raise PrerequisiteError(f"{name} has no base version: register the base first")
         self._check_same_house(existing[0], lineage)
-        version = self._register(name, lineage, config, adapter)
+        same = [version for version in existing if version.lineage == lineage]
+        version = same[0] if same else self._register(name, lineage, config, adapter)
         self._client.set_registered_model_alias(name, CHALLENGER, str(version.number))
         return self.get(version.uri)
 

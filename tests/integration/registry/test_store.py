@@ -30,6 +30,15 @@ def test_challenger_follows_the_newest_adapter(registry: Registry, adapter: Path
     assert (folder / "manifest.json").read_text() == "{}"
 
 
+def test_the_same_adapter_is_not_registered_twice(registry: Registry, adapter: Path) -> None:
+    registry.register_base(BASE, {})
+    second = registry.register_adapter(ADAPTER, {}, adapter)
+    registry.register_adapter(dataclasses.replace(ADAPTER, adapter_sha256="b" * 64), {}, adapter)
+    again = registry.register_adapter(ADAPTER, {}, adapter)
+    assert again.number == second.number == 2
+    assert again.aliases == ("challenger",)
+
+
 def test_a_version_loads_without_pickle(registry: Registry, adapter: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
     registry.register_base(BASE, {"base": "pocket"})
