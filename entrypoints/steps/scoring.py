@@ -22,7 +22,7 @@ from ragft.prompts.criterion import Criterion
 from ragft.types import Score, digest
 
 NO_JUDGE = "none"
-LOWER_IS_BETTER = ("answer_tokens", "cut", "dropped_passages")
+LOWER_IS_BETTER = ("truth_wrong", "truth_false_refusal")
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,13 @@ def score(
     metrics = [judge_metric(c, dict(zip(ids, scores[c.name], strict=True))) for c in criteria if c.name in scores]
     metrics += overlap_metrics({row.id: row.answer for row in rows}, {row.id: row.references for row in rows})
     metrics += [
-        number_metric(name, {row.id: row.numbers[name] for row in rows}) for name in (rows[0].numbers if rows else ())
+        number_metric(
+            name,
+            {row.id: row.numbers[name] for row in rows},
+            higher_is_better=name not in LOWER_IS_BETTER,
+            may_not_apply=True,
+        )
+        for name in (rows[0].numbers if rows else ())
     ]
     frame = pd.DataFrame(
         {

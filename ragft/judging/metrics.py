@@ -44,24 +44,37 @@ def overlap_metrics(answers: Mapping[str, str], references: Mapping[str, Sequenc
     ]
 
 
-def number_metric(name: str, values: Mapping[str, float | None], *, higher_is_better: bool = True) -> EvaluationMetric:
+def number_metric(
+    name: str, values: Mapping[str, float | None], *, higher_is_better: bool = True, may_not_apply: bool = False
+) -> EvaluationMetric:
     """Return a metric of numbers that were computed before, by row id.
+
+    With ``may_not_apply`` a missing number says that the metric does not apply to the row (the evidence is unknown,
+    the question has no answer): it is counted as ``n_not_applicable`` instead of ``n_unscored``.
 
     Raises:
         ConfigError: If ``name`` is no Python identifier, which MLflow needs.
     """
-    return _lookup_metric(name, values, higher_is_better=higher_is_better, reasons=None)
+    return _lookup_metric(name, values, higher_is_better=higher_is_better, reasons=None, may_not_apply=may_not_apply)
 
 
-def aggregates(values: Sequence[float | None]) -> dict[str, float]:
+def aggregates(values: Sequence[float | None], *, may_not_apply: bool = False) -> dict[str, float]:
     """Return mean, n_scored and n_unscored; no mean without a scored row, for there is none."""
     scored = [value for value in values if value is not None]
-    counts = {"n_scored": float(len(scored)), "n_unscored": float(len(values) - len(scored))}
+    missing = float(len(values) - len(scored))
+    counts = {"n_scored": float(len(scored)), "n_unscored": 0.0 if may_not_apply else missing}
+    if may_not_apply:
+        counts["n_not_applicable"] = missing
     return {"mean": statistics.fmean(scored), **counts} if scored else counts
 
 
 def _lookup_metric(
-    name: str, values: Mapping[str, float | None], *, higher_is_better: bool, reasons: Mapping[str, str] | None
+    name: str,
+    values: Mapping[str, float | None],
+    *,
+    higher_is_better: bool,
+    reasons: Mapping[str, str] | None,
+    may_not_apply: bool = False,
 ) -> EvaluationMetric:
     if not name.isidentifier():
         raise ConfigError(f"metric name is {name!r}, expected a Python identifier such as geval_accuracy")
@@ -71,7 +84,7 @@ def _lookup_metric(
         return MetricValue(
             scores=found,  # type: ignore[arg-type]  # None is an unscored row
             justifications=None if reasons is None else [reasons[row] for row in rows],
-            aggregate_results=aggregates(found),
+            aggregate_results=aggregates(found, may_not_apply=may_not_apply),
         )
 
     # MLflow takes the name of the column from the name of the parameter.

@@ -65,3 +65,12 @@ def test_a_row_without_a_score_is_a_bug_and_not_a_zero() -> None:
 def test_a_name_that_mlflow_cannot_take_is_refused() -> None:
     with pytest.raises(ConfigError, match="recall@5"):
         number_metric("recall@5", {})
+
+
+def test_a_row_that_a_metric_does_not_apply_to_is_not_unscored() -> None:
+    assert aggregates([1.0, None], may_not_apply=True) == {
+        "mean": 1.0,
+        "n_scored": 1.0,
+        "n_unscored": 0.0,
+        "n_not_applicable": 1.0,
+    }
