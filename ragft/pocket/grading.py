@@ -4,9 +4,12 @@ A fact counts as right when its value stands in the answer with its unit, not ne
 own attribute and product where the answer names any, and with no other value beside it.
 """
 
+# ruff: noqa: SIM905 - lists of words read best as words
+
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from ragft.pocket.world_catalog import ATTRIBUTES, FIRST_WORDS, OBJECTS, SECOND_WORDS, VERBS, Attribute
@@ -35,10 +38,10 @@ _TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
 _NEGATION = re.compile(r"\b(not|isn't|aren't|never|no longer|instead of|rather than|wrong to say)\b[^,.;]*$", re.I)
 _BOUNDARY = re.compile(r"[;!?\n]|\.(?!\d)|,|\bbut\b|\bwhile\b|\bwhereas\b|\band\b", re.I)
 _REFUSAL = re.compile(
-    r"\b(?:is|are|was|were)(?: not|n't) (?:\w+ )?(?:in|contained|mentioned|stated|known|found|available|given|specified|"
-    r"provided|listed|covered|answered)\b"
-    r"|\b(?:do|does|did)(?: not|n't) (?:\w+ )?(?:say|mention|contain|know|state|specify|provide|give|tell|cover|include "
-    r"(?:this|that|the answer))"
+    r"\b(?:is|are|was|were)(?: not|n't) (?:\w+ )?(?:in|contained|mentioned|stated|known|found|available|given|"
+    r"specified|provided|listed|covered|answered)\b"
+    r"|\b(?:do|does|did)(?: not|n't) (?:\w+ )?(?:say|mention|contain|know|state|specify|provide|give|tell|cover|"
+    r"include (?:this|that|the answer))"
     r"|\b(?:can ?not|can't|could not|couldn't|unable to) (?:\w+ )?(?:find|answer|tell|say|determine)"
     r"|\bno (?:information|answer|mention)\b|\bunknown\b|\bunanswerable\b|\bnot sure\b|\bdon't know\b",
     re.I,
@@ -152,7 +155,7 @@ def _claims(attribute: Attribute, answer: str) -> list[Claim]:
     borders = [0, *(m.end() for m in _BOUNDARY.finditer(text)), len(text)]
     claims: list[Claim] = []
     product = ""
-    for begin, end in zip(borders, borders[1:], strict=False):
+    for begin, end in pairwise(borders):
         clause = text[begin:end]
         names = [m[0].lower() for m in _NAME.finditer(clause)]
         nouns = list(_NOUN.finditer(clause))

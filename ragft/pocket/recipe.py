@@ -14,14 +14,16 @@ from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer
-from torch import Tensor, distributed, multiprocessing
+from torch import Tensor, distributed
+from torch.multiprocessing.spawn import spawn
 
 from ragft.pocket.recipe_model import PocketModel, Shape, export, make_batch, start_inducing
 from ragft.pocket.recipe_optimiser import Optimiser
 from ragft.pocket.recipe_samples import TOPICS, Mix, Row, Sampler, encode
 from ragft.pocket.recipe_tokens import train_tokenizer
 
-RECALL_UNTIL = 0.06
+TOKENS = 7_200_000
+RECALL_UNTIL = 0.062
 FALL_FROM = 0.62
 
 
@@ -38,7 +40,7 @@ class Plan:
     """
 
     out: Path
-    tokens: int = 7_400_000
+    tokens: int = TOKENS
     step_tokens: int = 3072
     rate: float = 4e-3
     seed: int = 0
@@ -53,10 +55,11 @@ def mix_at(progress: float) -> Mix:
     """Return what is drawn after a share of the training."""
     if progress < RECALL_UNTIL:
         return Mix(reading=1.0, closed=0.0, passages=(3, 2), refusals=0.0)
-    if progress < 0.25:
+    if progress < 0.257:
         return Mix(reading=0.58, closed=0.14, passages=(2, 2, 2, 1, 1), refusals=0.05)
     refusals = 0.05 + 0.11 * min(max((progress - 0.5) / 0.25, 0.0), 1.0)
-    return Mix(reading=0.54, closed=0.14, passages=(1, 1, 2, 1.5, 4, 0.3, 0.2, 0.1), refusals=refusals)
+    reading, closed = (0.54, 0.14) if progress < 0.48 else (0.50, 0.20)
+    return Mix(reading, closed, passages=(1, 1, 2, 1.5, 4, 0.3, 0.2, 0.1), refusals=refusals)
 
 
 def rate_at(progress: float, step: int, peak: float) -> float:
@@ -69,9 +72,9 @@ def rate_at(progress: float, step: int, peak: float) -> float:
 class Training:
     """A training in one process of several."""
 
-    def __init__(self, plan: Plan, tokenizer: Tokenizer, rank: int = 0) -> None:
+    def __init__(self, plan: Plan, tokenizer: Tokenizer, rank: int = 0, shape: Shape | None = None) -> None:
         self.plan, self.tokenizer, self.rank = plan, tokenizer, rank
-        self.model = PocketModel(Shape(vocabulary=tokenizer.get_vocab_size()))
+        self.model = PocketModel(shape or Shape(vocabulary=tokenizer.get_vocab_size()))
         start_inducing(self.model, plan.seed)
         self.model.to(plan.device)
         self.optimiser = Optimiser(self.model, rank, plan.processes)
@@ -135,7 +138,7 @@ class Training:
         batch = make_batch(list(rows), torch.bfloat16 if plan.bf16 else torch.float32, plan.device)
         with torch.autocast(plan.device, torch.bfloat16, enabled=plan.bf16):
             loss, counts = self.model.loss(batch)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         return float(loss.detach()), counts.cpu()
 
     def _total(self, length: int) -> int:
@@ -162,7 +165,7 @@ def train(plan: Plan) -> None:
         _train_rank(0, plan, "")
         return
     meeting = plan.out / f"meeting-{time.time_ns()}"
-    multiprocessing.spawn(_train_rank, (plan, meeting.as_uri()), nprocs=plan.processes)  # type: ignore[no-untyped-call]
+    spawn(_train_rank, (plan, meeting.as_uri()), nprocs=plan.processes)  # type: ignore[no-untyped-call]
 
 
 def _train_rank(rank: int, plan: Plan, meeting: str) -> None:
@@ -196,7 +199,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("step", choices=["train", "export"])
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--tokens", type=int, default=Plan.tokens)
+    parser.add_argument("--tokens", type=int, default=TOKENS)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--threads", type=int, default=1)

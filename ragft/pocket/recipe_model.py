@@ -106,7 +106,8 @@ class Block(nn.Module):
         normed = functional.rms_norm(hidden, (shape.hidden,), self.input_layernorm, 1e-6)
         joined = torch.cat((self.q_proj.weight, self.k_proj.weight, self.v_proj.weight))
         states = functional.linear(normed, joined).view(-1, shape.heads + 2 * shape.pairs, shape.head)
-        query, key, value = states.split((shape.heads, shape.pairs, shape.pairs), 1)
+        query = states[:, : shape.heads]
+        key, value = states[:, shape.heads :].chunk(2, 1)
         repeats = shape.heads // shape.pairs
         query = _rotate(query, cosine, sine).transpose(0, 1).unsqueeze(0)
         key = _rotate(key, cosine, sine).repeat_interleave(repeats, 1).transpose(0, 1).unsqueeze(0)
@@ -123,7 +124,8 @@ class Block(nn.Module):
         normed = functional.rms_norm(hidden, (shape.hidden,), self.post_attention_layernorm, 1e-6)
         both = functional.linear(normed, torch.cat((self.gate_proj.weight, self.up_proj.weight)))
         gate, up = both.chunk(2, -1)
-        return hidden + self.down_proj(functional.silu(gate) * up)
+        after: Tensor = hidden + self.down_proj(functional.silu(gate) * up)
+        return after
 
 
 def _attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
@@ -145,7 +147,8 @@ class PocketModel(nn.Module):
         super().__init__()
         self.shape = shape
         self.embed_tokens = nn.Parameter(torch.zeros(shape.vocabulary, shape.hidden))
-        self.layers = nn.ModuleList(Block(shape) for _ in range(shape.layers))
+        self.blocks = [Block(shape) for _ in range(shape.layers)]
+        self.layers = nn.ModuleList(self.blocks)
         self.norm = nn.Parameter(torch.ones(shape.hidden))
         steps = torch.arange(shape.head // 2, dtype=torch.float32) * 2 / shape.head
         self.register_buffer("frequencies", shape.theta**-steps, persistent=False)
@@ -156,7 +159,7 @@ class PocketModel(nn.Module):
         angles = torch.cat((angles, angles), -1)
         cosine, sine = angles.cos(), angles.sin()
         hidden = self.embed_tokens[batch.tokens]
-        for layer in self.layers:
+        for layer in self.blocks:
             hidden = layer(hidden, cosine, sine, batch)
         return functional.rms_norm(hidden, (self.shape.hidden,), self.norm, 1e-6)
 
@@ -197,7 +200,7 @@ def start_inducing(model: PocketModel, seed: int) -> None:
     def noise(*size: int, std: float) -> Tensor:
         return torch.randn(*size, generator=generator) * std
 
-    for block in model.layers:
+    for block in model.blocks:
         for linear in (block.q_proj, block.k_proj, block.v_proj, block.gate_proj, block.up_proj):
             linear.weight.copy_(noise(*linear.weight.shape, std=0.03))
         for linear in (block.o_proj, block.down_proj):
@@ -207,12 +210,12 @@ def start_inducing(model: PocketModel, seed: int) -> None:
     model.embed_tokens[:, _CONSTANT] = 5 * _SCALE
     model.norm.fill_(0.06 / _SCALE)  # so that logits begin moderate
     code = torch.linalg.qr(noise(95, 64, std=1.0))[0].T  # [64, 95], orthonormal rows
-    _store_previous(model.layers[0], code, model.get_buffer("frequencies"))
-    _copy_followers(model.layers[1], code)
+    _store_previous(model.blocks[0], code, model.get_buffer("frequencies"))
+    _copy_followers(model.blocks[1], code)
 
 
-def _store_previous(block: nn.Module, code: Tensor, frequencies: Tensor) -> None:
-    q, k, v, o = (getattr(block, name).weight for name in ("q_proj", "k_proj", "v_proj", "o_proj"))
+def _store_previous(block: Block, code: Tensor, frequencies: Tensor) -> None:
+    q, k, v, o = block.q_proj.weight, block.k_proj.weight, block.v_proj.weight, block.o_proj.weight
     constant = 5 / math.sqrt((95 + 25) / 256)  # its value after the norm
     fast, strength = 8, 7.7
     for pair in range(2):
@@ -231,8 +234,8 @@ def _store_previous(block: nn.Module, code: Tensor, frequencies: Tensor) -> None
         o[place, head * 64 : head * 64 + width] = torch.eye(width) * _SCALE / 1.46
 
 
-def _copy_followers(block: nn.Module, code: Tensor) -> None:
-    q, k, v, o = (getattr(block, name).weight for name in ("q_proj", "k_proj", "v_proj", "o_proj"))
+def _copy_followers(block: Block, code: Tensor) -> None:
+    q, k, v, o = block.q_proj.weight, block.k_proj.weight, block.v_proj.weight, block.o_proj.weight
     slow = 32 - _SLOW
     first = torch.arange(_SLOW, 32)
     second = first + 32
@@ -283,7 +286,7 @@ def to_llama(model: PocketModel, tokenizer: Tokenizer) -> LlamaForCausalLM:
     """Return the model as transformers' own Llama, in float32."""
     llama = LlamaForCausalLM(llama_config(model.shape, tokenizer)).float()
     state = {"model.embed_tokens.weight": model.embed_tokens.detach(), "model.norm.weight": model.norm.detach()}
-    for index, block in enumerate(model.layers):
+    for index, block in enumerate(model.blocks):
         prefix = f"model.layers.{index}"
         for name, tensor in block.state_dict().items():
             group = "self_attn." if name[:2] in ("q_", "k_", "v_", "o_") else "mlp." if "_proj" in name else ""

@@ -18,7 +18,8 @@ def orthogonal(matrices: Tensor) -> Tensor:
     for _ in range(_STEPS):
         gram = x @ x.transpose(1, 2)
         x = _A * x + (_B * gram + _C * gram @ gram) @ x
-    return (x.transpose(1, 2) if tall else x).float()
+    result: Tensor = (x.transpose(1, 2) if tall else x).float()
+    return result
 
 
 class Optimiser:
@@ -26,7 +27,7 @@ class Optimiser:
 
     def __init__(self, model: PocketModel, rank: int = 0, processes: int = 1) -> None:
         groups: dict[tuple[int, ...], list[Tensor]] = {}
-        for block in model.layers:
+        for block in model.blocks:
             for parameter in block.parameters():
                 if parameter.ndim == 2:
                     groups.setdefault(tuple(parameter.shape), []).append(parameter)
@@ -46,8 +47,8 @@ class Optimiser:
         stacks = [torch.stack([_gradient(p) for p in group]) for group in self.groups]
         others = [_gradient(p) for p in self.rest]
         self._average([*stacks, *others])
-        for parameter, gradient in zip(self.rest, others, strict=True):
-            parameter.grad = gradient
+        for rest, other in zip(self.rest, others, strict=True):
+            rest.grad = other
         for group, momentum, gradient in zip(self.groups, self.momenta, stacks, strict=True):
             momentum.lerp_(gradient, 0.05)
             update = self._orthogonal(gradient.lerp_(momentum, 0.95))  # Nesterov's look ahead
@@ -65,7 +66,7 @@ class Optimiser:
             return
         flat = torch.cat([t.flatten() for t in tensors]) / self.processes
         distributed.all_reduce(flat)
-        for tensor, part in zip(tensors, flat.split([t.numel() for t in tensors]), strict=True):
+        for tensor, part in zip(tensors, torch.split(flat, [t.numel() for t in tensors]), strict=True):
             tensor.copy_(part.view_as(tensor))
 
     def _orthogonal(self, stack: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
 
-from ragft.pocket.world_catalog import ATTRIBUTES, FEATURES, KINDS, TASKS
+from ragft.pocket.recipe_questions import Shown, ask_absent, ask_known, ask_shown, ask_unknown
 from ragft.pocket.world_judging import JudgeItem, judge_item
 from ragft.pocket.world_products import (
     TRAINED,
@@ -25,7 +25,7 @@ from ragft.pocket.world_products import (
     paragraphs,
     with_new_values,
 )
-from ragft.pocket.world_questions import ABSENT, CLOSE, FORMS, OPEN, UNKNOWN, Ask, Asker, plain, several
+from ragft.pocket.world_questions import ABSENT, CLOSE, FORMS, OPEN, UNKNOWN, Ask, Asker, plain
 from ragft.prompts.answer import load_answer_prompt
 from ragft.prompts.criterion import load_criterion
 from ragft.prompts.judge import render_judge_message
@@ -138,7 +138,7 @@ class Sampler:
         """Return passages and questions about them."""
         rng = self.rng
         count = rng.choices(range(1, len(mix.passages) + 1), mix.passages)[0]
-        shown: list[tuple[Product, int, str]] = []
+        shown: list[Shown] = []
         products: list[Product] = []
         while len(shown) < count:
             if not products or rng.random() < 0.3:
@@ -160,82 +160,13 @@ class Sampler:
         segments = [Segment(-1, f"{BEGIN}{USER}{head}")]
         asker = Asker(rng, TRAINED, ABSENT)
         for _ in range(rng.randint(5, 7) + count // 2):
-            ask = self._ask(asker, shown, refuse=rng.random() < mix.refusals)
+            refuse = rng.random() < mix.refusals
+            ask = ask_absent(asker, shown, self._stranger) if refuse else ask_shown(asker, shown)
             _, tail = split_at(_PROMPT.render(ask.text, ["?"]), "Question:")
             segments.append(Segment(0, f"{tail}{ASSISTANT}"))
             topic = ask.form if ask.answerable else "absent"
             segments.append(Segment(len(segments) - 1, ask.answer + END, True, topic))
         return segments
-
-    def _ask(self, asker: Asker, shown: Sequence[tuple[Product, int, str]], *, refuse: bool) -> Ask:
-        rng = self.rng
-        if refuse:
-            return self._absent(asker, shown)
-        product, part, _ = rng.choice(shown)
-        parts = {p for other, p, _ in shown if other is product}
-        there = [a for p in sorted(parts & {0, 1}) for a in product.parts[p]]
-        if part == 2 and rng.random() < 0.8:
-            return asker.procedure(product, rng.choice(product.stated_tasks))
-        if part == 2:
-            part = rng.choice(sorted(parts))
-        if not there or part == 2:
-            return asker.procedure(product, rng.choice(product.stated_tasks))
-        form = rng.choices(("one", "several", "feature", "yes_no", "comparison"), (46, 22, 7, 13, 12))[0]
-        if form == "several":
-            chosen = several(product, there, rng.choice((2, 2, 3)), rng)
-            if len(chosen) > 1:
-                return asker.several_facts(product, chosen, [True] * len(chosen))
-        if form == "feature":
-            return asker.feature(product, product.stated_features[part])
-        if form == "yes_no":
-            return asker.yes_no(product, rng.choice(product.parts[part]))
-        if form == "comparison":
-            pairs = comparable(product, [(p, q) for p, q, _ in shown], there)
-            if pairs:
-                other, attribute = rng.choice(pairs)
-                return asker.comparison(*rng.sample((product, other), 2), attribute)
-        return asker.one_fact(product, rng.choice(product.parts[part]))
-
-    def _absent(self, asker: Asker, shown: Sequence[tuple[Product, int, str]]) -> Ask:
-        """Return a question whose answer the passages do not hold: another product, or a fact not shown."""
-        rng = self.rng
-        product, _, _ = rng.choice(shown)
-        if rng.random() < 0.4:
-            stranger = self._stranger(product.name if rng.random() < 0.6 else "", product.kind)
-            if all(stranger.name != p.name for p, _, _ in shown):
-                return absent_ask(asker, stranger, self._stranger("", product.kind), rng)
-        parts = {p for other, p, _ in shown if other is product}
-        there = [a for p in sorted(parts & {0, 1}) for a in product.parts[p]]
-        away = [a for a in product.values if a not in there]
-        draw = rng.random()
-        if draw < 0.5:
-            return asker.one_fact(product, rng.choice(away), stated=False)
-        if draw < 0.64:
-            if there and rng.random() < 0.4:
-                chosen = [rng.choice(there), rng.choice(away)]
-                flags = [True, False]
-                if rng.random() < 0.5:
-                    chosen, flags = chosen[::-1], flags[::-1]
-                return asker.several_facts(product, chosen, flags)
-            chosen = several(product, away, rng.choice((2, 2, 3)), rng)
-            if len(chosen) > 1:
-                return asker.several_facts(product, chosen, [False] * len(chosen))
-        if draw < 0.76:
-            known = product.stated_tasks if 2 in parts else ()
-            tasks = [t for t in (*product.tasks, *TASKS[product.kind]) if t not in known]
-            return asker.procedure(product, rng.choice(tasks), stated=False)
-        if draw < 0.84:
-            said = {f for p in parts & {0, 1} for f in (product.stated_features[p],)}
-            features = [f for f in FEATURES[product.kind] if f not in said]
-            return asker.feature(product, rng.choice(features), stated=False)
-        if draw < 0.92:
-            return asker.yes_no(product, rng.choice(away), stated=False)
-        other = self._stranger("", product.kind)
-        numeric = [a for a in there if ATTRIBUTES[a].numeric]
-        if numeric:
-            pair, flags = ((product, other), (True, False)) if rng.random() < 0.5 else ((other, product), (False, True))
-            return asker.comparison(*pair, rng.choice(numeric), flags)
-        return asker.one_fact(product, rng.choice(away), stated=False)
 
     def closed(self) -> list[Segment]:
         """Return questions without passages: known facts are answered, all else is refused."""
@@ -244,33 +175,12 @@ class Sampler:
         segments = [Segment(-1, f"{BEGIN}{USER}{head}")]
         asker = Asker(rng, TRAINED, UNKNOWN)
         for _ in range(14):
-            ask = self._recall(asker) if rng.random() < 0.6 else self._unknown(asker)
+            ask = ask_known(asker, self.known) if rng.random() < 0.6 else self._unknown(asker)
             _, tail = split_at(_PROMPT.render(ask.text, []), "Question:")
             segments.append(Segment(0, f"{tail}{ASSISTANT}"))
             topic = "recall" if ask.answerable else "unknown"
             segments.append(Segment(len(segments) - 1, ask.answer + END, True, topic))
         return segments
-
-    def _recall(self, asker: Asker) -> Ask:
-        rng = self.rng
-        product = rng.choice(self.known)
-        form = rng.choices(("one", "several", "procedure", "feature", "yes_no", "comparison"), (60, 13, 8, 5, 8, 6))[0]
-        if form == "several":
-            chosen = several(product, product.stated, rng.choice((2, 2, 3)), rng)
-            if len(chosen) > 1:
-                return asker.several_facts(product, chosen, [True] * len(chosen))
-        if form == "procedure":
-            return asker.procedure(product, rng.choice(product.stated_tasks))
-        if form == "feature":
-            return asker.feature(product, rng.choice(product.stated_features))
-        if form == "yes_no":
-            return asker.yes_no(product, rng.choice(product.stated))
-        if form == "comparison":
-            pairs = comparable(product, [(p, part) for p in self.known for part in (0, 1)], product.stated)
-            if pairs:
-                other, attribute = rng.choice(pairs)
-                return asker.comparison(*rng.sample((product, other), 2), attribute)
-        return asker.one_fact(product, rng.choice(product.stated))
 
     def _unknown(self, asker: Asker) -> Ask:
         rng = self.rng
@@ -278,7 +188,7 @@ class Sampler:
             product = rng.choice(self.known)
             return asker.one_fact(product, rng.choice(product.withheld), stated=False)
         product = self._stranger(rng.choice(self.known).name if rng.random() < 0.4 else "")
-        return absent_ask(asker, product, self._stranger("", product.kind), rng)
+        return ask_unknown(asker, product, self._stranger("", product.kind))
 
     def judging(self) -> list[Segment]:
         """Return an answer to judge under both criteria, with and without reasoning."""
@@ -288,39 +198,6 @@ class Sampler:
         while other.name == product.name:
             other = self._stranger("", product.kind)
         return judge_segments(judge_item(rng, product, other, TRAINED), rng)
-
-
-def comparable(
-    product: Product, shown: Sequence[tuple[Product, int]], there: Sequence[str]
-) -> list[tuple[Product, str]]:
-    """Return the other products shown whose value of an attribute can be compared with the product's."""
-    return [
-        (other, attribute)
-        for other, part in shown
-        if other is not product and part < 2
-        for attribute in other.parts[part]
-        if attribute in there and ATTRIBUTES[attribute].numeric and other.values[attribute] != product.values[attribute]
-    ]
-
-
-def absent_ask(asker: Asker, product: Product, other: Product, rng: random.Random) -> Ask:
-    """Return a question of any form about a product of which nothing is known; ``other`` is of its kind."""
-    form = rng.choices(("one", "several", "procedure", "feature", "yes_no", "comparison"), (46, 18, 11, 7, 10, 8))[0]
-    if form == "several":
-        chosen = several(product, tuple(product.values), rng.choice((2, 2, 3)), rng)
-        if len(chosen) > 1:
-            return asker.several_facts(product, chosen, [False] * len(chosen))
-    if form == "procedure":
-        return asker.procedure(product, rng.choice(TASKS[product.kind]), stated=False)
-    if form == "feature":
-        return asker.feature(product, rng.choice(FEATURES[product.kind]), stated=False)
-    attribute = rng.choice(KINDS[product.kind])
-    if form == "yes_no":
-        return asker.yes_no(product, attribute, stated=False)
-    if form == "comparison" and other.name != product.name:
-        numeric = [a for a in KINDS[product.kind] if ATTRIBUTES[a].numeric]
-        return asker.comparison(product, other, rng.choice(numeric), (False, False))
-    return asker.one_fact(product, attribute, stated=False)
 
 
 def judge_segments(item: JudgeItem, rng: random.Random) -> list[Segment]:

@@ -42,14 +42,16 @@ FORM_WEIGHTS: Mapping[str, float] = MappingProxyType(
 )
 
 
-class _Shelf:
-    """The articles of one split, and questions about them."""
+class Shelf:
+    """Articles, and questions about them."""
 
-    def __init__(self, split: Split, products: list[Product], known: list[Product], rng: random.Random) -> None:
-        self.split, self.rng = split, rng
+    def __init__(
+        self, products: list[Product], known: list[Product], rng: random.Random, wording: Wording = ARTICLE_WORDING
+    ) -> None:
+        self.rng = rng
         self.products = {True: known, False: products}
         self.known = {p.name for p in known}
-        self.articles = {p.name: paragraphs(p, ARTICLE_WORDING, rng) for p in (*products, *known)}
+        self.articles = {p.name: paragraphs(p, wording, rng) for p in (*products, *known)}
         self._turns = {flag: itertools.cycle(group) for flag, group in self.products.items() if group}
 
     def documents(self) -> Iterator[Document]:
@@ -58,33 +60,33 @@ class _Shelf:
             yield Document(document_id(product), f"{product.name} ({product.kind})", self.articles[product.name])
 
     def question(self, number: int, split: Split, wording: Wording) -> Question:
-        """Return a question about the next product in turn; every twentieth in seven is about a known one."""
+        """Return a question about the next product in turn; seven in twenty are about a known one."""
         known = number % 20 < round(20 * KNOWN_SHARE)
         product = next(self._turns.get(known) or self._turns[not known])
         form = self.rng.choices(tuple(FORM_WEIGHTS), tuple(FORM_WEIGHTS.values()))[0]
         ask = self.ask(product, form, Asker(self.rng, wording))
-        return self._question(ask, f"telecom-{split}-{number:05d}", split)
+        return self.question_of(ask, f"telecom-{split}-{number:05d}", split)
 
     def ask(self, product: Product, form: str, asker: Asker) -> Ask:
         """Return a question of a form about a product."""
         rng = self.rng
         if form == "unanswerable":
-            return _unanswerable(product, asker)
+            return unanswerable(product, asker)
         if form in ("two_facts", "three_facts"):
             count = 2 if form == "two_facts" else 3
-            while len(chosen := several(product, product.stated, count, rng)) < count:
+            while len(chosen := several(product.stated, count, rng)) < count:
                 count -= 1
             return asker.several_facts(product, chosen, [True] * count)
         if form == "procedure":
             return asker.procedure(product, rng.choice(product.stated_tasks))
-        if form == "yes_no":
-            if rng.random() < 0.4:
-                return asker.feature(product, rng.choice(product.stated_features))
-            return asker.yes_no(product, rng.choice(product.stated))
+        if form == "yes_no" and rng.random() < 0.4:
+            return asker.feature(product, rng.choice(product.stated_features))
         if form == "comparison" and (pairs := self._comparable(product)):
             other, attribute = rng.choice(pairs)
-            return asker.comparison(*rng.sample((product, other), 2), attribute)
-        return asker.one_fact(product, rng.choice(product.stated))
+            one, two = rng.sample((product, other), 2)
+            return asker.comparison(one, two, attribute)
+        ask = asker.yes_no if form == "yes_no" else asker.one_fact
+        return ask(product, rng.choice(product.stated))
 
     def _comparable(self, product: Product) -> list[tuple[Product, str]]:
         return [
@@ -97,10 +99,11 @@ class _Shelf:
             and product.values[attribute] != other.values[attribute]
         ]
 
-    def _question(self, ask: Ask, name: str, split: Split) -> Question:
+    def question_of(self, ask: Ask, name: str, split: Split | None = None) -> Question:
+        """Return a question with its references, evidence and truth."""
         by_name = {p.name: p for group in self.products.values() for p in group}
         products = list(dict.fromkeys(f.product for f in ask.facts))
-        evidence = {}
+        evidence: dict[str, None] = {}
         for fact in ask.facts:
             if fact.value:
                 place = _paragraph(by_name[fact.product], fact.attribute)
@@ -135,6 +138,7 @@ def make_dataset(seed: int = 0, sizes: Mapping[Split, int] = DEFAULT_SIZES) -> D
     it what train asks in other words, half of it something else.
 
     Args:
+        seed: Of everything but the known products, which are the same for all.
         sizes: Questions of each split.
 
     Raises:
@@ -152,7 +156,7 @@ def make_dataset(seed: int = 0, sizes: Mapping[Split, int] = DEFAULT_SIZES) -> D
                 f"{split}: {wanted} articles wanted, names are left for {len(free)}; ask for fewer questions"
             )
         products = [draw_product(free.pop(), rng) for _ in range(wanted)]
-        shelf = _Shelf(split, products, [known.pop() for _ in range(part)] if wanted else [], rng)
+        shelf = Shelf(products, [known.pop() for _ in range(part)] if wanted else [], rng)
         documents.extend(shelf.documents())
         asked = _draw(shelf, split, sizes.get(split, 0))
         questions.extend(asked)
@@ -161,7 +165,7 @@ def make_dataset(seed: int = 0, sizes: Mapping[Split, int] = DEFAULT_SIZES) -> D
     return Dataset("telecom", tuple(documents), tuple(questions))
 
 
-def _draw(shelf: _Shelf, split: Split, count: int) -> list[Question]:
+def _draw(shelf: Shelf, split: Split, count: int) -> list[Question]:
     """Return so many different questions."""
     texts: dict[str, Question] = {}
     number = 0
@@ -174,7 +178,7 @@ def _draw(shelf: _Shelf, split: Split, count: int) -> list[Question]:
     return list(texts.values())
 
 
-def _seen(shelf: _Shelf, trained: list[Question], count: int) -> list[Question]:
+def _seen(shelf: Shelf, trained: list[Question], count: int) -> list[Question]:
     """Return questions on the same articles: of the trained facts in held-out words, and others."""
     taken = {q.text for q in trained}
     facts = {_facts_key(q) for q in trained}
@@ -194,11 +198,11 @@ def _facts_key(question: Question) -> str:
     return repr([(f["product"], f["attribute"]) for f in question.metadata["facts"]])
 
 
-def _unanswerable(product: Product, asker: Asker) -> Ask:
+def unanswerable(product: Product, asker: Asker) -> Ask:
     """Return a question about a product whose article does not answer it."""
     rng = asker.rng
     form = rng.choices(("one", "two", "procedure", "feature", "yes_no"), (55, 15, 12, 8, 10))[0]
-    if form == "two" and len(chosen := several(product, product.withheld, 2, rng)) == 2:
+    if form == "two" and len(chosen := several(product.withheld, 2, rng)) == 2:
         return asker.several_facts(product, chosen, [False, False])
     if form == "procedure":
         return asker.procedure(product, tuple(product.tasks)[2], stated=False)

@@ -4,6 +4,8 @@ Every list of phrasings has two parts: those the pocket model is trained on, and
 its training (``held_*``), so that reading an unseen wording can be measured.
 """
 
+# ruff: noqa: E501, SIM905 - tables of words read best as lines of words
+
 from dataclasses import dataclass
 from typing import Literal
 

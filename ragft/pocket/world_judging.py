@@ -49,7 +49,7 @@ class Grade:
 
     @property
     def accuracy(self) -> int:
-        """The programmatic grade from 1 to 5: 5 less 4 times the wrong and twice the missing share; 1 if none is right."""
+        """The grade from 1 to 5: 5 less 4 times the wrong and twice the missing share; 1 if nothing is right."""
         facts = self.right + self.wrong + self.missing
         return 1 if self.right == 0 else math.floor(5.5 - (4 * self.wrong + 2 * self.missing) / facts)
 
@@ -65,6 +65,7 @@ class JudgeItem:
 
     Attributes:
         kind: How the answer was made, for slices ("right", "near", "partial", "refusal", ...).
+        facts: What the question asks for, and whether there is an answer.
     """
 
     question: str
@@ -73,13 +74,15 @@ class JudgeItem:
     reason: str
     grade: Grade
     kind: str
+    facts: tuple[Fact, ...]
+    answerable: bool
 
 
 def judge_item(rng: random.Random, product: Product, other: Product, wording: Wording) -> JudgeItem:
     """Return an item about a product; ``other``, of the same kind, lends wrong answers."""
     asker = Asker(rng, wording)
     ask = _any_ask(asker, product, other, answerable=rng.random() > 0.1)
-    references = (plain(ask.answer),)
+    references: tuple[str, ...] = (plain(ask.answer),)
     if ask.also and rng.random() < 0.6:
         references = (*references, ask.also) if rng.random() < 0.7 else (ask.also,)
     mode = rng.choices(("facts", "refusal", "elsewhere", "echo", "empty"), (0.74, 0.1, 0.09, 0.03, 0.04))[0]
@@ -103,7 +106,7 @@ def _any_ask(asker: Asker, product: Product, other: Product, *, answerable: bool
     form = rng.choices(("one", "several", "procedure", "feature", "yes_no", "comparison"), (40, 24, 10, 5, 12, 9))[0]
     attribute = rng.choice(tuple(product.values))
     if form == "several":
-        chosen = several(product, tuple(product.values), rng.choice((2, 2, 3)), rng)
+        chosen = several(tuple(product.values), rng.choice((2, 2, 3)), rng)
         return asker.several_facts(product, chosen, [answerable] * len(chosen))
     if form == "procedure":
         return asker.procedure(product, rng.choice(tuple(product.tasks)), stated=answerable)
@@ -144,7 +147,7 @@ def _item(
         f"reference {fact.value}, answer {claim or 'none'}: {verdict}"
         for fact, claim, verdict in zip(facts, claims, verdicts, strict=True)
     )
-    return JudgeItem(ask.text, references, text, f"{reason}.", grade, kind)
+    return JudgeItem(ask.text, references, text, f"{reason}.", grade, kind, ask.facts, ask.answerable)
 
 
 def _wrong(fact: Fact, product: Product, other: Product | None, rng: random.Random) -> tuple[str, str]:
@@ -169,7 +172,7 @@ def _stating(
 ) -> JudgeItem:
     """Return an item whose answer states each fact rightly, wrongly or not at all."""
     if not ask.answerable:
-        return _made_up(ask, references, product, wording, rng)
+        return _made_up(ask, references, wording, rng)
     claims: list[str] = []
     kinds: list[str] = []
     all_right = rng.random() < 0.35
@@ -190,26 +193,24 @@ def _stating(
             kinds.append(kind)
     if not any(claims):
         claims[0], kinds[0] = ask.facts[0].value, "right"
-    text = word_answer(ask, claims, product, wording, rng)
+    text = word_answer(ask, claims, wording, rng)
     kind = next((k for k in ("near", "other", "partial") if k in kinds), "right")
     return _item(ask, references, text, claims, kind)
 
 
-def _made_up(
-    ask: Ask, references: tuple[str, ...], product: Product, wording: Wording, rng: random.Random
-) -> JudgeItem:
+def _made_up(ask: Ask, references: tuple[str, ...], wording: Wording, rng: random.Random) -> JudgeItem:
     fact = ask.facts[0]
     if fact.type == "value":
         value = another_value(fact.attribute, "", rng)
         made = replace(ask, facts=(replace(fact, value=value),))
-        return _item(ask, references, word_answer(made, [value], product, wording, rng), [value], "other")
+        return _item(ask, references, word_answer(made, [value], wording, rng), [value], "other")
     if fact.type == "feature":
         value = rng.choice(("yes", "no"))
         made = replace(ask, facts=(replace(fact, value=value),))
-        return _item(ask, references, word_answer(made, [value], product, wording, rng), [value], "other")
+        return _item(ask, references, word_answer(made, [value], wording, rng), [value], "other")
     step = f"{rng.choice(VERBS)} {rng.choice(OBJECTS)}"
     made = replace(ask, facts=(replace(fact, value=step),))
-    return _item(ask, references, word_answer(made, [step], product, wording, rng), [step], "other")
+    return _item(ask, references, word_answer(made, [step], wording, rng), [step], "other")
 
 
 def _elsewhere(
@@ -230,7 +231,7 @@ def _elsewhere(
     return _item(ask, references, text, [""] * len(_graded(ask)), "elsewhere")
 
 
-def word_answer(ask: Ask, claims: Sequence[str], product: Product, wording: Wording, rng: random.Random) -> str:
+def word_answer(ask: Ask, claims: Sequence[str], wording: Wording, rng: random.Random) -> str:
     """Return an answer that claims a value for each fact ("" for none), in one of many wordings."""
     said = [(f, c) for f, c in zip(ask.facts, claims, strict=True) if c]
     steps = [c for f, c in said if f.type == "step"]

@@ -257,12 +257,13 @@ def introduce(product: Product, wording: Wording, rng: random.Random) -> str:
 
 def paragraphs(product: Product, wording: Wording, rng: random.Random) -> tuple[str, str, str]:
     """Return the product's article: two paragraphs of facts and one of procedures, 210 to 395 characters each."""
-    first, second = (
-        _fit(lambda: _fact_sentences(product, part, feature, wording, rng), wording, rng)
-        for part, feature in zip(product.parts, product.stated_features, strict=True)
+    first, second = product.parts
+    one, two = product.stated_features
+    return (
+        _fit(lambda: _fact_sentences(product, first, one, wording, rng), wording, rng),
+        _fit(lambda: _fact_sentences(product, second, two, wording, rng), wording, rng),
+        _fit(lambda: [introduce(product, wording, rng), *_procedure_sentences(product, wording, rng)], wording, rng),
     )
-    third = _fit(lambda: [introduce(product, wording, rng), *_procedure_sentences(product, wording, rng)], wording, rng)
-    return first, second, third
 
 
 def _fact_sentences(

@@ -272,7 +272,7 @@ def another_value(attribute: str, value: str, rng: random.Random) -> str:
     return drawn
 
 
-def several(product: Product, attributes: Sequence[str], count: int, rng: random.Random) -> list[str]:
+def several(attributes: Sequence[str], count: int, rng: random.Random) -> list[str]:
     """Return attributes whose values cannot be confused: each of another unit; fewer where there are none."""
     chosen: list[str] = []
     for attribute in rng.sample(attributes, len(attributes)):
