@@ -33,7 +33,8 @@ def main() -> None:
     for name in COMMANDS:
         taken = [each[name] for each in rounds]
         print(
-            f"{name:40} median {statistics.median(taken):.3f} s (min {min(taken):.3f}, max {max(taken):.3f}, n={ROUNDS})"
+            f"{name:40} median {statistics.median(taken):.3f} s "
+            f"(min {min(taken):.3f}, max {max(taken):.3f}, n={ROUNDS})"
         )
     ratio = statistics.median(each[peer] / each[ours] for each in rounds)
     print(f"ratio, peer / ours, median of pairs: {ratio:.1f}x")

@@ -7,6 +7,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import pytest
@@ -31,8 +32,8 @@ PATIENCE_MS = 90_000
 @pytest.fixture(scope="module")
 def store(checkout: Checkout, papers: Path) -> Checkout:
     """A home with the base and an adapter evaluated."""
-    tiny = {"dataset": "qasper", "base": checkout.base}
-    quick = {"judge": "none", "max_new_tokens": 12}
+    tiny: dict[str, Any] = {"dataset": "qasper", "base": checkout.base}
+    quick: dict[str, Any] = {"judge": "none", "max_new_tokens": 12}
     checkout.step("evaluate", **tiny, **quick, path=papers)
     checkout.step("finetune", **tiny, samples=5, epochs=2, learning_rate=0.01)
     checkout.step("evaluate", **quick, model=f"models:/{NAME}@challenger")

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import pytest
@@ -49,7 +50,7 @@ def table(checkout: Checkout, tmp_path_factory: pytest.TempPathFactory, texts: l
         for i, t in enumerate(texts)
     ]
     questions.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    given = {"dataset": "rows", "path": questions, "documents": documents, "base": checkout.base}
+    given: dict[str, Any] = {"dataset": "rows", "path": questions, "documents": documents, "base": checkout.base}
     checkout.step("evaluate", **given, judge="none", max_new_tokens=2, top_k=2)
     mlflow.set_tracking_uri(checkout.tracking_uri)
     client = MlflowClient()

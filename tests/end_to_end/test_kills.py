@@ -18,8 +18,8 @@ from ragft.store.windows import WINDOWS
 from tests.end_to_end.conftest import Checkout
 from tests.tiny_model import make_tiny_model
 
-EVALUATE: dict[str, object] = {"dataset": "qasper", "max_new_tokens": 8, "repeats": 2, "judge_max_new_tokens": 8}
-FINETUNE: dict[str, object] = {"dataset": "qasper", "samples": 4, "epochs": 2, "learning_rate": 0.01}
+EVALUATE: dict[str, Any] = {"dataset": "qasper", "max_new_tokens": 8, "repeats": 2, "judge_max_new_tokens": 8}
+FINETUNE: dict[str, Any] = {"dataset": "qasper", "samples": 4, "epochs": 2, "learning_rate": 0.01}
 OF_TRAINING = "finetune.checkpoint"
 OF_EVALUATING = [name for name in WINDOWS if name.split(".")[0] in ("prepare", "retrieve", "generate", "judge")]
 OF_PROMOTING = [name for name in WINDOWS if name.startswith("promote.")]  # tests/integration/registry
@@ -73,7 +73,7 @@ def counts(checkout: Checkout) -> dict[str, int]:
         )
         found = {}
         for table in (*tables, "judgements"):
-            row = connection.execute(f"SELECT count(*) FROM ragft.{table}").fetchone()  # type: ignore[arg-type]
+            row = connection.execute(f"SELECT count(*) FROM ragft.{table}").fetchone()
             assert row is not None
             found[table] = row[0]
     leave_embedded(checkout.home)
@@ -86,7 +86,7 @@ def homes(tmp_path_factory: pytest.TempPathFactory, papers: Path) -> tuple[Check
     folder = tmp_path_factory.mktemp("kills")
     base = make_tiny_model(folder / "tiny")
     calm, killed = Checkout(folder / "calm", base), Checkout(folder / "killed", base)
-    given = {"path": papers, "base": base}
+    given: dict[str, Any] = {"path": papers, "base": base}
     calm.step("evaluate", **EVALUATE, **given)
     calm.step("finetune", **FINETUNE, **given)
     for window in OF_EVALUATING:

@@ -23,10 +23,10 @@ NAME = "ragft-qasper-tiny"
 @pytest.fixture(scope="module")
 def client(checkout: Checkout, papers: Path) -> Iterator[MlflowClient]:
     """The store after the lifecycle: prepared, two adapters trained, base and one adapter evaluated."""
-    data = {"dataset": "qasper"}
+    data: dict[str, Any] = {"dataset": "qasper"}
     checkout.mlflow_run("prepare", **data, path=papers)
-    tiny = {**data, "base": checkout.base}
-    quick = {"judge": "none", "max_new_tokens": 12}
+    tiny: dict[str, Any] = {**data, "base": checkout.base}
+    quick: dict[str, Any] = {"judge": "none", "max_new_tokens": 12}
     checkout.mlflow_run("evaluate", **tiny, **quick, model="base", context="none,retrieved,oracle,oracle_distractors")
     checkout.mlflow_run("finetune", **tiny, samples=5, epochs=2, learning_rate=0.01, lora_rank=4)
     checkout.step("finetune", **tiny, samples=3, epochs=1, method="qlora", format="retrieved", learning_rate=0.01)
@@ -164,7 +164,7 @@ def test_an_adapter_that_was_tampered_with_is_refused(client: MlflowClient, chec
 
 
 def test_a_judge_that_cannot_be_read_decides_nothing(client: MlflowClient, checkout: Checkout) -> None:
-    quick = {"max_new_tokens": 12, "estimator": "expected_no_rationale", "context": "retrieved"}
+    quick: dict[str, Any] = {"max_new_tokens": 12, "estimator": "expected_no_rationale", "context": "retrieved"}
     done = checkout.mlflow_run("promote", **quick, dataset="qasper", base=checkout.base, model=f"models:/{NAME}/2")
     assert "inconclusive, because the comparison cannot be relied on" in done.stdout + done.stderr
     assert str(client.get_model_version_by_alias(NAME, "champion").version) == "1"
@@ -176,7 +176,7 @@ def test_a_judge_that_cannot_be_read_decides_nothing(client: MlflowClient, check
 
 
 def test_a_person_overrules_the_verdict_and_takes_it_back(client: MlflowClient, checkout: Checkout) -> None:
-    quick = {"max_new_tokens": 12, "estimator": "expected_no_rationale"}
+    quick: dict[str, Any] = {"max_new_tokens": 12, "estimator": "expected_no_rationale"}
     refused = checkout.step("promote", check=False, model=f"models:/{NAME}/2", force=True)
     assert refused.returncode == 2
     assert "give both, or neither" in refused.stderr
