@@ -70,7 +70,7 @@ def run(params: CompareParams, workspace: Workspace) -> Compared:
         )
         decision = decide(comparison, Policy(advisory=params.advisory))
         _log(params, version, against, comparison, decision)
-        _say(sides, decision, workspace)
+        _say({_short(each): sides[each.uri] for each in (against, version)}, decision, workspace)
     return Compared(version, against, sides, comparison, decision, run_.info.run_id)
 
 
@@ -155,7 +155,7 @@ def _tried(version: Version, evaluations: Mapping[str, Evaluation]) -> int:
 
 def _log(params: CompareParams, version: Version, against: Version, comparison: Comparison, decision: Decision) -> None:
     lineage = version.lineage
-    variant = f"{lineage.variant} v{version.number} against v{against.number}"
+    variant = f"{_short(version)} against v{against.number}"
     tracking.name_run(
         tracking.run_name(lineage.data, lineage.samples, variant),
         {
@@ -182,9 +182,13 @@ def _log(params: CompareParams, version: Version, against: Version, comparison: 
             )
 
 
+def _short(version: Version) -> str:
+    return f"{version.lineage.variant} v{version.number}"
+
+
 def _say(sides: Mapping[str, Mapping[str, Evaluation]], decision: Decision, workspace: Workspace) -> None:
     workspace.say("")
-    for line in metric_table({uri: evaluations[DECIDING].metrics for uri, evaluations in sides.items()}):
+    for line in metric_table({name: evaluations[DECIDING].metrics for name, evaluations in sides.items()}):
         workspace.say(line)
     workspace.say("")
     workspace.say(decision.headline)
