@@ -112,7 +112,8 @@ def attribute(
     criterion = kept[contexts[0]].criterion
 
     def interval(values: Array, steps: int) -> Bounds:
-        return bounds(cluster_sums(values, labels), steps * criterion.range, Levels(alpha), resampling.draw)
+        sums = cluster_sums(values, labels)
+        return bounds(sums, resampling.of(sums), steps * criterion.range, Levels(alpha))
 
     first = contexts[0]
     terms = [_term((first,), gains[first], interval(gains[first], 1))]

@@ -6,10 +6,10 @@ from functools import lru_cache
 
 import numpy as np
 
-from ragft.analysis.bounds import Draw, lower_bounds, upper_bounds
+from ragft.analysis.bounds import deciding_bound
 from ragft.analysis.clusters import Array, ClusterSums, cluster_sums
 from ragft.analysis.cr2 import cr2, t_bound
-from ragft.analysis.resampling import bca_bound, draw, resample
+from ragft.analysis.resampling import Resamples, bca_bound, draw, resample
 from ragft.analysis.signflip import sign_flip_p
 
 # Scores closer than this are a tie: means of repeats differ by rounding.
@@ -63,9 +63,9 @@ class Resampling:
     count: int = 9999
     seed: int = 0
 
-    def draw(self, clusters: int) -> Array:
-        """Return the weights of the resamples of so many clusters; the same whenever asked."""
-        return _weights(clusters, self.count, self.seed)
+    def of(self, sums: ClusterSums) -> Resamples:
+        """Return the resamples of the clusters; the same weights for the same number of clusters."""
+        return resample(sums, _weights(sums.totals.shape[1], self.count, self.seed))
 
 
 # Few, because 9,999 resamples of 1,500 clusters are 120 MB; all criteria of a comparison share the same clusters.
@@ -136,10 +136,9 @@ def measure(
     """
     gains = gains_of(base, version, sign)
     sums = cluster_sums(gains, labels)
-    decided = bounds(sums, extreme, Levels(alpha), resampling.draw)
-    robust = cr2(sums)
+    resamples, robust = resampling.of(sums), cr2(sums)
+    decided = bounds(sums, resamples, extreme, Levels(alpha))
     several = sums.totals.shape[1] > 1
-    resamples = resample(sums, resampling.draw(sums.totals.shape[1]))
     ends = (alpha, 1 - alpha)
     sd, icc = float(sums.sd[0]), float(sums.icc[0])
     gain = float(sums.mean[0])
@@ -172,10 +171,12 @@ def gains_of(base: Array, version: Array, sign: float) -> Array:
     return np.where(np.abs(gains) <= TIE, 0.0, gains)
 
 
-def bounds(sums: ClusterSums, extreme: float, levels: Levels, draw: Draw) -> Bounds:
-    """Return the deciding bounds of one study."""
-    shares = [levels.alpha / rank for rank in range(1, levels.family + 1)]
-    lows = [float(low[0]) for low in lower_bounds(sums, shares, extreme, draw)]
-    upper = [levels.alpha, *([levels.alpha / levels.vetoes] if levels.vetoes else [])]
-    highs = [float(high[0]) for high in upper_bounds(sums, upper, extreme, draw)]
-    return Bounds(lows[0], highs[0], tuple(lows), highs[1] if levels.vetoes else None)
+def bounds(sums: ClusterSums, resamples: Resamples, extreme: float, levels: Levels) -> Bounds:
+    """Return the deciding bounds of one study, of which ``resamples`` are."""
+
+    def at(level: float) -> float:
+        return float(deciding_bound(sums, resamples, level, extreme)[0])
+
+    lows = tuple(at(levels.alpha / rank) for rank in range(1, levels.family + 1))
+    veto_high = at(1 - levels.alpha / levels.vetoes) if levels.vetoes else None
+    return Bounds(lows[0], at(1 - levels.alpha), lows, veto_high)

@@ -81,4 +81,4 @@ class Pairs:
 
     def _bounds(self, gains: Array, levels: Levels, resampling: Resampling) -> Bounds:
         sums: ClusterSums = cluster_sums(gains, self.labels)
-        return bounds(sums, self.criterion.range, levels, resampling.draw)
+        return bounds(sums, resampling.of(sums), self.criterion.range, levels)

@@ -21,14 +21,13 @@ def sign_flip_p(sums: ClusterSums, flips: int, rng: np.random.Generator) -> Arra
     signs = _all_signs(clusters) if exact else rng.choice(np.array([-1.0, 1.0]), size=(flips, clusters))
     observed = np.abs(_studentised(sums, np.ones((1, clusters))))[0]
     # By symmetry the first sign of the exact test is kept: the mirror image has the same absolute value.
-    larger = (np.abs(_studentised(sums, signs)) >= observed * (1 - TOLERANCE)).sum(axis=0)
-    observed_too = 0 if exact else 1
-    return np.asarray((larger + observed_too) / (len(signs) + observed_too), dtype=np.float64)
+    larger: Array = (np.abs(_studentised(sums, signs)) >= observed * (1 - TOLERANCE)).sum(axis=0, dtype=np.float64)
+    return larger / len(signs) if exact else (1 + larger) / (1 + flips)
 
 
 def _all_signs(clusters: int) -> Array:
     combinations = np.arange(2 ** max(clusters - 1, 0))[:, None] >> np.arange(clusters)[None, :] & 1
-    return 1.0 - 2.0 * combinations
+    return np.where(combinations, -1.0, 1.0)
 
 
 def _studentised(sums: ClusterSums, signs: Array) -> Array:

@@ -1,0 +1,214 @@
+from dataclasses import replace
+from itertools import product
+
+import pytest
+
+from ragft.analysis.change import Carrier, Change
+from ragft.analysis.claims import Claims
+from ragft.analysis.comparison import Check, Comparison, Design, Result
+from ragft.analysis.effect import Bounds, Effect
+from ragft.analysis.missing import Missing
+from ragft.errors import ConfigError
+from registry.gate import Outcome, Policy, decide, force
+
+BOTH = ("accuracy", "completeness")
+NOTHING_MISSING = Missing(asked=200, base=0, version=0, dropped=0, p=1.0, worst_gain=0.1, best_gain=0.1)
+EFFECT = Effect(
+    n=200,
+    clusters=80,
+    largest=6,
+    icc=0.1,
+    base=3.0,
+    version=3.1,
+    gain=0.1,
+    sd=1.0,
+    effect_size=0.1,
+    low=-0.04,
+    high=0.24,
+    bca=None,
+    cr2=None,
+    dof=70.0,
+    p=0.2,
+    wins=60,
+    ties=100,
+    losses=40,
+)
+
+
+def result(
+    criterion: str, name: str = "", *, missing: Missing = NOTHING_MISSING, veto_high: float | None = None
+) -> Result:
+    bounds = Bounds(-0.04, 0.24, (-0.04, -0.06), veto_high)
+    return Result(criterion, "retrieved", name, True, "higher", 0.2, missing, EFFECT, bounds)
+
+
+def comparison(
+    *,
+    worse: tuple[str, ...] = (),
+    non_inferior: tuple[str, ...] = BOTH,
+    superior: tuple[str, ...] = (),
+    veto: bool = False,
+    advisory: bool = False,
+    check_failed: bool = False,
+    missing: Missing = NOTHING_MISSING,
+    carriers: tuple[Carrier, ...] = (),
+) -> Comparison:
+    slices = (result("accuracy", "kind yes_no", veto_high=-0.25),) if veto else ()
+    return Comparison(
+        base="base",
+        version="models:/telecom/2",
+        conditions={"judge": "pocket"},
+        design=Design(),
+        questions=200,
+        clusters=80,
+        largest=6,
+        results=(result("accuracy", missing=missing), result("completeness"), *slices),
+        claims=Claims(worse, non_inferior, superior),
+        checks=(Check("the adapter is active", not check_failed, "200 of 200 answers are those of the base"),),
+        advisory=("2 of 6 canaries failed",) if advisory else (),
+        tried=1,
+        power={},
+        changes={"accuracy": Change(0.04, 900, 210, None), "completeness": Change(0.04, None, None, 800)},
+        carriers=carriers,
+        attributions=(),
+    )
+
+
+@pytest.mark.parametrize("case", list(product([False, True], repeat=6)))
+def test_the_four_outcomes_are_tried_in_order(case: tuple[bool, ...]) -> None:
+    unreliable, worse, all_non_inferior, superior, veto, advisory = case
+    found = decide(
+        comparison(
+            check_failed=unreliable,
+            worse=("completeness",) if worse else (),
+            non_inferior=BOTH if all_non_inferior else ("accuracy",),
+            superior=("accuracy",) if superior else (),
+            veto=veto,
+            advisory=advisory,
+        )
+    )
+    expected: Outcome
+    if unreliable:
+        expected = "inconclusive"
+    elif worse:
+        expected = "reject"
+    elif all_non_inferior and superior and not veto and not advisory:
+        expected = "promote"
+    elif all_non_inferior:
+        expected = "hold"
+    else:
+        expected = "inconclusive"
+
+    assert found.outcome == expected
+    assert f"models:/telecom/2 against base: {expected}, because" in found.headline
+    assert found.reasons
+    assert all(reason.endswith(".") for reason in (*found.reasons, *found.would_change, found.headline))
+
+
+def test_an_advisory_judge_promotes_only_where_that_is_allowed_and_it_is_recorded() -> None:
+    better = comparison(superior=("accuracy",), advisory=True)
+    held, allowed = decide(better), decide(better, Policy(advisory=True))
+
+    assert (held.outcome, allowed.outcome) == ("hold", "promote")
+    assert "the judge is only advisory" in held.headline
+    assert held.advisory and allowed.advisory
+    assert allowed.policy.advisory
+    assert (
+        "The judge is only advisory: 2 of 6 canaries failed; promotion on it was allowed (advisory=true)."
+        in allowed.reasons
+    )
+
+
+@pytest.mark.parametrize(
+    ("missing", "outcome", "said"),
+    [
+        (Missing(200, 1, 1, 2, 1.0, 0.05, 0.15), "promote", ""),
+        (
+            Missing(200, 1, 2, 3, 1.0, 0.04, 0.16),
+            "inconclusive",
+            "3 of 200 questions lack a score (1 on the side of base, 2",
+        ),
+        (
+            Missing(1000, 0, 6, 6, 0.03125, 0.07, 0.13),
+            "inconclusive",
+            "which is not chance (McNemar p = 0.031, below 0.05)",
+        ),
+        (Missing(1000, 1, 6, 7, 0.125, 0.07, 0.13), "promote", ""),
+    ],
+)
+def test_too_much_missing_is_inconclusive(missing: Missing, outcome: Outcome, said: str) -> None:
+    found = decide(comparison(superior=("accuracy",), missing=missing))
+
+    assert found.outcome == outcome
+    assert said in found.reasons[0]
+
+
+def test_a_primary_nobody_was_scored_in_is_inconclusive() -> None:
+    silent = comparison(superior=("completeness",), worse=("completeness",))
+    results = (replace(silent.results[0], effect=None), *silent.results[1:])
+    found = decide(replace(silent, results=results))
+
+    assert found.outcome == "inconclusive"
+    assert found.reasons[0] == "accuracy in the context retrieved: no question was scored on both sides."
+
+
+def test_reasons_name_the_numbers_they_rest_on() -> None:
+    reasons = decide(comparison(superior=("accuracy",), veto=True)).reasons
+
+    assert reasons[0] == (
+        "accuracy in the context retrieved: 3.00 to 3.10, a gain of +0.10 (95 % interval -0.04 to +0.24; 200 questions "
+        "in 80 independent groups of documents; 60 better, 100 equal, 40 worse): shown to be better and a loss beyond "
+        "the margin of 0.2 is ruled out."
+    )
+    assert "Slice kind yes_no (200 questions) vetoes a promotion" in reasons[2]
+    assert "-0.25" in reasons[2]
+
+
+def test_trying_many_versions_is_said() -> None:
+    reasons = decide(replace(comparison(), tried=5)).reasons
+
+    assert reasons[-1].startswith("5 versions were compared on these questions")
+
+
+def test_documents_that_carry_the_verdict_are_named() -> None:
+    flips = Carrier("manual 7", 6, {"accuracy": 0.0}, Claims((), BOTH, ()))
+    stays = Carrier("manual 9", 4, {"accuracy": 0.1}, Claims((), BOTH, ("accuracy",)))
+    found = decide(comparison(superior=("accuracy",), carriers=(flips, stays)))
+    firm = decide(comparison(superior=("accuracy",), carriers=(stays,)))
+
+    assert (
+        found.would_change[-1]
+        == "Without any one of these documents the verdict would be hold: manual 7 (6 questions)."
+    )
+    assert firm.would_change[-1].startswith("No single document carries the verdict")
+
+
+def test_more_questions_are_asked_for_where_something_is_not_shown() -> None:
+    said = decide(comparison(non_inferior=("completeness",))).would_change
+
+    assert "accuracy: 900 questions would show a gain like this one with 80 % chance (asked: 200)." in said
+    assert "accuracy: only a margin above 0.04 would be met." in said
+    assert "accuracy: 210 questions would rule out a loss beyond the margin with 80 % chance (asked: 200)." in said
+    assert "completeness: 800 questions would show a loss like this one with 80 % chance (asked: 200)." in said
+    assert "completeness: a margin below 0.04 would not be met." in said
+
+
+def test_a_comparison_that_cannot_be_relied_on_gives_no_advice() -> None:
+    assert decide(comparison(check_failed=True)).would_change == ()
+
+
+def test_a_decision_names_its_comparison() -> None:
+    one, other = comparison(), comparison(superior=("accuracy",))
+
+    assert decide(one).comparison == one.sha256 != decide(other).comparison
+
+
+def test_a_person_overrules_the_gate_with_a_reason_that_stays() -> None:
+    refused = decide(comparison(worse=("accuracy",)))
+    forced = force(refused, " the customer asked for it ")
+
+    assert (forced.outcome, forced.forced) == ("promote", "the customer asked for it")
+    assert "against the verdict reject: the customer asked for it" in forced.headline
+    assert forced.reasons == (f"The gate said: {refused.headline}", *refused.reasons)
+    with pytest.raises(ConfigError, match="reason"):
+        force(refused, "  ")
