@@ -69,7 +69,9 @@ class Embedder:
         With ``question`` the model's prefix for questions is used instead of the one for passages, where it has one.
         """
         head, tail = self._frames[question]
-        pieces = [(row, piece) for row, tokens in enumerate(self._tokens(texts)) for piece in self._divided(tokens)]
+        texts_tokens = self._tokens(texts)
+        pieces = [(row, piece) for row, tokens in enumerate(texts_tokens) for piece in self._divided(tokens)]
+        self._log_share(texts_tokens, [piece for _, piece in pieces])
         sums = np.zeros((len(texts), self.dimension), dtype=np.float32)
         for batch in _batches([len(piece) for _, piece in pieces]):
             vectors = self._forward([[*head, *pieces[number][1], *tail] for number in batch])
@@ -80,8 +82,17 @@ class Embedder:
     def share_embedded(self, texts: Sequence[str]) -> float:
         """Return the share of the tokens of ``texts`` that reach their vectors, in [0, 1]; 1.0 without tokens."""
         tokens = self._tokens(texts)
-        seen = sum(len(piece) for each in tokens for piece in self._divided(each))
-        return seen / (sum(map(len, tokens)) or 1) if seen else 1.0
+        return _share(tokens, [piece for each in tokens for piece in self._divided(each)])
+
+    def _log_share(self, tokens: list[list[int]], pieces: list[list[int]]) -> None:
+        log.info(
+            "%d texts, %d tokens: %.1f %% of them embedded, in %d windows of at most %d",
+            len(tokens),
+            sum(map(len, tokens)),
+            100 * _share(tokens, pieces),
+            len(pieces),
+            self.window,
+        )
 
     def _frame(self, question: bool) -> tuple[list[int], list[int]]:
         """Return the tokens before and after every window: special ones, and the prefix that the model asks for."""
@@ -134,6 +145,11 @@ def _batches(lengths: Sequence[int]) -> list[list[int]]:
             longest = max(1, lengths[number])
         batches[-1].append(number)
     return batches
+
+
+def _share(tokens: list[list[int]], pieces: list[list[int]]) -> float:
+    there = sum(map(len, tokens))
+    return sum(map(len, pieces)) / there if there else 1.0
 
 
 def _dtype(device: torch.device) -> torch.dtype:

@@ -1,6 +1,8 @@
 """The packaged embedding model: equal to sentence-transformers, whole passages, known by its weights."""
 
 import json
+import logging
+import re
 import shutil
 import socket
 from pathlib import Path
@@ -55,11 +57,17 @@ def test_a_vector_does_not_depend_on_its_batch(embedder: Embedder) -> None:
     assert np.linalg.norm(together, axis=1) == pytest.approx(1)
 
 
-def test_nothing_of_a_long_text_is_left_out(embedder: Embedder) -> None:
+def test_nothing_of_a_long_text_is_left_out(embedder: Embedder, caplog: pytest.LogCaptureFixture) -> None:
     changed = LONG + "Quantum chromodynamics binds quarks. " * 10
     assert embedder.share_embedded([LONG, changed, ""]) == 1.0
     assert cosines(embedder.encode([LONG]), embedder.encode([changed]))[0] < 0.97
     cut = Embedder(pooled=False)
+    with caplog.at_level(logging.INFO, logger="ragft"):
+        embedder.encode([LONG])
+        cut.encode([LONG])
+    shares = [re.findall(r"[\d.]+(?= %)", message)[0] for message in caplog.messages]
+    assert shares[0] == "100.0"
+    assert float(shares[1]) < 45
     assert 0.2 < cut.share_embedded([LONG]) < 0.45
     assert cosines(cut.encode([LONG]), cut.encode([changed]))[0] > 0.9999
     assert cut.share_embedded([]) == 1.0
