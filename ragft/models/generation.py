@@ -72,7 +72,7 @@ class Generator:
         prompts = [chat.prompt_ids(self._tokenizer, message) for message in messages]
         self._check_fits(prompts, max_new_tokens)
         found: dict[int, Generated] = {}
-        for batch in self._batches([len(prompt) for prompt in prompts], max_new_tokens, repeats=1):
+        for batch in self.batches([len(prompt) for prompt in prompts], max_new_tokens, repeats=1):
             asked = [prompts[index] for index in batch]
             replies = decoding.decode(
                 self._model, asked, repeats=1, max_new_tokens=max_new_tokens, stop=self._stop, choose=decoding.greedy
@@ -124,7 +124,7 @@ class Generator:
         asked = [[*chat.prompt_ids(self._tokenizer, prompt), *begin] for prompt in prompts]
         self._check_fits(asked, max_new_tokens)
         found: dict[int, list[str]] = {}
-        for batch in self._batches([len(ids) for ids in asked], max_new_tokens, repeats=n):
+        for batch in self.batches([len(ids) for ids in asked], max_new_tokens, repeats=n):
             choose = decoding.sampler([seed for index in batch for seed in seeds[index]], temperature, max_new_tokens)
             replies = decoding.decode(
                 self._model,
@@ -162,7 +162,7 @@ class Generator:
         self._check_fits(asked, 1)
         probabilities: list[list[float]] = [[] for _ in prompts]
         masses = [0.0] * len(prompts)
-        for batch in self._batches([len(ids) for ids in asked], 1, repeats=1):
+        for batch in self.batches([len(ids) for ids in asked], 1, repeats=1):
             with torch.no_grad():
                 read = decoding.read_prompts(self._model, [asked[index] for index in batch])
                 logs = torch.log_softmax(read.logits.double(), -1).cpu()
@@ -199,14 +199,16 @@ class Generator:
                 f"{self.loaded.name}, {self._window} tokens: use fewer or shorter passages, or a smaller max_new_tokens"
             )
 
-    def _batches(self, lengths: Sequence[int], new_tokens: int, repeats: int) -> Iterator[list[int]]:
-        """Yield the indices of each batch, longest prompts first, so that memory is short at once or never."""
+    def batches(self, lengths: Sequence[int], new_tokens: int, repeats: int) -> Iterator[list[int]]:
+        """Yield the indices of each batch of prompts, longest first: if memory is short, then at once.
+
+        A prompt's share of the cache is its length and the replies to it.
+        """
         batch: list[int] = []
-        order = sorted(range(len(lengths)), key=lambda index: (-lengths[index], index))
-        for index in order:
-            rows = (len(batch) + 1) * repeats
-            longest = lengths[batch[0]] if batch else 0
-            if batch and (rows > max(self._batch_rows, repeats) or rows * (longest + new_tokens) > self._batch_tokens):
+        for index in sorted(range(len(lengths)), key=lambda index: (-lengths[index], index)):
+            longest = lengths[batch[0]] if batch else lengths[index]
+            tokens = (len(batch) + 1) * (longest + repeats * new_tokens)
+            if batch and ((len(batch) + 1) * repeats > self._batch_rows or tokens > self._batch_tokens):
                 yield batch
                 batch = []
             batch.append(index)

@@ -21,6 +21,8 @@ from ragft.training.watch import Watch, WatchCallback, named
 # How far logits of joined examples may lie from those alone, relative to the largest: rounding, not leakage.
 PROBE_TOLERANCE = {torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 5e-2}
 
+SPECIAL_TOKENS = ("bos_token_id", "eos_token_id", "pad_token_id")
+
 
 class Loop:
     """Training of one adapter; `run` leaves the base model as it found it."""
@@ -39,6 +41,8 @@ class Loop:
         self._base = adapted.model.get_base_model()
         self._attention = self._base.config._attn_implementation
         self._own_forward = vars(self._base).get("forward")
+        self._own_generation = copy.deepcopy(self._base.generation_config)
+        self._own_tokens = {name: getattr(self._base.config, name, None) for name in SPECIAL_TOKENS}
         self.padding_free = self._joins_exactly(examples)
         self._callback = WatchCallback(watch, has_dev=bool(dev))
         self._trainer = AnswerTrainer(
@@ -86,10 +90,17 @@ class Loop:
         }
 
     def _restore(self) -> None:
-        """Undo what TRL and this loop did to the base: attention, forward, checkpointing."""
+        """Undo what the trainer and this loop did to the base.
+
+        The trainer sets the configuration's special tokens to the tokenizer's, so a model with several tokens
+        that end a reply would know one afterwards; TRL replaces the forward method.
+        """
         self._base.set_attn_implementation(self._attention)
         if self._trainer.args.activation_checkpointing:
             self._base.activation_checkpointing_disable()
+        self._base.generation_config = self._own_generation
+        for name, token in self._own_tokens.items():
+            setattr(self._base.config, name, token)
         vars(self._base).pop("forward", None)
         if self._own_forward is not None:
             self._base.forward = self._own_forward

@@ -65,6 +65,14 @@ def test_the_loss_is_that_of_padded_batches(job: Job, tmp_path: Path) -> None:
     assert job.told[0][1] == pytest.approx(whole, abs=1e-4)  # loss and gradient norm: a token weighs the same
 
 
+def test_the_tokens_that_end_a_reply_stay_those_of_the_base(base: LoadedModel, tmp_path: Path) -> None:
+    base.model.generation_config.eos_token_id = [1, 77]
+    base.model.config.eos_token_id = 77
+    Job(base).train(tmp_path, epochs=1)
+    assert base.model.generation_config.eos_token_id == [1, 77]
+    assert base.model.config.eos_token_id == 77
+
+
 def test_padded_and_joined_training_agree(job: Job, base: LoadedModel, tmp_path: Path) -> None:
     """A model that was told to use another attention is trained on padded batches, to the same losses."""
     base.model.set_attn_implementation("eager")
