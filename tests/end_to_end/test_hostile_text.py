@@ -11,6 +11,7 @@ from mlflow import MlflowClient
 from ragft.tracking import loggable
 from tests.end_to_end.conftest import ROOT, Checkout
 
+ORDINARY = {"train": "What is asked in train?", "dev": "What does dev want to know?", "confirm": "Who confirms it?"}
 SPECIAL = (
     "a\x00b",
     "half \ud800 a pair",
@@ -29,7 +30,7 @@ def texts() -> list[str]:
     naughty = json.loads((ROOT / "tests/data/hostile/blns.json").read_text(encoding="utf-8"))
     chosen = [text for text in naughty if text.strip()][::5]
     assert len(chosen) > 80
-    return [*SPECIAL, *chosen]
+    return [*ORDINARY.values(), *SPECIAL, *chosen]
 
 
 @pytest.fixture(scope="module")
@@ -38,15 +39,9 @@ def table(checkout: Checkout, tmp_path_factory: pytest.TempPathFactory, texts: l
     folder = tmp_path_factory.mktemp("hostile")
     documents, questions = folder / "documents.jsonl", folder / "questions.jsonl"
     documents.write_text("".join(json.dumps({"id": f"d{i}", "text": t}) + "\n" for i, t in enumerate(texts)))
+    splits = [*ORDINARY, *["test"] * (len(texts) - len(ORDINARY))]
     rows = [
-        {
-            "id": f"q{i}",
-            "question": t,
-            "answer": t,
-            "document": f"d{i}",
-            "evidence": [t],
-            "split": "test" if i else "train",
-        }
+        {"id": f"q{i}", "question": t, "answer": t, "document": f"d{i}", "evidence": [t], "split": splits[i]}
         for i, t in enumerate(texts)
     ]
     questions.write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -66,9 +61,7 @@ def table(checkout: Checkout, tmp_path_factory: pytest.TempPathFactory, texts: l
 
 def test_every_question_is_there_as_it_was_written(table: list[dict[str, object]], texts: list[str]) -> None:
     there = {row["id"]: row["input"] for row in table}
-    missing = [text for i, text in enumerate(texts) if i and f"q{i}" not in there]
-    assert len(table) >= 0.6 * len(texts), f"confirm takes a part of test, but not so much: {missing}"
-    assert {key: loggable(texts[int(str(key)[1:])]) for key in there} == there
+    assert there == {f"q{i}": loggable(text) for i, text in enumerate(texts) if text not in ORDINARY.values()}
 
 
 def test_every_question_was_answered_from_passages(table: list[dict[str, object]]) -> None:
