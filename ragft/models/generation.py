@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ragft.errors import ConfigError
+from ragft.errors import ConfigError, PrerequisiteError
 from ragft.models import chat, decoding
 from ragft.models.loading import LoadedModel
 from ragft.types import digest
@@ -72,15 +72,15 @@ class Generator:
         prompts = [chat.prompt_ids(self._tokenizer, message) for message in messages]
         self._check_fits(prompts, max_new_tokens)
         found: dict[int, Generated] = {}
-        for batch in self.batches([len(prompt) for prompt in prompts], max_new_tokens, repeats=1):
-            asked = [prompts[index] for index in batch]
-            replies = decoding.decode(
-                self._model, asked, repeats=1, max_new_tokens=max_new_tokens, stop=self._stop, choose=decoding.greedy
-            )
+
+        def work(batch: list[int]) -> None:
+            replies = self._decode([prompts[index] for index in batch], 1, max_new_tokens, decoding.greedy)
             made = [(index, self._reply(prompts[index], reply)) for index, reply in zip(batch, replies, strict=True)]
             found.update(made)
             if on_batch is not None:
                 on_batch(made)
+
+        self._work_through(prompts, max_new_tokens, 1, work)
         return [found[index] for index in range(len(messages))]
 
     def fit_passages(
@@ -124,19 +124,14 @@ class Generator:
         asked = [[*chat.prompt_ids(self._tokenizer, prompt), *begin] for prompt in prompts]
         self._check_fits(asked, max_new_tokens)
         found: dict[int, list[str]] = {}
-        for batch in self.batches([len(ids) for ids in asked], max_new_tokens, repeats=n):
+
+        def work(batch: list[int]) -> None:
             choose = decoding.sampler([seed for index in batch for seed in seeds[index]], temperature, max_new_tokens)
-            replies = decoding.decode(
-                self._model,
-                [asked[index] for index in batch],
-                repeats=n,
-                max_new_tokens=max_new_tokens,
-                stop=self._stop,
-                choose=choose,
-            )
+            replies = self._decode([asked[index] for index in batch], n, max_new_tokens, choose)
             for position, index in enumerate(batch):
-                own = replies[position * n : (position + 1) * n]
-                found[index] = [self._text(reply) for reply in own]
+                found[index] = [self._text(reply) for reply in replies[position * n : (position + 1) * n]]
+
+        self._work_through(asked, max_new_tokens, n, work)
         return [found[index] for index in range(len(prompts))]
 
     def score_distribution(
@@ -162,7 +157,8 @@ class Generator:
         self._check_fits(asked, 1)
         probabilities: list[list[float]] = [[] for _ in prompts]
         masses = [0.0] * len(prompts)
-        for batch in self.batches([len(ids) for ids in asked], 1, repeats=1):
+
+        def work(batch: list[int]) -> None:
             with torch.no_grad():
                 read = decoding.read_prompts(self._model, [asked[index] for index in batch])
                 logs = torch.log_softmax(read.logits.double(), -1).cpu()
@@ -170,6 +166,8 @@ class Generator:
                 legal = logs[row, begun[prefixes[index]][1]]
                 probabilities[index] = torch.softmax(legal, -1).tolist()
                 masses[index] = min(1.0, float(legal.exp().sum()))
+
+        self._work_through(asked, 1, 1, work)
         return probabilities, masses
 
     def _label_ids(self, prefix: str, labels: Sequence[str]) -> tuple[list[int], list[int]]:
@@ -190,6 +188,32 @@ class Generator:
                 f"({pieces}), expected one token of its own: use labels such as single digits, or the sampled estimator"
             )
         return whole[0][:shared], [ids[0] for ids in after]
+
+    def _decode(
+        self, prompts: Sequence[Sequence[int]], repeats: int, max_new_tokens: int, choose: decoding.Choose
+    ) -> list[list[int]]:
+        return decoding.decode(
+            self._model, prompts, repeats=repeats, max_new_tokens=max_new_tokens, stop=self._stop, choose=choose
+        )
+
+    def _work_through(
+        self, prompts: Sequence[Sequence[int]], new_tokens: int, repeats: int, work: Callable[[list[int]], None]
+    ) -> None:
+        """Do the work batch by batch; a batch for which the device has too little memory is halved."""
+        waiting = list(self.batches([len(prompt) for prompt in prompts], new_tokens, repeats))[::-1]
+        while waiting:
+            batch = waiting.pop()
+            try:
+                work(batch)
+            except torch.OutOfMemoryError as error:
+                if len(batch) == 1:
+                    raise PrerequisiteError(
+                        f"{self.loaded.device} has too little memory for {self.loaded.name} and one prompt of "
+                        f"{len(prompts[batch[0]])} tokens with {repeats} replies of {new_tokens}: use a quantization, "
+                        "fewer passages or a smaller max_new_tokens"
+                    ) from error
+                torch.cuda.empty_cache()
+                waiting += [batch[len(batch) // 2 :], batch[: len(batch) // 2]]
 
     def _check_fits(self, prompts: Sequence[Sequence[int]], max_new_tokens: int) -> None:
         longest = max((len(prompt) for prompt in prompts), default=0)

@@ -146,7 +146,7 @@ def _dataset(examples: Sequence[EncodedExample]) -> Dataset:
 
 def _arguments(adapted: LoadedModel, settings: TrainingSettings, folder: Path, *, padding_free: bool) -> SFTConfig:
     on_cuda = adapted.device.startswith("cuda")
-    return SFTConfig(
+    arguments = SFTConfig(
         output_dir=str(folder),
         num_train_epochs=settings.epochs,
         per_device_train_batch_size=settings.batch_size,
@@ -173,3 +173,6 @@ def _arguments(adapted: LoadedModel, settings: TrainingSettings, folder: Path, *
         disable_tqdm=True,
         dataloader_pin_memory=on_cuda,
     )
+    if on_cuda:
+        arguments._n_gpu = 1  # the model lies on one device, however many there are
+    return arguments

@@ -9,6 +9,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from ragft.errors import ConfigError, PrerequisiteError
 from ragft.models.fingerprint import verify_manifest
 from ragft.models.loading import LoadedModel, adapter_identity, read_lineage, save_adapter, without_adapter
@@ -139,6 +141,11 @@ def train(  # noqa: PLR0913 - five things to train with, the rest by name
         }
         kept = {"result": measured, "settings": asdict(settings), **(lineage or {})}
         identity = save_adapter(adapted, place / ADAPTER, kept)
+    except torch.OutOfMemoryError as error:
+        raise ConfigError(
+            f"{base.device} has too little memory to train with batch_size {settings.batch_size} and max_length "
+            f"{settings.max_length}: use a smaller batch_size with more gradient_accumulation_steps, or method qlora"
+        ) from error
     finally:
         without_adapter(adapted)
     (place / HISTORY).write_text(json.dumps(loop.history()), encoding="utf-8")

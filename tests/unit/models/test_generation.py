@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from ragft.errors import ConfigError
+from ragft.errors import ConfigError, PrerequisiteError
 from ragft.models import chat, decoding
 from ragft.models.generation import Generated, Generator
 from ragft.models.loading import LoadedModel
@@ -183,3 +183,26 @@ def test_a_plain_reply_ends_where_the_next_turn_begins(tiny: LoadedModel) -> Non
     tokenizer.chat_template = None
     written = tokenizer.encode("An answer.\nUser: and now?")
     assert Generator(replace(tiny, tokenizer=tokenizer))._text(written) == "An answer."
+
+
+def test_a_batch_that_does_not_fit_the_memory_is_halved(tiny: LoadedModel, generator: Generator) -> None:
+    rows: list[int] = []
+
+    def refuse(module: object, inputs: object, keywords: dict[str, torch.Tensor]) -> None:
+        rows.append(len(keywords["input_ids"]))
+        if rows[-1] > limit:
+            raise torch.OutOfMemoryError("no room")
+
+    expected = generator.generate(MESSAGES, 4)
+    hook = tiny.model.register_forward_pre_hook(refuse, with_kwargs=True)
+    try:
+        limit = 2
+        told: list[int] = []
+        made = Generator(tiny).generate(MESSAGES, 4, on_batch=lambda batch: told.extend(index for index, _ in batch))
+        assert (made, rows[:2], max(rows[2:])) == (expected, [5, 2], 3)
+        assert sorted(told) == [0, 1, 2, 3, 4]
+        limit = 0
+        with pytest.raises(PrerequisiteError, match=r"too little memory for .* one prompt of 8 tokens"):
+            Generator(tiny).generate(["Short?"], 4)
+    finally:
+        hook.remove()

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from transformers import DataCollatorForSeq2Seq
 
 from ragft.errors import ConfigError
@@ -116,6 +117,24 @@ def test_a_quantised_base_that_has_generated_is_trained_just_as_well(tiny_base: 
     results = [Job(b).train(tmp_path / name, method="qlora") for name, b in (("fresh", fresh), ("used", used))]
     assert results[0].dev_losses == results[1].dev_losses
     assert Generator(used).generate(["Why?"], 4) == before
+
+
+def test_adapters_of_a_half_precision_base_are_float32(tiny_base: Path, tmp_path: Path) -> None:
+    half = load_base(str(tiny_base), dtype="bfloat16")
+    result = Job(half).train(tmp_path)
+    assert result.padding_free
+    assert result.dev_losses[-1] < result.dev_losses[0] - 0.5
+    weights = load_file(result.adapter / "adapter_model.safetensors")
+    assert {weight.dtype for weight in weights.values()} == {torch.float32}
+    assert half.model.dtype is torch.bfloat16
+
+
+def test_too_little_memory_says_what_to_change(job: Job, tmp_path: Path) -> None:
+    def refuse(*args: object) -> None:
+        raise torch.OutOfMemoryError("no room")
+
+    with pytest.raises(ConfigError, match="too little memory to train with batch_size 5"):
+        job.train(tmp_path, on_progress=refuse)
 
 
 @pytest.mark.parametrize("method", ["dora", "ia3", "prompt_tuning"])
