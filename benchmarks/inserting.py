@@ -8,6 +8,8 @@ which favours it if at all: its table and index stay small.
 
 import argparse
 import hashlib
+import itertools
+import statistics
 import tempfile
 import time
 from collections.abc import Sequence
@@ -20,14 +22,15 @@ from pgvector import HalfVector
 from pgvector.psycopg import register_vector
 
 from ragft.retrieval.retriever import PASSAGES_AT_ONCE
+from ragft.store.connection import Connection, Store
 from ragft.store.embedded import embedded_dsn, leave_embedded
 from ragft.store.passages import write_passages
 from ragft.store.server import open_store
 from ragft.types import Passage
 
 DIMENSION = 384
-TABLE = "CREATE TABLE plain (id text PRIMARY KEY, document text, position int, text text, embedding halfvec)"
-ROW = "INSERT INTO plain VALUES (%s, %s, %s, %s, %s)"
+TABLE = "CREATE TABLE {} (id text PRIMARY KEY, document text, position int, text text, embedding halfvec)"
+ROW = "INSERT INTO {} VALUES (%s, %s, %s, %s, %s)"
 
 Vectors = npt.NDArray[np.float32]
 
@@ -44,36 +47,31 @@ def make(count: int) -> tuple[list[Passage], Vectors]:
     return passages, drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
 
 
-def row_by_row(dsn: str, passages: Sequence[Passage], vectors: Vectors, *, autocommit: bool) -> float:
-    """Return the rows per second of one INSERT per row, each its own transaction or all in one."""
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
-        connection.execute("DROP TABLE IF EXISTS plain")
-        connection.execute(TABLE)
-        register_vector(connection)
-        connection.autocommit = autocommit
-        started = time.perf_counter()
-        for passage, vector in zip(passages, vectors, strict=True):
-            row = (passage.id, passage.document_id, passage.position, passage.text, HalfVector(vector))
-            connection.execute(ROW, row)
-        connection.commit()
-        return len(passages) / (time.perf_counter() - started)
+def row_by_row(connection: Connection, table: str, passages: Sequence[Passage], vectors: Vectors) -> float:
+    """Return the rows per second of one INSERT per row, each its own transaction or ("together") all in one."""
+    connection.autocommit = table != "together"
+    insert = ROW.format(table)
+    started = time.perf_counter()
+    for passage, vector in zip(passages, vectors, strict=True):
+        row = (passage.id, passage.document_id, passage.position, passage.text, HalfVector(vector))
+        connection.execute(insert, row)
+    connection.commit()
+    return len(passages) / (time.perf_counter() - started)
 
 
-def copied(home: Path, passages: Sequence[Passage], vectors: Vectors) -> float:
+def copied(store: Store, passages: Sequence[Passage], vectors: Vectors) -> float:
     """Return the rows per second of `write_passages` in the batches that prepare uses, each one transaction."""
-    with open_store(None, home) as store:
-        started = time.perf_counter()
-        for start in range(0, len(passages), PASSAGES_AT_ONCE):
-            batch = slice(start, start + PASSAGES_AT_ONCE)
-            write_passages(store, passages[batch], vectors[batch], "benchmark")
-        seconds = time.perf_counter() - started
-        with store.transaction() as cursor:
-            cursor.execute("SELECT (SELECT count(*) FROM passages), (SELECT count(*) FROM vectors)")
-            written = cursor.fetchone()
-        if written != (len(passages), len(passages)):
-            raise SystemExit(f"expected {len(passages)} passages and vectors, found {written}")
-        return len(passages) / seconds
+    started = time.perf_counter()
+    for start in range(0, len(passages), PASSAGES_AT_ONCE):
+        batch = slice(start, start + PASSAGES_AT_ONCE)
+        write_passages(store, passages[batch], vectors[batch], "benchmark")
+    return len(passages) / (time.perf_counter() - started)
+
+
+def rounds_of(count: int, rounds: int) -> list[slice]:
+    """Return ``rounds`` slices that share out ``count`` rows."""
+    bounds = [count * number // rounds for number in range(rounds + 1)]
+    return [slice(*pair) for pair in itertools.pairwise(bounds)]
 
 
 def main() -> None:
@@ -81,21 +79,36 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--peer-rows", type=int, default=5_000)
+    parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     passages, vectors = make(options.rows)
-    few = slice(0, options.peer_rows)
+    ours, committed, together = list[float](), list[float](), list[float]()
     with tempfile.TemporaryDirectory() as folder:
-        dsn = embedded_dsn(Path(folder))
-        committed = row_by_row(dsn, passages[few], vectors[few], autocommit=True)
-        together = row_by_row(dsn, passages[few], vectors[few], autocommit=False)
-        ours = copied(Path(folder), passages, vectors)
+        with open_store(None, Path(folder)) as store, psycopg.connect(embedded_dsn(Path(folder))) as connection:
+            register_vector(connection)
+            for table in ("committed", "together"):
+                connection.execute(TABLE.format(table))
+            connection.commit()
+            few = rounds_of(options.peer_rows, options.rounds)
+            for all_rows, peer_rows in zip(rounds_of(options.rows, options.rounds), few, strict=True):
+                ours.append(copied(store, passages[all_rows], vectors[all_rows]))
+                for table, taken in (("committed", committed), ("together", together)):
+                    taken.append(row_by_row(connection, table, passages[peer_rows], vectors[peer_rows]))
+            with store.transaction() as cursor:
+                cursor.execute("SELECT (SELECT count(*) FROM passages), (SELECT count(*) FROM vectors)")
+                written = cursor.fetchone()
         leave_embedded(Path(folder))
-    print(f"one INSERT per row, each committed ({options.peer_rows} rows)     {committed:10,.0f} rows/s")
-    print(f"one INSERT per row, one transaction ({options.peer_rows} rows)    {together:10,.0f} rows/s")
-    print(f"ragft: COPY in batches of {PASSAGES_AT_ONCE} ({options.rows} rows)        {ours:10,.0f} rows/s")
-    print(
-        f"ratio to one INSERT per row: {ours / committed:.1f}x; to the same in one transaction: {ours / together:.1f}x"
-    )
+    if written != (options.rows, options.rows):
+        raise SystemExit(f"expected {options.rows} passages and vectors, found {written}")
+    for name, count, speeds in (
+        ("one INSERT per row, each committed", options.peer_rows, committed),
+        ("one INSERT per row, one transaction", options.peer_rows, together),
+        (f"ragft, COPY in batches of {PASSAGES_AT_ONCE}", options.rows, ours),
+    ):
+        print(f"{name:38} {count:8,} rows {statistics.median(speeds):10,.0f} rows/s")
+    for name, speeds in (("one INSERT per row", committed), ("the same in one transaction", together)):
+        ratio = statistics.median(our / peer for our, peer in zip(ours, speeds, strict=True))
+        print(f"ratio to {name}, median of {options.rounds} rounds in turn: {ratio:.1f}x")
 
 
 if __name__ == "__main__":

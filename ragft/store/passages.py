@@ -61,29 +61,25 @@ def write_passages(store: Store, passages: Sequence[Passage], vectors: Vectors, 
     _check_vectors(passages, vectors)
     if not passages:
         return
-    # In one order, so that two processes that write the same rows cannot wait for each other in a ring.
-    order = sorted({_number(passage.id): row for row, passage in enumerate(passages)}.items())
+    rows = {_number(passage.id): row for row, passage in enumerate(passages)}
     with store.transaction() as cursor, window("prepare.embed"):
+        # Writers take turns, so that what is not there now can be copied straight into the tables.
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext(current_schema() || '.passages'))")
         by = _embedder(cursor, embedder, vectors.shape[1])
-        cursor.execute(
-            "CREATE TEMP TABLE arriving (number bigint, id text, document text, position int, text text, "
-            "embedding halfvec) ON COMMIT DROP"
-        )
-        with cursor.copy("COPY arriving FROM STDIN WITH (FORMAT BINARY)") as copy:
-            copy.set_types(["int8", "text", "text", "int4", "text", "halfvec"])
-            for number, row in order:
-                passage = passages[row]
+        cursor.execute("SELECT number FROM passages WHERE number = ANY(%s)", [list(rows)])
+        new = sorted(rows.keys() - {number for (number,) in cursor})
+        with cursor.copy("COPY passages (number, id, document, position, text) FROM STDIN (FORMAT BINARY)") as copy:
+            copy.set_types(["int8", "text", "text", "int4", "text"])
+            for number in new:
+                passage = passages[rows[number]]
                 document, text = to_postgres(passage.document_id), to_postgres(passage.text)
-                copy.write_row((number, passage.id, document, passage.position, text, HalfVector(vectors[row])))
-        cursor.execute(
-            "INSERT INTO passages (number, id, document, position, text) "
-            "SELECT number, id, document, position, text FROM arriving ON CONFLICT DO NOTHING"
-        )
-        cursor.execute(
-            "INSERT INTO vectors (embedder, passage, embedding) SELECT %s, number, embedding FROM arriving "
-            "ON CONFLICT DO NOTHING",
-            [by],
-        )
+                copy.write_row((number, passage.id, document, passage.position, text))
+        cursor.execute("SELECT passage FROM vectors WHERE embedder = %s AND passage = ANY(%s)", [by, list(rows)])
+        new = sorted(rows.keys() - {number for (number,) in cursor})
+        with cursor.copy("COPY vectors (embedder, passage, embedding) FROM STDIN (FORMAT BINARY)") as copy:
+            copy.set_types(["int4", "int8", "halfvec"])
+            for number in new:
+                copy.write_row((by, number, HalfVector(vectors[rows[number]])))
 
 
 def freeze_collection(store: Store, collection: str, passage_ids: Sequence[str], embedder: str, max_chars: int) -> None:

@@ -13,6 +13,8 @@ _ESCAPED = re.compile("\x1a([0-9a-f]{4})")
 
 def to_postgres(text: str) -> str:
     """Return ``text`` with every NUL, lone surrogate and U+001A as U+001A and four hex digits."""
+    if text.isascii() and "\x00" not in text and _ESCAPE not in text:
+        return text
     return _UNSTORABLE.sub(lambda found: f"{_ESCAPE}{ord(found[0]):04x}", text)
 
 

@@ -48,10 +48,11 @@ CREATE TABLE embedders (
     dimension integer NOT NULL CHECK (dimension BETWEEN 1 AND 4000)
 );
 
--- What was embedded, whether or not a collection is made of it yet.
+-- What was embedded, whether or not a collection is made of it yet. Written with its passages in one transaction and
+-- never deleted: a foreign key would look up every row again, for nothing.
 CREATE TABLE vectors (
-    embedder integer NOT NULL REFERENCES embedders (number),
-    passage bigint NOT NULL REFERENCES passages (number),
+    embedder integer NOT NULL,
+    passage bigint NOT NULL,
     embedding halfvec NOT NULL,
     PRIMARY KEY (embedder, passage)
 );
@@ -68,7 +69,7 @@ CREATE TABLE collections (
 
 -- A copy of the vectors of each collection, in one piece and narrow: an exact search reads it whole, and nothing else.
 CREATE TABLE members (
-    collection integer NOT NULL REFERENCES collections (number),
+    collection integer NOT NULL,
     passage bigint NOT NULL,
     embedding halfvec NOT NULL
 );
