@@ -22,9 +22,16 @@ from ragft.pocket.recipe_optimiser import Optimiser
 from ragft.pocket.recipe_samples import TOPICS, Mix, Row, Sampler, encode
 from ragft.pocket.recipe_tokens import train_tokenizer
 
-TOKENS = 7_200_000
-RECALL_UNTIL = 0.062
-FALL_FROM = 0.62
+TOKENS = 9_200_000
+# Shares of all tokens at which something changes. The learning rate falls twice: to nothing at FIRST_END,
+# then again from half its peak to the end.
+RECALL_UNTIL = 0.0485
+SHORT_UNTIL = 0.2
+FACTS_FROM = 0.376
+REFUSALS_FROM, REFUSALS_TO = 0.391, 0.587
+DECISIONS_FROM = 0.587
+FALL_FROM, FIRST_END = 0.485, 0.7826
+SECOND_PEAK = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +62,26 @@ def mix_at(progress: float) -> Mix:
     """Return what is drawn after a share of the training."""
     if progress < RECALL_UNTIL:
         return Mix(reading=1.0, closed=0.0, passages=(3, 2), refusals=0.0)
-    if progress < 0.257:
+    if progress < SHORT_UNTIL:
         return Mix(reading=0.58, closed=0.14, passages=(2, 2, 2, 1, 1), refusals=0.05)
-    refusals = 0.05 + 0.11 * min(max((progress - 0.5) / 0.25, 0.0), 1.0)
-    reading, closed = (0.54, 0.14) if progress < 0.48 else (0.50, 0.20)
-    return Mix(reading, closed, passages=(1, 1, 2, 1.5, 4, 0.3, 0.2, 0.1), refusals=refusals)
+    ramp = (progress - REFUSALS_FROM) / (REFUSALS_TO - REFUSALS_FROM)
+    refusals = 0.05 + 0.11 * min(max(ramp, 0.0), 1.0)
+    passages = (1, 1, 2, 1.5, 4, 0.3, 0.2, 0.1)
+    if progress < FACTS_FROM:
+        return Mix(0.54, 0.14, passages, refusals)
+    if progress < DECISIONS_FROM:
+        return Mix(0.50, 0.20, passages, refusals)
+    return Mix(0.50, 0.14, passages, refusals, decisions=2.0, twins=0.5)
 
 
 def rate_at(progress: float, step: int, peak: float) -> float:
-    """Return the learning rate: a short warm-up, lower during recall, falling over the last part."""
+    """Return the learning rate: a short warm-up, half the peak during recall, then two falls."""
     level = peak * (0.5 if progress < RECALL_UNTIL else 1.0)
-    fall = min(1.0, max(0.02, (1.0 - progress) / (1.0 - FALL_FROM)))
-    return level * min(1.0, (step + 1) / 60) * fall
+    if progress < FIRST_END:
+        fall = min(1.0, (FIRST_END - progress) / (FIRST_END - FALL_FROM))
+    else:
+        fall = SECOND_PEAK * (1.0 - progress) / (1.0 - FIRST_END)
+    return level * min(1.0, (step + 1) / 60) * max(fall, 0.02)
 
 
 class Training:

@@ -15,8 +15,8 @@ Draw = Callable[[str, str], Product]
 _NO_FACTS = 2  # the paragraph of procedures
 
 
-def ask_shown(asker: Asker, shown: Sequence[Shown]) -> Ask:
-    """Return a question that the passages answer."""
+def ask_shown(asker: Asker, shown: Sequence[Shown], decisions: float = 1.0) -> Ask:
+    """Return a question that the passages answer; ``decisions`` multiplies yes/no questions and comparisons."""
     rng = asker.rng
     product, part, _ = rng.choice(shown)
     parts = sorted({p for other, p, _ in shown if other is product})
@@ -25,7 +25,9 @@ def ask_shown(asker: Asker, shown: Sequence[Shown]) -> Ask:
         part = rng.choice(parts)
     if part == _NO_FACTS:
         return asker.procedure(product, rng.choice(product.stated_tasks))
-    form = rng.choices(("one", "several", "feature", "yes_no", "comparison"), (46, 22, 7, 13, 12))[0]
+    form = rng.choices(
+        ("one", "several", "feature", "yes_no", "comparison"), (46, 22, 7, 13 * decisions, 12 * decisions)
+    )[0]
     others = [(p, q) for p, q, _ in shown]
     return _of_form(asker, form, product, there, (part,), others)
 

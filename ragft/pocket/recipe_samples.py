@@ -8,7 +8,7 @@ answer. So the loss is that of single prompts at a fraction of the tokens.
 import random
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -84,12 +84,16 @@ class Mix:
         reading: Share of rows with passages; ``closed`` without; the rest is judging.
         passages: Weights of 1, 2, 3, ... passages a row.
         refusals: Share of questions with passages whose answer is not there.
+        decisions: How many times as many yes/no questions and comparisons are asked as at first.
+        twins: Share of further products that state the same attributes as one before them.
     """
 
     reading: float
     closed: float
     passages: tuple[float, ...]
     refusals: float
+    decisions: float = 1.0
+    twins: float = 0.0
 
 
 def split_at(prompt: str, mark: str) -> tuple[str, str]:
@@ -134,6 +138,18 @@ class Sampler:
         product = self.rng.choice(self.known)
         return product if self.rng.random() < 0.4 else with_new_values(product, self.rng)
 
+    def _another(self, like: Shown, mix: Mix) -> tuple[Product, tuple[int, ...]]:
+        """Return a product of much the same kind or name as a shown one, and which paragraphs may be shown.
+
+        A twin states the same attributes in the same paragraph, so that the two can be compared.
+        """
+        rng = self.rng
+        product, part, _ = like
+        if part < 2 and rng.random() < mix.twins:
+            return replace(self._stranger("", product.kind), parts=product.parts), (part,)
+        name = product.name if rng.random() < 0.5 else ""
+        return self._stranger(name, product.kind if rng.random() < 0.75 else ""), (0, 1, 2)
+
     def reading(self, mix: Mix) -> list[Segment]:
         """Return passages and questions about them."""
         rng = self.rng
@@ -141,19 +157,14 @@ class Sampler:
         shown: list[Shown] = []
         products: list[Product] = []
         while len(shown) < count:
-            if not products or rng.random() < 0.3:
-                product = self._subject()
-            else:
-                like = rng.choice(products)
-                product = self._stranger(
-                    like.name if rng.random() < 0.5 else "", like.kind if rng.random() < 0.75 else ""
-                )
+            like = rng.choice(shown) if shown and rng.random() < 0.7 else None
+            product, parts = self._another(like, mix) if like else (self._subject(), (0, 1, 2))
             if any(product.name == p.name for p in products):
                 continue
             products.append(product)
             article = paragraphs(product, TRAINED, rng)
-            parts = rng.sample(range(3), min(rng.choices((1, 2, 3), (5, 3, 2))[0], count - len(shown)))
-            shown.extend((product, part, article[part]) for part in parts)
+            most = min(rng.choices((1, 2, 3), (5, 3, 2))[0], count - len(shown), len(parts))
+            shown.extend((product, part, article[part]) for part in rng.sample(parts, most))
         rng.shuffle(shown)
         prompt = _PROMPT.render("?", [text for _, _, text in shown])
         head, _ = split_at(prompt, "Question:")
@@ -161,7 +172,7 @@ class Sampler:
         asker = Asker(rng, TRAINED, ABSENT)
         for _ in range(rng.randint(5, 7) + count // 2):
             refuse = rng.random() < mix.refusals
-            ask = ask_absent(asker, shown, self._stranger) if refuse else ask_shown(asker, shown)
+            ask = ask_absent(asker, shown, self._stranger) if refuse else ask_shown(asker, shown, mix.decisions)
             _, tail = split_at(_PROMPT.render(ask.text, ["?"]), "Question:")
             segments.append(Segment(0, f"{tail}{ASSISTANT}"))
             topic = ask.form if ask.answerable else "absent"

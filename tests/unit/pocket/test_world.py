@@ -14,13 +14,13 @@ from ragft.pocket.world_products import (
     paragraphs,
     pool_of,
 )
-from ragft.types import SPLITS, Dataset, Question
+from ragft.types import SPLITS, Dataset, Question, Split
 
-SMALL = {"train": 120, "dev": 40, "test": 60, "confirm": 60, "test_seen": 40}
+SMALL: dict[Split, int] = {"train": 120, "dev": 40, "test": 60, "confirm": 60, "test_seen": 40}
 DATASET = make_dataset(5, SMALL)
 
 
-def of(split: str, dataset: Dataset = DATASET) -> list[Question]:
+def of(split: Split, dataset: Dataset = DATASET) -> list[Question]:
     return [q for q in dataset.questions if q.split == split]
 
 
@@ -38,7 +38,8 @@ def test_every_split_has_its_size_and_all_questions_differ_within_it() -> None:
 
 def test_splits_share_no_document_and_test_seen_asks_about_train() -> None:
     documents = {split: {d for q in of(split) for d in q.documents} for split in SPLITS}
-    for one, other in combinations(("train", "dev", "test", "confirm"), 2):
+    apart: tuple[Split, ...] = ("train", "dev", "test", "confirm")
+    for one, other in combinations(apart, 2):
         assert not documents[one] & documents[other]
     shelf = {d.id for d in DATASET.documents}
     assert documents["test_seen"] <= shelf - documents["dev"] - documents["test"] - documents["confirm"]
