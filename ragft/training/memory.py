@@ -10,15 +10,16 @@ _CLEAR = Path("/proc/self/clear_refs")
 _RESET_PEAK = "5"  # proc(5): resets the peak resident set size
 
 
-def reset_peak(device: str) -> None:
-    """Begin a new measurement, where the system can."""
+def reset_peak(device: str) -> bool:
+    """Begin a new measurement; False where the system cannot, so that the peak since the process began is reported."""
     if device.startswith("cuda"):
         torch.cuda.reset_peak_memory_stats()
-        return
+        return True
     try:
         _CLEAR.write_text(_RESET_PEAK)
     except OSError:
-        return  # the peak since the process began is reported instead
+        return False
+    return True
 
 
 def peak_bytes(device: str) -> int:

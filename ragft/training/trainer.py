@@ -67,14 +67,15 @@ class TrainResult:
     reused: bool = False
 
     def metrics(self) -> dict[str, float]:
-        """Return what a run logs of it."""
+        """Return what a run logs of it once; no name is that of a curve, whose last step it would hide."""
         names = (
-            "steps examples too_long dropped_passages trainable_parameters all_parameters train_loss tokens "
+            "steps examples too_long dropped_passages trainable_parameters all_parameters tokens "
             "answer_tokens tokens_per_second peak_memory_bytes seconds"
         )
         found = {name: float(getattr(self, name)) for name in names.split()}
+        found["train_loss_mean"] = self.train_loss
         if self.dev_losses:
-            found |= {"dev_loss_before": self.dev_losses[0], "dev_loss": self.dev_losses[-1]}
+            found |= {"dev_loss_before": self.dev_losses[0], "dev_loss_after": self.dev_losses[-1]}
         return found
 
 

@@ -41,7 +41,8 @@ def test_an_adapter_is_trained_and_the_base_left_as_it_was(job: Job, base: Loade
     assert result.tokens == 3 * sum(len(example.input_ids) for example in encoded)
     assert result.tokens_per_second > 0
     assert result.peak_memory_bytes > 1_000_000
-    assert result.metrics()["dev_loss"] == result.dev_losses[-1]
+    assert result.metrics()["dev_loss_after"] == result.dev_losses[-1]
+    assert not result.metrics().keys() & {name for _, metrics in job.told for name in metrics}
     assert read_lineage(result.adapter)["training"]["samples"] == 14
     assert job.base.model is model
     assert "forward" not in vars(model)
