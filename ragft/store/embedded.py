@@ -52,7 +52,7 @@ def embedded_dsn(home: Path) -> str:
 
     Raises:
         ConfigError: If the path of ``home`` has a character that Postgres cannot take.
-        PrerequisiteError: If the server cannot be started.
+        PrerequisiteError: If the home cannot be written to or the server cannot be started.
     """
     directory = home.expanduser().resolve() / "postgres"
     if bad := set(str(directory)) & _NOT_IN_A_PATH:
@@ -62,7 +62,13 @@ def embedded_dsn(home: Path) -> str:
     use = _in_use.get(directory)
     if use is None or use.process != os.getpid():
         use = _in_use[directory] = _Use(directory)
-    return use.join()
+    try:
+        return use.join()
+    except OSError as error:
+        raise PrerequisiteError(
+            f"the home {home} cannot be written to: {error}; use another home, or give a server of your own with "
+            "RAGFT_DSN"
+        ) from error
 
 
 class _Use:
@@ -100,8 +106,8 @@ class _Use:
             fcntl.flock(self._users, fcntl.LOCK_UN)
             try:
                 fcntl.flock(self._users, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                # CalledProcessError: the server was stopped or killed by somebody else, which leaves nothing to do.
-                with suppress(subprocess.CalledProcessError):
+                # It fails where somebody else stopped or killed the server, which leaves nothing to do.
+                with suppress(subprocess.SubprocessError):
                     _control(self._server, self.directory, "stop")
             except BlockingIOError:
                 log.debug("other processes still use the server in %s", self.directory)

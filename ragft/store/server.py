@@ -31,16 +31,27 @@ def open_store(dsn: str | None, home: Path) -> Store:
     """
     parameters, connection = _connect_given(dsn) if dsn else _connect_embedded(home)
     try:
-        _require_pgvector(connection, _place(parameters))
-        schema = _enter_schema(connection)
-        register_vector(connection)
-        store = Store(connection, _place(parameters), schema)
-        with store.transaction() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_MAKING_THE_SCHEMA])
-            store.secret = bring_up_to_date(cursor, store.place)
+        return _opened(connection, _place(parameters))
     except BaseException:
         connection.close()
         raise
+
+
+def _opened(connection: Connection, place: str) -> Store:
+    """Return the store behind ``connection``, everything it needs made or checked."""
+    user = connection.info.user
+    try:
+        _require_pgvector(connection, place)
+        store = Store(connection, place, _enter_schema(connection))
+        register_vector(connection)
+        with store.transaction() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_MAKING_THE_SCHEMA])
+            store.secret = bring_up_to_date(cursor, store.place)
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise PrerequisiteError(
+            f"user {user} may not make ragft's tables at {place}: {first_line(error)}; let the owner of the database "
+            f"run CREATE SCHEMA {SCHEMA} AUTHORIZATION {user}"
+        ) from error
     return store
 
 

@@ -4,6 +4,8 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from ragft.store.connection import Store
 from ragft.store.server import open_store
 
@@ -41,21 +43,23 @@ def test_other_names_and_other_stores_do_not_wait(store: Store, new_schema: Call
         assert said == []
 
 
-def test_a_lock_is_free_again_after_an_error_and_after_its_holder_is_gone(
-    store: Store, dsn: str, tmp_path: Path
-) -> None:
+def test_a_lock_is_free_again_after_an_error(store: Store, dsn: str, tmp_path: Path) -> None:
     said: list[str] = []
-    try:
-        with store.lock("x"):
-            raise KeyError
-    except KeyError:
-        pass
-    gone = open_store(dsn, tmp_path)
-    with gone.lock("x", said.append):
-        gone.close()
-    with store.lock("x", said.append):
+    with pytest.raises(KeyError), store.lock("x"):
+        raise KeyError
+    with open_store(dsn, tmp_path) as other, other.lock("x", said.append):
         pass
     assert said == []
+
+
+def test_a_lock_is_free_again_when_its_holder_is_gone(store: Store, dsn: str, tmp_path: Path) -> None:
+    gone, reached = open_store(dsn, tmp_path), False
+    with gone.lock("x"):
+        gone.close()
+    # The server may need a moment to notice, so that this waits for an instant or not at all.
+    with store.lock("x", lambda _: None):
+        reached = True
+    assert reached
 
 
 def test_threads_may_share_a_store(store: Store) -> None:

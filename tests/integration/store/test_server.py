@@ -168,6 +168,12 @@ def test_a_server_that_cannot_start_is_a_clear_error(tmp_path: Path) -> None:
         embedded_dsn(tmp_path)
 
 
+def test_a_home_that_is_no_folder_is_a_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "home").write_text("a file")
+    with pytest.raises(PrerequisiteError, match=r"home .*/home cannot be written to: .*use another home"):
+        embedded_dsn(tmp_path / "home")
+
+
 @pytest.mark.parametrize(
     "dsn",
     [
@@ -214,6 +220,11 @@ def test_pgvector_is_asked_for_and_made_by_who_may(bare_database: str, tmp_path:
     with pytest.raises(PrerequisiteError, match=r"superuser.*CREATE EXTENSION vector"):
         open_store(make_conninfo(bare_database, user="plain", password=SECRET), tmp_path)
     with psycopg.connect(bare_database, autocommit=True) as connection:
+        connection.execute("CREATE EXTENSION vector")
+    with pytest.raises(PrerequisiteError, match=r"user plain may not make .*CREATE SCHEMA ragft AUTHORIZATION"):
+        open_store(make_conninfo(bare_database, user="plain", password=SECRET), tmp_path)
+    with psycopg.connect(bare_database, autocommit=True) as connection:
+        connection.execute("DROP EXTENSION vector")
         connection.execute("CREATE TABLE public.datasets (somebody_elses text)")
     with open_store(bare_database, tmp_path) as store, store.transaction() as cursor:
         assert store.schema == "ragft"
