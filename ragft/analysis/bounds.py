@@ -44,12 +44,17 @@ def with_unseen(sums: ClusterSums, end: float) -> ClusterSums:
     weight = np.clip(1 - seen / ENOUGH, 0.0, 1.0)
     if not weight.any():
         return sums
-    size = sums.n / np.maximum(sums.clusters, 1)
-    icc = np.clip(np.nan_to_num(sums.icc, nan=1.0), 0.0, 1.0)
-    depth = (end * np.sqrt((1 + (size - 1) * icc) / size))[:, None]
+    size, depth = sums.n / np.maximum(sums.clusters, 1), depth_of_unseen(sums, end)[:, None]
     unseen = (size * weight)[:, None]
     return ClusterSums(
         np.hstack([sums.totals, depth * unseen]),
         np.hstack([sums.squares, depth**2 * unseen]),
         np.hstack([sums.sizes, unseen]),
     )
+
+
+def depth_of_unseen(sums: ClusterSums, end: float) -> Array:
+    """Return the mean of the unseen document, [studies]."""
+    size = sums.n / np.maximum(sums.clusters, 1)
+    icc = np.clip(np.nan_to_num(sums.icc, nan=1.0), 0.0, 1.0)
+    return np.asarray(end * np.sqrt((1 + (size - 1) * icc) / size))

@@ -9,7 +9,7 @@ from ragft.analysis.claims import Claims, claim
 from ragft.analysis.clusters import cluster_sums
 from ragft.analysis.effect import Bounds, Levels, Resampling
 from ragft.analysis.pairs import Pairs
-from ragft.analysis.power import n_to_show, sample_of, spread_of
+from ragft.analysis.power import n_to_show, sample_of
 
 # Documents tried per criterion: those that move its mean most.
 TRIED = 8
@@ -57,18 +57,16 @@ class Carrier:
 
 def change(pairs: Pairs, bounds: Bounds, *, margin: float, levels: Levels) -> Change | None:
     """Return what would change the claims about one criterion; None with fewer than two clusters."""
-    kept = pairs.only(pairs.complete)
-    sizes = np.unique(kept.labels, return_counts=True)[1]
-    if len(sizes) < 2:
+    sizes = np.unique(pairs.labels, return_counts=True)[1]
+    spread, swapped = pairs.spread("this comparison"), pairs.swapped().spread("this comparison")
+    if len(sizes) < 2 or spread is None or swapped is None:
         return None
-    gains = kept.gains()
-    sample = sample_of(sizes, spread_of(gains, kept.labels, "this comparison"))
-    gain = float(gains.mean())
+    gain, sample = float(np.nanmean(pairs.gains())), sample_of(sizes, spread)
     return Change(
         flip_margin=-bounds.low,
         n_superior=n_to_show(gain, sample, levels.alpha / levels.family),
         n_non_inferior=n_to_show(gain + margin, sample, levels.alpha),
-        n_worse=n_to_show(-gain, sample, levels.alpha),
+        n_worse=n_to_show(-gain, sample_of(sizes, swapped), levels.alpha),
     )
 
 

@@ -15,7 +15,7 @@ from ragft.analysis.clusters import Array, Clusters, cluster
 from ragft.analysis.comparison import Check, Comparison, Design, Result
 from ragft.analysis.effect import TIE, Bounds, Levels, Resampling
 from ragft.analysis.pairs import Pairs
-from ragft.analysis.power import Power, Spread, power, spread_of
+from ragft.analysis.power import Power, Spread, power
 from ragft.errors import ConfigError, DataError
 from ragft.prompts.criterion import Criterion
 from ragft.types import Question
@@ -230,10 +230,7 @@ def _powers(
 ) -> dict[str, Power]:
     powers = {}
     for name, pairs in family.items():
-        kept = pairs.only(pairs.complete)
-        spread = spreads.get(name)
-        if spread is None and len(kept.labels) > 1:
-            spread = spread_of(kept.gains(), kept.labels, "this comparison")
+        spread = spreads.get(name) or pairs.spread("this comparison")
         if spread is not None and len(sizes) > 1:
             powers[name] = power(sizes, spread, margin=margins[name], alpha=levels.alpha, family=levels.family)
     return powers

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from ragft.analysis.clusters import Array, ClusterSums, cluster_sums
 from ragft.analysis.effect import Bounds, Effect, Levels, Resampling, bounds, gains_of, measure
 from ragft.analysis.missing import Missing, count_missing, impute
+from ragft.analysis.power import Spread, spread_of
 from ragft.prompts.criterion import Criterion
 
 
@@ -44,6 +45,10 @@ class Pairs:
         labels = tuple(label for label, kept in zip(self.labels, mask, strict=True) if kept)
         return Pairs(self.base[mask], self.version[mask], labels, self.criterion)
 
+    def swapped(self) -> "Pairs":
+        """Return the pairs as the base sees them: what was a gain is a loss."""
+        return Pairs(self.version, self.base, self.labels, self.criterion)
+
     def gains(self) -> Array:
         """Return the differences, above 0 where the version is better, [questions]; NaN where a score is missing."""
         return gains_of(self.base, self.version, self.sign)
@@ -61,6 +66,15 @@ class Pairs:
         return measure(
             kept.base, kept.version, kept.labels, sign=self.sign, extreme=extreme, alpha=alpha, resampling=resampling
         )
+
+    def spread(self, source: str) -> Spread | None:
+        """Return how the differences vary; None with fewer than two questions scored on both sides."""
+        kept = self.only(self.complete)
+        if len(kept.labels) < 2:
+            return None
+        gains = kept.gains()
+        cost = float(gains.mean()) - self.missing().worst_gain
+        return spread_of(gains, kept.labels, source, extreme=self.criterion.range, cost=cost)
 
     def bounds(self, levels: Levels, resampling: Resampling) -> Bounds:
         """Return bounds that hold whatever the missing scores were; there must be a question.
