@@ -89,23 +89,26 @@ class Attribution:
 
 def attribute(
     pairs: Mapping[str, Pairs],
-    lengths: Mapping[str, tuple[Array, Array]],
+    lengths: Mapping[str, Mapping[str, float]],
     *,
     alpha: float = 0.025,
     resampling: Resampling,
 ) -> Attribution | None:
     """Return the attribution of one criterion; None with fewer than two contexts or two clusters.
 
-    ``pairs`` is context -> scores, all of the same questions in the same order; contexts that the module's docstring
-    does not name are left out. ``lengths`` is context -> lengths of the answers of base and version, [questions] each,
-    in any unit. ``alpha`` is the one-sided error rate of each end of the intervals.
+    ``pairs`` is context -> scores; contexts that the module's docstring does not name are left out. ``lengths`` is
+    context -> question id -> by how much the version's answer is longer, in any unit. ``alpha`` is the one-sided error
+    rate of each end of the intervals.
     """
     contexts = tuple(context for context in ORDER if context in pairs)
     if len(contexts) < 2:
         return None
-    keep = np.logical_and.reduce([pairs[context].complete for context in contexts])
-    kept = {context: pairs[context].only(keep) for context in contexts}
-    labels = kept[contexts[0]].labels
+    complete = [pairs[context].only(pairs[context].complete) for context in contexts]
+    common = set.intersection(*(set(each.ids) for each in complete))
+    kept = {
+        each: pairs.only([name in common for name in pairs.ids]) for each, pairs in zip(contexts, complete, strict=True)
+    }
+    ids, labels = kept[contexts[0]].ids, kept[contexts[0]].labels
     if len(set(labels)) < 2:
         return None
     gains = {context: kept[context].gains() for context in contexts}
@@ -132,9 +135,9 @@ def attribute(
         terms=tuple(terms),
         total=total,
         lengths={
-            context: _length(lengths[context][1][keep] - lengths[context][0][keep], labels, alpha)
+            context: _length(np.array([lengths[context][name] for name in ids]), labels, alpha)
             for context in contexts
-            if context in lengths
+            if common <= lengths.get(context, {}).keys()
         },
         conclusion=conclude(criterion.name, terms, total),
     )

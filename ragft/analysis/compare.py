@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -11,34 +10,17 @@ import numpy.typing as npt
 from ragft.analysis.attribution import Attribution, attribute
 from ragft.analysis.change import Change, carriers, change
 from ragft.analysis.claims import claim
-from ragft.analysis.clusters import Array, Clusters, cluster
+from ragft.analysis.clusters import cluster
 from ragft.analysis.comparison import Check, Comparison, Design, Result
-from ragft.analysis.effect import TIE, Bounds, Levels, Resampling
+from ragft.analysis.effect import Bounds, Levels, Resampling
 from ragft.analysis.pairs import Pairs
 from ragft.analysis.power import Power, Spread, power
+from ragft.analysis.sides import CONDITIONS, Side, check_conditions, pair_sides
 from ragft.errors import ConfigError, DataError
 from ragft.prompts.criterion import Criterion
 from ragft.types import Question
 
-# What the differences between two sides would be explained by, other than the models.
-CONDITIONS = ("judge", "estimator", "retrieval", "messages", "data")
-
-
-@dataclass(frozen=True, slots=True)
-class Side:
-    """One side of a comparison.
-
-    Attributes:
-        name: How people call it ("base", "models:/qasper/3").
-        conditions: Names of what must be equal on both sides -> its identity; at least those in `CONDITIONS`.
-        scores: Context -> criterion -> question id -> score, None where it is unscored. Every question has an entry.
-        lengths: Context -> question id -> length of the answer, in any unit; only for the attribution.
-    """
-
-    name: str
-    conditions: Mapping[str, str]
-    scores: Mapping[str, Mapping[str, Mapping[str, float | None]]]
-    lengths: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+__all__ = ["CONDITIONS", "Findings", "Side", "compare", "slices_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,17 +64,12 @@ def compare(
     design, findings = design or Design(), findings or Findings()
     if not questions:
         raise DataError("there is no question to compare on: evaluate both sides on a split that holds some")
-    _check_conditions(base, version)
-    ordered = sorted(questions, key=lambda question: question.id)
-    clusters = cluster(ordered)
-    known = {criterion.name: criterion for criterion in criteria}
-    pairs = _pairs(base, version, ordered, clusters, known)
+    check_conditions(base, version)
+    clusters, ids = cluster(questions), sorted(question.id for question in questions)
+    pairs = pair_sides(base, version, ids, clusters, criteria, design.context)
     _check_primaries(pairs, design, base, version)
-    masks = {
-        name: np.array([question.id in chosen for question in ordered])
-        for name, chosen in sorted((slices or {}).items())
-    }
-    masks = {name: mask for name, mask in masks.items() if mask.any()}
+    masks = {name: [each in chosen for each in ids] for name, chosen in sorted((slices or {}).items())}
+    masks = {name: mask for name, mask in masks.items() if any(mask)}
     levels = Levels(design.alpha, len(design.primary), len(masks) * len(design.primary))
     resampling = Resampling(design.resamples, design.seed)
 
@@ -107,13 +84,13 @@ def compare(
     family = {name: pairs[design.context, name] for name in design.primary}
     margins = {name: decided[name].margin for name in design.primary}
     bounds = {name: decided[name].bounds for name in design.primary}
-    sizes = np.unique([clusters.labels[question.id] for question in ordered], return_counts=True)[1]
+    sizes = np.unique(list(clusters.labels.values()), return_counts=True)[1]
     return Comparison(
         base=base.name,
         version=version.name,
         conditions=dict(sorted(base.conditions.items())),
         design=design,
-        questions=len(ordered),
+        questions=len(ids),
         clusters=len(sizes),
         largest=int(sizes.max()),
         results=tuple(results),
@@ -124,7 +101,7 @@ def compare(
         power=_powers(family, margins, sizes, levels, findings.spreads),
         changes=_changes(family, bounds, margins, levels),
         carriers=carriers(family, margins, levels, resampling),
-        attributions=_attributions(pairs, base, version, ordered, design, resampling),
+        attributions=_attributions(pairs, base, version, design, resampling),
     )
 
 
@@ -136,59 +113,6 @@ def slices_of(questions: Sequence[Question]) -> dict[str, set[str]]:
             slices.setdefault(f"kind {question.kind}", set()).add(question.id)
         slices.setdefault("answerable" if question.answerable else "not answerable", set()).add(question.id)
     return {name: ids for name, ids in sorted(slices.items()) if len(ids) < len(questions)}
-
-
-def _check_conditions(base: Side, version: Side) -> None:
-    problems = []
-    for name in sorted({*CONDITIONS, *base.conditions, *version.conditions}):
-        one, other = base.conditions.get(name), version.conditions.get(name)
-        if one is None or other is None:
-            unknown = [side.name for side, value in ((base, one), (version, other)) if value is None]
-            problems.append(f"{name} is not known of {' and '.join(unknown)}")
-        elif one != other:
-            problems.append(f"{name} is {one} for {base.name} and {other} for {version.name}")
-    if problems:
-        raise ConfigError(
-            f"{base.name} and {version.name} cannot be compared, since more than the model differs: "
-            f"{'; '.join(problems)}. Evaluate both with the same parameters, then compare again."
-        )
-
-
-def _pairs(
-    base: Side, version: Side, questions: Sequence[Question], clusters: Clusters, criteria: Mapping[str, Criterion]
-) -> dict[tuple[str, str], Pairs]:
-    """Return (context, criterion) -> scores of both sides, in the order of the questions."""
-    problems: list[str] = []
-    labels = tuple(clusters.labels[question.id] for question in questions)
-    pairs = {}
-    for context in sorted(base.scores.keys() & version.scores.keys()):
-        for name in criteria:
-            if name in base.scores[context] and name in version.scores[context]:
-                one, other = (_column(side, context, criteria[name], questions, problems) for side in (base, version))
-                pairs[context, name] = Pairs(one, other, labels, criteria[name])
-    if problems:
-        raise DataError("scores cannot be compared: evaluate again, so that every question has its row", problems)
-    return pairs
-
-
-def _column(
-    side: Side, context: str, criterion: Criterion, questions: Sequence[Question], problems: list[str]
-) -> Array:
-    scores = side.scores[context][criterion.name]
-    least, most = sorted((criterion.worst, criterion.best))
-    column = np.full(len(questions), np.nan)
-    for index, question in enumerate(questions):
-        where = f"{side.name}, context {context}, {criterion.name}, question {question.id}"
-        if question.id not in scores:
-            problems.append(f"{where}: there is no row")
-            continue
-        score = scores[question.id]
-        if score is None:
-            continue
-        if not isfinite(score) or not least - TIE <= score <= most + TIE:
-            problems.append(f"{where}: the score {score} is not in {least:g} to {most:g}")
-        column[index] = score
-    return column
 
 
 def _check_primaries(pairs: Mapping[tuple[str, str], Pairs], design: Design, base: Side, version: Side) -> None:
@@ -244,18 +168,17 @@ def _changes(
 
 
 def _attributions(
-    pairs: Mapping[tuple[str, str], Pairs],
-    base: Side,
-    version: Side,
-    questions: Sequence[Question],
-    design: Design,
-    resampling: Resampling,
+    pairs: Mapping[tuple[str, str], Pairs], base: Side, version: Side, design: Design, resampling: Resampling
 ) -> tuple[Attribution, ...]:
-    lengths = {}
-    for context in base.lengths.keys() & version.lengths.keys():
-        columns = [[side.lengths[context].get(q.id, np.nan) for q in questions] for side in (base, version)]
-        if not np.isnan(columns).any():
-            lengths[context] = (np.array(columns[0]), np.array(columns[1]))
+    lengths = {
+        context: {
+            name: length - base.lengths[context][name]
+            for name, length in found.items()
+            if name in base.lengths[context]
+        }
+        for context, found in version.lengths.items()
+        if context in base.lengths
+    }
     found = []
     for name in design.primary:
         by_context = {context: each for (context, criterion), each in pairs.items() if criterion == name}

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress
 
 import numpy as np
 import numpy.typing as npt
@@ -18,12 +19,14 @@ class Pairs:
     """Paired scores.
 
     Attributes:
+        ids: The questions that were asked.
         base: Scores of the base, [questions]; NaN is unscored.
         version: Scores of the version, [questions]; NaN is unscored.
         labels: The cluster of each question.
         criterion: Its direction and its range.
     """
 
+    ids: tuple[str, ...]
     base: Array
     version: Array
     labels: tuple[str, ...]
@@ -42,12 +45,12 @@ class Pairs:
     def only(self, keep: npt.NDArray[np.bool_] | Sequence[bool]) -> "Pairs":
         """Return the questions for which ``keep`` holds."""
         mask = np.asarray(keep, dtype=np.bool_)
-        labels = tuple(label for label, kept in zip(self.labels, mask, strict=True) if kept)
-        return Pairs(self.base[mask], self.version[mask], labels, self.criterion)
+        ids, labels = (tuple(compress(names, mask)) for names in (self.ids, self.labels))
+        return Pairs(ids, self.base[mask], self.version[mask], labels, self.criterion)
 
     def swapped(self) -> "Pairs":
         """Return the pairs as the base sees them: what was a gain is a loss."""
-        return Pairs(self.version, self.base, self.labels, self.criterion)
+        return Pairs(self.ids, self.version, self.base, self.labels, self.criterion)
 
     def gains(self) -> Array:
         """Return the differences, above 0 where the version is better, [questions]; NaN where a score is missing."""

@@ -10,7 +10,8 @@ ACCURACY = load_criterion("accuracy")
 RESAMPLING = Resampling(399)
 N = 120
 LABELS = tuple(f"d{index // 2:02d}" for index in range(N))
-NO_LENGTHS: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+IDS = tuple(f"q{index:03d}" for index in range(N))
+NO_LENGTHS: dict[str, dict[str, float]] = {}
 
 
 def pairs_with(gains: dict[str, float], seed: int = 0) -> dict[str, Pairs]:
@@ -19,7 +20,7 @@ def pairs_with(gains: dict[str, float], seed: int = 0) -> dict[str, Pairs]:
     found = {}
     for context, gain in gains.items():
         base = rng.uniform(2.5, 3.5, size=N)
-        found[context] = Pairs(base, base + gain + rng.normal(0, 0.1, size=N), LABELS, ACCURACY)
+        found[context] = Pairs(IDS, base, base + gain + rng.normal(0, 0.1, size=N), LABELS, ACCURACY)
     return found
 
 
@@ -67,10 +68,21 @@ def test_a_question_unscored_in_any_context_is_left_out_of_all() -> None:
     assert sum(term.value for term in found.terms) == pytest.approx(found.total.value)
 
 
+def test_questions_that_were_not_asked_in_a_context_are_left_out_of_all() -> None:
+    pairs = pairs_with({"oracle": 0.2, "retrieved": 0.1})
+    known = [index >= 30 for index in range(N)]
+    found = attribute({**pairs, "oracle": pairs["oracle"].only(known)}, NO_LENGTHS, resampling=RESAMPLING)
+
+    assert found is not None
+    assert found.n == N - 30
+    assert found.total.value == pytest.approx(pairs["retrieved"].gains()[30:].mean())
+
+
 def test_shorter_answers_are_said_to_be_shorter() -> None:
     rng = np.random.default_rng(0)
     long, short = rng.uniform(50, 60, size=N), rng.uniform(10, 20, size=N)
-    found = attribute(pairs_with({"none": 0, "retrieved": -1}), {"retrieved": (long, short)}, resampling=RESAMPLING)
+    lengths = {"retrieved": dict(zip(IDS, short - long, strict=True)), "none": {"q000": 1.0}}
+    found = attribute(pairs_with({"none": 0, "retrieved": -1}), lengths, resampling=RESAMPLING)
 
     assert found is not None
     assert set(found.lengths) == {"retrieved"}
@@ -87,7 +99,7 @@ def test_no_change_is_attributed_to_nothing() -> None:
 
 def test_one_context_or_one_document_has_no_attribution() -> None:
     pairs = pairs_with({"none": 0, "retrieved": 0})
-    one = {context: Pairs(each.base, each.version, ("only",) * N, ACCURACY) for context, each in pairs.items()}
+    one = {context: Pairs(IDS, each.base, each.version, ("only",) * N, ACCURACY) for context, each in pairs.items()}
 
     assert attribute({"none": pairs["none"]}, NO_LENGTHS, resampling=RESAMPLING) is None
     assert attribute(one, NO_LENGTHS, resampling=RESAMPLING) is None

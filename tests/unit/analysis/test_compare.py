@@ -195,6 +195,23 @@ def test_rows_that_are_not_there_and_impossible_scores_are_named_at_once() -> No
     assert "question q008: the score 5.5 is not in 1 to 5" in str(caught.value)
 
 
+def test_questions_without_evidence_are_not_missing_in_the_context_that_needs_it() -> None:
+    one, other = (scores(shift, seed=seed, contexts=("oracle", "retrieved")) for shift, seed in ((0, 1), (0.1, 2)))
+    for side in (one, other):
+        for criterion in CRITERIA:
+            for name in ("q000", "q001"):
+                del side["oracle"][criterion.name][name]
+    found = compared(base(scores=one), version(scores=other))
+    oracle = next(result for result in found.results if result.context == "oracle")
+
+    assert (oracle.missing.asked, oracle.missing.dropped) == (118, 0)
+    assert {each.n for each in found.attributions} == {118}
+
+    one["oracle"]["accuracy"]["q000"] = 3.0
+    with pytest.raises(DataError, match="models:/telecom/2, context oracle, accuracy, question q000: there is no row"):
+        compared(base(scores=one), version(scores=other))
+
+
 def test_no_questions_are_no_comparison() -> None:
     with pytest.raises(DataError, match="no question"):
         compare(base(), version(), [], CRITERIA)

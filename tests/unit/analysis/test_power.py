@@ -29,6 +29,7 @@ def test_documents_with_several_questions_need_more_of_them() -> None:
     apart = power([1] * 300, ALONE, margin=0.2)
     together = power([3] * 100, Spread(1.0, 0.3, "a test"), margin=0.2)
 
+    assert apart.n_for_margin and apart.smallest_difference and together.smallest_difference
     assert together.n_for_margin == pytest.approx(apart.n_for_margin * 1.6, rel=0.03)
     assert together.smallest_difference > apart.smallest_difference
 
@@ -36,6 +37,7 @@ def test_documents_with_several_questions_need_more_of_them() -> None:
 def test_a_family_asks_for_more() -> None:
     one, two = power([1] * 200, ALONE, margin=0.2), power([1] * 200, ALONE, margin=0.2, family=2)
 
+    assert one.smallest_difference and two.smallest_difference
     assert two.smallest_difference > one.smallest_difference
     assert two.n_for_margin == one.n_for_margin
 
@@ -45,7 +47,9 @@ def test_a_family_asks_for_more() -> None:
 def test_the_smallest_difference_is_shown_with_four_in_five(sd: float, n: int, alpha: float) -> None:
     sample = sample_of([1] * n, Spread(sd, 0.0, "a test"))
 
-    assert chance(smallest_difference(sample, alpha), sample, alpha) == pytest.approx(0.8, abs=1e-3)
+    smallest = smallest_difference(sample, alpha)
+    assert smallest is not None
+    assert chance(smallest, sample, alpha) == pytest.approx(0.8, abs=1e-3)
 
 
 @settings(max_examples=20, deadline=None)
@@ -82,3 +86,37 @@ def test_the_spread_is_read_from_differences() -> None:
     assert spread.sd == pytest.approx(values.std(ddof=1))
     assert 0 < spread.icc < 1
     assert spread.source == "the dev split"
+
+
+def test_rare_large_losses_make_a_gain_harder_to_show() -> None:
+    even, skewed = (sample_of([1] * 100, Spread(1.0, 0.0, "a test", skew=skew)) for skew in (0.0, -2.0))
+
+    assert chance(0.25, skewed) < chance(0.25, even) - 0.03
+
+
+def test_unscored_answers_count_at_their_worst() -> None:
+    whole, holed = (sample_of([1] * 100, Spread(1.0, 0.0, "a test", cost=cost)) for cost in (0.0, 0.04))
+
+    assert chance(0.25, holed) == chance(0.21, whole)
+    assert n_to_show(0.03, holed) is None
+
+
+def test_room_for_an_unseen_document_counts_where_few_documents_lose() -> None:
+    def shown(clusters: int, losing: float, unseen: float) -> float:
+        return chance(0.4, sample_of([1] * clusters, Spread(1.0, 0.0, "a test", losing=losing, unseen=unseen)))
+
+    assert shown(200, 0.3, 4.0) == pytest.approx(shown(200, 0.3, 0.0), abs=1e-6)
+    assert shown(60, 0.05, 4.0) < shown(60, 0.3, 4.0) - 0.05
+
+
+def test_answers_that_all_tie_show_non_inferiority_with_enough_of_them() -> None:
+    ties = spread_of(np.zeros(30), [f"d{index}" for index in range(30)], "a test", extreme=4.0)
+
+    assert (ties.sd, ties.losing, ties.unseen) == (0.0, 0.0, 4.0)
+    few, many = power([1] * 20, ties, margin=0.2), power([1] * 200, ties, margin=0.2)
+    assert (few.chance_at_margin, many.chance_at_margin) == (0.0, 1.0)
+    assert few.n_for_margin is not None and 40 < few.n_for_margin < 80
+
+
+def test_documents_too_few_for_any_gain_say_so() -> None:
+    assert smallest_difference(sample_of([5, 5], Spread(1.0, 0.5, "a test", unseen=3.0))) is None

@@ -1,0 +1,169 @@
+"""Worlds in which the truth about a comparison is known, and studies drawn from them, many at once."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import ndtri
+
+from ragft.analysis.clusters import Array, ClusterSums
+
+MARGIN_SHARE = 0.05
+AT_ONCE = 250
+BETWEEN_CRITERIA = 0.6
+MISSING = 0.01
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How differences are distributed, given that there is one.
+
+    Attributes:
+        losses: Size -> share among the losses; ``gains`` the same among the gains.
+        changed: Share of questions whose score changes; more where a mean asks for it.
+        top: The best score; the worst is 1, or 0 where the best is 1.
+    """
+
+    losses: Mapping[int, float]
+    gains: Mapping[int, float]
+    changed: float
+    top: int = 5
+
+    @property
+    def extreme(self) -> float:
+        """The range of the scores."""
+        return 4.0 if self.top == 5 else 1.0
+
+    @property
+    def most(self) -> float:
+        """A mean that leaves room for some losses."""
+        return 0.8 * sum(size * share for size, share in self.gains.items())
+
+    @property
+    def margin(self) -> float:
+        """The non-inferiority margin."""
+        return MARGIN_SHARE * self.extreme
+
+    def distribution(self, mean: float) -> tuple[Array, Array]:
+        """Return the differences and their probabilities such that their mean is exactly ``mean``."""
+        loss = sum(size * share for size, share in self.losses.items())
+        gain = sum(size * share for size, share in self.gains.items())
+        changed = max(self.changed, 1.1 * mean / gain, -1.1 * mean / loss)
+        losing = (gain - mean / changed) / (gain + loss)
+        probabilities = {0: 1 - changed}
+        probabilities |= {-size: changed * losing * share for size, share in self.losses.items()}
+        probabilities |= {size: changed * (1 - losing) * share for size, share in self.gains.items()}
+        values = sorted(probabilities)
+        return np.array(values, dtype=np.float64), np.array([probabilities[value] for value in values])
+
+
+EVEN = Shape({1: 0.7, 2: 0.25, 3: 0.05}, {1: 0.7, 2: 0.25, 3: 0.05}, changed=0.6)
+SKEWED = Shape({1: 0.35, 2: 0.25, 3: 0.2, 4: 0.2}, {1: 0.85, 2: 0.15}, changed=0.4)
+HARDLY = Shape({1: 0.7, 2: 0.25, 3: 0.05}, {1: 0.7, 2: 0.25, 3: 0.05}, changed=0.03)
+RARE = Shape({4: 1.0}, {1: 1.0}, changed=0.12)
+RARE_GAIN = Shape({1: 1.0}, {4: 1.0}, changed=0.12)
+YES_NO = Shape({1: 1.0}, {1: 1.0}, changed=0.2, top=1)
+
+
+@dataclass(frozen=True)
+class World:
+    """Where studies come from.
+
+    Attributes:
+        documents: Per study, each with 1 + geometric questions of mean ``questions``; always the same sizes.
+        correlation: Between the latent scores of questions of a document.
+        missing: "" for none, "random", or "worst": the version's worst answers are the ones without a score.
+    """
+
+    name: str
+    shape: Shape
+    documents: int
+    questions: int
+    correlation: float = 0.0
+    missing: str = ""
+
+    @property
+    def sizes(self) -> npt.NDArray[np.int64]:
+        """How many questions each document has."""
+        if self.questions == 1:
+            return np.ones(self.documents, dtype=np.int64)
+        return np.random.default_rng(7).geometric(1 / self.questions, size=self.documents).astype(np.int64)
+
+
+WORLDS = (
+    World("even", EVEN, 300, 1),
+    World("even", EVEN, 100, 3, 0.2),
+    World("even", EVEN, 40, 4, 0.4),
+    World("even", EVEN, 20, 10, 0.2),
+    World("even", EVEN, 10, 10, 0.1),
+    World("hardly any change", HARDLY, 300, 1),
+    World("skewed", SKEWED, 300, 1),
+    World("skewed", SKEWED, 100, 3, 0.2),
+    World("skewed", SKEWED, 40, 4, 0.2),
+    World("skewed", SKEWED, 40, 4, 0.4),
+    World("skewed", SKEWED, 20, 10, 0.3),
+    World("rare total loss", RARE, 300, 1),
+    World("rare total loss", RARE, 100, 3, 0.2),
+    World("rare total loss", RARE, 40, 1),
+    World("rare total loss", RARE, 20, 10, 0.3),
+    World("rare total gain", RARE_GAIN, 100, 3, 0.2),
+    World("yes or no", YES_NO, 300, 1),
+    World("yes or no", YES_NO, 100, 3, 0.3),
+    World("even, 1 % missing", EVEN, 300, 1, missing="random"),
+    World("skewed, worst 1 % missing", SKEWED, 300, 1, missing="worst"),
+    World("skewed, worst 1 % missing", SKEWED, 100, 3, 0.2, missing="worst"),
+)
+
+
+@dataclass(frozen=True)
+class Study:
+    """One criterion in many studies: differences as observed, and imputed against and for the version."""
+
+    observed: ClusterSums
+    against: ClusterSums
+    in_favour: ClusterSums
+
+
+def studies(
+    world: World, means: tuple[float, ...], count: int, rng: np.random.Generator
+) -> Iterator[tuple[Study, ...]]:
+    """Yield chunks of studies, one `Study` per mean; the criteria's scores are correlated."""
+    sizes = world.sizes
+    document = np.repeat(np.arange(len(sizes)), sizes)
+    for _ in range(count // AT_ONCE):
+        made, latent = [], np.zeros((AT_ONCE, len(document)), dtype=np.float32)
+        for index, mean in enumerate(means):
+            share = BETWEEN_CRITERIA if index else 0.0
+            latent = share * latent + np.sqrt(1 - share**2) * _latent(world.correlation, document, rng)
+            values, probabilities = world.shape.distribution(mean)
+            cuts = ndtri(np.minimum(np.cumsum(probabilities)[:-1], 1.0)).astype(np.float32)
+            made.append(_study(world, values[np.searchsorted(cuts, latent)], sizes, rng))
+        yield tuple(made)
+
+
+def _latent(correlation: float, document: npt.NDArray[np.int64], rng: np.random.Generator) -> npt.NDArray[np.float32]:
+    common = rng.standard_normal((AT_ONCE, document[-1] + 1), dtype=np.float32)[:, document]
+    own = rng.standard_normal((AT_ONCE, len(document)), dtype=np.float32)
+    return np.float32(correlation**0.5) * common + np.float32((1 - correlation) ** 0.5) * own
+
+
+def _study(world: World, gains: Array, sizes: npt.NDArray[np.int64], rng: np.random.Generator) -> Study:
+    if not world.missing:
+        sums = _sums(gains, np.ones_like(gains), sizes)
+        return Study(sums, sums, sums)
+    order = gains if world.missing == "worst" else rng.random(gains.shape)
+    lost = np.zeros(gains.shape, dtype=bool)
+    hidden = np.argpartition(order, int(MISSING * gains.shape[1]), axis=1)[:, : int(MISSING * gains.shape[1])]
+    np.put_along_axis(lost, hidden, values=True, axis=1)
+    # Scores are high: a loss starts from the best score, a gain ends there, a tie is next to it.
+    base = np.where(gains < 0, 5.0, np.where(gains > 0, 5.0 - gains, 4.0))
+    kept = (~lost).astype(np.float64)
+    against, in_favour = np.where(lost, 1.0 - base, gains), np.where(lost, 5.0 - base, gains)
+    everything = np.ones_like(gains)
+    return Study(_sums(gains, kept, sizes), _sums(against, everything, sizes), _sums(in_favour, everything, sizes))
+
+
+def _sums(gains: Array, kept: Array, sizes: npt.NDArray[np.int64]) -> ClusterSums:
+    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+    return ClusterSums(*(np.add.reduceat(column, starts, axis=1) for column in (gains * kept, gains**2 * kept, kept)))
