@@ -22,6 +22,7 @@ from benchmarks.training import make_base
 from ragft.models import decoding
 from ragft.models.generation import Generator
 from ragft.models.loading import LoadedModel, load_base
+from ragft.models.reading import pad_left
 
 PROMPTS = 64
 NEW_TOKENS = 60
@@ -35,7 +36,7 @@ def by_transformers(base: LoadedModel, prompts: Sequence[Sequence[int]], batch: 
     """Return the replies of transformers' generate, ``batch`` prompts at a time in their given order."""
     replies: Replies = []
     for start in range(0, len(prompts), batch):
-        ids, mask = decoding.pad_left(prompts[start : start + batch], base.model.device)
+        ids, mask = pad_left(prompts[start : start + batch], base.model.device)
         made = base.model.generate(
             ids, attention_mask=mask, do_sample=False, max_new_tokens=NEW_TOKENS, eos_token_id=None, pad_token_id=0
         )
@@ -46,7 +47,7 @@ def by_transformers(base: LoadedModel, prompts: Sequence[Sequence[int]], batch: 
 def by_ragft(base: LoadedModel, prompts: Sequence[Sequence[int]]) -> Replies:
     """Return the replies in ragft's own batches."""
     replies: dict[int, list[int]] = {}
-    for batch in Generator(base).batches([len(prompt) for prompt in prompts], NEW_TOKENS, repeats=1):
+    for batch in Generator(base).batches(prompts, NEW_TOKENS, repeats=1):
         asked = [prompts[index] for index in batch]
         made = decoding.decode(base.model, asked, repeats=1, max_new_tokens=NEW_TOKENS, stop=[], choose=decoding.greedy)
         replies.update(zip(batch, made, strict=True))

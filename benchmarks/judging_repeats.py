@@ -23,6 +23,7 @@ from transformers.utils import logging
 from benchmarks.training import make_base
 from ragft.models import decoding
 from ragft.models.loading import LoadedModel, load_base
+from ragft.models.reading import pad_left
 
 REPEATS = 10
 PROMPT_TOKENS = 800
@@ -32,7 +33,7 @@ DRAWS = 2_000
 
 def peer(base: LoadedModel, prompts: Sequence[Sequence[int]], calls: int, sequences: int, tokens: int) -> torch.Tensor:
     """Return replies [calls x prompts x sequences, tokens] by transformers' own sampling."""
-    ids, mask = decoding.pad_left(prompts, base.model.device)
+    ids, mask = pad_left(prompts, base.model.device)
     replies = [
         base.model.generate(
             ids, attention_mask=mask, do_sample=True, temperature=1.0, top_k=0, top_p=1.0, max_new_tokens=tokens,

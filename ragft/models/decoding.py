@@ -1,32 +1,15 @@
 """The decoding loop: each prompt is read once, for any number of replies, and what has ended costs nothing."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
-from transformers import DynamicCache
 
-from ragft.models.cache import keeps_everything, roomy_cache
+from ragft.models.cache import keeps_everything
+from ragft.models.reading import Read, read_prompts
 
 Choose = Callable[[torch.Tensor, int, torch.Tensor], torch.Tensor]
 """Logits [rows, vocabulary] in float32, step from 0, and which rows -> the next token of each row."""
-
-
-@dataclass
-class Read:
-    """A padded batch of prompts that the model has read.
-
-    Attributes:
-        core: The model that goes on from here; the base, where an adapter only puts virtual tokens first.
-        logits: After each prompt, float32 [prompts, vocabulary].
-        mask: 1 for a token, 0 for padding, int64 [prompts, longest].
-    """
-
-    core: Any
-    logits: torch.Tensor
-    mask: torch.Tensor
-    cache: DynamicCache
 
 
 def greedy(logits: torch.Tensor, step: int, rows: torch.Tensor) -> torch.Tensor:  # noqa: ARG001 - a `Choose`
@@ -49,43 +32,6 @@ def sampler(seeds: Sequence[int], temperature: float, max_new_tokens: int) -> Ch
         return torch.searchsorted(cumulative, drawn, right=True).squeeze(-1).clamp(max=logits.shape[-1] - 1)
 
     return choose
-
-
-def pad_left(prompts: Sequence[Sequence[int]], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return token ids and attention mask, both int64 [prompts, longest], padded with zeros on the left."""
-    longest = max(len(prompt) for prompt in prompts)
-    ids = torch.zeros(len(prompts), longest, dtype=torch.long)
-    mask = torch.zeros_like(ids)
-    for row, prompt in enumerate(prompts):
-        ids[row, longest - len(prompt) :] = torch.tensor(prompt)
-        mask[row, longest - len(prompt) :] = 1
-    return ids.to(device), mask.to(device)
-
-
-def virtual_tokens(model: Any) -> int:  # noqa: ANN401 - any causal LM, with or without PEFT
-    """Return how many tokens an adapter puts before every prompt; 0 for most."""
-    config = getattr(model, "active_peft_config", None)
-    return int(config.num_virtual_tokens) if config is not None and config.is_prompt_learning else 0
-
-
-def read_prompts(model: Any, prompts: Sequence[Sequence[int]]) -> Read:  # noqa: ANN401 - any causal LM
-    """Run the model over a batch of prompts, padded on the left, positions counted from each one's first token."""
-    virtual = virtual_tokens(model)
-    ids, mask = pad_left([[*[0] * virtual, *prompt] for prompt in prompts], model.device)
-    core, shown = model, {"input_ids": ids}
-    if virtual:
-        core = model.get_base_model()
-        embedded = core.get_input_embeddings()(ids)
-        learnt = model.get_prompt(batch_size=1)[0].to(embedded.dtype)
-        for row, start in enumerate((mask == 0).sum(-1).tolist()):
-            embedded[row, start : start + virtual] = learnt
-        shown = {"inputs_embeds": embedded}
-    cache = roomy_cache(core)
-    positions = (mask.cumsum(-1) - 1).clamp(min=0)
-    out = core(
-        **shown, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True, logits_to_keep=1
-    )
-    return Read(core, out.logits[:, -1].float(), mask, out.past_key_values)
 
 
 @torch.no_grad()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 
 from ragft.errors import ConfigError, PrerequisiteError
-from ragft.models import chat, decoding
+from ragft.models import chat, decoding, reading
 from ragft.models.loading import LoadedModel
 from ragft.types import digest
 
@@ -54,7 +54,7 @@ class Generator:
             CUDA_BATCH_TOKENS if loaded.device.startswith("cuda") else CPU_BATCH_TOKENS
         )
         self._batch_rows = batch_rows
-        self._window = loaded.context_window - decoding.virtual_tokens(loaded.model)
+        self._window = loaded.context_window - reading.virtual_tokens(loaded.model)
 
     @property
     def identity(self) -> str:
@@ -160,7 +160,7 @@ class Generator:
 
         def work(batch: list[int]) -> None:
             with torch.no_grad():
-                read = decoding.read_prompts(self._model, [asked[index] for index in batch])
+                read = reading.read_prompts(self._model, [asked[index] for index in batch])
                 logs = torch.log_softmax(read.logits.double(), -1).cpu()
             for row, index in enumerate(batch):
                 legal = logs[row, begun[prefixes[index]][1]]
@@ -200,7 +200,7 @@ class Generator:
         self, prompts: Sequence[Sequence[int]], new_tokens: int, repeats: int, work: Callable[[list[int]], None]
     ) -> None:
         """Do the work batch by batch; a batch for which the device has too little memory is halved."""
-        waiting = list(self.batches([len(prompt) for prompt in prompts], new_tokens, repeats))[::-1]
+        waiting = list(self.batches(prompts, new_tokens, repeats))[::-1]
         while waiting:
             batch = waiting.pop()
             try:
@@ -223,19 +223,30 @@ class Generator:
                 f"{self.loaded.name}, {self._window} tokens: use fewer or shorter passages, or a smaller max_new_tokens"
             )
 
-    def batches(self, lengths: Sequence[int], new_tokens: int, repeats: int) -> Iterator[list[int]]:
+    def batches(self, prompts: Sequence[Sequence[int]], new_tokens: int, repeats: int) -> Iterator[list[int]]:
         """Yield the indices of each batch of prompts, longest first: if memory is short, then at once.
 
-        A prompt's share of the cache is its length and the replies to it.
+        Prompts that begin alike stay together. A prompt's share of the cache is its length and the replies to it.
         """
+
+        def fits(count: int, longest: int) -> bool:
+            tokens = count * (longest + repeats * new_tokens)
+            return count == 1 or (count * repeats <= self._batch_rows and tokens <= self._batch_tokens)
+
+        groups = reading.group_by_prefix(prompts)
+        lengths = {group[0]: max(len(prompts[index]) for index in group) for group in groups}
         batch: list[int] = []
-        for index in sorted(range(len(lengths)), key=lambda index: (-lengths[index], index)):
-            longest = lengths[batch[0]] if batch else lengths[index]
-            tokens = (len(batch) + 1) * (longest + repeats * new_tokens)
-            if batch and ((len(batch) + 1) * repeats > self._batch_rows or tokens > self._batch_tokens):
+        most = 0
+        for group in sorted(groups, key=lambda group: (-lengths[group[0]], group[0])):
+            if batch and not fits(len(batch) + len(group), most):
                 yield batch
                 batch = []
-            batch.append(index)
+            most = max(most, lengths[group[0]]) if batch else lengths[group[0]]
+            for index in group:
+                if batch and not fits(len(batch) + 1, most):
+                    yield batch
+                    batch, most = [], lengths[group[0]]
+                batch.append(index)
         if batch:
             yield batch
 

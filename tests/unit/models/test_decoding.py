@@ -10,6 +10,7 @@ from transformers import AutoModelForCausalLM, GPT2Config, MistralConfig
 from ragft.models import decoding
 from ragft.models.cache import ROOM, RoomyLayer, keeps_everything, roomy_cache
 from ragft.models.loading import LoadedModel, load_base, quiet_peft
+from ragft.models.reading import read_prompts
 
 PROMPTS = [[5, 6, 7, 8, 9], [300, 301], list(range(400, 440))]
 SMALL = {"vocab_size": 128, "initializer_range": 0.4}
@@ -24,7 +25,7 @@ def test_branches_of_a_prompt_are_the_rows_they_replace(tiny: LoadedModel) -> No
         for loop in (decoding._decode_rows, decoding._decode_branches):
             choose = decoding.sampler(range(seed * 100, seed * 100 + len(PROMPTS) * repeats), 1.0, limit)
             with torch.no_grad():
-                read = decoding.read_prompts(tiny.model, PROMPTS)
+                read = read_prompts(tiny.model, PROMPTS)
                 found.append(loop(read, repeats, limit, stops, choose))
         assert found[0] == found[1]
         lengths = [len(reply) for reply in found[0]]

@@ -10,6 +10,7 @@ from ragft.errors import ConfigError, PrerequisiteError
 from ragft.models import chat, decoding
 from ragft.models.generation import Generated, Generator
 from ragft.models.loading import LoadedModel
+from ragft.models.reading import read_prompts
 
 MESSAGES = ["Short?", "What is the thing about? " * 12, "Name it. " * 5, "x", "Why was this done? " * 30]
 DIGITS = ["1", "2", "3", "4", "5"]
@@ -18,7 +19,7 @@ DIGITS = ["1", "2", "3", "4", "5"]
 def test_logits_alone_and_batched_are_equal(tiny: LoadedModel) -> None:
     prompts = [chat.prompt_ids(tiny.tokenizer, message) for message in MESSAGES]
     with torch.no_grad():
-        read = decoding.read_prompts(tiny.model, prompts)
+        read = read_prompts(tiny.model, prompts)
         alone = torch.stack([tiny.model(torch.tensor([prompt])).logits[0, -1] for prompt in prompts])
     assert read.mask.sum(-1).tolist() == [len(prompt) for prompt in prompts]
     assert len({len(prompt) for prompt in prompts}) == len(prompts)
@@ -120,7 +121,7 @@ def test_samples_have_the_distribution_of_the_model(tiny: LoadedModel, generator
     prompt = [*chat.prompt_ids(tiny.tokenizer, "Short?"), *chat.reply_ids(tiny.tokenizer, "Reason:")]
     choose = decoding.sampler(list(range(n)), temperature, 1)
     with torch.no_grad():
-        logits = decoding.read_prompts(tiny.model, [prompt]).logits
+        logits = read_prompts(tiny.model, [prompt]).logits
     expected = torch.softmax(logits[0] / temperature, -1)
     drawn = choose(logits.expand(n, -1), 0, torch.arange(n))
     found = torch.bincount(drawn, minlength=len(expected)) / n
