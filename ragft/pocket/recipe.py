@@ -22,16 +22,17 @@ from ragft.pocket.recipe_optimiser import Optimiser
 from ragft.pocket.recipe_samples import TOPICS, Mix, Row, Sampler, encode
 from ragft.pocket.recipe_tokens import train_tokenizer
 
-TOKENS = 9_200_000
+TOKENS = 10_200_000
 # Shares of all tokens at which something changes. The learning rate falls twice: to nothing at FIRST_END,
 # then again from half its peak to the end.
-RECALL_UNTIL = 0.0485
-SHORT_UNTIL = 0.2
-FACTS_FROM = 0.376
-REFUSALS_FROM, REFUSALS_TO = 0.391, 0.587
-DECISIONS_FROM = 0.587
-FALL_FROM, FIRST_END = 0.485, 0.7826
-SECOND_PEAK = 0.5
+RECALL_UNTIL = 0.0435
+SHORT_UNTIL = 0.181
+FACTS_FROM = 0.339
+REFUSALS_FROM, REFUSALS_TO = 0.353, 0.529
+DECISIONS_FROM = 0.529
+FALL_FROM, FIRST_END = 0.4376, 0.7059
+SECOND_PEAK = 0.6
+NOISE_FROM = 0.819
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,8 @@ def mix_at(progress: float) -> Mix:
         return Mix(0.54, 0.14, passages, refusals)
     if progress < DECISIONS_FROM:
         return Mix(0.50, 0.20, passages, refusals)
-    return Mix(0.50, 0.14, passages, refusals, decisions=2.0, twins=0.5)
+    noise = 0.0 if progress < NOISE_FROM else 0.6
+    return Mix(0.56, 0.10, passages, refusals, decisions=2.0, twins=0.5, noise=noise)
 
 
 def rate_at(progress: float, step: int, peak: float) -> float:

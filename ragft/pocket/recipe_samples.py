@@ -14,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
 
+from ragft.pocket.recipe_noise import NoisyWording
 from ragft.pocket.recipe_questions import Shown, ask_absent, ask_known, ask_shown, ask_unknown
 from ragft.pocket.world_judging import JudgeItem, judge_item
 from ragft.pocket.world_products import (
-    TRAINED,
     Product,
     draw_product,
     known_products,
@@ -85,6 +85,7 @@ class Mix:
         passages: Weights of 1, 2, 3, ... passages a row.
         refusals: Share of questions with passages whose answer is not there.
         decisions: How many times as many yes/no questions and comparisons are asked as at first.
+        noise: Share of phrasings that are disturbed.
         twins: Share of further products that state the same attributes as one before them.
     """
 
@@ -94,6 +95,7 @@ class Mix:
     refusals: float
     decisions: float = 1.0
     twins: float = 0.0
+    noise: float = 0.0
 
 
 def split_at(prompt: str, mark: str) -> tuple[str, str]:
@@ -121,7 +123,7 @@ class Sampler:
         draw = self.rng.random()
         if draw < mix.reading:
             return self.reading(mix)
-        return self.closed() if draw < mix.reading + mix.closed else self.judging()
+        return self.closed(mix) if draw < mix.reading + mix.closed else self.judging(mix)
 
     def _stranger(self, like: str = "", kind: str = "") -> Product:
         """Return a new product; ``like`` shares a word with it."""
@@ -152,6 +154,7 @@ class Sampler:
 
     def reading(self, mix: Mix) -> list[Segment]:
         """Return passages and questions about them."""
+        wording = NoisyWording(noise=mix.noise)
         rng = self.rng
         count = rng.choices(range(1, len(mix.passages) + 1), mix.passages)[0]
         shown: list[Shown] = []
@@ -162,14 +165,14 @@ class Sampler:
             if any(product.name == p.name for p in products):
                 continue
             products.append(product)
-            article = paragraphs(product, TRAINED, rng)
+            article = paragraphs(product, wording, rng)
             most = min(rng.choices((1, 2, 3), (5, 3, 2))[0], count - len(shown), len(parts))
             shown.extend((product, part, article[part]) for part in rng.sample(parts, most))
         rng.shuffle(shown)
         prompt = _PROMPT.render("?", [text for _, _, text in shown])
         head, _ = split_at(prompt, "Question:")
         segments = [Segment(-1, f"{BEGIN}{USER}{head}")]
-        asker = Asker(rng, TRAINED, ABSENT)
+        asker = Asker(rng, wording, ABSENT)
         for _ in range(rng.randint(5, 7) + count // 2):
             refuse = rng.random() < mix.refusals
             ask = ask_absent(asker, shown, self._stranger) if refuse else ask_shown(asker, shown, mix.decisions)
@@ -179,12 +182,12 @@ class Sampler:
             segments.append(Segment(len(segments) - 1, ask.answer + END, True, topic))
         return segments
 
-    def closed(self) -> list[Segment]:
+    def closed(self, mix: Mix) -> list[Segment]:
         """Return questions without passages: known facts are answered, all else is refused."""
         rng = self.rng
         head, _ = split_at(_PROMPT.render("?", []), "Question:")
         segments = [Segment(-1, f"{BEGIN}{USER}{head}")]
-        asker = Asker(rng, TRAINED, UNKNOWN)
+        asker = Asker(rng, NoisyWording(noise=mix.noise / 2), UNKNOWN)
         for _ in range(14):
             ask = ask_known(asker, self.known) if rng.random() < 0.6 else self._unknown(asker)
             _, tail = split_at(_PROMPT.render(ask.text, []), "Question:")
@@ -201,14 +204,14 @@ class Sampler:
         product = self._stranger(rng.choice(self.known).name if rng.random() < 0.4 else "")
         return ask_unknown(asker, product, self._stranger("", product.kind))
 
-    def judging(self) -> list[Segment]:
+    def judging(self, mix: Mix) -> list[Segment]:
         """Return an answer to judge under both criteria, with and without reasoning."""
         rng = self.rng
         product = self._stranger()
         other = self._stranger("", product.kind)
         while other.name == product.name:
             other = self._stranger("", product.kind)
-        return judge_segments(judge_item(rng, product, other, TRAINED), rng)
+        return judge_segments(judge_item(rng, product, other, NoisyWording(noise=mix.noise / 2)), rng)
 
 
 def judge_segments(item: JudgeItem, rng: random.Random) -> list[Segment]:

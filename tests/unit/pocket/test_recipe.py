@@ -8,8 +8,9 @@ import torch
 from tokenizers import Tokenizer
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from ragft.pocket.recipe import RECALL_UNTIL, Plan, Training, mix_at, rate_at
+from ragft.pocket.recipe import FIRST_END, RECALL_UNTIL, SECOND_PEAK, Plan, Training, mix_at, rate_at
 from ragft.pocket.recipe_model import PocketModel, Shape, export, make_batch, start_inducing, to_llama
+from ragft.pocket.recipe_noise import disturbed
 from ragft.pocket.recipe_optimiser import orthogonal
 from ragft.pocket.recipe_samples import TOPICS, Mix, Row, Sampler, Segment, encode
 from ragft.pocket.recipe_tokens import train_tokenizer
@@ -56,7 +57,7 @@ def test_a_tree_is_read_as_each_of_its_paths_would_be_alone(tokenizer: Tokenizer
     llama = to_llama(model, tokenizer)
     sampler, coin = Sampler(3), random.Random(1)
     checked = 0
-    for segments in (sampler.reading(EVERYTHING), sampler.closed(), sampler.judging()):
+    for segments in (sampler.reading(EVERYTHING), sampler.closed(EVERYTHING), sampler.judging(EVERYTHING)):
         row = encode(segments, tokenizer, coin)
         with torch.no_grad():
             logits = model(make_batch([row])) @ model.embed_tokens.T
@@ -77,6 +78,17 @@ def test_paths_are_the_products_own_prompts() -> None:
     prompt = load_answer_prompt().render(question, passages)
     assert shown.startswith(f"<s><|user|>{prompt}<|assistant|>")
     assert shown.endswith("<|end|>")
+
+
+def test_disturbed_phrasings_keep_what_decides() -> None:
+    rng = random.Random(3)
+    made = [disturbed("Which has the higher {K}, {E} or {G}?", rng) for _ in range(50)]
+    assert len(set(made)) > 40
+    for text in made:
+        assert "higher" in text.lower()
+        assert text.index("{E}") < text.index("{G}")
+        assert "{K}" in text
+    assert all(disturbed("power draw", rng).startswith("power ") for _ in range(5))
 
 
 def test_training_never_shows_a_name_of_the_evaluation() -> None:
@@ -126,21 +138,31 @@ def test_the_stages_follow_the_share_of_tokens() -> None:
     assert mix_at(0.3).refusals == 0.05
     assert mix_at(0.9).refusals == pytest.approx(0.16)
     assert rate_at(0.0, 0, 1.0) < rate_at(0.0, 100, 1.0) == 0.5
-    assert rate_at(RECALL_UNTIL, 500, 1.0) == 1.0 > rate_at(0.9, 500, 1.0) > rate_at(1.0, 500, 1.0) > 0
+    assert rate_at(RECALL_UNTIL, 500, 1.0) == 1.0 > rate_at(0.6, 500, 1.0) > rate_at(FIRST_END - 1e-9, 500, 1.0)
+    assert (
+        rate_at(FIRST_END, 500, 1.0) == pytest.approx(SECOND_PEAK) > rate_at(0.9, 500, 1.0) > rate_at(1.0, 500, 1.0) > 0
+    )
 
 
 def test_a_miniature_learns_as_recorded_and_resumes(tokenizer: Tokenizer, tmp_path: Path) -> None:
-    plan = Plan(tmp_path, tokens=1_000_000, step_tokens=768, processes=1)
+    sampler, coin = Sampler(99), random.Random(0)
+    unseen = make_batch([encode(sampler.reading(mix_at(0.0)), tokenizer, coin) for _ in range(12)])
+
+    def loss(training: Training) -> float:
+        with torch.no_grad():
+            return float(training.model.loss(unseen)[0])
+
+    plan = Plan(tmp_path, tokens=1_000_000, step_tokens=768, processes=1, rate=1.6e-2)
     training = Training(plan, tokenizer, shape=SMALL)
-    first = training.run(7_000)
-    last = training.run(45_000)
-    assert 4.5 < first < 5.6  # recorded: 5.06
-    assert last < first - 0.3  # recorded: 4.53
+    assert loss(training) == pytest.approx(4.744, abs=0.1)  # recorded: 4.744
+    training.run(45_000)
+    learned = loss(training)
+    assert learned < 3.2  # recorded: 2.64
     training.save(tmp_path / "checkpoint.pt")
     again = Training(plan, tokenizer, shape=SMALL)
     again.restore(tmp_path / "checkpoint.pt")
     assert (again.tokens, again.step) == (training.tokens, training.step)
-    assert again.run(again.tokens + 3_000) < first - 0.3  # recorded: 4.40
+    assert loss(again) == pytest.approx(learned)
 
 
 def test_the_export_loads_as_any_model_does(tokenizer: Tokenizer, tmp_path: Path) -> None:
