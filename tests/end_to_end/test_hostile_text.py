@@ -10,6 +10,7 @@ from mlflow import MlflowClient
 
 from ragft.tracking import loggable
 from tests.end_to_end.conftest import ROOT, Checkout
+from tests.tiny_model import make_tiny_model
 
 ORDINARY = {"train": "What is asked in train?", "dev": "What does dev want to know?", "confirm": "Who confirms it?"}
 SPECIAL = (
@@ -34,9 +35,10 @@ def texts() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def table(checkout: Checkout, tmp_path_factory: pytest.TempPathFactory, texts: list[str]) -> list[dict[str, object]]:
-    """The rows of an evaluation whose questions, references and documents are those texts."""
+def table(tmp_path_factory: pytest.TempPathFactory, texts: list[str]) -> list[dict[str, object]]:
+    """The rows of an evaluation whose questions, references and documents are those texts, in a home of its own."""
     folder = tmp_path_factory.mktemp("hostile")
+    checkout = Checkout(folder / "home", make_tiny_model(folder / "tiny"))
     documents, questions = folder / "documents.jsonl", folder / "questions.jsonl"
     documents.write_text("".join(json.dumps({"id": f"d{i}", "text": t}) + "\n" for i, t in enumerate(texts)))
     splits = [*ORDINARY, *["test"] * (len(texts) - len(ORDINARY))]
