@@ -85,7 +85,7 @@ class DataParams(Params):
     embedder: str = param(
         "default", "sentence-transformers name or path; default: the all-MiniLM-L6-v2 that is installed"
     )
-    top_k: int = param(5, "passages retrieved for a question", minimum=1)
+    top_k: int = param(0, "passages retrieved for a question; 0: 3 for telecom, else 5", minimum=0)
     collection: str = param(
         "split",
         "where passages come from: the documents of a split's own questions, or all documents",

@@ -55,6 +55,7 @@ def run(params: FinetuneParams, workspace: Workspace) -> Finetuned:
         DataError: If retrieval on train is so much worse than on the evaluation that training would
             teach the model to ignore what is retrieved.
     """
+    params = prepare.with_top_k(params)
     name = tracking.run_name(params.name or params.dataset, params.samples, f"{params.method} {params.format}")
     with step_run(params, name, {"ragft.step": "finetune"}, workspace.home) as run_:
         preparation = prepare.ensure(params, workspace)

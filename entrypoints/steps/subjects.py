@@ -10,7 +10,7 @@ from typing import Any
 from transformers.utils.logging import disable_progress_bar
 
 from entrypoints.steps.bases import POCKET, base_path
-from entrypoints.steps.prepare import DEFAULT_DATASET
+from entrypoints.steps.prepare import DEFAULT_DATASET, with_top_k
 from entrypoints.steps.workspace import Workspace
 from ragft.errors import ConfigError, PrerequisiteError
 from ragft.models.loading import LoadedModel, Quantization, adapter_is_active, load_adapter, load_base
@@ -82,7 +82,7 @@ def settle(params: P, version: Version | None) -> P:
     changes = {"base": values["base"] or (own.base if own else POCKET)}
     if not values["dataset"]:
         changes |= {"dataset": DEFAULT_DATASET} if own is None else {"dataset": own.data, "data_seed": own.data_seed}
-    return dataclasses.replace(params, **changes)
+    return with_top_k(dataclasses.replace(params, **changes))
 
 
 def load_base_model(base: str, revision: str, quantization: str) -> LoadedModel:
