@@ -170,7 +170,7 @@ def test_a_judge_that_cannot_be_read_decides_nothing(client: MlflowClient, check
     assert str(client.get_model_version_by_alias(NAME, "champion").version) == "1"
     tags = client.get_model_version(NAME, "2").tags
     assert tags["ragft.decision"] == "inconclusive"
-    assert "lack a score" in tags["ragft.decision_reasons"]
+    assert "no question was scored on both sides" in tags["ragft.decision_reasons"]
     failed = checkout.step("promote", check=False, **quick, model=f"models:/{NAME}/2", on_reject="fail")
     assert failed.returncode == 6
 
