@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Literal
 
 import torch
@@ -264,9 +265,18 @@ def _load_weights(folder: Path, name: str, quantization: str, dtype: torch.dtype
 
 def _quantize_with_quanto(model: Any, quantization: str) -> None:  # noqa: ANN401
     from optimum import quanto
+    from optimum.quanto.library.extensions import cpp
 
+    # Left alone, quanto compiles its C++ into its own installed package at the first use of int4 on a CPU, which takes
+    # a compiler and up to minutes, or fails.
+    cpp.ext._lib = SimpleNamespace(unpack=_unpack)
     quanto.quantize(model, weights=quanto.qint8 if quantization == "int8" else quanto.qint4, exclude="lm_head")
     quanto.freeze(model)
+
+
+def _unpack(packed: torch.Tensor, bits: int) -> torch.Tensor:
+    """Return the ``bits``-wide numbers of each byte, the lowest ones of all bytes first."""
+    return torch.cat([(packed >> shift) & (2**bits - 1) for shift in range(0, 8, bits)])
 
 
 def _context_window(model: Any, tokenizer: PreTrainedTokenizerBase) -> int:  # noqa: ANN401

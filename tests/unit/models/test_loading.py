@@ -70,6 +70,14 @@ def test_a_quantised_base_still_says_nearly_the_same(tiny: LoadedModel, tiny_bas
     assert 0.9 < near < 1 - 1e-7
 
 
+def test_int4_compiles_nothing(tiny_base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(**_: object) -> None:
+        raise AssertionError("a compiler was called")
+
+    monkeypatch.setattr("optimum.quanto.library.extensions.extension.load", refuse)
+    assert logits(load_base(str(tiny_base), quantization="int4", device="cpu")).isfinite().all()
+
+
 def test_loading_opens_no_connection(tiny_base: Path, adapter: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*args: object, **kwargs: object) -> None:
         raise AssertionError("a connection was opened")
