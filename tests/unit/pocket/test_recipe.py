@@ -139,9 +139,8 @@ def test_the_stages_follow_the_share_of_tokens() -> None:
     assert mix_at(0.9).refusals == pytest.approx(0.16)
     assert rate_at(0.0, 0, 1.0) < rate_at(0.0, 100, 1.0) == 0.5
     assert rate_at(RECALL_UNTIL, 500, 1.0) == 1.0 > rate_at(0.6, 500, 1.0) > rate_at(FIRST_END - 1e-9, 500, 1.0)
-    assert (
-        rate_at(FIRST_END, 500, 1.0) == pytest.approx(SECOND_PEAK) > rate_at(0.9, 500, 1.0) > rate_at(1.0, 500, 1.0) > 0
-    )
+    assert rate_at(FIRST_END, 500, 1.0) == pytest.approx(SECOND_PEAK)
+    assert SECOND_PEAK > rate_at(0.9, 500, 1.0) > rate_at(1.0, 500, 1.0) > 0
 
 
 def test_a_miniature_learns_as_recorded_and_resumes(tokenizer: Tokenizer, tmp_path: Path) -> None:
@@ -155,9 +154,9 @@ def test_a_miniature_learns_as_recorded_and_resumes(tokenizer: Tokenizer, tmp_pa
     plan = Plan(tmp_path, tokens=1_000_000, step_tokens=768, processes=1, rate=1.6e-2)
     training = Training(plan, tokenizer, shape=SMALL)
     assert loss(training) == pytest.approx(4.744, abs=0.1)  # recorded: 4.744
-    training.run(45_000)
+    training.run(30_000)
     learned = loss(training)
-    assert learned < 3.2  # recorded: 2.64
+    assert learned < 4.0  # recorded: 3.52
     training.save(tmp_path / "checkpoint.pt")
     again = Training(plan, tokenizer, shape=SMALL)
     again.restore(tmp_path / "checkpoint.pt")
