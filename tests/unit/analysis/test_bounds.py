@@ -97,5 +97,5 @@ def test_an_unseen_document_of_many_questions_is_less_extreme_than_one_question(
 def test_one_document_bounds_nothing() -> None:
     sums = cluster_sums(np.full(50, 2.0), ["only"] * 50)
 
-    assert bound(sums, 0.025) == -EXTREME
-    assert bound(sums, 0.975) == EXTREME
+    assert bound(sums, 0.025) == bound(sums, 0.4) == -EXTREME
+    assert bound(sums, 0.975) == bound(sums, 0.6) == EXTREME

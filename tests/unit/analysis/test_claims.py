@@ -34,7 +34,7 @@ def test_one_gain_at_alpha_is_not_enough_in_a_family_of_two() -> None:
 def test_each_claim_has_its_bound() -> None:
     family = {
         "worse": Bounds(-0.9, -0.1, (-0.9, -1.0, -1.1)),
-        "unsure": Bounds(-0.3, 0.1, (-0.3, -0.4, -0.5)),
+        "unsure": Bounds(-0.3, 0.02, (-0.3, -0.4, -0.5)),
         "alike": Bounds(-0.19, 0.1, (-0.19, -0.2, -0.3)),
     }
     claims = claim(family, dict.fromkeys(family, 0.2))

@@ -1,3 +1,5 @@
+from itertools import product
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -5,6 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from ragft.analysis.clusters import cluster_sums
+from ragft.analysis.cr2 import cr2
 from ragft.analysis.signflip import sign_flip_p
 from tests.unit.analysis.studies import Floats, singles, study
 
@@ -53,3 +56,23 @@ def test_swapping_the_sides_or_the_unit_does_not_matter(seed: int, clusters: int
 
     assert p_of(values, labels) == pytest.approx(p_of(-values, labels))
     assert p_of(values, labels) == pytest.approx(p_of(4 * values, labels))
+
+
+def test_documents_of_any_size_are_judged_by_their_cr2_error() -> None:
+    values, labels = study(11, clusters=6, largest=9)
+    documents = np.array(labels)
+
+    def ratio(signs: tuple[int, ...]) -> float:
+        sign = {f"d{index:03d}": each for index, each in enumerate(signs)}
+        flipped = values * np.array([sign[label] for label in documents])
+        sums = cluster_sums(flipped, labels)
+        return abs(float(sums.mean[0] / cr2(sums).error[0]))
+
+    observed = ratio((1,) * 6)
+    expected = np.mean([ratio(signs) >= observed - 1e-9 for signs in product((1, -1), repeat=6)])
+
+    assert p_of(values, labels) == pytest.approx(expected)
+
+
+def test_a_random_test_counts_the_observed_signs_too() -> None:
+    assert p_of(np.random.default_rng(0).normal(5, 1, size=40), [f"d{index}" for index in range(40)], 199) == 1 / 200

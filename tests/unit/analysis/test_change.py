@@ -1,0 +1,61 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ragft.analysis.change import carriers, change
+from ragft.analysis.effect import Levels, Resampling
+from ragft.analysis.pairs import Pairs
+from ragft.analysis.power import n_to_show, sample_of
+from ragft.prompts.criterion import load_criterion
+
+N = 150
+LEVELS = Levels(alpha=0.025, family=2)
+RESAMPLING = Resampling(399)
+
+
+def pairs_of(gain: float) -> Pairs:
+    rng = np.random.default_rng(0)
+    base = rng.uniform(2, 3, size=N)
+    ids = tuple(f"q{index:03d}" for index in range(N))
+    labels = tuple(f"d{index // 2:02d}" for index in range(N))
+    noise = rng.normal(0, 0.8, size=N)
+    return Pairs(ids, base, np.clip(base + gain + noise - noise.mean(), 1, 5), labels, load_criterion("accuracy"))
+
+
+@pytest.mark.parametrize("gain", [0.12, -0.12])
+def test_questions_are_counted_for_the_claim_that_the_gain_points_to(gain: float) -> None:
+    pairs = pairs_of(gain)
+    seen = float(pairs.gains().mean())
+    found = change(pairs, pairs.bounds(LEVELS, RESAMPLING), margin=0.2, levels=LEVELS)
+    spread, swapped = pairs.spread("here"), pairs.swapped().spread("here")
+
+    assert found is not None and spread is not None and swapped is not None
+    sample = sample_of([2] * (N // 2), spread)
+    assert found.n_superior == n_to_show(seen, sample, 0.0125)
+    assert found.n_non_inferior == n_to_show(seen + 0.2, sample, 0.025)
+    assert found.n_worse == n_to_show(-seen, sample_of([2] * (N // 2), swapped), 0.025)
+    assert (found.n_superior is None, found.n_worse is None) == (gain < 0, gain > 0)
+
+
+def test_swapped_sides_have_the_mirrored_spread() -> None:
+    pairs = pairs_of(0.3)
+    pairs.version[3] = np.nan
+    one, other = pairs.spread("here"), pairs.swapped().spread("here")
+
+    assert one is not None and other is not None
+    assert other.sd == pytest.approx(one.sd)
+    assert other.skew == pytest.approx(-one.skew)
+    assert one.losing + other.losing <= 1
+    missing = pairs.missing()
+    gain = float(np.nanmean(pairs.gains()))
+    assert (one.cost, other.cost) == pytest.approx((gain - missing.worst_gain, missing.best_gain - gain))
+
+
+def test_one_document_changes_nothing_and_two_have_no_carrier() -> None:
+    pairs = pairs_of(0.0)
+    one = replace(pairs, labels=("only",) * N)
+    two = replace(pairs, labels=("a",) * 75 + ("b",) * 75)
+
+    assert change(one, one.bounds(LEVELS, RESAMPLING), margin=0.2, levels=LEVELS) is None
+    assert carriers({"accuracy": two}, {"accuracy": 0.2}, LEVELS, RESAMPLING) == ()
