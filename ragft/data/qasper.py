@@ -79,7 +79,9 @@ def _looks_like_papers(value: object) -> bool:
 
 
 def _is_paper(value: Mapping[str, Any]) -> bool:
-    return "qas" in value or "full_text" in value
+    # A paper may have the id "qas": then what stands under that name is a paper itself.
+    found = (value[name] for name in ("qas", "full_text") if name in value)
+    return any(not (isinstance(item, Mapping) and _is_paper(item)) for item in found)
 
 
 def _papers(record: Record, problems: Problems) -> Iterator[tuple[str, object, str]]:

@@ -321,3 +321,18 @@ def test_what_is_written_is_read_back(layout: str, tmp_path: Path, papers: Paper
 @given(papers=some_papers(UTF8_TEXTS))
 def test_what_is_written_to_parquet_is_read_back(tmp_path: Path, papers: Papers) -> None:
     check_round_trip(papers, LAYOUTS["parquet"], tmp_path)
+
+
+def test_a_paper_may_have_the_id_of_a_field(tmp_path: Path) -> None:
+    papers = {
+        name: {
+            "title": "T",
+            "abstract": "A text.",
+            "full_text": [],
+            "qas": [{"question_id": name, "question": "Why?", "answers": [{"answer": {"unanswerable": True}}]}],
+        }
+        for name in ("qas", "full_text")
+    }
+    path = tmp_path / "papers.json"
+    path.write_text(json.dumps(papers))
+    assert {document.id for document in qasper.read(path).loaded().dataset.documents} == {"qas", "full_text"}
