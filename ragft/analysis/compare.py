@@ -20,7 +20,7 @@ from ragft.errors import ConfigError, DataError
 from ragft.prompts.criterion import Criterion
 from ragft.types import Question
 
-__all__ = ["CONDITIONS", "Findings", "Side", "compare", "slices_of"]
+__all__ = ["CONDITIONS", "Findings", "Side", "compare", "slices_of", "spreads_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +103,33 @@ def compare(
         carriers=carriers(family, margins, levels, resampling),
         attributions=_attributions(pairs, base, version, design, resampling),
     )
+
+
+def spreads_of(
+    base: Side,
+    version: Side,
+    questions: Sequence[Question],
+    criteria: Sequence[Criterion],
+    *,
+    source: str,
+    design: Design | None = None,
+) -> dict[str, Spread]:
+    """Return how the differences of each primary vary, measured on other questions than the comparison's.
+
+    ``source`` says where, as "the dev split"; the result is for `Findings`. A criterion without two questions scored
+    on both sides has none.
+
+    Raises:
+        ConfigError: As `compare` does.
+        DataError: As `compare` does.
+    """
+    design = design or Design()
+    check_conditions(base, version)
+    ids = sorted(question.id for question in questions)
+    pairs = pair_sides(base, version, ids, cluster(questions), criteria, design.context)
+    _check_primaries(pairs, design, base, version)
+    found = {name: pairs[design.context, name].spread(source) for name in design.primary}
+    return {name: spread for name, spread in found.items() if spread is not None}
 
 
 def slices_of(questions: Sequence[Question]) -> dict[str, set[str]]:

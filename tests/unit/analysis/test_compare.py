@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ragft.analysis.compare import CONDITIONS, Findings, Side, compare, slices_of
+from ragft.analysis.compare import CONDITIONS, Findings, Side, compare, slices_of, spreads_of
 from ragft.analysis.comparison import Check, Comparison, Design
 from ragft.analysis.power import Spread
 from ragft.errors import ConfigError, DataError
@@ -159,6 +159,15 @@ def test_a_slice_far_below_vetoes_and_the_rest_does_not() -> None:
     assert all(result.bounds.veto_high is None for result in found.primaries)
 
 
+def test_only_a_loss_beyond_the_margin_vetoes() -> None:
+    result = compared(base(), version()).primaries[0]
+    vetoing = [
+        replace(result, bounds=replace(result.bounds, veto_high=high)).vetoes for high in (None, 0.3, -0.1, -0.21)
+    ]
+
+    assert vetoing == [False, False, False, True]
+
+
 def test_the_usual_slices_are_kinds_and_answerability() -> None:
     found = slices_of(QUESTIONS)
 
@@ -229,6 +238,18 @@ def test_what_the_caller_knows_is_kept() -> None:
     assert (found.checks, found.advisory, found.tried) == (findings.checks, findings.advisory, 4)
     assert found.power["accuracy"].spread == findings.spreads["accuracy"]
     assert found.power["completeness"].spread.source == "this comparison"
+
+
+def test_the_spread_of_other_questions_tells_the_power_beforehand() -> None:
+    dev = QUESTIONS[:30]
+    spreads = spreads_of(base(), version(0.2), dev, CRITERIA, source="the dev split")
+    found = compare(base(), version(), QUESTIONS[30:], CRITERIA, design=DESIGN, findings=Findings(spreads=spreads))
+    columns = [side.scores["retrieved"]["accuracy"] for side in (base(), version(0.2))]
+    before, after = (np.array([column[question.id] for question in dev], dtype=float) for column in columns)
+
+    assert spreads["accuracy"].sd == pytest.approx(np.std(after - before, ddof=1))
+    assert (found.power["accuracy"].n, found.power["accuracy"].clusters) == (90, 30)
+    assert found.power["accuracy"].spread.source == "the dev split"
 
 
 def test_a_document_that_carries_a_claim_is_found() -> None:
