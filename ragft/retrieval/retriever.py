@@ -1,6 +1,5 @@
 """Builds collections of passages and finds in them, freezing what was found."""
 
-import logging
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -14,9 +13,7 @@ from ragft.store.passages import embedded, find_collection, freeze_collection, n
 from ragft.store.retrievals import freeze, frozen
 from ragft.types import Document, Passage, digest
 
-log = logging.getLogger(__name__)
-
-PASSAGES_AT_ONCE = 512
+PASSAGES_AT_ONCE = 256
 QUESTIONS_AT_ONCE = 256
 
 

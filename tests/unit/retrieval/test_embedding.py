@@ -96,10 +96,10 @@ def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_model_is_known_by_its_weights_and_not_by_its_place(copied: Path) -> None:
+def test_a_model_is_known_by_its_weights_and_not_by_its_place(embedder: Embedder, copied: Path) -> None:
     own_window = json.loads((copied / "sentence_bert_config.json").read_text())["max_seq_length"]
-    same = Embedder(str(copied), window=128)
-    assert same.id.partition("@")[2] == Embedder().id.partition("@")[2]
+    same = Embedder(str(copied), window=embedder.window)
+    assert same.id.partition("@")[2] == embedder.id.partition("@")[2]
     weights = load_file(copied / "model.safetensors")
     name = "encoder.layer.0.output.dense.bias"
     save_file({**weights, name: weights[name] + 1e-3}, copied / "model.safetensors", {"format": "pt"})
