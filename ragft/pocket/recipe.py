@@ -22,17 +22,19 @@ from ragft.pocket.recipe_optimiser import Optimiser
 from ragft.pocket.recipe_samples import TOPICS, Mix, Row, Sampler, encode
 from ragft.pocket.recipe_tokens import train_tokenizer
 
-TOKENS = 10_200_000
-# Shares of all tokens at which something changes. The learning rate falls twice: to nothing at FIRST_END,
-# then again from half its peak to the end.
-RECALL_UNTIL = 0.0435
-SHORT_UNTIL = 0.181
-FACTS_FROM = 0.339
-REFUSALS_FROM, REFUSALS_TO = 0.353, 0.529
-DECISIONS_FROM = 0.529
-FALL_FROM, FIRST_END = 0.4376, 0.7059
-SECOND_PEAK = 0.6
-NOISE_FROM = 0.819
+TOKENS = 24_000_000
+# Millions of tokens, of TOKENS, at which something changes; a longer or shorter training stretches them. The
+# learning rate falls three times: to nothing at FIRST_END, from a part of its peak to SECOND_END, and from
+# a higher one to the end.
+RECALL_UNTIL = 0.444
+SHORT_UNTIL = 1.846
+FACTS_FROM = 3.458
+REFUSALS_FROM, REFUSALS_TO = 3.6, 5.4
+DECISIONS_FROM = 5.4
+FALL_FROM, FIRST_END = 4.464, 7.2
+SECOND_PEAK, SECOND_END = 0.6, 10.2
+NOISE_FROM = 8.354
+THIRD_PEAK, THIRD_FALL_FROM = 1.25, 13.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,30 +61,35 @@ class Plan:
     save_every: float = 240.0
 
 
-def mix_at(progress: float) -> Mix:
-    """Return what is drawn after a share of the training."""
-    if progress < RECALL_UNTIL:
+def mix_at(seen: float) -> Mix:
+    """Return what is drawn after so many million tokens of a training of `TOKENS`."""
+    if seen < RECALL_UNTIL:
         return Mix(reading=1.0, closed=0.0, passages=(3, 2), refusals=0.0)
-    if progress < SHORT_UNTIL:
+    if seen < SHORT_UNTIL:
         return Mix(reading=0.58, closed=0.14, passages=(2, 2, 2, 1, 1), refusals=0.05)
-    ramp = (progress - REFUSALS_FROM) / (REFUSALS_TO - REFUSALS_FROM)
+    ramp = (seen - REFUSALS_FROM) / (REFUSALS_TO - REFUSALS_FROM)
     refusals = 0.05 + 0.11 * min(max(ramp, 0.0), 1.0)
     passages = (1, 1, 2, 1.5, 4, 0.3, 0.2, 0.1)
-    if progress < FACTS_FROM:
+    if seen < FACTS_FROM:
         return Mix(0.54, 0.14, passages, refusals)
-    if progress < DECISIONS_FROM:
+    if seen < DECISIONS_FROM:
         return Mix(0.50, 0.20, passages, refusals)
-    noise = 0.0 if progress < NOISE_FROM else 0.6
-    return Mix(0.56, 0.10, passages, refusals, decisions=2.0, twins=0.5, noise=noise)
+    if seen < SECOND_END:
+        noise = 0.0 if seen < NOISE_FROM else 0.6
+        return Mix(0.56, 0.10, passages, refusals, decisions=2.0, twins=0.5, noise=noise)
+    return Mix(0.62, 0.08, (1, 1, 2.5, 1.5, 4, 0.5, 0.3, 0.2), 0.18, decisions=2.5, twins=0.65, noise=0.45)
 
 
-def rate_at(progress: float, step: int, peak: float) -> float:
-    """Return the learning rate: a short warm-up, half the peak during recall, then two falls."""
-    level = peak * (0.5 if progress < RECALL_UNTIL else 1.0)
-    if progress < FIRST_END:
-        fall = min(1.0, (FIRST_END - progress) / (FIRST_END - FALL_FROM))
+def rate_at(seen: float, step: int, peak: float) -> float:
+    """Return the learning rate: a short warm-up, half the peak during recall, then three falls."""
+    level = peak * (0.5 if seen < RECALL_UNTIL else 1.0)
+    if seen < FIRST_END:
+        fall = min(1.0, (FIRST_END - seen) / (FIRST_END - FALL_FROM))
+    elif seen < SECOND_END:
+        fall = SECOND_PEAK * (SECOND_END - seen) / (SECOND_END - FIRST_END)
     else:
-        fall = SECOND_PEAK * (1.0 - progress) / (1.0 - FIRST_END)
+        end = TOKENS / 1e6
+        fall = THIRD_PEAK * min(1.0, (end - seen) / (end - THIRD_FALL_FROM))
     return level * min(1.0, (step + 1) / 60) * max(fall, 0.02)
 
 
@@ -127,14 +134,14 @@ class Training:
         counts = torch.zeros(len(TOPICS), 2)
         begun, saved, first = time.monotonic(), time.monotonic(), self.tokens
         while self.tokens < until:
-            progress = self.tokens / plan.tokens
+            seen_millions = self.tokens / plan.tokens * TOKENS / 1e6
             rows: list[Row] = []
             length = 0
             while length < plan.step_tokens / plan.processes:
-                rows.append(encode(sampler.row(mix_at(progress)), self.tokenizer, coin))
+                rows.append(encode(sampler.row(mix_at(seen_millions)), self.tokenizer, coin))
                 length += len(rows[-1].tokens)
             loss, seen = self._gradients(rows)
-            self.optimiser.step(rate_at(progress, self.step, plan.rate))
+            self.optimiser.step(rate_at(seen_millions, self.step, plan.rate))
             self.tokens += self._total(length)
             self.step += 1
             counts += seen

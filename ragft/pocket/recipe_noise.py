@@ -33,11 +33,11 @@ class NoisyWording(Wording):
 def disturbed(template: str, rng: random.Random) -> str:
     """Return a template with its placeholders and deciding words, and noise for other words."""
     if "{" not in template:
-        words = template.split(" ")
-        return template if template.endswith(".") or len(words) < 2 else " ".join([*words[:-1], made_up(rng)])
+        *kept, _ = template.split(" ")
+        return template if template.endswith(".") or not kept else " ".join([*kept, made_up(rng)])
     generic = any(mark in template for mark in ("{K}", "{L}", "{F}", "{T}"))
     rate = 0.55 if generic else 0.2
-    words = []
+    words: list[str] = []
     for word in template.split(" "):
         if "{" in word or word.strip(".,?:").lower() in _KEPT:
             words.append(word)
@@ -52,13 +52,14 @@ def disturbed(template: str, rng: random.Random) -> str:
     if generic and "{1}" not in template and "{G}" not in template and rng.random() < 0.35:
         words = _moved(words, rng)
     text = " ".join(words)
-    return text if text[0] == "{" else text[0].upper() + text[1:]
+    return text[0].upper() + text[1:]
 
 
 def made_up(rng: random.Random) -> str:
     """Return a word that does not exist."""
     word = "".join(rng.choice(_CONSONANTS) + rng.choice(_VOWELS) for _ in range(rng.choice((1, 2, 2, 3))))
-    return word + rng.choice(("", "", *_CONSONANTS[:8]))
+    end: str = rng.choice(["", "", *_CONSONANTS[:8]])
+    return word + end
 
 
 def _moved(words: Sequence[str], rng: random.Random) -> list[str]:

@@ -26,7 +26,7 @@ def ask_shown(asker: Asker, shown: Sequence[Shown], decisions: float = 1.0) -> A
     if part == _NO_FACTS:
         return asker.procedure(product, rng.choice(product.stated_tasks))
     form = rng.choices(
-        ("one", "several", "feature", "yes_no", "comparison"), (46, 22, 7, 13 * decisions, 12 * decisions)
+        ("one", "several", "feature", "yes_no", "comparison"), (46, 32, 7, 13 * decisions, 12 * decisions)
     )[0]
     others = [(p, q) for p, q, _ in shown]
     return _of_form(asker, form, product, there, (part,), others)
@@ -90,6 +90,12 @@ def ask_absent(asker: Asker, shown: Sequence[Shown], draw: Draw) -> Ask:
     parts = {p for other, p, _ in shown if other is product}
     there = [a for p in sorted(parts - {_NO_FACTS}) for a in product.parts[p]]
     away = [a for a in product.values if a not in there]
+    # Another product's value of the very attribute asked for is what tempts most.
+    near = [
+        a for a in away if any(p is not product and part < _NO_FACTS and a in p.parts[part] for p, part, _ in shown)
+    ]
+    if near and rng.random() < 0.6:
+        away = near
     form = rng.choices(("one", "several", "procedure", "feature", "yes_no", "half"), (50, 14, 12, 8, 8, 8))[0]
     if form == "procedure":
         told = product.stated_tasks if _NO_FACTS in parts else ()

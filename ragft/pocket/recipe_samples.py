@@ -148,7 +148,8 @@ class Sampler:
         rng = self.rng
         product, part, _ = like
         if part < 2 and rng.random() < mix.twins:
-            return replace(self._stranger("", product.kind), parts=product.parts), (part,)
+            name = product.name if rng.random() < 0.3 else ""
+            return replace(self._stranger(name, product.kind), parts=product.parts), (part,)
         name = product.name if rng.random() < 0.5 else ""
         return self._stranger(name, product.kind if rng.random() < 0.75 else ""), (0, 1, 2)
 

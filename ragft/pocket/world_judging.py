@@ -85,7 +85,8 @@ def judge_item(rng: random.Random, product: Product, other: Product, wording: Wo
     references: tuple[str, ...] = (plain(ask.answer),)
     if ask.also and rng.random() < 0.6:
         references = (*references, ask.also) if rng.random() < 0.7 else (ask.also,)
-    mode = rng.choices(("facts", "refusal", "elsewhere", "echo", "empty"), (0.74, 0.1, 0.09, 0.03, 0.04))[0]
+    modes = ("facts", "refusal", "elsewhere", "echo", "empty", "babble")
+    mode = rng.choices(modes, (0.71, 0.1, 0.09, 0.03, 0.03, 0.04))[0]
     if mode == "facts":
         return _stating(ask, references, product, wording, rng)
     if mode == "elsewhere":
@@ -94,10 +95,17 @@ def judge_item(rng: random.Random, product: Product, other: Product, wording: Wo
         text = plain(_absent_ask(ask)) if rng.random() < 0.5 else wording.pick(rng, REFUSALS, HELD_REFUSALS)[0]
         claims = ["unknown" if not ask.answerable else ""] * len(_graded(ask))
         return _item(ask, references, text, claims, "refusal", refused=True)
-    text = ask.text if mode == "echo" else rng.choice(EMPTY)
+    text = _babble(ask, rng) if mode == "babble" else ask.text if mode == "echo" else rng.choice(EMPTY)
     if text.startswith("Yes") and any(f.type in ("verdict", "feature") for f in ask.facts):
         text = "..."  # a yes is a claim there
     return _item(ask, references, text, [""] * len(_graded(ask)), mode)
+
+
+def _babble(ask: Ask, rng: random.Random) -> str:
+    """Return words that state nothing: made up, or a thing named and not said."""
+    if rng.random() < 0.4:
+        return f"The {ask.facts[0].attribute}."
+    return " ".join("".join(rng.choices("aeioubdfgklmnprst", k=rng.randint(2, 7))) for _ in range(rng.randint(1, 9)))
 
 
 def _any_ask(asker: Asker, product: Product, other: Product, *, answerable: bool) -> Ask:

@@ -8,7 +8,18 @@ import torch
 from tokenizers import Tokenizer
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from ragft.pocket.recipe import FIRST_END, RECALL_UNTIL, SECOND_PEAK, Plan, Training, mix_at, rate_at
+from ragft.pocket.recipe import (
+    FIRST_END,
+    RECALL_UNTIL,
+    SECOND_END,
+    SECOND_PEAK,
+    THIRD_PEAK,
+    TOKENS,
+    Plan,
+    Training,
+    mix_at,
+    rate_at,
+)
 from ragft.pocket.recipe_model import PocketModel, Shape, export, make_batch, start_inducing, to_llama
 from ragft.pocket.recipe_noise import disturbed
 from ragft.pocket.recipe_optimiser import orthogonal
@@ -133,14 +144,17 @@ def test_orthogonal_updates_have_singular_values_near_one() -> None:
     assert float(torch.linalg.svdvals(orthogonal(rank_one)).max()) < 1.4
 
 
-def test_the_stages_follow_the_share_of_tokens() -> None:
+def test_the_stages_follow_the_tokens_seen() -> None:
     assert mix_at(0.0).closed == 0.0
-    assert mix_at(0.3).refusals == 0.05
-    assert mix_at(0.9).refusals == pytest.approx(0.16)
+    assert mix_at(3.0).refusals == 0.05
+    assert mix_at(9.0).refusals == pytest.approx(0.16)
+    assert mix_at(SECOND_END).refusals > mix_at(9.0).refusals
     assert rate_at(0.0, 0, 1.0) < rate_at(0.0, 100, 1.0) == 0.5
-    assert rate_at(RECALL_UNTIL, 500, 1.0) == 1.0 > rate_at(0.6, 500, 1.0) > rate_at(FIRST_END - 1e-9, 500, 1.0)
+    assert rate_at(RECALL_UNTIL, 500, 1.0) == 1.0 > rate_at(6.0, 500, 1.0) > rate_at(FIRST_END - 1e-9, 500, 1.0)
     assert rate_at(FIRST_END, 500, 1.0) == pytest.approx(SECOND_PEAK)
-    assert SECOND_PEAK > rate_at(0.9, 500, 1.0) > rate_at(1.0, 500, 1.0) > 0
+    assert SECOND_PEAK > rate_at(9.0, 500, 1.0) > rate_at(SECOND_END - 1e-9, 500, 1.0)
+    assert rate_at(SECOND_END, 500, 1.0) == pytest.approx(THIRD_PEAK)
+    assert THIRD_PEAK > rate_at(20.0, 500, 1.0) > rate_at(TOKENS / 1e6, 500, 1.0) > 0
 
 
 def test_a_miniature_learns_as_recorded_and_resumes(tokenizer: Tokenizer, tmp_path: Path) -> None:
