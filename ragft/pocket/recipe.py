@@ -77,7 +77,7 @@ def mix_at(seen: float) -> Mix:
     if seen < SECOND_END:
         noise = 0.0 if seen < NOISE_FROM else 0.6
         return Mix(0.56, 0.10, passages, refusals, decisions=2.0, twins=0.5, noise=noise)
-    return Mix(0.62, 0.08, (1, 1, 2.5, 1.5, 4, 0.5, 0.3, 0.2), 0.18, decisions=2.5, twins=0.65, noise=0.45)
+    return Mix(0.60, 0.11, (1, 1, 2.5, 1.5, 4, 0.5, 0.3, 0.2), 0.18, decisions=2.5, twins=0.65, noise=0.45)
 
 
 def rate_at(seen: float, step: int, peak: float) -> float:
