@@ -4,12 +4,14 @@ import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import mlflow
 
 from entrypoints.steps import evaluate, prepare
 from entrypoints.steps.runs import step_run
 from entrypoints.steps.scoring import Evaluation
+from entrypoints.steps.sources import DEFAULT_DATASET
 from entrypoints.steps.subjects import open_registry, settle
 from entrypoints.steps.tables import metric_table
 from entrypoints.steps.workspace import Workspace
@@ -28,6 +30,9 @@ from registry.versions import CHALLENGER, CHAMPION, Version, registered_name
 LEAST_SPEARMAN = 0.7
 DECIDING = Design().context
 
+Known = Mapping[str, Mapping[str, Evaluation]]
+NOTHING_KNOWN: Known = MappingProxyType({})
+
 
 @dataclass(frozen=True)
 class Compared:
@@ -45,8 +50,10 @@ class Compared:
     run_id: str
 
 
-def run(params: CompareParams, workspace: Workspace) -> Compared:
+def run(params: CompareParams, workspace: Workspace, known: Known = NOTHING_KNOWN) -> Compared:
     """Return the verdict on a version against another; what both sides lack is computed first.
+
+    ``known`` is version's address -> context -> evaluation, of sides that were evaluated with these parameters before.
 
     Raises:
         ConfigError: If the two sides do not share data, base, judge, estimator, retrieval or messages.
@@ -55,7 +62,7 @@ def run(params: CompareParams, workspace: Workspace) -> Compared:
     version, against = _versions(params)
     params = settle(params, version)
     with step_run(params, f"{params.dataset}|compare", {"ragft.step": "compare"}, workspace.home) as run_:
-        sides = {each.uri: _evaluate(params, each, workspace) for each in (against, version)}
+        sides = {each.uri: known.get(each.uri) or evaluate_side(params, each, workspace) for each in (against, version)}
         questions = _questions(params, sides[version.uri], workspace)
         findings = Findings(advisory=_advisory(sides), tried=_tried(version, sides[version.uri]))
         criteria = [load_criterion(name.strip()) for name in params.criteria.split(",")]
@@ -79,7 +86,7 @@ def _versions(params: CompareParams) -> tuple[Version, Version]:
     registry = open_registry()
     model, against = params.model, params.against
     if model == CHALLENGER:
-        name = registered_name(params.name or params.dataset or prepare.DEFAULT_DATASET, params.base or "pocket")
+        name = registered_name(params.name or params.dataset or DEFAULT_DATASET, params.base or "pocket")
         model = f"models:/{name}@{CHALLENGER}"
     version = registry.get(model)
     other = registry.get(f"models:/{version.name}@{CHAMPION}" if against == CHAMPION else against)
@@ -90,7 +97,8 @@ def _versions(params: CompareParams) -> tuple[Version, Version]:
     return version, other
 
 
-def _evaluate(params: CompareParams, version: Version, workspace: Workspace) -> dict[str, Evaluation]:
+def evaluate_side(params: CompareParams, version: Version, workspace: Workspace) -> dict[str, Evaluation]:
+    """Return the evaluation of one side in each context."""
     found = evaluate.run(params.pick(EvaluateParams, model=version.uri), workspace)
     return {evaluation.context: evaluation for evaluation in found}
 

@@ -11,6 +11,7 @@ import mlflow
 from entrypoints.steps import prepare
 from entrypoints.steps.retrieved import RetrievedSplit, retrieve
 from entrypoints.steps.runs import step_run
+from entrypoints.steps.sources import with_top_k
 from entrypoints.steps.subjects import (
     base_lineage,
     load_base_model,
@@ -55,7 +56,7 @@ def run(params: FinetuneParams, workspace: Workspace) -> Finetuned:
         DataError: If retrieval on train is so much worse than on the evaluation that training would
             teach the model to ignore what is retrieved.
     """
-    params = prepare.with_top_k(params)
+    params = with_top_k(params)
     name = tracking.run_name(params.name or params.dataset, params.samples, f"{params.method} {params.format}")
     with step_run(params, name, {"ragft.step": "finetune"}, workspace.home) as run_:
         preparation = prepare.ensure(params, workspace)

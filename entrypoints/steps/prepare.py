@@ -1,53 +1,36 @@
 """Prepare: load, split, cut into passages, embed; the store then holds all that later steps need."""
 
-import dataclasses
 import functools
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import mlflow
 
 from entrypoints.steps.runs import step_run
+from entrypoints.steps.sources import CHUNK_CHARS, DEFAULT_CHUNK_CHARS, read_dataset
 from entrypoints.steps.workspace import Workspace
 from ragft import tracking
 from ragft.data import leakage
 from ragft.data.leakage import LeakReport
-from ragft.data.load import FORMATS, load
 from ragft.data.splits import assign_splits
-from ragft.errors import DataError, PrerequisiteError
-from ragft.params import DataParams, P, PrepareParams
+from ragft.errors import DataError
+from ragft.params import DataParams, PrepareParams
 from ragft.retrieval.chunking import chunk
 from ragft.retrieval.embedding import Embedder
 from ragft.retrieval.retriever import build_collection
 from ragft.store.datasets import (
     Preparation,
     find_preparation,
-    load_dataset,
     preparation_key,
-    prepared_names,
     save_dataset,
     save_preparation,
 )
 from ragft.types import Dataset, Question, Split
 
-DEFAULT_DATASET = "telecom"
-CHUNK_CHARS = {"telecom": 400}
-DEFAULT_CHUNK_CHARS = 1500
-# The pocket model reads three short passages better than five, and its data set is made for it.
-TOP_K = {DEFAULT_DATASET: 3}
-DEFAULT_TOP_K = 5
 ALL = "all"
 
 
-def _telecom(seed: int) -> Dataset:
-    from ragft.pocket.world import make_dataset
-
-    return make_dataset(seed)
-
-
-GENERATORS = {DEFAULT_DATASET: _telecom}
 # One embedder serves all that a command retrieves.
 open_embedder = functools.cache(Embedder)
 
@@ -68,40 +51,11 @@ def run(params: PrepareParams, workspace: Workspace) -> Preparation:
     return preparation
 
 
-def with_top_k(params: P) -> P:
-    """Return the parameters with the number of passages filled in that suits the data set."""
-    given = params.as_dict()
-    return type(params)(**{**given, "top_k": given["top_k"] or TOP_K.get(given["dataset"], DEFAULT_TOP_K)})
-
-
 def ensure(params: DataParams, workspace: Workspace) -> Preparation:
     """Return the preparation that another step needs, running prepare inside its run where it is missing."""
     dataset = read_dataset(params, workspace)
     key = preparation_key(dataset.name, dataset.sha256, _settings(params, dataset, workspace))
     return find_preparation(workspace.store, key=key) or run(params.pick(PrepareParams), workspace)
-
-
-def read_dataset(params: DataParams, workspace: Workspace) -> Dataset:
-    """Return the data set: generated, from its files, or as it was last prepared under its name."""
-    if params.path or params.dataset in GENERATORS:
-        loaded = load(params.dataset, params.path, params.documents, seed=params.data_seed, generators=GENERATORS)
-        return dataclasses.replace(loaded, name=params.name or _own_name(params) or loaded.name)
-    name = params.name or _own_name(params)
-    latest = find_preparation(workspace.store, name)
-    if latest is None and params.dataset not in FORMATS:
-        return dataclasses.replace(load(params.dataset, generators=GENERATORS), name=name)
-    if latest is None:
-        known = ", ".join(prepared_names(workspace.store)) or "none yet"
-        raise PrerequisiteError(
-            f"data set {name} was not prepared here (prepared: {known}): give its file or folder with -P path=..."
-        )
-    return dataclasses.replace(load_dataset(workspace.store, latest.dataset), name=name)
-
-
-def _own_name(params: DataParams) -> str:
-    if params.dataset == "rows" and params.path:
-        return Path(params.path).stem
-    return params.dataset.rpartition("/")[2]
 
 
 def _settings(params: DataParams, dataset: Dataset, workspace: Workspace) -> dict[str, Any]:

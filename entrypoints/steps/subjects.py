@@ -10,7 +10,7 @@ from typing import Any
 from transformers.utils.logging import disable_progress_bar
 
 from entrypoints.steps.bases import POCKET, base_path
-from entrypoints.steps.prepare import DEFAULT_DATASET, with_top_k
+from entrypoints.steps.sources import DEFAULT_DATASET, with_top_k
 from entrypoints.steps.workspace import Workspace
 from ragft.errors import ConfigError, PrerequisiteError
 from ragft.models.loading import LoadedModel, Quantization, adapter_is_active, load_adapter, load_base
