@@ -133,7 +133,11 @@ def _more_questions(criterion: str, change: Change, comparison: Comparison) -> l
     if criterion not in claims.worse and change.n_worse is not None:
         sentences.append(f"{criterion}: {change.n_worse:,} questions would show a loss like this one {asked}.")
     if criterion not in claims.non_inferior:
-        sentences.append(f"{criterion}: only a margin above {change.flip_margin:.2f} would be met.")
+        margin = next(each.margin for each in comparison.primaries if each.criterion == criterion)
+        if change.flip_margin < margin / comparison.design.margin_share:  # the criterion's range
+            sentences.append(f"{criterion}: only a margin above {change.flip_margin:.2f} would be met.")
+        else:
+            sentences.append(f"{criterion}: no margin would be met, since too few documents changed to bound a loss.")
         if change.n_non_inferior is not None:
             sentences.append(
                 f"{criterion}: {change.n_non_inferior:,} questions would rule out a loss beyond the margin {asked}."

@@ -59,3 +59,44 @@ def test_one_document_changes_nothing_and_two_have_no_carrier() -> None:
 
     assert change(one, one.bounds(LEVELS, RESAMPLING), margin=0.2, levels=LEVELS) is None
     assert carriers({"accuracy": two}, {"accuracy": 0.2}, LEVELS, RESAMPLING) == ()
+
+
+def hardly_any(lost: int, won: int, n: int = 40) -> Pairs:
+    gains = np.zeros(n)
+    gains[:lost], gains[lost : lost + won] = -1.0, 1.0
+    ids = tuple(f"q{index:02d}" for index in range(n))
+    return Pairs(ids, np.full(n, 3.0), 3.0 + gains, tuple(f"d{name}" for name in ids), load_criterion("accuracy"))
+
+
+@pytest.mark.parametrize("lost", [0, 1, 2, 3])
+@pytest.mark.parametrize("won", [0, 1, 4, 12])
+def test_what_is_not_shown_needs_more_questions_than_were_asked(lost: int, won: int) -> None:
+    pairs = hardly_any(lost, won)
+    for margin in (0.2, 0.4):
+        bounds = pairs.bounds(LEVELS, RESAMPLING)
+        found = change(pairs, bounds, margin=margin, levels=LEVELS, resampling=RESAMPLING)
+        assert found is not None
+        needs = {
+            "superior": (bounds.claim_lows[-1] > 0, found.n_superior),
+            "non-inferior": (bounds.low > -margin, found.n_non_inferior),
+            "worse": (bounds.high < 0, found.n_worse),
+        }
+        assert {
+            name: need for name, (shown, need) in needs.items() if not shown and need is not None and need <= 40
+        } == {}
+
+
+def test_one_document_that_lost_is_found_in_a_sample_four_times_as_large() -> None:
+    pairs = hardly_any(lost=1, won=0)
+    bounds = pairs.bounds(LEVELS, RESAMPLING)
+    assert bounds.low == -4.0, "the case this is about: the bound is the end of the scale"
+    spread = pairs.spread("here")
+    assert spread is not None
+    by_formula = n_to_show(-1 / 40 + 0.4, sample_of([1] * 40, spread), 0.025)
+    assert by_formula is not None and by_formula <= 40
+
+    found = change(pairs, bounds, margin=0.4, levels=LEVELS, resampling=RESAMPLING)
+
+    assert found is not None and found.n_non_inferior is not None
+    assert 120 <= found.n_non_inferior <= 240
+    assert found.n_non_inferior % 40 == 0
