@@ -90,9 +90,9 @@ def judge_rows(generator: Generator, items: Sequence[JudgeItem], sampled: int) -
         part = items[:sampled]
         seeds = [list(range(10 * i, 10 * i + 10)) for i in range(len(part))]
         replies = generator.sample(_messages(part, name, reasoned=True), "", 10, 120, 1.0, seeds)
-        for grade, texts in zip(grades, replies, strict=False):
-            scores = [s for s in (read_score(text, criterion) for text in texts) if s is not None]
-            unread += len(texts) - len(scores)
+        for grade, drawn in zip(grades, replies, strict=False):
+            scores = [s for s in (read_score(reply.text, criterion) for reply in drawn) if s is not None]
+            unread += len(drawn) - len(scores)
             if scores:
                 reasoned.append(sum(scores) / len(scores))
                 reasoned_truth.append(grade)

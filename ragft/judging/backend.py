@@ -72,7 +72,7 @@ class JudgeBackend(Protocol):
 
 
 class WrittenText(Protocol):
-    """A greedy reply."""
+    """A reply."""
 
     @property
     def text(self) -> str:
@@ -101,7 +101,7 @@ class ScoringModel(Protocol):
         max_new_tokens: int,
         temperature: float,
         seeds: Sequence[Sequence[int]],
-    ) -> list[list[str]]:
+    ) -> Sequence[Sequence[WrittenText]]:
         """Return ``n`` sampled replies to each prompt."""
 
     def score_distribution(
@@ -146,8 +146,12 @@ class LocalJudge:
         return self._model.generate([message], max_new_tokens)[0].text
 
     def _pieces(self, asks: Sequence[Ask]) -> Iterator[list[int]]:
-        # One piece has one number of seeds and one set of labels, for these go to the model once.
-        order = sorted(range(len(asks)), key=lambda i: (asks[i].labels, -len(asks[i].seeds), -len(asks[i].message), i))
+        # One piece has one number of seeds and one set of labels, for these go to the model once. Messages that begin
+        # alike (several criteria about one answer) stay together, so that the model reads their beginning once.
+        place = _alike([ask.message for ask in asks])
+        order = sorted(
+            range(len(asks)), key=lambda i: (asks[i].labels, -len(asks[i].seeds), *place[i], -len(asks[i].message), i)
+        )
         piece: list[int] = []
         for index in order:
             ask, first = asks[index], asks[piece[0]] if piece else asks[index]
@@ -160,7 +164,7 @@ class LocalJudge:
             yield piece
 
     def _sampled(self, batch: Sequence[Ask]) -> list[list[Reply]]:
-        texts = self._model.sample(
+        written = self._model.sample(
             [ask.message for ask in batch],
             "",
             len(batch[0].seeds),
@@ -168,7 +172,7 @@ class LocalJudge:
             self._temperature,
             [ask.seeds for ask in batch],
         )
-        return [[Reply(text) for text in row] for row in texts]
+        return [[Reply(reply.text, cut=reply.cut) for reply in row] for row in written]
 
     def _expected(self, batch: Sequence[Ask], estimator: Estimator) -> list[list[Reply]]:
         messages = [ask.message for ask in batch]
@@ -183,3 +187,18 @@ class LocalJudge:
             [Reply(reason, probabilities=tuple(row), mass=mass)]
             for reason, row, mass in zip(reasons, probabilities, masses, strict=True)
         ]
+
+
+def _alike(messages: Sequence[str]) -> dict[int, tuple[int, int]]:
+    """Return the place of each message: groups that share half of their shorter message stand together, long first."""
+    groups: list[list[int]] = []
+    for index in sorted(range(len(messages)), key=lambda index: messages[index]):
+        if groups:
+            first, own = messages[groups[-1][0]], messages[index]
+            half = (min(len(first), len(own)) + 1) // 2
+            if first[:half] == own[:half]:
+                groups[-1].append(index)
+                continue
+        groups.append([index])
+    longest = {group[0]: max(len(messages[index]) for index in group) for group in groups}
+    return {index: (-longest[group[0]], group[0]) for group in groups for index in group}

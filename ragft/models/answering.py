@@ -2,17 +2,36 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
-from ragft.models.generation import Generated, Generator
+from ragft.models.generation import Generated, OnBatch
 from ragft.prompts.answer import AnswerPrompt
 from ragft.store.answers import find_answers, save_answers
 from ragft.store.connection import Store
 from ragft.types import Answer, Passage, Question, digest
 
 
+class Writer(Protocol):
+    """A model that answers: in this process (`Generator`) or behind a server (`Endpoint`)."""
+
+    @property
+    def identity(self) -> str:
+        """The model's part of an answer's key."""
+
+    def generate(
+        self, messages: Sequence[str], max_new_tokens: int, on_batch: OnBatch | None = None
+    ) -> Sequence[Generated]:
+        """Return the likeliest reply to each message, each batch told to ``on_batch`` as it is done."""
+
+    def fit_passages(
+        self, question: str, passages: Sequence[str], render: Callable[[str, Sequence[str]], str], max_new_tokens: int
+    ) -> int:
+        """Return how many of the passages fit with the question and its answer."""
+
+
 def answer_questions(
     store: Store,
-    generator: Generator,
+    writer: Writer,
     prompt: AnswerPrompt,
     questions: Sequence[Question],
     passages: Mapping[str, Sequence[Passage]],
@@ -27,7 +46,7 @@ def answer_questions(
 
     Args:
         store: Where answers are kept.
-        generator: The model.
+        writer: The model.
         prompt: The template of the message.
         questions: Each with an entry in ``passages``.
         passages: Question id -> what the prompt shows; whole passages are dropped from the end where
@@ -35,7 +54,7 @@ def answer_questions(
         max_new_tokens: Most tokens of an answer.
         on_progress: Told how many of the missing answers are done, and how many are missing.
     """
-    asked = {q.id: _ask(generator, prompt, q, passages[q.id], max_new_tokens) for q in questions}
+    asked = {q.id: _ask(writer, prompt, q, passages[q.id], max_new_tokens) for q in questions}
     there = find_answers(store, [answer.key for answer in asked.values()])
     missing = list({answer.key: answer for answer in asked.values() if answer.key not in there}.values())
 
@@ -50,19 +69,19 @@ def answer_questions(
         if on_progress is not None:
             on_progress(done, len(missing))
 
-    generator.generate([answer.prompt for answer in missing], max_new_tokens, on_batch=keep)
+    writer.generate([answer.prompt for answer in missing], max_new_tokens, on_batch=keep)
     return [dataclasses.replace(there[answer.key], question_id=question) for question, answer in asked.items()]
 
 
 def _ask(
-    generator: Generator, prompt: AnswerPrompt, question: Question, passages: Sequence[Passage], max_new_tokens: int
+    writer: Writer, prompt: AnswerPrompt, question: Question, passages: Sequence[Passage], max_new_tokens: int
 ) -> Answer:
     """Return the answer as far as it is known before anything is generated: key, message, passages."""
     texts = [passage.text for passage in passages]
-    kept = generator.fit_passages(question.text, texts, prompt.render, max_new_tokens)
+    kept = writer.fit_passages(question.text, texts, prompt.render, max_new_tokens)
     message = prompt.render(question.text, texts[:kept])
     return Answer(
-        key=digest([generator.identity, message, max_new_tokens]),
+        key=digest([writer.identity, message, max_new_tokens]),
         question_id=question.id,
         text="",
         prompt=message,

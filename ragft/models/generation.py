@@ -38,13 +38,14 @@ OnBatch = Callable[[list[tuple[int, Generated]]], None]
 class Generator:
     """A model as a writer of answers and as a judge. Both sides of an evaluation use this one path."""
 
-    def __init__(self, loaded: LoadedModel, *, batch_tokens: int = 0, batch_rows: int = 64) -> None:
+    def __init__(self, loaded: LoadedModel, *, batch_tokens: int = 0, batch_rows: int = 64, window: int = 0) -> None:
         """Keep the model.
 
         Args:
             loaded: The model.
             batch_tokens: Most tokens (prompts with their padding, and replies) in one batch; 0: by device.
             batch_rows: Most replies in one batch.
+            window: Most tokens of a prompt and its reply; 0, or more than the model takes: what it takes.
         """
         self.loaded = loaded
         self._model = loaded.model
@@ -54,7 +55,8 @@ class Generator:
             CUDA_BATCH_TOKENS if loaded.device.startswith("cuda") else CPU_BATCH_TOKENS
         )
         self._batch_rows = batch_rows
-        self._window = loaded.context_window - reading.virtual_tokens(loaded.model)
+        most = loaded.context_window - reading.virtual_tokens(loaded.model)
+        self._window = min(window or most, most)
 
     @property
     def identity(self) -> str:
@@ -108,7 +110,7 @@ class Generator:
         max_new_tokens: int,
         temperature: float,
         seeds: Sequence[Sequence[int]],
-    ) -> list[list[str]]:
+    ) -> list[list[Generated]]:
         """Return ``n`` sampled replies to each prompt, without ``prefix``, which every reply begins with.
 
         Each prompt is read once. ``seeds[i][j]`` alone decides reply j to prompt i, whatever the batches are.
@@ -123,13 +125,14 @@ class Generator:
         begin = chat.reply_ids(self._tokenizer, prefix)
         asked = [[*chat.prompt_ids(self._tokenizer, prompt), *begin] for prompt in prompts]
         self._check_fits(asked, max_new_tokens)
-        found: dict[int, list[str]] = {}
+        found: dict[int, list[Generated]] = {}
 
         def work(batch: list[int]) -> None:
             choose = decoding.sampler([seed for index in batch for seed in seeds[index]], temperature, max_new_tokens)
             replies = self._decode([asked[index] for index in batch], n, max_new_tokens, choose)
             for position, index in enumerate(batch):
-                found[index] = [self._text(reply) for reply in replies[position * n : (position + 1) * n]]
+                own = replies[position * n : (position + 1) * n]
+                found[index] = [self._reply(asked[index], reply) for reply in own]
 
         self._work_through(asked, max_new_tokens, n, work)
         return [found[index] for index in range(len(prompts))]
@@ -251,10 +254,10 @@ class Generator:
             yield batch
 
     def _reply(self, prompt: Sequence[int], reply: Sequence[int]) -> Generated:
-        return Generated(self._text(reply), len(prompt), len(reply), reply[-1] not in self._stop)
-
-    def _text(self, reply: Sequence[int]) -> str:
-        text = self._tokenizer.decode(reply, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        text = str(self._tokenizer.decode(reply, skip_special_tokens=True, clean_up_tokenization_spaces=False))
+        ended = reply[-1] in self._stop
         if self._tokenizer.chat_template is None:
-            text = text.split(chat.PLAIN_STOP, 1)[0]
-        return str(text).strip()
+            # Without turns a reply ends where the model writes the next question itself.
+            text, next_turn, _ = text.partition(chat.PLAIN_STOP)
+            ended = ended or bool(next_turn)
+        return Generated(text.strip(), len(prompt), len(reply), not ended)

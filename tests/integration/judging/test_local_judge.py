@@ -55,7 +55,7 @@ def test_no_rationale_equals_the_mean_of_many_samples_at_temperature_1(generator
     drawn: list[str] = []
     for start in range(0, 4000, 500):
         seeds = [list(range(start, start + 500))]
-        drawn += generator.sample([asked], "Score: ", 500, 1, 1.0, seeds)[0]
+        drawn += [reply.text for reply in generator.sample([asked], "Score: ", 500, 1, 1.0, seeds)[0]]
     legal = [ACCURACY.scores[text] for text in drawn if text in ACCURACY.scores]
     error = statistics.stdev(legal) / len(legal) ** 0.5
     assert len(legal) > 2000

@@ -38,10 +38,14 @@ class FakeModel:
         max_new_tokens: int,
         temperature: float,
         seeds: Sequence[Sequence[int]],
-    ) -> list[list[str]]:
+    ) -> list[list[Written]]:
         self.batches.append(list(prompts))
         assert all(len(row) == n for row in seeds)
-        return [[f"{prompt}/{seed}" for seed in row] for prompt, row in zip(prompts, seeds, strict=True)]
+        # An odd seed runs into the limit.
+        return [
+            [Written(f"{prompt}/{seed}", cut=seed % 2 == 1) for seed in row]
+            for prompt, row in zip(prompts, seeds, strict=True)
+        ]
 
     def score_distribution(
         self, prompts: Sequence[str], prefix: str | Sequence[str], labels: Sequence[str]
@@ -115,3 +119,19 @@ def test_what_changes_replies_changes_the_identity() -> None:
     judges = [LocalJudge(model), LocalJudge(model, temperature=0.5), LocalJudge(model, max_new_tokens=7)]
     assert len({judge.identity for judge in judges}) == 3
     assert LocalJudge(model, rows=5).identity == LocalJudge(model).identity
+
+
+def test_a_reply_at_the_limit_is_cut() -> None:
+    found = collected(LocalJudge(FakeModel()), [Ask("m", LABELS, (1, 2))], "sampled")
+    assert [reply.cut for reply in found[0]] == [True, False]
+
+
+def test_what_several_criteria_say_of_one_answer_stays_in_one_piece() -> None:
+    model = FakeModel()
+    items = [f"{number} " * (20 + 3 * number) for number in range(6)]
+    forms = ["accuracy", "a form that is longer than all the answers are, by far and by much and even more than that"]
+    asks = [Ask(f"{item}{form}", LABELS, (0,)) for form in forms for item in items]
+    collected(LocalJudge(model, rows=4), asks, "expected_no_rationale")
+    begun = [{message[:20] for message in batch} for batch in model.batches]
+    assert [len(batch) for batch in model.batches] == [4, 4, 4]
+    assert [len(beginnings) for beginnings in begun] == [2, 2, 2]

@@ -112,7 +112,24 @@ def test_samples_follow_their_seeds_whatever_the_batches_are(tiny: LoadedModel) 
     alone = [Generator(tiny).sample([MESSAGES[3]], "Reason:", 1, 10, 1.0, [[seed]])[0][0] for seed in seeds[3]]
     assert together == by_two
     assert together[3] == alone
-    assert len({text for row in together for text in row}) > 15
+    assert len({reply.text for row in together for reply in row}) > 15
+
+
+def test_a_sample_at_the_limit_is_marked_as_cut(tiny: LoadedModel) -> None:
+    [replies] = Generator(tiny).sample(["Short?"], "", 6, 40, 3.0, [list(range(6))])
+    assert {reply.cut for reply in replies} <= {reply.tokens == 40 for reply in replies}
+    assert any(reply.cut for reply in replies)
+
+
+def test_a_smaller_window_drops_passages(tiny: LoadedModel) -> None:
+    passages = [f"passage {number} " * 6 for number in range(5)]
+
+    def render(question: str, shown: object) -> str:
+        return "\n\n".join([*shown, question])  # type: ignore[misc]
+
+    needed = len(chat.prompt_ids(tiny.tokenizer, render("Why?", passages[:2])))
+    assert Generator(tiny, window=needed + 10).fit_passages("Why?", passages, render, 10) == 2
+    assert Generator(tiny, window=10**9).fit_passages("Why?", passages, render, 10) == 5
 
 
 def test_samples_have_the_distribution_of_the_model(tiny: LoadedModel, generator: Generator) -> None:
@@ -183,7 +200,9 @@ def test_a_plain_reply_ends_where_the_next_turn_begins(tiny: LoadedModel) -> Non
     tokenizer = copy.deepcopy(tiny.tokenizer)
     tokenizer.chat_template = None
     written = tokenizer.encode("An answer.\nUser: and now?")
-    assert Generator(replace(tiny, tokenizer=tokenizer))._text(written) == "An answer."
+    ended = Generator(replace(tiny, tokenizer=tokenizer))._reply([1], written)
+    assert (ended.text, ended.cut) == ("An answer.", False)
+    assert Generator(tiny)._reply([1], written).cut
 
 
 def test_a_batch_that_does_not_fit_the_memory_is_halved(tiny: LoadedModel, generator: Generator) -> None:
