@@ -3,6 +3,7 @@
 MLflow runs this file when it logs or loads a version (models from code); nothing is pickled.
 """
 
+import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -33,7 +34,7 @@ class RetrievalModel(PythonModel):
         Raises:
             PrerequisiteError: If the base, the adapter or the passages are not those of the version.
         """
-        config = context.model_config
+        config = json.loads(Path(context.artifacts["serving"]).read_text(encoding="utf-8"))
         self._generator = Generator(_load(config, context.artifacts))
         self._prompt = load_answer_prompt()
         store = open_store(os.environ.get("RAGFT_DSN"), Path(config["serving.home"]))

@@ -1,6 +1,8 @@
 """The only client of the MLflow model registry."""
 
+import json
 import re
+import tempfile
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,7 +10,7 @@ from typing import Any
 
 import mlflow
 from mlflow import MlflowClient
-from mlflow.entities.model_registry import ModelVersion
+from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
@@ -17,6 +19,7 @@ from mlflow.types.schema import Array, ColSpec, DataType, Schema
 from ragft.errors import ConfigError, PrerequisiteError
 from registry.versions import CHALLENGER, CHAMPION, TAG_PREFIX, Lineage, Version, registered_name
 
+TRAINING_TAG = f"{TAG_PREFIX}training"
 SIGNATURE = ModelSignature(
     inputs=Schema([ColSpec(DataType.string, "question")]),
     outputs=Schema([ColSpec(DataType.string, "answer"), ColSpec(Array(DataType.string), "sources")]),
@@ -47,7 +50,7 @@ class Registry:
             ConfigError: If the name already belongs to other data or to other base weights.
         """
         name = registered_name(lineage.data, lineage.base)
-        existing = self._versions(name)
+        existing = self.versions(name)
         for version in existing:
             self._check_same_house(version, lineage)
             if version.lineage.kind == "base":
@@ -64,7 +67,7 @@ class Registry:
             ConfigError: If the name belongs to other data or other base weights.
         """
         name = registered_name(lineage.data, lineage.base)
-        existing = self._versions(name)
+        existing = self.versions(name)
         if not existing:
             raise PrerequisiteError(f"{name} has no base version: register the base first")
         self._check_same_house(existing[0], lineage)
@@ -99,27 +102,49 @@ class Registry:
         """Return the folder the adapter's files were copied to."""
         return Path(mlflow.artifacts.download_artifacts(f"{version.uri}/artifacts/adapter", dst_path=str(folder)))
 
-    def _versions(self, name: str) -> list[Version]:
+    def mark_trained(self, version: Version, training: str) -> None:
+        """Note the hash of everything that an adapter was trained from, so that it can be found by it."""
+        self._client.set_model_version_tag(version.name, str(version.number), TRAINING_TAG, training)
+
+    def find_trained(self, name: str, training: str) -> Version | None:
+        """Return the version that was trained from what has this hash, or None."""
+        found = self._client.search_model_versions(f"name='{name}' and tags.`{TRAINING_TAG}`='{training}'")
+        return self.get(f"models:/{name}/{found[0].version}") if found else None
+
+    def describe(self, version: Version, text: str) -> None:
+        """Make ``text``, at most 5,000 characters of Markdown, the version's description."""
+        self._client.update_model_version(version.name, str(version.number), description=text)
+
+    def find_model(self, name: str) -> RegisteredModel | None:
+        """Return the registered model, or None where there is none of that name."""
+        try:
+            return self._client.get_registered_model(name)
+        except MlflowException as error:
+            if error.error_code != ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
+                raise
+        return None
+
+    def versions(self, name: str) -> list[Version]:
+        """Return all versions of a name by number, without their aliases, which a search does not tell."""
         found = self._client.search_model_versions(f"name='{name}'", order_by=["version_number ASC"])
         return [_version(entry) for entry in sorted(found, key=lambda entry: int(entry.version))]
 
     def _register(self, name: str, lineage: Lineage, config: Mapping[str, Any], adapter: Path | None) -> Version:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
+            # A file, not MLflow's model_config, which becomes parameters of the run: those of the base and of the
+            # adapter that one run registers would collide.
+            serving = Path(folder) / "serving.json"
+            serving.write_text(json.dumps({**config, **lineage.tags()}), encoding="utf-8")
             # An input example would be answered while logging: the base loaded and the database asked.
             warnings.filterwarnings("ignore", message=".*input example was not provided", category=UserWarning)
             info = mlflow.pyfunc.log_model(
                 name=lineage.kind,
                 python_model=str(self._model_code),
-                artifacts={"adapter": str(adapter)} if adapter else None,
-                model_config={**config, **lineage.tags()},
+                artifacts={"serving": str(serving)} | ({"adapter": str(adapter)} if adapter else {}),
                 pip_requirements=self._requirements,
                 signature=SIGNATURE,
             )
-        try:
-            self._client.get_registered_model(name)
-        except MlflowException as error:
-            if error.error_code != ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
-                raise
+        if self.find_model(name) is None:
             description = (
                 f"{lineage.base} and its adapters for the data set {lineage.data}: version 1 is the base itself."
             )

@@ -13,13 +13,16 @@ from registry.store import Registry
 from registry.versions import Lineage
 
 MODEL_CODE = """
+import json
+from pathlib import Path
+
 import mlflow.pyfunc
 from mlflow.models import set_model
 
 
 class Echo(mlflow.pyfunc.PythonModel):
     def load_context(self, context):
-        self.base = context.model_config["base"]
+        self.base = json.loads(Path(context.artifacts["serving"]).read_text())["base"]
 
     def predict(self, context, model_input, params=None):
         return [{"answer": f"{self.base}: {text}", "sources": []} for text in model_input["question"]]
