@@ -80,4 +80,19 @@ def opened_workspace() -> Iterator["Workspace"]:
 
     folder = prepare_environment()
     with open_store(os.environ.get("RAGFT_DSN"), folder) as store:
-        yield Workspace(home=folder, store=store, say=say)
+        yield Workspace(
+            home=folder,
+            store=store,
+            say=say,
+            shared=bool(os.environ.get("RAGFT_DSN")),
+            api_keys={role: api_key(role) for role in ("model", "judge")},
+        )
+
+
+def api_key(role: str) -> str:
+    """Return the key for a server: ``RAGFT_<ROLE>_API_KEY``, else ``RAGFT_API_KEY``, else ``OPENAI_API_KEY``.
+
+    The first lets model and judge lie on servers of which neither may see the other's key.
+    """
+    names = (f"RAGFT_{role.upper()}_API_KEY", "RAGFT_API_KEY", "OPENAI_API_KEY")
+    return next((os.environ[name] for name in names if os.environ.get(name)), "")

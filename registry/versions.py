@@ -14,6 +14,9 @@ CHALLENGER = "challenger"
 PREVIOUS = "previous"
 TAG_PREFIX = "ragft."
 
+# Versions that were registered before these existed are read with their defaults.
+LATER_TAGS = ("parent",)
+
 Kind = Literal["base", "adapter"]
 
 
@@ -27,6 +30,7 @@ class Lineage:
         data_sha256: Identity of the data set; with `data_seed` it fixes the splits.
         quantization: How the base's weights are held; an adapter is served the way it was trained.
         samples: Question-answer pairs trained on; 0 for a base.
+        parent: Address of the version whose adapter was trained on; empty for a fresh adapter, and for a base.
     """
 
     kind: Kind
@@ -42,6 +46,7 @@ class Lineage:
     format: str = ""
     samples: int = 0
     seed: int = 0
+    parent: str = ""
 
     def tags(self) -> dict[str, str]:
         """Return the fields as tags, ``ragft.<field>`` -> text."""
@@ -58,6 +63,8 @@ class Lineage:
         problems = []
         for field in dataclasses.fields(cls):
             text = tags.get(f"{TAG_PREFIX}{field.name}")
+            if text is None and field.name in LATER_TAGS:
+                continue
             if text is None:
                 problems.append(f"tag {TAG_PREFIX}{field.name} is missing")
             elif field.type is int and not re.fullmatch(r"\d+", text):
@@ -94,3 +101,9 @@ def registered_name(data: str, base: str) -> str:
     """Return ``ragft-<data>-<base>``, of a base's path or hub name only the last part."""
     parts = (data, PurePosixPath(base).name)
     return "-".join(["ragft", *(re.sub(r"[^A-Za-z0-9_.-]+", "_", part).strip("_") for part in parts)])
+
+
+def name_of(uri: str) -> str:
+    """Return the name in ``models:/<name>/<number>`` or ``models:/<name>@<alias>``; "" where there is none."""
+    found = re.match(r"models:/([^/@]+)[/@]", uri)
+    return found[1] if found else ""

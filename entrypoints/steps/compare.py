@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 import mlflow
 
-from entrypoints.steps import evaluate, prepare
+from entrypoints.steps import cards, evaluate, prepare
 from entrypoints.steps.runs import step_run
 from entrypoints.steps.scoring import Evaluation
 from entrypoints.steps.sources import DEFAULT_DATASET
@@ -23,6 +23,7 @@ from ragft.judging.agreement import correlations
 from ragft.params import CompareParams, EvaluateParams
 from ragft.prompts.criterion import load_criterion
 from ragft.types import Question
+from registry.card import Verdict
 from registry.gate import Decision, Policy, decide
 from registry.versions import CHALLENGER, CHAMPION, Version, registered_name
 
@@ -77,18 +78,33 @@ def run(params: CompareParams, workspace: Workspace, known: Known = NOTHING_KNOW
         )
         decision = decide(comparison, Policy(advisory=params.advisory))
         _log(params, version, against, comparison, decision)
+        compared = Compared(version, against, sides, comparison, decision, run_.info.run_id)
+        text = cards.log(version, verdict_of(compared, decision, params))
+        if not cards.is_decided(version):
+            open_registry().describe(version, text)
         _say({_short(each): sides[each.uri] for each in (against, version)}, decision, workspace)
-    return Compared(version, against, sides, comparison, decision, run_.info.run_id)
+    return compared
+
+
+def address_of(params: CompareParams) -> str:
+    """Return the version's address; ``challenger`` alone is that of the data set and base."""
+    if params.model != CHALLENGER:
+        return params.model
+    name = registered_name(params.name or params.dataset or DEFAULT_DATASET, params.base or "pocket")
+    return f"models:/{name}@{CHALLENGER}"
+
+
+def verdict_of(compared: Compared, decision: Decision, params: CompareParams) -> Verdict:
+    """Return what a model card says of a comparison, under the decision that was taken on it."""
+    judge = cards.judge_name(params, compared.version)
+    return Verdict(compared.comparison, decision, params.split, judge, compared.run_id)
 
 
 def _versions(params: CompareParams) -> tuple[Version, Version]:
     """Return the version and what it is compared against, which must be of one registered model."""
     registry = open_registry()
-    model, against = params.model, params.against
-    if model == CHALLENGER:
-        name = registered_name(params.name or params.dataset or DEFAULT_DATASET, params.base or "pocket")
-        model = f"models:/{name}@{CHALLENGER}"
-    version = registry.get(model)
+    against = params.against
+    version = registry.get(address_of(params))
     other = registry.get(f"models:/{version.name}@{CHAMPION}" if against == CHAMPION else against)
     if version.name != other.name:
         raise ConfigError(f"{version.uri} and {other.uri} belong to different data or bases and cannot be compared")

@@ -2,9 +2,9 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ragft.store.connection import Store
@@ -18,11 +18,15 @@ class Workspace:
         home: Folder of everything that is kept between runs.
         store: The open Postgres memory.
         say: Tells a person one line.
+        shared: True where the store is a server that other homes use too, so that its locks keep them away.
+        api_keys: "model" and "judge" -> the key of the server that holds it; never shown or logged.
     """
 
     home: Path
     store: Store
     say: Callable[[str], None]
+    shared: bool = False
+    api_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @contextmanager
     def progress(self, what: str, total: int = 0) -> Iterator["Progress"]:

@@ -20,8 +20,11 @@ WINDOWS = (
     "finetune.checkpoint",
     "generate.write",
     "judge.write",
+    "study.cell",
     "promote.noted",
+    "promote.recorded",
     "promote.previous",
+    "promote.champion",
     "promote.moved",
 )
 

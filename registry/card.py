@@ -1,0 +1,222 @@
+"""The model card of a version: plain records in, Markdown out.
+
+Names come from data sets, files and people, so all that is not ours is escaped: it is read as the text it is, and never
+as a heading, a link, a table or HTML.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ragft.analysis.comparison import Comparison, Result
+from registry.gate import Decision
+from registry.versions import Lineage, Version
+
+# A description in MLflow's registry holds this many characters.
+MOST_OF_A_DESCRIPTION = 5000
+FILE = "model_card.md"
+_FORMATS = {
+    "closed_book": "the question alone",
+    "retrieved": "the question with its retrieved passages",
+    "oracle": "the question with the passages that hold the answer",
+    "raft": "the question with golden and distracting passages, some without the golden one",
+}
+_CUT = "\n\n(cut here; the whole card is the artifact model\\_card.md of the run)\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """How an adapter was trained, as its run logged it.
+
+    Attributes:
+        settings: Parameter -> value, in the order they are shown.
+        measured: Metric -> value.
+    """
+
+    run_id: str
+    settings: Mapping[str, str]
+    measured: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a comparison said of a version, and under which conditions.
+
+    Attributes:
+        split: The questions it was asked.
+        judge: The model that scored, by name.
+        run_id: The run that holds the comparison.
+    """
+
+    comparison: Comparison
+    decision: Decision
+    split: str
+    judge: str
+    run_id: str
+
+
+def card(version: Version, training: Training | None = None, verdict: Verdict | None = None) -> str:
+    """Return the whole card."""
+    return _card(version, training, verdict, slices=None)
+
+
+def description(version: Version, training: Training | None = None, verdict: Verdict | None = None) -> str:
+    """Return the card in at most 5,000 characters: with fewer slices where all do not fit, else cut at the end."""
+    for slices in (None, 8, 0):
+        text = _card(version, training, verdict, slices=slices)
+        if len(text) <= MOST_OF_A_DESCRIPTION:
+            return text
+    return text[: MOST_OF_A_DESCRIPTION - len(_CUT)].rpartition("\n")[0] + _CUT
+
+
+def inline(value: object) -> str:
+    """Return text that Markdown shows as it is, on one line; what cannot be seen is shown as its escape."""
+    # A dash, a rule or a number at the start would become a list or a heading.
+    return re.sub(r"^(\d*)([-+=.)])", r"\1\\\2", _escaped(value))
+
+
+def _escaped(value: object) -> str:
+    text = " ".join(str(value).split()).encode("utf-8", "backslashreplace").decode()
+    text = re.sub(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff]", lambda m: f"\\x{ord(m[0]):02x}", text)
+    text = re.sub(r"([\\`*_\[\]<>|~&!#$@])", r"\\\1", text)
+    # A bare address would become a link.
+    return re.sub(r"(?i)(?<=[a-z]):(?=//)|(?<=www)\.|(?<=mailto):|(?<=xmpp):", lambda m: f"\\{m[0]}", text)
+
+
+def _card(version: Version, training: Training | None, verdict: Verdict | None, slices: int | None) -> str:
+    lineage = version.lineage
+    parts = [f"# {inline(version.name)}, version {version.number}", _what(lineage), _headline(verdict)]
+    if verdict:
+        parts += ["## Results", *_results(verdict, slices), "## Verdict", *_verdict(verdict)]
+    parts += ["## Data", _data(lineage, verdict), "## Training", _training(lineage, training)]
+    parts += ["## Limits", _list(_limits(version, verdict)), "## How to load", *_loading(version)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _what(lineage: Lineage) -> str:
+    if lineage.kind == "base":
+        return f"The base model {inline(lineage.base)}, by reference: no weights are stored here."
+    form = _FORMATS.get(lineage.format, lineage.format)
+    return (
+        f"A {inline(lineage.method)} adapter of {inline(lineage.base)}, trained on {lineage.samples:,} question-answer "
+        f"pairs of {inline(lineage.data)} in the format {inline(lineage.format)} ({inline(form)}), seed {lineage.seed}."
+    )
+
+
+def _headline(verdict: Verdict | None) -> str:
+    if verdict is None:
+        return "**Not compared with the champion yet**: nothing is known of how well it answers."
+    decision = verdict.decision
+    forced = ", by a person and against the gate" if decision.forced else ""
+    return f"**Verdict: {inline(decision.outcome)}**{forced}. {inline(decision.headline)}"
+
+
+def _results(verdict: Verdict, slices: int | None) -> list[str]:
+    comparison = verdict.comparison
+    whole = [each for each in comparison.results if not each.slice]
+    parts = [each for each in comparison.results if each.slice]
+    shown = parts if slices is None else parts[:slices]
+    against = (
+        f"Against {inline(comparison.base)}: {comparison.questions:,} questions of {inline(verdict.split)} in "
+        f"{comparison.clusters:,} groups of documents (largest {comparison.largest}), each asked of both sides with "
+        "the same passages and judge. Intervals are of 95 %, over documents; slices are descriptive."
+    )
+    columns = ("criterion", "context", "slice", "before", "this version", "change", "interval", "questions")
+    table = _table(columns, [_row(each) for each in (*whole, *shown)])
+    left = f"{len(parts) - len(shown)} more slices stand in model\\_card.md of run {inline(verdict.run_id)}."
+    return [against, table, left if len(shown) < len(parts) else ""]
+
+
+def _row(result: Result) -> list[str]:
+    names = [result.criterion, result.context, result.slice or "all"]
+    effect, asked = result.effect, result.missing.asked
+    if effect is None:
+        return [*names, "", "", "none scored on both sides", "", f"0 of {asked:,}"]
+    return [
+        *names,
+        f"{effect.base:.2f}",
+        f"{effect.version:.2f}",
+        f"{effect.gain:+.2f}",
+        f"{effect.low:+.2f} to {effect.high:+.2f}",
+        f"{effect.n:,} of {asked:,}",
+    ]
+
+
+def _verdict(verdict: Verdict) -> list[str]:
+    decision = verdict.decision
+    parts = [_list(map(inline, decision.reasons))]
+    if decision.would_change:
+        parts += ["What would change it:", _list(map(inline, decision.would_change))]
+    found = f"Comparison {inline(decision.comparison)}, run {inline(verdict.run_id)}."
+    return [*parts, found]
+
+
+def _data(lineage: Lineage, verdict: Verdict | None) -> str:
+    rows = [
+        ["data set", lineage.data],
+        ["sha256", lineage.data_sha256],
+        ["seed of the split", str(lineage.data_seed)],
+        ["pairs trained on", f"{lineage.samples:,}"],
+    ]
+    if verdict:
+        same = ("retrieval", "messages")
+        rows += [[f"sha256 of the {name}", verdict.comparison.conditions.get(name, "")] for name in same]
+    return _table(("what", "value"), rows)
+
+
+def _training(lineage: Lineage, training: Training | None) -> str:
+    if lineage.kind == "base":
+        return f"None here: the base as it is, its weights with sha256 {inline(lineage.base_fingerprint)}."
+    rows = [
+        ["base", f"{lineage.base} {lineage.revision}".strip()],
+        ["sha256 of the base's weights", lineage.base_fingerprint],
+        ["sha256 of the adapter", lineage.adapter_sha256],
+        ["base held as", lineage.quantization],
+    ]
+    if training:
+        rows += [[name, value] for name, value in training.settings.items()]
+        rows += [[name.replace("_", " "), f"{value:.6g}"] for name, value in training.measured.items()]
+        rows.append(["run", training.run_id])
+    return _table(("what", "value"), rows)
+
+
+def _limits(version: Version, verdict: Verdict | None) -> list[str]:
+    lineage, found = version.lineage, []
+    if verdict:
+        comparison = verdict.comparison
+        estimator = inline(comparison.conditions.get("estimator", "unknown"))
+        found.append(
+            f"Scores are the judgement of the model {inline(verdict.judge)} (estimator {estimator}), not of people."
+        )
+        found += [f"That judge is only advisory: {inline(why.rstrip('.'))}." for why in comparison.advisory]
+        found.append(
+            f"The verdict is about the context {inline(comparison.design.context)}, these documents and this "
+            "retrieval; other questions may come out differently."
+        )
+        if comparison.tried > 1:
+            found.append(f"{comparison.tried} versions were compared on these questions.")
+    if lineage.kind == "adapter":
+        found.append(f"One training run with seed {lineage.seed}; other seeds can come out differently.")
+    if lineage.base == "pocket":
+        found.append("pocket is a small model of an invented world: what is found with it says little of a large one.")
+    found.append("The base is not stored here and must be the one with the sha256 above; any other is refused.")
+    return found
+
+
+def _loading(version: Version) -> list[str]:
+    return [
+        "A question in, the answer with its sources out:",
+        f'```python\nimport mlflow\n\nmodel = mlflow.pyfunc.load_model("{version.uri}")\n'
+        'model.predict([{"question": "..."}])\n```',
+        f'```sh\nmlflow models serve -m "{version.uri}" --env-manager local --port 5001\n```',
+        "It needs ragft, the base, and the Postgres that holds the passages (`RAGFT_DSN`, or the embedded one).",
+    ]
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [columns, ["---"] * len(columns), *([_escaped(cell) for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _list(sentences: Iterable[str]) -> str:
+    return "\n".join(f"- {sentence}" for sentence in sentences)

@@ -1,0 +1,72 @@
+"""kill -9 in each window of a move: the next command completes it or takes it back, and says so."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable
+
+import mlflow
+import pytest
+from mlflow import MlflowClient
+
+from ragft.store.windows import WINDOWS
+from registry.promotion import PENDING, Promotion
+from tests.integration.registry.test_promotion import NAME, aliases, promotion
+
+# Window -> what the next command says, and who is champion then; the order of the code.
+AFTER = {
+    "promote.noted": ("before its decision was recorded, and is taken back", 1),
+    "promote.recorded": ("is completed: champion of ragft-telecom-pocket moved from version 1 to 3", 3),
+    "promote.previous": ("is completed: champion of ragft-telecom-pocket moved from version 1 to 3", 3),
+    "promote.champion": ("after its last step: version 3 of ragft-telecom-pocket is champion", 3),
+    "promote.moved": ("after its last step: version 3 of ragft-telecom-pocket is champion", 3),
+}
+StartScript = Callable[..., "subprocess.Popen[str]"]
+__all__ = ["promotion"]
+
+
+def kill_in(window: str, process: "subprocess.Popen[str]") -> None:
+    assert process.stderr is not None
+    said = []
+    for line in process.stderr:
+        said.append(line)
+        if line == f"window open: {window}\n":
+            os.kill(process.pid, signal.SIGKILL)
+            assert process.wait() == -signal.SIGKILL
+            return
+    pytest.fail(f"the process ended without entering the window {window}:\n{''.join(said)}")
+
+
+def test_every_window_of_a_move_is_walked_through() -> None:
+    assert set(AFTER) == {name for name in WINDOWS if name.startswith("promote.")}
+
+
+@pytest.mark.parametrize("window", AFTER)
+def test_a_killed_promotion_is_mended(promotion: Promotion, start_script: StartScript, dsn: str, window: str) -> None:
+    kill_in(window, start_script("move_champion", mlflow.get_tracking_uri(), dsn, NAME, "promote", 3, "run 1", window))
+    assert PENDING in MlflowClient().get_registered_model(NAME).tags
+    said, champion = AFTER[window]
+    mended = promotion.mend()
+    assert mended is not None
+    assert said in mended.said
+    assert (mended.move, mended.version) == (("promotion", 3) if champion == 3 else (None, 0))
+    expected = {"champion": 3, "previous": 1} if champion == 3 else {"champion": 1, "challenger": 3}
+    assert aliases() == expected
+    recorded = MlflowClient().get_model_version(NAME, "3").tags.get("ragft.decision")
+    assert recorded == ("promote" if champion == 3 else None)
+    assert promotion.mend() is None
+    assert PENDING not in MlflowClient().get_registered_model(NAME).tags
+
+
+def test_a_killed_rollback_is_completed_and_the_lock_is_free(
+    promotion: Promotion, start_script: StartScript, dsn: str
+) -> None:
+    asked = ("move_champion", mlflow.get_tracking_uri(), dsn, NAME)
+    kill_in("promote.moved", start_script(*asked, "promote", 3, "run 1", "promote.moved"))
+    kill_in("promote.previous", start_script(*asked, "rollback", 0, "run 2", "promote.previous"))
+    out, err = start_script(*asked, "promote", 2, "run 3", "").communicate(timeout=120)
+    assert out.splitlines() == [
+        "a rollback was cut short and is completed: champion of ragft-telecom-pocket moved from version 3 to 1",
+        "champion 2",
+    ], err
+    assert aliases() == {"champion": 2, "previous": 1}
