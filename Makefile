@@ -37,7 +37,7 @@ test: $(READY) ## format, lint, types, architecture, spelling, all tests
 	mypy
 	lint-imports
 	codespell
-	python -m pytest --ignore=tests/browser
+	OMP_NUM_THREADS=1 python -m pytest --ignore=tests/browser --numprocesses 2 --dist loadfile
 
 browser: $(READY) ## look at the MLflow UI in a headless Chromium (Debian's, installed where it can be)
 	bash tests/browser/install.sh
