@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ragft.errors import ConfigError
-from ragft.types import CONTEXTS, SPLITS
+from ragft.types import CONTEXTS, SPLITS, Split
 
 METHODS = ("lora", "qlora", "dora", "ia3", "prompt_tuning")
 FORMATS = ("closed_book", "retrieved", "oracle", "raft")
@@ -19,6 +19,9 @@ QUANTIZATIONS = ("none", "nf4", "int8", "int4")
 ESTIMATORS = ("sampled", "expected", "expected_no_rationale")
 COLLECTIONS = ("split", "all")
 ON_REJECT = ("record", "fail")
+POCKET = "pocket"
+SERVED = "served"
+PRESETS = ("embedded", "paper", "tiny", "context", "causes")
 
 P = TypeVar("P", bound="Params")
 
@@ -134,6 +137,51 @@ class FinetuneParams(BaseParams):
     allow_low_hit_rate: bool = param(
         False, "train although retrieval is much worse on train than on the evaluation (recorded)"
     )
+    unknown_share: float = param(
+        -1.0,
+        "share of samples that the base did not know, by its probe, 0 to 1; -1: as they come",
+        minimum=-1,
+        maximum=1,
+    )
+    continue_from: str = param("", "version whose adapter is trained on, models:/<name>@<alias>; empty: a fresh one")
+
+    def __post_init__(self) -> None:
+        """Check that a share is one."""
+        super().__post_init__()
+        if -1 < self.unknown_share < 0:
+            raise ConfigError(f"unknown_share is {self.unknown_share}, expected 0 to 1, or -1 for samples as they come")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProbeParams(BaseParams):
+    """Find out what the base knows before any training: SliCK categories of short closed-book questions."""
+
+    split: str = param("train,dev,test", "which questions, splits joined by commas")
+    questions: int = param(200, "most questions of each split; 0: all that have a short answer", minimum=0)
+    sets: int = param(4, "sets of solved examples, each a message of its own (the study: 10)", minimum=1)
+    shots: int = param(
+        -1,
+        "solved examples in a set; 0: none, other wordings instead; -1: 0 for pocket, else 4",
+        minimum=-1,
+        maximum=32,
+    )
+    samples: int = param(4, "sampled answers to each message, beside the greedy one (the study: 16)", minimum=0)
+    temperature: float = param(0.5, "temperature of the sampled answers", minimum=0.01, maximum=10.0)
+    max_new_tokens: int = param(32, "most tokens of an answer", minimum=1)
+    seed: int = param(0, "seed of the sets and the samples", minimum=0)
+
+    def splits(self) -> tuple[Split, ...]:
+        """Return the splits asked for, in the asked order.
+
+        Raises:
+            ConfigError: If one does not exist or is named twice.
+        """
+        return _listed("split", self.split, SPLITS)  # type: ignore[return-value]  # each is one of SPLITS
+
+    def __post_init__(self) -> None:
+        """Check the list too, so that a typing error costs no work."""
+        super().__post_init__()
+        self.splits()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,39 +191,109 @@ class ScoringParams(BaseParams):
     dataset: str = param("", "as in prepare; empty: what the version was trained on, or telecom")
     base: str = param("", "as in finetune; empty: the version's own, or pocket")
     split: str = param("test", "which questions", choices=SPLITS)
-    context: str = param("retrieved", f"what the model sees, joined by commas: {', '.join(CONTEXTS)}")
+    context: str = param(
+        "", f"what the model sees, joined by commas: {', '.join(CONTEXTS)}; empty: all for pocket, else retrieved"
+    )
     questions: int = param(0, "how many questions; 0: all of the split", minimum=0)
     prompt: str = param("default", "prompt template: default, or a file with $passages and $question")
     quantization: str = param("none", "how the base's weights are held while generating", choices=QUANTIZATIONS)
     max_new_tokens: int = param(128, "most tokens of an answer", minimum=1)
-    judge: str = param("base", "judge model: base (the base of the model under test), none, a hub name or a path")
+    context_window: int = param(
+        0, "most tokens of prompt and answer together; 0: what the model takes; passages are dropped to fit", minimum=0
+    )
+    judge: str = param(
+        "base",
+        "judge model: base (of the model under test), none, a hub name or a path; with judge_url, its name there",
+    )
+    judge_url: str = param("", "OpenAI-protocol server that holds the judge, up to and with /v1; empty: in process")
     criteria: str = param("accuracy,completeness", "criteria joined by commas: built-in names or .md files")
     estimator: str = param("sampled", "how a score is estimated from the judge", choices=ESTIMATORS)
     repeats: int = param(10, "judgements an answer and criterion, for the sampled estimator", minimum=1)
     judge_max_new_tokens: int = param(200, "most tokens of one reply of the judge", minimum=1)
+    top_logprobs: int = param(
+        20,
+        "candidates a served judge lists for the expected estimators; fewer leave more unscored",
+        minimum=1,
+        maximum=20,
+    )
+    concurrency: int = param(8, "most calls in flight to a served model", minimum=1)
+    timeout_s: float = param(120.0, "most seconds for one attempt of a call to a served model", minimum=0.1)
+    deadline_s: float = param(600.0, "most seconds for a call, all its attempts and waits together", minimum=0.1)
 
     def contexts(self) -> tuple[str, ...]:
-        """Return the contexts asked for, in the asked order.
+        """Return the contexts asked for, in the asked order; where none is, those that suit the base.
 
         Raises:
             ConfigError: If one does not exist or is named twice.
         """
+        if not self.context.strip():
+            return CONTEXTS if self.base in ("", POCKET) else ("retrieved",)
         return _listed("context", self.context, CONTEXTS)
 
     def __post_init__(self) -> None:
         """Check the lists too, so that a typing error costs no work."""
         super().__post_init__()
         self.contexts()
+        if self.judge_url and self.judge in ("base", "none"):
+            raise ConfigError(
+                f"judge_url is {self.judge_url} and judge {self.judge!r}: give the name by which that server knows it"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateParams(ScoringParams):
     """Retrieve, generate, judge; the results are a run, and the base a version."""
 
-    model: str = param("base", "base, or a registered version: models:/<name>@challenger, models:/<name>/3")
+    model: str = param(
+        "base", "base, a registered version (models:/<name>@challenger, models:/<name>/3), or served (see model_url)"
+    )
+    model_url: str = param("", "with model=served: OpenAI-protocol server that answers, up to and with /v1")
+    served_model: str = param("", "with model=served: the name by which that server knows the model")
     answers: str = param(
         "", "file of answers made elsewhere (input, output, expected_output, context); empty: generate"
     )
+
+    def __post_init__(self) -> None:
+        """Check that a served model has an address and a name, and no other model has."""
+        super().__post_init__()
+        given = bool(self.model_url), bool(self.served_model)
+        if given != (SERVED in self.models(),) * 2:
+            raise ConfigError(
+                f"model is {self.model!r}, model_url {self.model_url!r}, served_model {self.served_model!r}: "
+                "a served model needs all three, -P model=served -P model_url=... -P served_model=..."
+            )
+        if given[0] and self.context_window:
+            raise ConfigError(
+                f"context_window is {self.context_window}, which cannot be kept for a served model, whose tokens "
+                "cannot be counted here: use a smaller top_k"
+            )
+
+    def models(self) -> tuple[str, ...]:
+        """Return what is under test."""
+        return (self.model,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgeParams(EvaluateParams):
+    """Calibrate the judge: write a blind sheet for people, or hold their ratings against its scores."""
+
+    model: str = param("base", "whose answers, as in evaluate; several joined by commas")
+    ratings: str = param(
+        "", "filled-in sheets joined by commas, or one table with people's numbers; empty: write a sheet"
+    )
+    sheet: str = param("", "where the sheet is written; empty: under sheets in the home folder")
+    rows: int = param(100, "most answers on the sheet, chosen by a hash; 0: all", minimum=0)
+    human_columns: str = param("", "ratings from a table: columns of people's numbers or yes/no; empty: found by name")
+    score_column: str = param("", "ratings from a table: column of a metric's scores; then nothing is judged")
+    question_column: str = param("", "ratings from a table: column of the question; empty: found by name")
+    answer_column: str = param("", "ratings from a table: column of the answer; empty: found by name")
+    reference_column: str = param("", "ratings from a table: column of the reference; empty: found by name")
+    passages_column: str = param("", "ratings from a table: column of the passages; empty: found by name")
+    group_column: str = param("", "ratings from a table: what rows belong to, such as a document; empty: found by name")
+
+    def models(self) -> tuple[str, ...]:
+        """Return what is under test, in the asked order."""
+        return tuple(name.strip() for name in self.model.split(",") if name.strip())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -219,8 +337,56 @@ class DemoParams(BaseParams):
     epochs: int = param(3, "passes over the samples", minimum=1)
     learning_rate: float = param(1e-3, "peak learning rate", minimum=0.0, maximum=1.0)
     questions: int = param(0, "how many test questions; 0: all", minimum=0)
+    context: str = param("retrieved", "as in evaluate; the verdict needs retrieved")
     judge: str = param("base", "as in evaluate")
     estimator: str = param("expected_no_rationale", "as in evaluate", choices=ESTIMATORS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyParams(Params):
+    """A matrix of fine-tunings and evaluations, each compared with its base, in one run with one report.
+
+    Lists are joined by commas; an empty one is the preset's.
+    """
+
+    preset: str = param("embedded", "the matrix that lists change", choices=PRESETS)
+    dataset: str = param("", "data sets, as in prepare")
+    path: str = param("", "their files or folders, in the same order, joined by commas")
+    documents: str = param("", "the files or folders of their documents, in the same order")
+    base: str = param("", "base models, as in finetune")
+    method: str = param("", f"how a base is adapted: some of {', '.join(METHODS)}")
+    samples: str = param("", "sizes of the training sets; the base itself, 0, always belongs to the study")
+    format: str = param("", f"training formats: some of {', '.join(FORMATS)}")
+    epochs: str = param("", "passes over the samples")
+    learning_rate: str = param("", "peak learning rates")
+    seeds: str = param("", "seeds of subset, order and initial weights")
+    context: str = param("", f"what the models see, all in every cell: some of {', '.join(CONTEXTS)}")
+    split: str = param("", "which questions: some of test, test_seen, confirm")
+    embedder: str = param("", "embedders, as in prepare")
+    top_k: str = param("", "passages retrieved for a question, as in prepare")
+    chunk_chars: str = param("", "most characters of a passage, as in prepare")
+    prompt: str = param("", "prompt templates: default, or files")
+    judge: str = param("", "judge models, as in evaluate")
+    estimator: str = param("", f"estimators of a score: some of {', '.join(ESTIMATORS)}")
+    questions: str = param("", "how many questions of a split; 0: all")
+    agreement: str = param(
+        "", "questions of one adapter and its base that the sampled estimator scores too, to compare; 0: none"
+    )
+    repeats: int = param(10, "judgements an answer and criterion, for the sampled estimator", minimum=1)
+    criteria: str = param("accuracy,completeness", "as in evaluate")
+    max_new_tokens: int = param(128, "most tokens of an answer", minimum=1)
+    batch_size: int = param(8, "examples in one forward pass of training", minimum=1)
+    margin: float = param(0.05, "non-inferiority margin, as a share of a criterion's range", minimum=0.001, maximum=0.5)
+    data_seed: int = param(0, "as in prepare", minimum=0)
+    collection: str = param("split", "as in prepare", choices=COLLECTIONS)
+    allow_leaks: bool = param(False, "as in prepare")
+    allow_low_hit_rate: bool = param(False, "as in finetune")
+    price_input: float = param(0.0, "price of a million tokens read, for models behind a paid server", minimum=0.0)
+    price_output: float = param(0.0, "price of a million tokens written", minimum=0.0)
+    dry_run: bool = param(
+        False, "print what would be computed, how long it takes and what it can show; compute nothing"
+    )
+    export: str = param("", "file to write the results to, as JSON that docs can be made of")
 
 
 def _listed(name: str, value: str, allowed: Sequence[str]) -> tuple[str, ...]:
@@ -232,9 +398,12 @@ def _listed(name: str, value: str, allowed: Sequence[str]) -> tuple[str, ...]:
 
 STEPS: dict[str, type[Params]] = {
     "prepare": PrepareParams,
+    "probe": ProbeParams,
     "finetune": FinetuneParams,
     "evaluate": EvaluateParams,
+    "judge": JudgeParams,
     "compare": CompareParams,
     "promote": PromoteParams,
     "rollback": RollbackParams,
+    "study": StudyParams,
 }

@@ -2,13 +2,16 @@
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import mlflow
 
-from entrypoints.steps import prepare
+from entrypoints.steps import cards, dosed, prepare
 from entrypoints.steps.retrieved import RetrievedSplit, retrieve
 from entrypoints.steps.runs import step_run
 from entrypoints.steps.sources import with_top_k
@@ -23,14 +26,14 @@ from entrypoints.steps.subjects import (
 from entrypoints.steps.workspace import Workspace
 from ragft import tracking
 from ragft.data.splits import nested_subset
-from ragft.errors import DataError
-from ragft.models.loading import LoadedModel
+from ragft.errors import ConfigError, DataError, PrerequisiteError
+from ragft.models.loading import LoadedModel, adapter_is_active, load_adapter, without_adapter
 from ragft.params import FinetuneParams
 from ragft.prompts.answer import load_answer_prompt
 from ragft.store.datasets import Preparation
 from ragft.training.formats import Format, TrainingExample, build_examples
 from ragft.training.methods import TrainingSettings
-from ragft.training.trainer import TrainResult, train
+from ragft.training.trainer import Measure, TrainResult, train
 from ragft.types import Question, Split
 from registry.versions import Lineage, Version
 
@@ -60,19 +63,28 @@ def run(params: FinetuneParams, workspace: Workspace) -> Finetuned:
     name = tracking.run_name(params.name or params.dataset, params.samples, f"{params.method} {params.format}")
     with step_run(params, name, {"ragft.step": "finetune"}, workspace.home) as run_:
         preparation = prepare.ensure(params, workspace)
-        chosen = nested_subset(preparation.splits["train"], params.samples, params.seed)
+        dose = dosed.choose(params, preparation, workspace) if params.unknown_share >= 0 else None
+        chosen = dose.samples if dose else nested_subset(preparation.splits["train"], params.samples, params.seed)
         tracking.log_data(preparation.name, preparation.dataset, "train", chosen)
         examples, dev = _examples(params, preparation, chosen, workspace)
-        base = load_base_model(params.base, params.revision, QUANTIZED.get(params.method, "none"))
+        parent = open_registry().get(params.continue_from) if params.continue_from else None
+        base = load_base_model(params.base, params.revision, _quantization(params, parent))
         registered = register_base(base, params, preparation, workspace)
         workspace.say(f"train {name} on {registered.name}: {len(examples)} examples, {params.epochs} epochs")
-        result = _train(params, base, examples, dev, preparation, workspace)
-        lineage = _lineage(params, base, preparation, result)
+        measure = dosed.watch(dose, load_answer_prompt()) if dose else None
+        with _downloaded(parent) as start:
+            result = _train(params, base, examples, dev, preparation, workspace, measure, start)
+        check_active(base, result.adapter)
+        lineage = _lineage(params, base, preparation, result, parent)
         mlflow.set_tags(version_tags(lineage, params))
+        if dose:
+            dosed.log(params, dose, preparation, base.fingerprint, workspace)
         with workspace.store.lock(f"registry {lineage.data}", workspace.say):
             config = serving_config(params, preparation, workspace)
             version = open_registry().register_adapter(lineage, config, result.adapter)
         mlflow.set_tag("ragft.version", version.uri)
+        if not cards.is_decided(version):
+            cards.describe(version)
         _tell(result, version, workspace)
     return Finetuned(version, result, run_.info.run_id)
 
@@ -151,6 +163,8 @@ def _train(
     dev: Sequence[TrainingExample],
     preparation: Preparation,
     workspace: Workspace,
+    measure: Measure | None,
+    parent: Path | None,
 ) -> TrainResult:
     curves: dict[str, list[tuple[int, float]]] = defaultdict(list)
 
@@ -172,6 +186,8 @@ def _train(
             on_log=note,
             on_progress=line.tell,
             lineage=lineage,
+            measure=measure,
+            parent=parent,
         )
     for metric, points in curves.items():
         tracking.log_curve(metric, points)
@@ -180,7 +196,53 @@ def _train(
     return result
 
 
-def _lineage(params: FinetuneParams, base: LoadedModel, preparation: Preparation, result: TrainResult) -> Lineage:
+def _quantization(params: FinetuneParams, parent: Version | None) -> str:
+    """Return how the base's weights are held: as the parent's were, where there is one.
+
+    Raises:
+        ConfigError: If what should be continued is no adapter, or belongs to another base or method.
+    """
+    if parent is None:
+        return QUANTIZED.get(params.method, "none")
+    own = parent.lineage
+    if own.kind == "base":
+        raise ConfigError(f"continue_from is {parent.uri}, which is a base: leave it out to begin a fresh adapter")
+    for name, theirs, ours in (("base", own.base, params.base), ("method", own.method, params.method)):
+        if theirs != ours:
+            raise ConfigError(f"continue_from is {parent.uri} with {name} {theirs}, asked is {ours}: use {theirs}")
+    return own.quantization
+
+
+@contextmanager
+def _downloaded(parent: Version | None) -> Iterator[Path | None]:
+    """Yield the folder of the parent's adapter, for a while; None where there is no parent."""
+    if parent is None:
+        yield None
+        return
+    with TemporaryDirectory() as folder:
+        yield open_registry().download_adapter(parent, Path(folder))
+
+
+def check_active(base: LoadedModel, adapter: Path) -> None:
+    """Put the adapter that was just trained on its base and see that it changes the logits.
+
+    Raises:
+        PrerequisiteError: If it changes nothing.
+    """
+    adapted = load_adapter(base, adapter)
+    active = adapter_is_active(adapted)
+    without_adapter(adapted)
+    mlflow.set_tag("ragft.adapter_active", active)
+    if not active:
+        raise PrerequisiteError(
+            f"the adapter in {adapter} answers every probe as its base does: nothing was learnt; use a larger "
+            "learning_rate or more epochs"
+        )
+
+
+def _lineage(
+    params: FinetuneParams, base: LoadedModel, preparation: Preparation, result: TrainResult, parent: Version | None
+) -> Lineage:
     return dataclasses.replace(
         base_lineage(base, preparation),
         kind="adapter",
@@ -190,6 +252,7 @@ def _lineage(params: FinetuneParams, base: LoadedModel, preparation: Preparation
         format=params.format,
         samples=params.samples,
         seed=params.seed,
+        parent=parent.uri if parent else "",
     )
 
 

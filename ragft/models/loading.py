@@ -97,8 +97,10 @@ def load_base(
     )
 
 
-def load_adapter(base: LoadedModel, folder: Path) -> LoadedModel:
+def load_adapter(base: LoadedModel, folder: Path, *, trainable: bool = False) -> LoadedModel:
     """Return the base with an adapter on top. It changes ``base.model``: use `without_adapter` to take it off.
+
+    ``trainable``: its weights can be trained on; otherwise nothing can.
 
     Raises:
         PrerequisiteError: If a file of the adapter was changed, or it belongs to another base.
@@ -120,7 +122,7 @@ def load_adapter(base: LoadedModel, folder: Path) -> LoadedModel:
         held = ", ".join(pickles) or "neither"
         raise PrerequisiteError(f"adapter {folder} must hold {ADAPTER_WEIGHTS} and no pickle; it holds {held}")
     with quiet_peft():
-        model = PeftModel.from_pretrained(base.model, folder, is_trainable=False)
+        model = PeftModel.from_pretrained(base.model, folder, is_trainable=trainable)
     model.eval()
     return replace(base, model=model, adapter=adapter_identity(files))
 
@@ -132,6 +134,17 @@ def without_adapter(loaded: LoadedModel) -> LoadedModel:
     virtual = any(config.is_prompt_learning for config in loaded.model.peft_config.values())
     base = loaded.model.get_base_model() if virtual else loaded.model.unload()
     return replace(loaded, model=base, adapter="")
+
+
+@contextmanager
+def adapter_off(loaded: LoadedModel) -> Iterator[LoadedModel]:
+    """Yield the base under an adapter, which is back afterwards; a base is yielded as it is."""
+    if not isinstance(loaded.model, PeftModel):
+        yield loaded
+        return
+    virtual = any(config.is_prompt_learning for config in loaded.model.peft_config.values())
+    with loaded.model.disable_adapter():
+        yield replace(loaded, model=loaded.model.get_base_model() if virtual else loaded.model, adapter="")
 
 
 def save_adapter(adapted: LoadedModel, folder: Path, training: dict[str, Any]) -> str:

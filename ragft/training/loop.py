@@ -2,7 +2,8 @@
 
 import copy
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +36,14 @@ class Loop:
         settings: TrainingSettings,
         folder: Path,
         watch: Watch,
+        measure: Callable[[LoadedModel], Mapping[str, float]] | None = None,
     ) -> None:
-        """Set up the trainer; the adapter's weights are float32 whatever the base's are."""
+        """Set up the trainer; the adapter's weights are float32 whatever the base's are.
+
+        ``measure`` is given the model before training and after each epoch.
+        """
+        self._adapted = adapted
+        self._measure = measure
         self._model = adapted.model
         self._base = adapted.model.get_base_model()
         self._attention = self._base.config._attn_implementation
@@ -44,7 +51,9 @@ class Loop:
         self._own_generation = copy.deepcopy(self._base.generation_config)
         self._own_tokens = {name: getattr(self._base.config, name, None) for name in SPECIAL_TOKENS}
         self.padding_free = self._joins_exactly(examples)
-        self._callback = WatchCallback(watch, has_dev=bool(dev))
+        self._callback = WatchCallback(
+            watch, has_dev=bool(dev), measure=self._take_measure if measure is not None else None
+        )
         self._trainer = AnswerTrainer(
             watch=watch,
             model=adapted.model,
@@ -89,22 +98,54 @@ class Loop:
             "padding_free": self.padding_free,
         }
 
+    def _take_measure(self) -> Mapping[str, float]:
+        """Measure the model as it would be used: not as the trainer set it up."""
+        if self._measure is None:
+            return {}
+        with self._untouched(), torch.no_grad():
+            self._model.eval()
+            found = self._measure(self._adapted)
+        self._model.train()
+        return found
+
+    @contextmanager
+    def _untouched(self) -> Iterator[None]:
+        """Give the base back as it was before training, for a while."""
+        forward = vars(self._base).get("forward")
+        attention = self._base.config._attn_implementation
+        generation = self._base.generation_config
+        tokens = {name: getattr(self._base.config, name, None) for name in SPECIAL_TOKENS}
+        self._base_as_it_was()
+        try:
+            yield
+        finally:
+            self._base.set_attn_implementation(attention)
+            self._base.generation_config = generation
+            for name, token in tokens.items():
+                setattr(self._base.config, name, token)
+            if forward is not None:
+                self._base.forward = forward
+
     def _restore(self) -> None:
-        """Undo what the trainer and this loop did to the base.
+        """Undo what the trainer and this loop did to the base."""
+        if self._trainer.args.activation_checkpointing:
+            self._base.activation_checkpointing_disable()
+        self._base_as_it_was()
+        self._model.eval()
+
+    def _base_as_it_was(self) -> None:
+        """Set back attention, tokens and the forward method.
 
         The trainer sets the configuration's special tokens to the tokenizer's, so a model with several tokens
         that end a reply would know one afterwards; TRL replaces the forward method.
         """
         self._base.set_attn_implementation(self._attention)
-        if self._trainer.args.activation_checkpointing:
-            self._base.activation_checkpointing_disable()
         self._base.generation_config = self._own_generation
         for name, token in self._own_tokens.items():
             setattr(self._base.config, name, token)
         vars(self._base).pop("forward", None)
         if self._own_forward is not None:
             self._base.forward = self._own_forward
-        self._model.eval()
 
     def _joins_exactly(self, examples: Sequence[EncodedExample]) -> bool:
         """Return whether two examples in one row give the logits they give alone; asked of the model itself.

@@ -1,13 +1,14 @@
 """The PEFT methods an adapter can be made with."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Self
 
 from peft import IA3Config, LoraConfig, PeftConfig, PeftModel, PromptTuningConfig, TaskType, get_peft_model
 from transformers import set_seed
 
 from ragft.errors import ConfigError
-from ragft.models.loading import LoadedModel, quiet_peft
+from ragft.models.loading import LoadedModel, load_adapter, quiet_peft, without_adapter
 from ragft.params import FinetuneParams
 
 VIRTUAL_TOKENS = 20
@@ -42,12 +43,17 @@ class TrainingSettings:
         return cls(**{name: given[name] for name in cls.__dataclass_fields__ if name in given} | changes)
 
 
-def attach(base: LoadedModel, settings: TrainingSettings) -> PeftModel:
-    """Return the base with a fresh, trainable adapter in it. The base model object is changed.
+def attach(base: LoadedModel, settings: TrainingSettings, parent: Path | None = None) -> PeftModel:
+    """Return the base with a trainable adapter in it: a fresh one, or ``parent`` to go on with.
+
+    The base model object is changed.
 
     Raises:
-        ConfigError: If method, quantization and target modules do not go together.
+        ConfigError: If method, quantization and target modules do not go together, or the parent is of another method.
+        PrerequisiteError: If the parent belongs to another base or was changed.
     """
+    if parent is not None:
+        return _continue(base, settings, parent)
     if settings.method == "qlora" and base.quantization == "none":
         raise ConfigError("method qlora trains on quantised weights, but the base was loaded with quantization none")
     set_seed(settings.seed)  # the adapter's first weights are random
@@ -59,6 +65,24 @@ def attach(base: LoadedModel, settings: TrainingSettings) -> PeftModel:
             f"method {settings.method} with target_modules {settings.target_modules!r} does not fit {base.name}: "
             f"{error}"
         ) from error
+
+
+def _continue(base: LoadedModel, settings: TrainingSettings, parent: Path) -> PeftModel:
+    set_seed(settings.seed)
+    adapted = load_adapter(base, parent, trainable=True).model
+    for config in adapted.peft_config.values():  # else PEFT looks for the base's bare name on the hub when it saves
+        config.base_model_name_or_path = base.model.name_or_path
+    theirs, ours = adapted.peft_config["default"], _config(settings)
+    compared = {"method": "peft_type", "dora": "use_dora", "lora_rank": "r", "lora_alpha": "lora_alpha"}
+    wrong = [
+        f"{name} {getattr(ours, field)} (the parent has {getattr(theirs, field)})"
+        for name, field in compared.items()
+        if getattr(ours, field, None) != getattr(theirs, field, None)
+    ]
+    if wrong:
+        without_adapter(replace(base, model=adapted))
+        raise ConfigError(f"an adapter is continued as it is; asked was {', '.join(wrong)}: give the parent's")
+    return adapted
 
 
 def _config(settings: TrainingSettings) -> PeftConfig:

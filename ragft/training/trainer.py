@@ -3,7 +3,7 @@
 import json
 import logging
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -27,6 +27,19 @@ from ragft.types import digest
 LOG = logging.getLogger(__name__)
 ADAPTER = "adapter"
 HISTORY = "history.json"  # written last: the adapter is finished
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What is measured before training and after each epoch, beside the losses.
+
+    Attributes:
+        key: Identity of what is asked, part of the training's key: the history of a training holds its results.
+        run: From the model, ready to generate, to metrics.
+    """
+
+    key: str
+    run: Callable[[LoadedModel], Mapping[str, float]]
 
 
 @dataclass(frozen=True)
@@ -90,6 +103,8 @@ def train(  # noqa: PLR0913 - five things to train with, the rest by name
     on_log: OnLog | None = None,
     on_progress: OnProgress | None = None,
     lineage: Mapping[str, Any] | None = None,
+    measure: Measure | None = None,
+    parent: Path | None = None,
 ) -> TrainResult:
     """Train an adapter below ``folder``/<key> and return it; the base model is left as it was.
 
@@ -107,9 +122,12 @@ def train(  # noqa: PLR0913 - five things to train with, the rest by name
         on_log: See `OnLog`; after a resume the steps before it are told again.
         on_progress: See `OnProgress`.
         lineage: JSON values kept in the adapter beside the result (data sha256, samples, format …).
+        measure: Its metrics are told through ``on_log``, at the steps where epochs end.
+        parent: Folder of an adapter of this base that training goes on from; None begins a fresh one.
 
     Raises:
-        ConfigError: If settings do not fit the model, no example fits, or loss or gradient is no longer finite.
+        ConfigError: If settings do not fit the model or the parent, no example fits, or loss or gradient is no longer
+            finite.
     """
     if base.adapter:
         raise ConfigError(f"{base.name} carries adapter {base.adapter[:12]}: an adapter is trained on a bare base")
@@ -117,8 +135,8 @@ def train(  # noqa: PLR0913 - five things to train with, the rest by name
         raise ConfigError("there are no training examples")
     encoded = encode(examples, base, prompt, settings.max_length)
     held_out = encode(dev, base, prompt, settings.max_length)
-    key = training_key(base, encoded, held_out, settings)
-    place = folder / key[:16]
+    added = [measure.key if measure else "", _identity(parent) if parent else ""]
+    key = training_key(base, encoded, held_out, settings, added)
     watch = Watch(on_log or _nobody, on_progress or _nobody, settings.learning_rate)
     place = folder / key[:16]
     if (done := _finished(place, watch)) is not None:
@@ -127,10 +145,12 @@ def train(  # noqa: PLR0913 - five things to train with, the rest by name
     checkpoint, passed = newest_valid(place)
     for problem in passed:
         LOG.warning("checkpoint passed over: %s", problem)
-    adapted = replace(base, model=attach(base, settings))
+    adapted = replace(base, model=attach(base, settings, parent))
     memory.reset_peak(base.device)
     try:
-        loop = Loop(adapted, encoded.examples, held_out.examples, settings, place, watch)
+        loop = Loop(
+            adapted, encoded.examples, held_out.examples, settings, place, watch, measure.run if measure else None
+        )
         loop.run(checkpoint)
         measured = {
             "key": key,
@@ -155,12 +175,19 @@ def train(  # noqa: PLR0913 - five things to train with, the rest by name
     return _result(place / ADAPTER, identity, measured)
 
 
-def training_key(base: LoadedModel, encoded: Encoded, dev: Encoded, settings: TrainingSettings) -> str:
-    """Return the hash of all that decides the adapter, 64 hex digits."""
+def training_key(
+    base: LoadedModel, encoded: Encoded, dev: Encoded, settings: TrainingSettings, added: Sequence[str] = ()
+) -> str:
+    """Return the hash of all that decides the adapter, 64 hex digits; ``added`` counts where anything in it does."""
     libraries = {name: version(name) for name in ("torch", "transformers", "peft", "trl")}
     tokens = [[example.input_ids, example.labels] for example in encoded.examples]
     held_out = [[example.input_ids, example.labels] for example in dev.examples]
-    return digest([base.identity, digest(tokens), digest(held_out), asdict(settings), libraries])
+    made_of: list[Any] = [base.identity, digest(tokens), digest(held_out), asdict(settings), libraries]
+    return digest([*made_of, *added] if any(added) else made_of)
+
+
+def _identity(adapter: Path) -> str:
+    return adapter_identity(verify_manifest(adapter))
 
 
 def _finished(place: Path, watch: Watch) -> TrainResult | None:

@@ -20,6 +20,7 @@ KEPT_CHECKPOINTS = 2
 
 OnLog = Callable[[int, Mapping[str, float]], None]
 """Called with (optimiser step, metrics): train_loss, learning_rate, grad_norm; dev_loss at the start and epoch ends."""
+MEASURED = "measured"
 OnProgress = Callable[[int, int], None]
 """Called with (optimiser steps done, all of them)."""
 
@@ -45,8 +46,10 @@ class Watch:
             )
 
 
-def named(logs: Mapping[str, float]) -> dict[str, float]:
+def named(logs: Mapping[str, Any]) -> dict[str, float]:
     """Return what a log entry of the trainer says, by our names; empty for its summary at the end."""
+    if MEASURED in logs:
+        return dict(logs[MEASURED])
     if "eval_loss" in logs:
         return {"dev_loss": float(logs["eval_loss"])}
     if "loss" not in logs:
@@ -58,9 +61,10 @@ def named(logs: Mapping[str, float]) -> dict[str, float]:
 class WatchCallback(TrainerCallback):  # type: ignore[misc] # transformers is untyped here
     """Tells the caller, decides when to evaluate and to save, and marks checkpoints as whole."""
 
-    def __init__(self, watch: Watch, *, has_dev: bool) -> None:
+    def __init__(self, watch: Watch, *, has_dev: bool, measure: Callable[[], Mapping[str, float]] | None) -> None:
         self._watch = watch
         self._has_dev = has_dev
+        self._measure = measure
         self._saved = self._began = time.monotonic()
         self.step_seconds = 0.0
 
@@ -70,6 +74,15 @@ class WatchCallback(TrainerCallback):  # type: ignore[misc] # transformers is un
             if metrics := named(entry):
                 self._watch.on_log(int(entry["step"]), metrics)
         self._watch.on_progress(state.global_step, state.max_steps)
+        if state.global_step == 0:
+            self._take_measure(state)
+
+    def _take_measure(self, state: TrainerState) -> None:
+        """Measure the model, tell it, and keep it with the trainer's own history, which checkpoints hold."""
+        if self._measure is not None:
+            found = dict(self._measure())
+            state.log_history.append({MEASURED: found, "step": state.global_step, "epoch": state.epoch})
+            self._watch.on_log(state.global_step, found)
 
     def on_step_begin(self, *_: Any, **__: Any) -> None:  # noqa: ANN401
         """Start the clock: evaluation, logging and saving are not training time."""
@@ -82,7 +95,8 @@ class WatchCallback(TrainerCallback):  # type: ignore[misc] # transformers is un
         control.should_save = time.monotonic() - self._saved > CHECKPOINT_SECONDS
 
     def on_epoch_end(self, _args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:  # noqa: ANN401
-        """Ask for a dev loss, and for a checkpoint unless this was the last epoch."""
+        """Measure, and ask for a dev loss, and for a checkpoint unless this was the last epoch."""
+        self._take_measure(state)
         control.should_evaluate = self._has_dev
         control.should_save = state.global_step < state.max_steps
 

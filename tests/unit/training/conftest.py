@@ -13,7 +13,7 @@ from ragft.params import FinetuneParams
 from ragft.prompts.answer import AnswerPrompt, load_answer_prompt
 from ragft.training.formats import TrainingExample
 from ragft.training.methods import TrainingSettings
-from ragft.training.trainer import TrainResult, train
+from ragft.training.trainer import Measure, TrainResult, train
 from tests.tiny_model import tiny_base  # noqa: F401 - a fixture
 
 torch.set_num_threads(1)
@@ -44,6 +44,8 @@ class Job:
         examples: Sequence[TrainingExample] = EXAMPLES,
         dev: Sequence[TrainingExample] = EXAMPLES[:3],
         on_progress: Any = None,  # noqa: ANN401
+        measure: Measure | None = None,
+        parent: Path | None = None,
         **changes: Any,  # noqa: ANN401
     ) -> TrainResult:
         """Train with changed settings; what is logged is in ``told`` afterwards."""
@@ -58,6 +60,8 @@ class Job:
             on_log=lambda step, metrics: self.told.append((step, dict(metrics))),
             on_progress=on_progress,
             lineage={"samples": len(examples)},
+            measure=measure,
+            parent=parent,
         )
 
 

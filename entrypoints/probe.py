@@ -1,0 +1,23 @@
+"""The step probe: ProbeParams in, a run with its artifacts out."""
+
+from ragft.cli import step_command
+from ragft.params import ProbeParams
+
+
+def main(params: ProbeParams) -> None:
+    """Run the step and print what it made."""
+    from entrypoints.early import check
+
+    check(params)
+    from entrypoints.environment import opened_workspace
+
+    with opened_workspace() as workspace:
+        from entrypoints.steps import probe
+
+        probe.run(params, workspace)
+
+
+command = step_command("probe", ProbeParams, main)
+
+if __name__ == "__main__":
+    command()

@@ -1,0 +1,107 @@
+"""How hallucination grows with fitted Unknown examples: curves over epochs, and the slope over runs.
+
+The linear model is that of arXiv 2405.05904, section 4: what a model says of held-out Known facts, by the shares of its
+training examples that were Known and fitted, and Unknown and fitted.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A model after an epoch; every field is a share in [0, 1], or None where nothing of that sort was asked.
+
+    Attributes:
+        fitted_known: Of the Known training examples, those answered rightly, greedily; ``fitted_unknown`` likewise.
+        held_out_right: Of held-out Known facts, those answered rightly; ``held_out_false`` those answered with
+            something false. The rest is silence.
+    """
+
+    epoch: float
+    fitted_known: float | None
+    fitted_unknown: float | None
+    held_out_right: float | None
+    held_out_false: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """One training.
+
+    Attributes:
+        unknown_share: Dose of Unknown examples among its samples, in [0, 1].
+        points: In the order of epochs, before training first.
+    """
+
+    unknown_share: float
+    seed: int
+    samples: int
+    points: tuple[Point, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Slope:
+    """By how much the share of false answers rises when all, instead of no, samples are fitted Unknown examples.
+
+    Attributes:
+        low: Lower end of the 95 % interval; NaN where there are too few points.
+        runs: Trainings; their points are not independent, so they are the clusters of the interval where there are
+            several. With one the interval takes its epochs as independent and is too narrow.
+        with_known: Whether the share of fitted Known examples is in the model too.
+    """
+
+    value: float
+    low: float
+    high: float
+    runs: int
+    points: int
+    with_known: bool
+
+
+def hallucination_slope(curves: Sequence[Curve]) -> Slope | None:
+    """Return the slope of false answers over fitted Unknown examples; None where their share never changes."""
+    rows = [
+        (run, point.fitted_known or 0.0, point.fitted_unknown or 0.0, curve.unknown_share, point.held_out_false)
+        for run, curve in enumerate(curves)
+        for point in curve.points
+        if point.held_out_false is not None
+    ]
+    if not rows:
+        return None
+    table = np.array(rows, dtype=np.float64)
+    groups, known, unknown = table[:, 0], table[:, 1] * (1 - table[:, 3]), table[:, 2] * table[:, 3]
+    if np.ptp(unknown) == 0:
+        return None
+    ones = np.ones(len(table))
+    design = np.column_stack([unknown, ones, known])
+    with_known = len(set(table[:, 3])) > 1 and int(np.linalg.matrix_rank(design)) == 3
+    value, error, freedom = _least_squares(design if with_known else design[:, :2], table[:, 4], groups)
+    reach = float(stats.t.ppf(0.975, freedom)) * error if freedom > 0 else float("nan")
+    return Slope(value, value - reach, value + reach, len(set(groups)), len(table), with_known)
+
+
+def _least_squares(design: Array, outcome: Array, groups: Array) -> tuple[float, float, int]:
+    """Return the first coefficient, its standard error and degrees of freedom.
+
+    Clusters are ``groups``: the sandwich with the usual correction (CR1) and one degree less than clusters; with one
+    cluster the ordinary error.
+    """
+    bread = np.linalg.pinv(design.T @ design)
+    coefficients = bread @ design.T @ outcome
+    residuals = outcome - design @ coefficients
+    n, k = design.shape
+    clusters = np.unique(groups)
+    if len(clusters) == 1:
+        variance = bread * (residuals @ residuals) / max(1, n - k)
+        return float(coefficients[0]), float(np.sqrt(variance[0, 0])), n - k
+    scores = np.array([design[groups == group].T @ residuals[groups == group] for group in clusters])
+    correction = len(clusters) / (len(clusters) - 1) * (n - 1) / max(1, n - k)
+    variance = correction * bread @ scores.T @ scores @ bread
+    return float(coefficients[0]), float(np.sqrt(max(0.0, variance[0, 0]))), len(clusters) - 1

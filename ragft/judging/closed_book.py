@@ -1,0 +1,61 @@
+"""Whether an answer from memory is right: only for questions with a short answer."""
+
+from typing import Literal
+
+from ragft.judging.overlap import exact_match, normalised_words
+from ragft.pocket.truth import truth_metrics
+from ragft.types import Question
+
+Verdict = Literal["right", "false", "silent"]
+"""``silent``: nothing was stated, as in a refusal."""
+# Longer references are sentences, which no model gives word by word from memory.
+MOST_WORDS = 8
+
+
+def applies(question: Question) -> bool:
+    """Return whether what a model knows of the answer can be told from a short reply.
+
+    True for telecom's questions about one fact and for questions with short answers (EntityQuestions, short answers of
+    Natural Questions, factoids of BioASQ); otherwise there is no such thing as known or unknown.
+    """
+    if not question.answerable:
+        return False
+    if question.metadata.get("form") == "one_fact":
+        return True
+    return any(len(normalised_words(answer)) <= MOST_WORDS for answer in short_answers(question))
+
+
+def short_answers(question: Question) -> tuple[str, ...]:
+    """Return the short answers that the data set gives, best first; empty where it gives none."""
+    given = question.metadata.get("short_answers")
+    return tuple(given) if isinstance(given, list | tuple) else ()
+
+
+def exemplar_answer(question: Question) -> str:
+    """Return the answer that a solved example shows."""
+    return (*short_answers(question), question.references[0])[0]
+
+
+def verdict(question: Question, answer: str, *, contained: bool = False) -> Verdict:
+    """Return what an answer says: for telecom by the programmatic truth, else by exact match of its first line.
+
+    Args:
+        question: One to which this applies.
+        answer: What the model wrote.
+        contained: Also take a short answer that stands inside the first line, as whole words: for models that answer
+            in sentences.
+    """
+    truth = truth_metrics(question, answer)
+    if truth:
+        return "right" if truth["truth_right"] else "false" if truth["truth_wrong"] else "silent"
+    line = next((line for line in answer.splitlines() if line.strip()), "")
+    accepted = short_answers(question) or question.references
+    if exact_match(line, accepted) or (contained and any(_stands_in(short, line) for short in accepted)):
+        return "right"
+    return "false" if normalised_words(line) else "silent"
+
+
+def _stands_in(short: str, line: str) -> bool:
+    words, said = normalised_words(short), normalised_words(line)
+    places = range(len(said) - len(words) + 1)
+    return bool(words) and any(said[place : place + len(words)] == words for place in places)
