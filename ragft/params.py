@@ -144,6 +144,7 @@ class FinetuneParams(BaseParams):
         maximum=1,
     )
     continue_from: str = param("", "version whose adapter is trained on, models:/<name>@<alias>; empty: a fresh one")
+    general: str = param("", "name of other prepared data on which what was forgotten is measured too")
 
     def __post_init__(self) -> None:
         """Check that a share is one."""
@@ -359,6 +360,7 @@ class StudyParams(Params):
     format: str = param("", f"training formats: some of {', '.join(FORMATS)}")
     epochs: str = param("", "passes over the samples")
     learning_rate: str = param("", "peak learning rates")
+    unknown_share: str = param("", "shares of examples the base does not know, as in finetune; needs probe")
     seeds: str = param("", "seeds of subset, order and initial weights")
     context: str = param("", f"what the models see, all in every cell: some of {', '.join(CONTEXTS)}")
     split: str = param("", "which questions: some of test, test_seen, confirm")

@@ -1,0 +1,117 @@
+"""Study: a matrix of adapters, each compared with its base; what was computed before is taken from the store."""
+
+import dataclasses
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import mlflow
+
+from entrypoints.steps.runs import step_run
+from entrypoints.steps.study_cells import TRAINING, Cell, Identities, cells_of
+from entrypoints.steps.study_presets import Matrix, matrix_of
+from entrypoints.steps.study_show import duration, log, tell
+from entrypoints.steps.workspace import Workspace
+from ragft.analysis import study
+from ragft.analysis.records import read_record
+from ragft.analysis.study import Study, summarise
+from ragft.params import StudyParams
+from ragft.store.study_cells import load_cell, save_cell
+
+
+class CellRunner(Protocol):
+    """What computes a cell."""
+
+    def run(self, cell: Cell) -> study.Cell:
+        """Return the cell's result."""
+
+
+def run(params: StudyParams, workspace: Workspace, runner: Callable[[Identities], CellRunner] | None = None) -> Study:
+    """Return what the study found; ``runner`` makes what computes cells, by default the steps of this process.
+
+    Raises:
+        ConfigError: If the matrix makes no sense, or its models and data do not go together.
+        PrerequisiteError: If a base or data set is not there.
+    """
+    matrix = matrix_of(params)
+    cells = cells_of(params, matrix)
+    identities = Identities(workspace)
+    with step_run(
+        params, f"study {params.preset}", {"ragft.step": "study", "ragft.preset": params.preset}, workspace.home
+    ):
+        keys = [identities.cell(cell) for cell in cells]
+        _compute(cells, keys, workspace, runner or _steps(workspace), identities)
+        found = collect(params, matrix, cells, keys, workspace)
+        log(found)
+        tell(found, workspace)
+        if params.export:
+            _export(found, Path(params.export))
+            workspace.say(f"results written to {params.export}")
+    return found
+
+
+def _steps(workspace: Workspace) -> Callable[[Identities], CellRunner]:
+    def make(identities: Identities) -> CellRunner:
+        # Torch and all that trains and judges are imported here, when something is to be computed.
+        from entrypoints.steps.study_runner import StepRunner
+
+        return StepRunner(workspace, identities)
+
+    return make
+
+
+def _compute(
+    cells: Sequence[Cell],
+    keys: Sequence[str],
+    workspace: Workspace,
+    make: Callable[[Identities], CellRunner],
+    identities: Identities,
+) -> None:
+    """Compute what is missing, a line each; each is kept before the next begins."""
+    runner: CellRunner | None = None
+    spent: list[float] = []
+    missing = [key for key in keys if load_cell(workspace.store, key) is None]
+    workspace.say(f"{len(cells)} cells, of which {len(cells) - len(missing)} are done")
+    for number, (cell, key) in enumerate(zip(cells, keys, strict=True), 1):
+        if key not in missing:
+            continue
+        runner = runner or make(identities)
+        started = time.monotonic()
+        result = runner.run(cell)
+        save_cell(workspace.store, key, dataclasses.asdict(result))
+        spent.append(time.monotonic() - started)
+        left = sum(spent) / len(spent) * (len(missing) - len(spent))
+        workspace.say(f"[{number}/{len(cells)}] {_line(result)}, {duration(spent[-1])}, {duration(left)} left")
+    mlflow.log_metrics({"cells": len(cells), "cells_computed": len(spent)})
+
+
+def _line(cell: study.Cell) -> str:
+    changes = [
+        f"{change.measure} {change.gain.mean:+.2f} [{_end(change.gain.low)}, {_end(change.gain.high)}]"
+        for change in cell.changes
+        if change.decides
+    ]
+    return f"{cell.name}: {cell.outcome}, {', '.join(changes)}"
+
+
+def _end(value: float | None) -> str:
+    return "?" if value is None else f"{value:+.2f}"
+
+
+def collect(
+    params: StudyParams, matrix: Matrix, cells: Sequence[Cell], keys: Sequence[str], workspace: Workspace
+) -> Study:
+    """Return what the finished cells show together."""
+    records = [read_record(study.Cell, load_cell(workspace.store, key)) for key in keys]
+    varied = cells[0].varied
+    factors = {name: [str(value) for value in getattr(matrix, name)] for name in TRAINING if name != "seed"}
+    asked = {name: levels for name, levels in factors.items() if len(levels) > 1} if matrix.factors else {}
+    return summarise(params.preset, varied, records, asked)
+
+
+def _export(found: Study, path: Path) -> None:
+    import json
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(dataclasses.asdict(found), indent=1, sort_keys=True) + "\n", encoding="utf-8")

@@ -1,0 +1,27 @@
+"""The step study: StudyParams in, a run with its cells nested in it and one report out."""
+
+from ragft.cli import step_command
+from ragft.params import StudyParams
+
+
+def main(params: StudyParams) -> None:
+    """Run the study and print what it found."""
+    from entrypoints.early import check
+    from entrypoints.steps.study_cells import cells_of
+    from entrypoints.steps.study_presets import matrix_of
+
+    for finetune, compare in {(cell.finetune, cell.compare) for cell in cells_of(params, matrix_of(params))}:
+        check(finetune)
+        check(compare)
+    from entrypoints.environment import opened_workspace
+
+    with opened_workspace() as workspace:
+        from entrypoints.steps import study
+
+        study.run(params, workspace)
+
+
+command = step_command("study", StudyParams, main)
+
+if __name__ == "__main__":
+    command()

@@ -1,0 +1,37 @@
+"""Finished cells of studies, by the hash of everything that made them."""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ragft.store.connection import Store
+from ragft.store.windows import window
+
+Record = dict[str, Any]
+
+
+def finished_cells(store: Store, keys: Iterable[str]) -> set[str]:
+    """Return those of ``keys`` whose cell is finished."""
+    with store.transaction() as cursor:
+        return {key for (key,) in cursor.execute("SELECT key FROM study_cells WHERE key = ANY(%s)", [list(keys)])}
+
+
+def load_cell(store: Store, key: str) -> Record | None:
+    """Return the record of a finished cell, None where there is none."""
+    with store.transaction() as cursor:
+        row = cursor.execute("SELECT record::text FROM study_cells WHERE key = %s", [key]).fetchone()
+    return None if row is None else json.loads(row[0])
+
+
+def save_cell(store: Store, key: str, record: Mapping[str, Any]) -> None:
+    """Write a finished cell; one that is there already stays as it is."""
+    text = json.dumps(record, ensure_ascii=True, allow_nan=False)
+    with store.transaction() as cursor, window("study.cell"):
+        cursor.execute("INSERT INTO study_cells (key, record) VALUES (%s, %s) ON CONFLICT DO NOTHING", [key, text])
+
+
+def recorded_work(store: Store) -> list[Record]:
+    """Return what the work of every finished cell was and how long it took, newest first."""
+    with store.transaction() as cursor:
+        cursor.execute("SELECT (record->'work')::text FROM study_cells ORDER BY made DESC LIMIT 200")
+        return [json.loads(text) for (text,) in cursor if text]

@@ -1,0 +1,150 @@
+"""Studies on a real store and a real MLflow database; what computes a cell is imagined."""
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pytest
+from mlflow import MlflowClient
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+from entrypoints.steps import study
+from entrypoints.steps.study_cells import Cell, Identities, cells_of
+from entrypoints.steps.study_presets import matrix_of
+from entrypoints.steps.workspace import Workspace
+from ragft.analysis.records import read_record
+from ragft.analysis.study import Cell as Result
+from ragft.analysis.study import Study
+from ragft.params import StudyParams
+from ragft.store.connection import Store
+from tests.unit.analysis.studies_of_cells import cell as imagined
+
+# MLflow's own look at the columns of a table.
+pytestmark = pytest.mark.filterwarnings("ignore:For backward compatibility, 'str' dtypes are included")
+PARAMS = StudyParams(agreement="0", seeds="0,1")
+
+
+class Imagined:
+    """Computes cells from their axes alone, and remembers which."""
+
+    def __init__(self, stop_at: int = 10**6) -> None:
+        self.computed: list[str] = []
+        self._stop_at = stop_at
+
+    def __call__(self, _: Identities) -> "Imagined":
+        return self
+
+    def run(self, cell: Cell) -> Result:
+        if len(self.computed) == self._stop_at:
+            raise KeyboardInterrupt
+        self.computed.append(cell.name)
+        gain = -0.4 if cell.finetune.format == "closed_book" else 0.0
+        axes = {name: str(value) for name, value in cell.axes.items()}
+        return dataclasses.replace(imagined(gain, seed=axes["seed"]), name=cell.name, axes=axes)
+
+
+@pytest.fixture(scope="module")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    SqlAlchemyStore(f"sqlite:///{path}", str(path.parent))  # type: ignore[no-untyped-call]
+    return path
+
+
+@pytest.fixture
+def said() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def workspace(
+    store: Store, tmp_path: Path, empty_database: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Workspace]:
+    shutil.copy(empty_database, tmp_path / "mlflow.db")
+    mlflow.set_tracking_uri(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    experiment = mlflow.create_experiment("ragft", artifact_location=(tmp_path / "artifacts").as_uri())
+    # MLflow remembers the experiment of the process in both places.
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", experiment)
+    monkeypatch.setattr("mlflow.tracking.fluent._active_experiment_id", experiment)
+    yield Workspace(home=tmp_path, store=store, say=said.append)
+    mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
+
+
+def test_the_same_study_again_computes_nothing_and_shows_the_same(workspace: Workspace, said: list[str]) -> None:
+    first, again = Imagined(), Imagined()
+    found = study.run(PARAMS, workspace, first)
+    assert len(first.computed) == 4
+    assert study.run(PARAMS, workspace, again) == found
+    assert again.computed == []
+    assert "4 cells, of which 4 are done" in said
+    (line,) = [line for line in said if line.startswith("[2/4]")]
+    assert line.startswith("[2/4] telecom|n200|lora closed_book s1: hold, accuracy -0.4")
+    assert line.endswith(" left")
+
+
+def test_a_changed_study_computes_what_is_new(workspace: Workspace) -> None:
+    study.run(PARAMS, workspace, Imagined())
+    more = Imagined()
+    found = study.run(dataclasses.replace(PARAMS, seeds="0,1,2", epochs="3"), workspace, more)
+    assert more.computed == ["telecom|n200|lora closed_book s2", "telecom|n200|lora retrieved s2"]
+    assert [group.seeds for group in found.groups] == [("0", "1", "2")] * 2
+
+
+def test_a_study_that_was_stopped_goes_on(workspace: Workspace) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        study.run(PARAMS, workspace, Imagined(stop_at=3))
+    rest = Imagined()
+    study.run(PARAMS, workspace, rest)
+    assert rest.computed == ["telecom|n200|lora retrieved s1"]
+    runs = MlflowClient().search_runs(
+        [MlflowClient().get_experiment_by_name("ragft").experiment_id]  # type: ignore[union-attr]
+    )
+    assert sorted(run.info.status for run in runs) == ["FAILED", "FINISHED"]
+
+
+def test_what_is_logged_and_exported_holds_every_cell(workspace: Workspace, tmp_path: Path) -> None:
+    out = tmp_path / "docs" / "study.json"
+    found = study.run(dataclasses.replace(PARAMS, export=str(out)), workspace, Imagined())
+    assert read_record(Study, json.loads(out.read_text())) == found
+    (run,) = MlflowClient().search_runs(
+        [MlflowClient().get_experiment_by_name("ragft").experiment_id]  # type: ignore[union-attr]
+    )
+    names = {artifact.path for artifact in MlflowClient().list_artifacts(run.info.run_id)}
+    assert {"report.html", "cells.json", "cells.parquet", "figures", "params.json"} <= names
+    table = json.loads(Path(MlflowClient().download_artifacts(run.info.run_id, "cells.json")).read_text())
+    assert len(table["data"]) == 4 * 2
+    assert run.data.metrics["cells_computed"] == 4
+
+
+def test_a_cell_is_what_makes_it_and_nothing_else(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    identities = Identities(workspace)
+
+    def keys(**values: Any) -> list[str]:  # noqa: ANN401
+        params = dataclasses.replace(PARAMS, **{"seeds": "0", "format": "closed_book", **values})
+        return [identities.cell(cell) for cell in cells_of(params, matrix_of(params))]
+
+    (usual,) = keys()
+    assert keys(seeds="0,1")[0] == usual
+    for name, value in {
+        "epochs": "2",
+        "learning_rate": "0.1",
+        "top_k": "4",
+        "questions": "9",
+        "split": "confirm",
+    }.items():
+        (other,) = keys(**{name: value})
+        assert other != usual, name
+    trainings = [
+        identities.training(cell)
+        for top_k in ("3", "4")
+        for params in [dataclasses.replace(PARAMS, seeds="0", top_k=top_k)]
+        for cell in cells_of(params, matrix_of(params))
+    ]
+    # Questions alone are trained on the same whatever is retrieved, passages are not.
+    assert trainings[0] == trainings[2]
+    assert trainings[1] != trainings[3]
+    monkeypatch.setattr("entrypoints.steps.study_cells.code_identity", lambda: "another version")
+    assert keys() != [usual]
