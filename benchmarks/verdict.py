@@ -3,7 +3,8 @@
 Scores are whole numbers from 1 to 5 (or 0 and 1), answers to questions about the same document go up and down
 together, and differences are even, skewed, or rare but total losses. Each world is asked with the truth on the
 boundary of each claim. A claim holds when the upper end of the 95 % Monte-Carlo interval of its error is at most one
-point above the nominal rate; power is as printed when it differs by at most five points. Side by side, on the same
+point above the nominal rate; power is as printed when it differs by at most five points, where it is printed as more
+than a rough guide (the rule was made after the worlds; --held-out asks for others). Side by side, on the same
 studies: the same claim by the BCa bootstrap over clusters and by CR2's t alone, and by leaving out questions without
 a score.
 
@@ -18,11 +19,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from benchmarks.worlds import AT_ONCE, WORLDS, Study, World, studies
+from benchmarks.worlds import AT_ONCE, HELD_OUT, WORLDS, Study, World, studies
 from ragft.analysis.bounds import deciding_bound, depth_of_unseen
 from ragft.analysis.clusters import Array, ClusterSums
 from ragft.analysis.cr2 import cr2, t_bound
-from ragft.analysis.power import Spread, chance, sample_of, smallest_difference
+from ragft.analysis.power import Spread, chance, doubt, sample_of, smallest_difference
 from ragft.analysis.resampling import bca_bound, draw, resample
 
 ALPHA = 0.025
@@ -129,10 +130,15 @@ def printed(world: World, rng: np.random.Generator) -> Printed:
     return Printed(smallest, 100 * at_margin, 100 * chance(smallest, sample, ALPHA / 2), alike)
 
 
-def run(world: World, count: int, seed: int) -> tuple[Tally, Printed]:
+def run(world: World, count: int, seed: int, *, power_alone: bool = False) -> tuple[Tally, Printed]:
     """Return what happened in ``count`` studies of each truth."""
     rng = np.random.default_rng(seed)
     tally, plan = Tally(), printed(world, rng)
+    if power_alone:
+        _power(tally, plan, world, count, rng)
+        for (first,) in studies(world, (0.0,), count, rng):
+            tally.add("non-inferior", decide(first, world.shape.extreme, rng).low > -world.shape.margin)
+        return tally, plan
     shape, margin = world.shape, world.shape.margin
     large = 0.3 * shape.extreme / 4
     for first, second in studies(world, (0.0, 0.0), count, rng):
@@ -155,9 +161,13 @@ def run(world: World, count: int, seed: int) -> tuple[Tally, Printed]:
     for first, second in studies(world, (0.0, -margin), count, rng):
         one, other = decide(first, shape.extreme, rng), decide(second, shape.extreme, rng)
         tally.add("promote at both", promoted(one, other, margin))
-    for (first,) in studies(world, (plan.smallest,), count, rng):
-        tally.add("power", decide(first, shape.extreme, rng).low_half > 0)
+    _power(tally, plan, world, count, rng)
     return tally, plan
+
+
+def _power(tally: Tally, plan: Printed, world: World, count: int, rng: np.random.Generator) -> None:
+    for (first,) in studies(world, (plan.smallest,), count, rng):
+        tally.add("power", decide(first, world.shape.extreme, rng).low_half > 0)
 
 
 def _peers(tally: Tally, world: World, study: Study, rng: np.random.Generator) -> None:
@@ -191,6 +201,8 @@ def report(world: World, tally: Tally, plan: Printed) -> list[str]:
     )
     broken = []
     for name, words, nominal, most in CLAIMS:
+        if name not in tally.counts:
+            continue
         rate, low, high = tally.rate(name)
         holds = high <= most
         print(
@@ -217,9 +229,10 @@ def report(world: World, tally: Tally, plan: Printed) -> list[str]:
     ):
         rate, low, high = tally.rate(name)
         off = max(expected - high, low - expected, 0.0)
-        mark = "" if off <= WITHIN else "OFF"
+        rough = doubt(len(sizes), plan.spread)
+        mark = f"a rough guide: {rough}" if rough else "" if off <= WITHIN else "OFF"
         print(f"  {words:<55} {rate:5.1f} %  [{low:5.1f}, {high:5.1f}]  printed {expected:.1f}  {mark}")
-        if off > WITHIN:
+        if off > WITHIN and not rough:
             broken.append(
                 f"{world.name} ({sizes.sum()} in {len(sizes)}): {words}, {rate:.1f} % where {expected:.1f} % is printed"
             )
@@ -233,11 +246,14 @@ def main() -> None:
     parser.add_argument(
         "--only", type=int, nargs="*", help="numbers of worlds, from 0; each has its own random numbers"
     )
+    parser.add_argument("--held-out", action="store_true", help="power alone, in worlds that no rule was made after")
     options = parser.parse_args()
+    worlds = HELD_OUT if options.held_out else WORLDS
     started, broken = time.process_time(), []
     print(f"{options.studies} studies per truth, {RESAMPLES} resamples each\n")
-    for number in options.only or range(len(WORLDS)):
-        broken += report(WORLDS[number], *run(WORLDS[number], options.studies, seed=number))
+    for number in options.only or range(len(worlds)):
+        found = run(worlds[number], options.studies, number + 100 * options.held_out, power_alone=options.held_out)
+        broken += report(worlds[number], *found)
         print(f"  ({time.process_time() - started:.0f} s of processor time so far)\n", flush=True)
     print("Does not hold:" if broken else "Everything holds.")
     print("\n".join(broken))

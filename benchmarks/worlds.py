@@ -115,6 +115,26 @@ WORLDS = (
     World("skewed, worst 1 % missing", SKEWED, 100, 3, 0.2, missing="worst"),
 )
 
+MILD = Shape({1: 0.6, 2: 0.4}, {1: 0.7, 2: 0.2, 4: 0.1}, changed=0.5)
+SEVERE = Shape({2: 0.5, 4: 0.5}, {1: 1.0}, changed=0.3)
+MOSTLY_TIES = Shape({1: 0.5, 2: 0.5}, {1: 0.5, 3: 0.5}, changed=0.12)
+YES_NO_RARE = Shape({1: 1.0}, {1: 1.0}, changed=0.08, top=1)
+# For the rule that tells figures from rough guides, which was made after the worlds above.
+HELD_OUT = (
+    World("mild", MILD, 150, 2, 0.1),
+    World("mild", MILD, 60, 3, 0.3),
+    World("severe losses", SEVERE, 200, 1),
+    World("severe losses", SEVERE, 80, 3, 0.3),
+    World("severe losses", SEVERE, 45, 5, 0.1),
+    World("rare total loss", RARE, 600, 1),
+    World("rare total loss", RARE, 250, 2, 0.1),
+    World("mostly ties", MOSTLY_TIES, 400, 1),
+    World("mostly ties", MOSTLY_TIES, 120, 4, 0.2),
+    World("rarely yes or no", YES_NO_RARE, 500, 1),
+    World("rarely yes or no", YES_NO_RARE, 150, 3, 0.2),
+    World("even", EVEN, 50, 8, 0.3),
+)
+
 
 @dataclass(frozen=True)
 class Study:

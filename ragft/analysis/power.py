@@ -21,6 +21,8 @@ from ragft.analysis.cr2 import cr2
 
 # The chance a study should have to show what is there.
 WANTED = 0.8
+# With fewer documents the degrees of freedom are themselves chance, and so is the power.
+ENOUGH_CLUSTERS = 40
 MOST_QUESTIONS = 10_000_000
 
 
@@ -69,6 +71,11 @@ class Power:
     smallest_difference: float | None
     chance_at_margin: float
     n_for_margin: int | None
+
+    @property
+    def doubt(self) -> str:
+        """Why the figures are a rough guide only; "" where they are more."""
+        return doubt(self.clusters, self.spread)
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,4 +237,31 @@ def power(
         smallest_difference=smallest_difference(sample, alpha / family),
         chance_at_margin=chance(margin, sample, alpha),
         n_for_margin=n_to_show(margin, sample, alpha),
+    )
+
+
+def doubt(clusters: int, spread: Spread) -> str:
+    """Return why chances of so many documents are a rough guide only, in a clause; "" where they are more.
+
+    Three corrections are not exact: degrees of freedom of few documents, the room left for an unseen one, which is
+    itself chance while fewer than `ENOUGH` lose, and unscored answers at their worst. `benchmarks/verdict.py` found
+    chances off by more than 5 points in such worlds alone.
+    """
+    if clusters < ENOUGH_CLUSTERS:
+        return f"there are fewer than {ENOUGH_CLUSTERS} independent groups of documents"
+    if spread.losing * clusters < ENOUGH:
+        return f"only about {spread.losing * clusters:.0f} of the groups get worse"
+    return "some answers lack a score" if spread.cost > 0 else ""
+
+
+def in_words(criterion: str, found: Power) -> str:
+    """Return what a number of questions can show of a criterion, in a sentence."""
+    gain = "no gain" if found.smallest_difference is None else f"a gain of {found.smallest_difference:.2f} or more"
+    rough = f" A rough guide only, since {found.doubt}." if found.doubt else ""
+    enough = "" if found.n_for_margin is None else f" ({found.n_for_margin:,} questions: {WANTED:.0%})"
+    return (
+        f"{criterion}: {found.n:,} questions in {found.clusters:,} independent groups of documents show {gain} with "
+        f"{WANTED:.0%} chance and, where there is no difference, rule out a loss beyond the margin of {found.margin:g} "
+        f"with {found.chance_at_margin:.0%} chance{enough}; how scores vary was measured on "
+        f"{found.spread.source}.{rough}"
     )

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.power import TTestPower
 
-from ragft.analysis.power import Spread, chance, n_to_show, power, sample_of, smallest_difference, spread_of
+from ragft.analysis.power import Spread, chance, in_words, n_to_show, power, sample_of, smallest_difference, spread_of
 from tests.unit.analysis.studies import study
 
 ALONE = Spread(sd=1.0, icc=0.0, source="a test")
@@ -120,3 +120,20 @@ def test_answers_that_all_tie_show_non_inferiority_with_enough_of_them() -> None
 
 def test_documents_too_few_for_any_gain_say_so() -> None:
     assert smallest_difference(sample_of([5, 5], Spread(1.0, 0.5, "a test", unseen=3.0))) is None
+
+
+@pytest.mark.parametrize(
+    ("documents", "spread", "why"),
+    [
+        (40, Spread(1.0, 0.1, "a test", losing=0.3), ""),
+        (39, Spread(1.0, 0.1, "a test", losing=0.3), "there are fewer than 40 independent groups of documents"),
+        (300, Spread(0.7, 0.0, "a test", skew=-4.0, losing=0.024), "only about 7 of the groups get worse"),
+        (300, Spread(1.0, 0.0, "a test", losing=0.3, cost=0.02), "some answers lack a score"),
+    ],
+)
+def test_power_is_called_a_rough_guide_where_simulation_found_it_off(documents: int, spread: Spread, why: str) -> None:
+    plan = power([2] * documents, spread, margin=0.2)
+
+    assert plan.doubt == why
+    said = in_words("accuracy", plan)
+    assert said.endswith(f" A rough guide only, since {why}." if why else "measured on a test.")
