@@ -10,7 +10,9 @@ def main(params: StudyParams) -> None:
     from entrypoints.steps.study_cells import cells_of
     from entrypoints.steps.study_presets import matrix_of
 
-    for finetune, compare in {(cell.finetune, cell.compare) for cell in cells_of(params, matrix_of(params))}:
+    cells = cells_of(params, matrix_of(params))
+    # A plan can be made of a study whose models are on another machine.
+    for finetune, compare in set() if params.dry_run else {(cell.finetune, cell.compare) for cell in cells}:
         check(finetune)
         check(compare)
     from entrypoints.environment import opened_workspace

@@ -1,6 +1,7 @@
 """Study: a matrix of adapters, each compared with its base; what was computed before is taken from the store."""
 
 import dataclasses
+import json
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Protocol
 
 import mlflow
 
+from entrypoints.steps import study_plan
 from entrypoints.steps.runs import step_run
 from entrypoints.steps.study_cells import TRAINING, Cell, Identities, cells_of
 from entrypoints.steps.study_presets import Matrix, matrix_of
@@ -16,8 +18,9 @@ from entrypoints.steps.workspace import Workspace
 from ragft.analysis import study
 from ragft.analysis.records import read_record
 from ragft.analysis.study import Study, summarise
+from ragft.errors import PrerequisiteError
 from ragft.params import StudyParams
-from ragft.store.study_cells import load_cell, save_cell
+from ragft.store.study_cells import finished_cells, load_cell, save_cell
 
 
 class CellRunner(Protocol):
@@ -27,8 +30,12 @@ class CellRunner(Protocol):
         """Return the cell's result."""
 
 
-def run(params: StudyParams, workspace: Workspace, runner: Callable[[Identities], CellRunner] | None = None) -> Study:
-    """Return what the study found; ``runner`` makes what computes cells, by default the steps of this process.
+def run(
+    params: StudyParams, workspace: Workspace, runner: Callable[[Identities], CellRunner] | None = None
+) -> Study | None:
+    """Return what the study found, None where it was only planned.
+
+    ``runner`` makes what computes cells, by default the steps of this process.
 
     Raises:
         ConfigError: If the matrix makes no sense, or its models and data do not go together.
@@ -40,6 +47,9 @@ def run(params: StudyParams, workspace: Workspace, runner: Callable[[Identities]
     with step_run(
         params, f"study {params.preset}", {"ragft.step": "study", "ragft.preset": params.preset}, workspace.home
     ):
+        if params.dry_run:
+            _plan(params, cells, identities, workspace)
+            return None
         keys = [identities.cell(cell) for cell in cells]
         _compute(cells, keys, workspace, runner or _steps(workspace), identities)
         found = collect(params, matrix, cells, keys, workspace)
@@ -49,6 +59,29 @@ def run(params: StudyParams, workspace: Workspace, runner: Callable[[Identities]
             _export(found, Path(params.export))
             workspace.say(f"results written to {params.export}")
     return found
+
+
+def _plan(params: StudyParams, cells: Sequence[Cell], identities: Identities, workspace: Workspace) -> None:
+    """Say what would be computed; a study whose models or data are not here is listed all the same."""
+    try:
+        keys = [identities.cell(cell) for cell in cells]
+    except PrerequisiteError as error:
+        for cell in cells:
+            workspace.say(cell.name)
+        workspace.say(f"{len(cells)} cells; nothing more can be said: {error}")
+        return
+    finished = finished_cells(workspace.store, keys)
+    needs = study_plan.plan(cells, [key in finished for key in keys], identities)
+    rates = study_plan.recorded_rates(identities)
+    if any(None in rates.seconds(need).values() for need in needs):
+        # Torch is imported for a measurement alone.
+        from entrypoints.steps.study_measure import measure
+
+        rates = measure(needs, rates, identities)
+    said = list(study_plan.lines(needs, rates, params, identities))
+    mlflow.log_text("\n".join(said) + "\n", "plan.txt")
+    for line in said:
+        workspace.say(line)
 
 
 def _steps(workspace: Workspace) -> Callable[[Identities], CellRunner]:
@@ -111,7 +144,11 @@ def collect(
 
 
 def _export(found: Study, path: Path) -> None:
-    import json
-
     path.parent.mkdir(parents=True, exist_ok=True)
+    # What is published names no machine.
+    cells = [
+        dataclasses.replace(cell, work=tuple(dataclasses.replace(work, machine="") for work in cell.work))
+        for cell in found.cells
+    ]
+    found = dataclasses.replace(found, cells=tuple(cells))
     path.write_text(json.dumps(dataclasses.asdict(found), indent=1, sort_keys=True) + "\n", encoding="utf-8")

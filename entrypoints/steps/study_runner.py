@@ -10,6 +10,7 @@ from entrypoints.steps.compare import DECIDING, Compared
 from entrypoints.steps.runs import step_run
 from entrypoints.steps.scoring import Evaluation
 from entrypoints.steps.study_cells import Cell, Identities
+from entrypoints.steps.study_plan import kinds_of
 from entrypoints.steps.study_work import Watched, watched
 from entrypoints.steps.subjects import open_registry
 from entrypoints.steps.workspace import Workspace
@@ -93,12 +94,8 @@ def _record(
     ]
     axes = {name: str(value) for name, value in cell.axes.items()}
     axes["dataset"] = compared.version.lineage.data
-    kinds = {
-        "train": f"{cell.finetune.base} {cell.finetune.format}",
-        "answer": f"{cell.finetune.base}",
-        "judge": f"{cell.compare.judge} of {cell.finetune.base}, {cell.compare.estimator}",
-        "embed": cell.finetune.embedder,
-    }
+    stages = workspace.stages
+    stages.add("rest", 1, max(0.0, seconds - sum(stages.seconds.values())))
     return study.Cell(
         name=cell.name,
         role=cell.role,
@@ -115,7 +112,7 @@ def _record(
         },
         changes=tuple(changes),
         pairs=pairs,
-        work=workspace.stages.work(kinds),
+        work=stages.work(kinds_of(cell)),
         seconds=seconds,
     )
 

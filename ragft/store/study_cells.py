@@ -30,8 +30,8 @@ def save_cell(store: Store, key: str, record: Mapping[str, Any]) -> None:
         cursor.execute("INSERT INTO study_cells (key, record) VALUES (%s, %s) ON CONFLICT DO NOTHING", [key, text])
 
 
-def recorded_work(store: Store) -> list[Record]:
-    """Return what the work of every finished cell was and how long it took, newest first."""
+def recorded_work(store: Store) -> list[list[Record]]:
+    """Return what the newest finished cells did and how long it took, a list of stages each."""
     with store.transaction() as cursor:
         cursor.execute("SELECT (record->'work')::text FROM study_cells ORDER BY made DESC LIMIT 200")
         return [json.loads(text) for (text,) in cursor if text]

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import platform
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,11 +15,12 @@ from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
 from entrypoints.steps import study
 from entrypoints.steps.study_cells import Cell, Identities, cells_of
+from entrypoints.steps.study_plan import kinds_of
 from entrypoints.steps.study_presets import matrix_of
 from entrypoints.steps.workspace import Workspace
 from ragft.analysis.records import read_record
 from ragft.analysis.study import Cell as Result
-from ragft.analysis.study import Study
+from ragft.analysis.study import Study, Work
 from ragft.params import StudyParams
 from ragft.store.connection import Store
 from tests.unit.analysis.studies_of_cells import cell as imagined
@@ -44,7 +46,8 @@ class Imagined:
         self.computed.append(cell.name)
         gain = -0.4 if cell.finetune.format == "closed_book" else 0.0
         axes = {name: str(value) for name, value in cell.axes.items()}
-        return dataclasses.replace(imagined(gain, seed=axes["seed"]), name=cell.name, axes=axes)
+        work = tuple(Work(stage, kind, 100, 50.0, platform.node()) for stage, kind in kinds_of(cell).items())
+        return dataclasses.replace(imagined(gain, seed=axes["seed"]), name=cell.name, axes=axes, work=work)
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +92,7 @@ def test_a_changed_study_computes_what_is_new(workspace: Workspace) -> None:
     study.run(PARAMS, workspace, Imagined())
     more = Imagined()
     found = study.run(dataclasses.replace(PARAMS, seeds="0,1,2", epochs="3"), workspace, more)
+    assert found is not None
     assert more.computed == ["telecom|n200|lora closed_book s2", "telecom|n200|lora retrieved s2"]
     assert [group.seeds for group in found.groups] == [("0", "1", "2")] * 2
 
@@ -108,7 +112,12 @@ def test_a_study_that_was_stopped_goes_on(workspace: Workspace) -> None:
 def test_what_is_logged_and_exported_holds_every_cell(workspace: Workspace, tmp_path: Path) -> None:
     out = tmp_path / "docs" / "study.json"
     found = study.run(dataclasses.replace(PARAMS, export=str(out)), workspace, Imagined())
-    assert read_record(Study, json.loads(out.read_text())) == found
+    assert found is not None
+    written = read_record(Study, json.loads(out.read_text()))
+    assert written.groups == found.groups
+    assert [cell.name for cell in written.cells] == [cell.name for cell in found.cells]
+    # What is published names no machine.
+    assert platform.node() not in out.read_text()
     (run,) = MlflowClient().search_runs(
         [MlflowClient().get_experiment_by_name("ragft").experiment_id]  # type: ignore[union-attr]
     )
@@ -148,3 +157,28 @@ def test_a_cell_is_what_makes_it_and_nothing_else(workspace: Workspace, monkeypa
     assert trainings[1] != trainings[3]
     monkeypatch.setattr("entrypoints.steps.study_cells.code_identity", lambda: "another version")
     assert keys() != [usual]
+
+
+def test_a_plan_says_what_is_left_how_long_it_takes_and_what_it_can_show(workspace: Workspace, said: list[str]) -> None:
+    study.run(PARAMS, workspace, Imagined())
+    said.clear()
+    more = dataclasses.replace(PARAMS, seeds="0,1,2", dry_run=True, price_input=1.0, price_output=2.0)
+    assert study.run(more, workspace, Imagined(stop_at=0)) is None
+    rows = {line.split("|")[2].split("  ")[0]: line.split() for line in said if line.startswith("telecom|")}
+    assert [row[-1] for name, row in rows.items() if not name.endswith("s2")] == ["done"] * 4
+    closed, passages = (rows[f"lora {form} s2"] for form in ("closed_book", "retrieved"))
+    # The base was answered with the cells that are done: 300 questions of the adapter, two criteria each.
+    assert closed[4:6] == ["300", "600"]
+    tokens = [int(row[3].replace(",", "")) for row in (closed, passages)]
+    assert 10_000 < tokens[0] < tokens[1] < 1_000_000
+    text = "\n".join(said)
+    assert "4 of 6 cells are done; time" in text
+    assert "rates: earlier cells on this machine" in text
+    assert "which costs at most" in text
+    assert "telecom test: 300 questions in 54 groups of documents show differences from 0." in text
+
+
+def test_a_study_whose_models_are_elsewhere_is_listed(workspace: Workspace, said: list[str]) -> None:
+    assert study.run(StudyParams(preset="paper", dry_run=True), workspace, Imagined(stop_at=0)) is None
+    assert len([line for line in said if "|" in line]) == 27
+    assert said[-1].startswith("27 cells; nothing more can be said: ")
