@@ -1,5 +1,6 @@
 """What can be found wrong in a second, before torch is imported and before a socket is opened."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from ragft.errors import ConfigError
@@ -7,7 +8,8 @@ from ragft.params import Params
 from ragft.prompts.answer import load_answer_prompt
 from ragft.prompts.criterion import load_criterion
 
-FILES = ("path", "documents", "answers")
+FILES = ("path", "documents", "answers", "ratings")
+SEVERAL = ("ratings",)
 
 
 def check(params: Params) -> None:
@@ -19,8 +21,9 @@ def check(params: Params) -> None:
     """
     values = params.as_dict()
     for name in FILES:
-        if (value := values.get(name)) and not Path(value).exists():
-            raise ConfigError(f"{name} is {value!r}, which does not exist (looked in {Path.cwd()})")
+        for value in _paths(name, values):
+            if not Path(value).exists():
+                raise ConfigError(f"{name} is {value!r}, which does not exist (looked in {Path.cwd()})")
     if "prompt" in values:
         load_answer_prompt(values["prompt"])
     for criterion in values.get("criteria", "").split(","):
@@ -30,7 +33,12 @@ def check(params: Params) -> None:
         from entrypoints.steps.bases import require_base
 
         require_base(base, values.get("revision", ""))
-    if (judge := values.get("judge", "base")) not in ("base", "none"):
+    if (judge := values.get("judge", "base")) not in ("base", "none") and not values.get("judge_url"):
         from entrypoints.steps.bases import require_base
 
         require_base(judge)
+
+
+def _paths(name: str, values: Mapping[str, str]) -> list[str]:
+    value = values.get(name, "")
+    return [path.strip() for path in (value.split(",") if name in SEVERAL else [value]) if path.strip()]

@@ -8,7 +8,8 @@ from types import MappingProxyType
 
 import mlflow
 
-from entrypoints.steps import cards, evaluate, prepare
+from entrypoints.steps import cards, evaluate, forgetting, prepare
+from entrypoints.steps.probe import knowledge_slices
 from entrypoints.steps.runs import step_run
 from entrypoints.steps.scoring import Evaluation
 from entrypoints.steps.sources import DEFAULT_DATASET
@@ -72,7 +73,7 @@ def run(params: CompareParams, workspace: Workspace, known: Known = NOTHING_KNOW
             _side(version, sides[version.uri]),
             questions,
             criteria,
-            slices=slices_of(questions),
+            slices={**slices_of(questions), **knowledge_slices(questions, version, workspace)},
             design=Design(margin_share=params.margin),
             findings=findings,
         )
@@ -83,6 +84,9 @@ def run(params: CompareParams, workspace: Workspace, known: Known = NOTHING_KNOW
         if not cards.is_decided(version):
             open_registry().describe(version, text)
         _say({_short(each): sides[each.uri] for each in (against, version)}, decision, workspace)
+        mlflow.log_metrics(forgetting.metrics_of(version))
+        for line in forgetting.lines_of(version):
+            workspace.say(f"  - {line}")
     return compared
 
 
@@ -153,6 +157,8 @@ def _advisory(sides: Mapping[str, Mapping[str, Evaluation]]) -> tuple[str, ...]:
     """Return why the judge is only advisory: canaries that fooled it, or no measure of its worth on this data."""
     decisive = [evaluations[DECIDING] for evaluations in sides.values()]
     reasons = [problem for evaluation in decisive for problem in evaluation.advisory]
+    beside_people = [calibration for evaluation in decisive for calibration in evaluation.calibrations.values()]
+    reasons += [calibration.sentence for calibration in beside_people if not calibration.passed]
     pairs = [
         (score.value, truth)
         for evaluation in decisive
@@ -160,7 +166,9 @@ def _advisory(sides: Mapping[str, Mapping[str, Evaluation]]) -> tuple[str, ...]:
         if score.value is not None and (truth := row.numbers.get("truth_facts")) is not None
     ]
     if not pairs:
-        reasons.append("it was not calibrated against people on this data")
+        known = {calibration.criterion for calibration in beside_people}
+        if missing := [name for name in decisive[0].scores if name not in known]:
+            reasons.append(f"it was not calibrated against people on this data under {' and '.join(missing)}")
     else:
         found = correlations([value for value, _ in pairs], [truth for _, truth in pairs]).spearman
         if found is None or found < LEAST_SPEARMAN:

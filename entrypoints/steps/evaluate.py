@@ -1,11 +1,16 @@
 """Evaluate: retrieve, generate, judge; each context is a run with the same metrics."""
 
 import dataclasses
+import hashlib
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from entrypoints.steps import prepare, scoring
+import mlflow
+
+from entrypoints.steps import forgetting, judges, prepare, scoring
+from entrypoints.steps.judges import Judge
 from entrypoints.steps.retrieved import RetrievedSplit, retrieve
 from entrypoints.steps.runs import step_run
 from entrypoints.steps.scoring import Evaluation, Scored
@@ -16,8 +21,7 @@ from ragft.data.answers import AnswerRow, read_answers
 from ragft.data.splits import nested_subset
 from ragft.errors import DataError
 from ragft.models.answering import answer_questions
-from ragft.models.generation import Generator
-from ragft.params import EvaluateParams
+from ragft.params import SERVED, EvaluateParams
 from ragft.pocket.truth import truth_metrics
 from ragft.prompts.answer import AnswerPrompt, load_answer_prompt
 from ragft.prompts.criterion import Criterion, load_criterion
@@ -37,31 +41,67 @@ def run(params: EvaluateParams, workspace: Workspace) -> list[Evaluation]:
     prompt = load_answer_prompt(params.prompt)
     if params.answers:
         return [_evaluate_file(params, criteria, workspace)]
-    version = find_version(params)
+    version, chosen = find_version(params), params.context
     params = settle(params, version)
-    with step_run(params, f"{params.dataset}|evaluate", {"ragft.step": "evaluate"}, workspace.home):
+    tags: dict[str, Any] = {"ragft.step": "evaluate", "ragft.prompt_sha256": prompt.sha256}
+    with ExitStack() as stack, step_run(params, f"{params.dataset}|evaluate", tags, workspace.home):
+        if not chosen:
+            workspace.say(f"contexts: {', '.join(params.contexts())} (the usual ones of {params.base})")
         preparation = prepare.ensure(params, workspace)
+        params = prepare.only_available(params, preparation, workspace)
         split: Split = params.split  # type: ignore[assignment]  # checked by the params
         questions = _chosen(preparation, split, params)
         found = retrieve(preparation, split, questions, params.embedder, params.top_k, workspace)
-        subject = load_subject(params, version)
-        base_version = register_base(subject.loaded, params, preparation, workspace) if version is None else None
-        tags = _tags(subject, params, preparation) | {"ragft.prompt_sha256": prompt.sha256}
+        subject = load_subject(params, version, workspace, stack)
+        if version is None and subject.loaded is not None:
+            base = register_base(subject.loaded, params, preparation, workspace)
+            subject = dataclasses.replace(subject, registered=base)
         answered = {}
         for context in params.contexts():
             answered[context] = _answer(context, found, subject, params, prompt, workspace)  # type: ignore[arg-type]
-        judge = scoring.open_judge(params, subject.loaded)
-        evaluations = []
-        for context, (passages, answers) in answered.items():
-            rows = _rows(questions, passages, answers, found, params.top_k)
-            name = tracking.run_name(preparation.name, subject.samples, subject.variant)
-            with _context_run(params, name, context, {**tags, "ragft.context": context}, workspace):
-                tracking.log_data(preparation.name, preparation.dataset, split, questions)
-                evaluation = scoring.score(rows, criteria, judge, params, workspace)
-                conditions = {**evaluation.conditions, **_conditions(preparation, params, answers)}
-                evaluations.append(dataclasses.replace(evaluation, name=name, context=context, conditions=conditions))
-        uri = version.uri if version else base_version.uri if base_version else ""
-        scoring.show(evaluations, f"{uri} on {len(questions)} questions of {preparation.name} {split}", workspace)
+        judge = judges.open_judge(params, subject.loaded, workspace, stack)
+        judging = judge, judges.with_judges_steps(criteria, judge, workspace)
+        judges.warn_of_family(params, {subject.variant: subject.base}, workspace)
+        tags |= _tags(subject, params, preparation)
+        name = tracking.run_name(preparation.name, subject.samples, subject.variant)
+        evaluations = _scored(answered, found, preparation, judging, params, (name, tags), workspace)
+        title = f"{subject.title} on {len(questions)} questions of {preparation.name} {split}"
+        scoring.show(evaluations, title, workspace)
+        if version is not None:
+            mlflow.log_metrics(forgetting.metrics_of(version))
+            for line in forgetting.lines_of(version):
+                workspace.say(f"  {line}")
+    return evaluations
+
+
+def _scored(
+    answered: Mapping[str, tuple[Mapping[str, Sequence[Passage]], Mapping[str, Answer]]],
+    found: RetrievedSplit,
+    preparation: Preparation,
+    judging: tuple[Judge | None, Sequence[Criterion]],
+    params: EvaluateParams,
+    named: tuple[str, Mapping[str, Any]],
+    workspace: Workspace,
+) -> list[Evaluation]:
+    """Return the evaluation of each context's passages and answers, each logged to its run (name and tags)."""
+    (judge, criteria), (name, tags) = judging, named
+    calibrations = judges.known_calibrations(workspace.store, judge, criteria, params, preparation.dataset)
+    evaluations = []
+    for context, (passages, answers) in answered.items():
+        rows = _rows(found.questions, passages, answers, found, params.top_k)
+        with _context_run(params, name, context, {**tags, "ragft.context": context}, workspace):
+            tracking.log_data(preparation.name, preparation.dataset, params.split, found.questions)
+            evaluation = scoring.score(rows, criteria, judge, params, workspace)
+        evaluations.append(
+            dataclasses.replace(
+                evaluation,
+                name=name,
+                context=context,
+                conditions={**evaluation.conditions, **_conditions(preparation, params, answers)},
+                data_sha256=preparation.dataset,
+                calibrations=calibrations,
+            )
+        )
     return evaluations
 
 
@@ -95,7 +135,7 @@ def _answer(
     with workspace.progress(f"answer ({context})") as line:
         answers = answer_questions(
             workspace.store,
-            Generator(subject.loaded),
+            subject.writer(params.context_window),
             prompt,
             questions,
             passages,
@@ -150,11 +190,8 @@ def _conditions(preparation: Preparation, params: EvaluateParams, answers: Mappi
 
 
 def _tags(subject: Subject, params: EvaluateParams, preparation: Preparation) -> dict[str, Any]:
-    lineage = subject.version.lineage if subject.version else base_lineage(subject.loaded, preparation)
     return {
-        **lineage.tags(),
-        "ragft.step": "evaluate",
-        "ragft.model": subject.version.uri if subject.version else BASE,
+        **_lineage_tags(subject, params, preparation),
         "ragft.split": params.split,
         "ragft.top_k": params.top_k,
         "ragft.estimator": params.estimator,
@@ -162,16 +199,32 @@ def _tags(subject: Subject, params: EvaluateParams, preparation: Preparation) ->
     }
 
 
+def _lineage_tags(subject: Subject, params: EvaluateParams, preparation: Preparation) -> dict[str, str]:
+    """Return what made the model; of a served one only its name and address are known."""
+    if subject.version is not None:
+        return {**subject.version.lineage.tags(), "ragft.model": subject.version.uri}
+    if subject.loaded is not None:
+        return {**base_lineage(subject.loaded, preparation).tags(), "ragft.model": BASE}
+    served = {"kind": SERVED, "base": subject.base, "samples": "0", "model_url": params.model_url}
+    return {**{f"ragft.{name}": value for name, value in served.items()}, "ragft.model": subject.base}
+
+
 def _evaluate_file(params: EvaluateParams, criteria: Sequence[Criterion], workspace: Workspace) -> Evaluation:
     """Score answers that another system gave."""
     path = Path(params.answers)
     answers = read_answers(path)
     name = tracking.run_name(path.stem, 0, "answers")
-    judge = scoring.open_judge(settle(params, None), None)
-    with step_run(params, name, {"ragft.step": "evaluate", "ragft.model": "answers"}, workspace.home):
+    settled = settle(params, None)
+    tags = {"ragft.step": "evaluate", "ragft.model": "answers"}
+    with ExitStack() as stack, step_run(params, name, tags, workspace.home):
+        judge = judges.open_judge(settled, None, workspace, stack)
+        criteria = judges.with_judges_steps(criteria, judge, workspace)
         rows = [_row_of_file(answer) for answer in answers]
         evaluation = dataclasses.replace(
-            scoring.score(rows, criteria, judge, params, workspace), name=name, context="as answered"
+            scoring.score(rows, criteria, judge, settled, workspace),
+            name=name,
+            context="as answered",
+            data_sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
         )
         scoring.show([evaluation], f"{len(rows)} answers of {path}", workspace)
     return evaluation

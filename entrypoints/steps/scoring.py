@@ -8,20 +8,21 @@ from typing import Any
 import mlflow
 import pandas as pd
 
-from entrypoints.steps.subjects import BASE, load_base_model
+from entrypoints.steps.judges import NO_JUDGE, estimator_name, judge_name, log_criteria
 from entrypoints.steps.workspace import Workspace
 from ragft import tracking
-from ragft.judging.backend import JudgeBackend, LocalJudge
+from ragft.judging.abstention import ABSTENTION_CELLS, abstention_table
+from ragft.judging.backend import JudgeBackend
+from ragft.judging.calibration import Calibration
 from ragft.judging.canaries import check_canaries, make_canaries
 from ragft.judging.g_eval import Item, Judged, judge
 from ragft.judging.metrics import ROW_ID, judge_metric, number_metric, overlap_metrics
-from ragft.models.generation import Generator
-from ragft.models.loading import LoadedModel, without_adapter
 from ragft.params import ScoringParams
 from ragft.prompts.criterion import Criterion
 from ragft.types import Score, digest
 
-NO_JUDGE = "none"
+# Outcomes of a repeat that is scored, or was never asked for.
+ASKED_AND_READ = ("scored", "empty", "not_applicable")
 LOWER_IS_BETTER = ("truth_wrong", "truth_false_refusal")
 
 
@@ -46,6 +47,15 @@ class Scored:
 
 
 @dataclass(frozen=True)
+class JudgedBy:
+    """The judge of an evaluation; the criteria are complete with the steps it graded by."""
+
+    name: str
+    identity: str
+    criteria: tuple[Criterion, ...]
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """One model in one context, as its run logged it.
 
@@ -53,6 +63,9 @@ class Evaluation:
         scores: Criterion -> one score a row.
         conditions: What the other side of a comparison must share -> its identity.
         advisory: Why the judge is only advisory, a sentence each; empty where its canaries did not fool it.
+        judged_by: None where nothing was judged.
+        data_sha256: Of the data set, or of the file of answers.
+        calibrations: Criterion -> how the judge did beside people on this data, where that was measured.
     """
 
     run_id: str
@@ -61,19 +74,11 @@ class Evaluation:
     scores: Mapping[str, Sequence[Score]] = field(default_factory=dict)
     conditions: Mapping[str, str] = field(default_factory=dict)
     advisory: tuple[str, ...] = ()
+    judged_by: JudgedBy | None = None
+    data_sha256: str = ""
+    calibrations: Mapping[str, Calibration] = field(default_factory=dict)
     name: str = ""
     context: str = ""
-
-
-def open_judge(params: ScoringParams, subject: LoadedModel | None) -> JudgeBackend | None:
-    """Return the judge, or None when none is wanted; the subject's own base serves without its adapter."""
-    if params.judge == NO_JUDGE:
-        return None
-    if params.judge == BASE and subject is not None and subject.quantization == "none":
-        loaded = without_adapter(subject)
-    else:
-        loaded = load_base_model(params.base if params.judge == BASE else params.judge, "", "none")
-    return LocalJudge(Generator(loaded), max_new_tokens=params.judge_max_new_tokens)
 
 
 def score(
@@ -85,7 +90,11 @@ def score(
 ) -> Evaluation:
     """Score the rows, log metrics, table and judge to the active run, and return the metrics."""
     ids = [row.id for row in rows]
-    judged = _judge([_item(row) for row in rows], criteria, judge_backend, params, workspace) if judge_backend else None
+    judged = (
+        judge_items([item_of(row) for row in rows], criteria, judge_backend, params, workspace)
+        if judge_backend
+        else None
+    )
     scores = judged.scores if judged else {}
     metrics = [judge_metric(c, dict(zip(ids, scores[c.name], strict=True))) for c in criteria if c.name in scores]
     metrics += overlap_metrics({row.id: row.answer for row in rows}, {row.id: row.references for row in rows})
@@ -111,10 +120,14 @@ def score(
         data=frame, predictions="output", targets="expected_output", extra_metrics=metrics, evaluators="default"
     )
     summary = {name: value for name, value in result.metrics.items() if value is not None}
-    facts = _fact_means(rows)
-    mlflow.log_metrics(facts)
+    facts = _fact_means(rows) | abstention_table(
+        [(row.answer, bool(row.facts["answerable"])) for row in rows if "answerable" in row.facts]
+    )
     if judged and judge_backend:
+        facts |= _judge_metrics(judged)
         _log_judge(judged, judge_backend, params)
+        log_criteria(criteria)
+    mlflow.log_metrics(facts)
     tracking.log_table([_record(row, scores, index) for index, row in enumerate(rows)], "rows")
     run = mlflow.active_run()
     return Evaluation(
@@ -124,6 +137,7 @@ def score(
         scores,
         _conditions(criteria, judge_backend, params),
         _check_judge(rows, criteria, judge_backend, params, workspace),
+        JudgedBy(judge_name(params), judge_backend.identity, tuple(criteria)) if judge_backend else None,
     )
 
 
@@ -131,10 +145,9 @@ def _conditions(
     criteria: Sequence[Criterion], judge_backend: JudgeBackend | None, params: ScoringParams
 ) -> dict[str, str]:
     judge_id = judge_backend.identity if judge_backend else NO_JUDGE
-    repeats = f" x {params.repeats}" if params.estimator == "sampled" else ""
     return {
         "judge": digest([judge_id, *(criterion.sha256 for criterion in criteria)]),
-        "estimator": f"{params.estimator}{repeats}",
+        "estimator": estimator_name(params),
     }
 
 
@@ -146,10 +159,10 @@ def _check_judge(
     workspace: Workspace,
 ) -> tuple[str, ...]:
     """Let the judge grade answers of known worth, log how it did, and return what makes it advisory."""
-    canaries = make_canaries([_item(row) for row in rows])
+    canaries = make_canaries([item_of(row) for row in rows])
     if backend is None or not canaries:
         return ()
-    judged = _judge([canary.item for canary in canaries], criteria, backend, params, workspace)
+    judged = judge_items([canary.item for canary in canaries], criteria, backend, params, workspace)
     results = check_canaries(canaries, judged, criteria)
     mlflow.log_dict({name: dataclasses.asdict(result) for name, result in results.items()}, "canaries.json")
     problems = tuple(f"{name}: {problem}" for name, result in results.items() for problem in result.problems)
@@ -157,17 +170,19 @@ def _check_judge(
     return problems
 
 
-def _item(row: Scored) -> Item:
+def item_of(row: Scored) -> Item:
+    """Return what a judge is asked about."""
     return Item(row.question, row.answer, row.references, row.passages)
 
 
-def _judge(
+def judge_items(
     items: Sequence[Item],
     criteria: Sequence[Criterion],
     backend: JudgeBackend,
     params: ScoringParams,
     workspace: Workspace,
 ) -> Judged:
+    """Return the judge's scores of the items under each criterion, what is in the store included."""
     with workspace.progress("judge") as line:
         return judge(
             workspace.store,
@@ -190,6 +205,23 @@ def _log_judge(judged: Judged, backend: JudgeBackend, params: ScoringParams) -> 
         }
     )
     mlflow.log_dict({name: dataclasses.asdict(judged.summary(name)) for name in judged.rows}, "judge.json")
+
+
+def _judge_metrics(judged: Judged) -> dict[str, float]:
+    """Return what says how far each criterion's scores can be relied on: repeats that were not read, and noise."""
+    found: dict[str, float] = {}
+    for name in judged.rows:
+        summary = judged.summary(name)
+        unread = sum(count for outcome, count in summary.outcomes.items() if outcome not in ASKED_AND_READ)
+        numbers = {
+            "repeats_unscored": unread,
+            "repeats_enough": summary.spread.repeats_enough,
+            "between_questions": summary.spread.between_questions,
+            "between_repeats": summary.spread.between_repeats,
+            "mass": summary.mean_mass,
+        }
+        found |= {f"geval_{name}/{key}": float(value) for key, value in numbers.items() if value is not None}
+    return found
 
 
 def _fact_means(rows: Sequence[Scored]) -> dict[str, float]:
@@ -221,14 +253,23 @@ def _record(row: Scored, scores: Mapping[str, Sequence[Score]], index: int) -> d
 
 
 def show(evaluations: Sequence[Evaluation], title: str, workspace: Workspace) -> None:
-    """Print the metrics, a line each, with how many rows were scored."""
+    """Print the metrics, a line each, with how many rows were scored and how sure the judge was."""
     workspace.say(title)
     names = sorted({name.removesuffix("/mean") for e in evaluations for name in e.metrics if name.endswith("/mean")})
     for evaluation in evaluations:
+        metrics = evaluation.metrics
         workspace.say(f"  {evaluation.name}, context {evaluation.context}")
         for name in names:
-            if f"{name}/mean" in evaluation.metrics:
-                scored = evaluation.metrics[f"{name}/n_scored"]
-                unscored = evaluation.metrics[f"{name}/n_unscored"]
+            if f"{name}/mean" in metrics:
+                unscored = metrics[f"{name}/n_unscored"]
                 tail = f", {unscored:.0f} unscored" if unscored else ""
-                workspace.say(f"    {name:22} {evaluation.metrics[f'{name}/mean']:8.3f}   n={scored:.0f}{tail}")
+                if enough := metrics.get(f"{name}/repeats_enough"):
+                    tail += f", {enough:.0f} repeat{'s' if enough > 1 else ''} would do"
+                workspace.say(
+                    f"    {name:22} {metrics[f'{name}/mean']:8.3f}   n={metrics[f'{name}/n_scored']:.0f}{tail}"
+                )
+        if all(cell in metrics for cell in ABSTENTION_CELLS):
+            answered, made_up, gave_up, abstained = (f"{metrics[cell]:.0f}" for cell in ABSTENTION_CELLS)
+            workspace.say(f"    {'':22} {'has answer':>12} {'has none':>12}")
+            workspace.say(f"    {'answered':22} {answered:>12} {made_up:>12}")
+            workspace.say(f"    {'abstained':22} {gave_up:>12} {abstained:>12}")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib.metadata
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,11 +11,15 @@ from typing import Any
 from transformers.utils.logging import disable_progress_bar
 
 from entrypoints.steps.bases import POCKET, base_path
+from entrypoints.steps.served import open_endpoint
 from entrypoints.steps.sources import DEFAULT_DATASET, with_top_k
 from entrypoints.steps.workspace import Workspace
 from ragft.errors import ConfigError, PrerequisiteError
+from ragft.models.answering import Writer
+from ragft.models.endpoint import Endpoint
+from ragft.models.generation import Generator
 from ragft.models.loading import LoadedModel, Quantization, adapter_is_active, load_adapter, load_base
-from ragft.params import BaseParams, DataParams, EvaluateParams, P
+from ragft.params import SERVED, BaseParams, DataParams, EvaluateParams, P, ScoringParams
 from ragft.store.datasets import Preparation
 from registry.store import Registry
 from registry.versions import Lineage, Version
@@ -33,21 +38,42 @@ SERVING_PACKAGES = (
 
 @dataclass(frozen=True)
 class Subject:
-    """The model under test, in memory.
+    """The model under test: in memory, or behind a server.
 
     Attributes:
-        version: The registered version; None for a base.
-        lineage: Of the version; for a base, of what it would be registered as.
+        loaded: None for a served model.
+        version: The registered version; None for a base and for a served model.
+        base: Name of the base model, or of the served one.
+        endpoint: The served model.
+        registered: A base as it was registered.
     """
 
-    loaded: LoadedModel
+    loaded: LoadedModel | None
     version: Version | None
     base: str
+    endpoint: Endpoint | None = None
+    registered: Version | None = None
 
     @property
     def variant(self) -> str:
-        """What the run is called after: ``base``, or ``lora closed_book v2``."""
+        """What the run is called after: ``base``, ``lora closed_book v2``, or the served model's name."""
+        if self.endpoint is not None:
+            return self.endpoint.model
         return f"{self.version.lineage.variant} v{self.version.number}" if self.version else BASE
+
+    @property
+    def title(self) -> str:
+        """What a person calls it: the version's address, or the served model's name."""
+        version = self.version or self.registered
+        return version.uri if version else self.base
+
+    def writer(self, window: int) -> Writer:
+        """Return what answers, with at most ``window`` tokens of prompt and answer (0: what the model takes)."""
+        if self.endpoint is not None:
+            return self.endpoint
+        if self.loaded is None:
+            raise RuntimeError("the model under test is neither in memory nor served")
+        return Generator(self.loaded, window=window)
 
     @property
     def samples(self) -> int:
@@ -63,7 +89,7 @@ def open_registry() -> Registry:
 
 def find_version(params: EvaluateParams) -> Version | None:
     """Return the registered version under test, or None for a base; nothing heavy is loaded."""
-    version = None if params.model == BASE else open_registry().get(params.model)
+    version = None if params.model in (BASE, SERVED) else open_registry().get(params.model)
     return None if version is None or version.lineage.kind == "base" else version
 
 
@@ -82,7 +108,10 @@ def settle(params: P, version: Version | None) -> P:
     changes = {"base": values["base"] or (own.base if own else POCKET)}
     if not values["dataset"]:
         changes |= {"dataset": DEFAULT_DATASET} if own is None else {"dataset": own.data, "data_seed": own.data_seed}
-    return with_top_k(dataclasses.replace(params, **changes))
+    settled = with_top_k(dataclasses.replace(params, **changes))
+    if not isinstance(settled, ScoringParams):
+        return settled
+    return dataclasses.replace(settled, context=",".join(settled.contexts()))
 
 
 def load_base_model(base: str, revision: str, quantization: str) -> LoadedModel:
@@ -92,12 +121,17 @@ def load_base_model(base: str, revision: str, quantization: str) -> LoadedModel:
     return dataclasses.replace(loaded, name=base)
 
 
-def load_subject(params: EvaluateParams, version: Version | None) -> Subject:
+def load_subject(params: EvaluateParams, version: Version | None, workspace: Workspace, stack: ExitStack) -> Subject:
     """Return the model under test; an adapter is verified, put on its own base, and seen to work.
+
+    A served model is open as long as ``stack``.
 
     Raises:
         PrerequisiteError: If the base or the adapter is not what was trained, or changes nothing.
     """
+    if params.model == SERVED:
+        endpoint = open_endpoint(params.model_url, params.served_model, "model", params, workspace, stack)
+        return Subject(None, None, params.served_model, endpoint)
     if version is None:
         return Subject(load_base_model(params.base, params.revision, params.quantization), None, params.base)
     lineage = version.lineage

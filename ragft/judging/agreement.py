@@ -65,7 +65,7 @@ class Agreement:
         n_unscored: Rows that people scored and the judge could not.
         scale: What people's numbers are; kappa and confusion need one they share with the judge.
         kappa: Quadratically weighted, of the judge with the mean of the people, each at the nearest level.
-        overall: Over all rows.
+        overall: Over all rows, the judge's numbers turned as in `oriented`.
         grouped: Inside groups (questions, documents), None without groups.
         human_kappa: The same between people, mean over their pairs; None below two.
         human: Correlations between people, means over their pairs.
@@ -138,7 +138,7 @@ def compare(
     lengths = {len(judge), *map(len, people), *(len(x) for x in (groups, words) if x is not None)}
     if not people or len(lengths) > 1:
         raise ValueError(f"expected at least one annotator and equal lengths, got {len(people)} and {sorted(lengths)}")
-    means = [_mean(row) for row in zip(*people, strict=True)]
+    means = mean_of_people(people)
     kept = [i for i, (own, mean) in enumerate(zip(judge, means, strict=True)) if own is not None and mean is not None]
     left, right = _taken(judge, kept), _taken(means, kept)
     scale = _scale(criterion, people)
@@ -156,14 +156,26 @@ def compare(
         n_unscored=sum(mean is not None for mean in means) - len(kept),
         scale=scale,
         kappa=weighted_kappa(confusion, levels) if scale != "other" else None,
-        overall=correlations(left, right),
-        grouped=None if groups is None else grouped_correlations(left, right, [groups[i] for i in kept]),
+        overall=correlations(graded, right),
+        grouped=None if groups is None else grouped_correlations(graded, right, [groups[i] for i in kept]),
         human_kappa=human[0] if human else None,
         human=human[1] if human else None,
         length_bias=bias,
         levels=levels,
         confusion=confusion,
     )
+
+
+def mean_of_people(people: Sequence[Numbers]) -> list[float | None]:
+    """Return the mean of the annotators' numbers of each row, None where nobody gave one."""
+    return [_mean(row) for row in zip(*people, strict=True)]
+
+
+def oriented(criterion: Criterion, judge: Numbers, scale: Scale) -> list[float | None]:
+    """Return the judge's numbers so that they rise where people's do: beside yes and no, 1 is the best."""
+    if scale != "yes_no":
+        return list(judge)
+    return [None if value is None else _good(value, criterion) for value in judge]
 
 
 def correlations(x: Sequence[float], y: Sequence[float]) -> Correlations:

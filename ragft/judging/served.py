@@ -17,22 +17,32 @@ SCORE_ONLY_TOKENS = 16
 class ServedJudge:
     """An `Endpoint` as a judge; a call that is finished is a piece, so that little is lost with the server."""
 
-    def __init__(self, endpoint: Endpoint, *, max_new_tokens: int = 200, temperature: float = 1.0) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        *,
+        max_new_tokens: int = 200,
+        temperature: float = 1.0,
+        top_logprobs: int = MOST_CANDIDATES,
+    ) -> None:
         """Keep the endpoint.
 
         Args:
             endpoint: The server and model.
             max_new_tokens: Most tokens of a reply, reason and score together.
             temperature: Of the ``sampled`` estimator; 1 is the published way.
+            top_logprobs: Candidates for each token that the expectations are taken over, 1 to 20; what is not among
+                them counts as not legal.
         """
         self._endpoint = endpoint
         self._max_new_tokens = max_new_tokens
         self._temperature = temperature
+        self._top_logprobs = top_logprobs
 
     @property
     def identity(self) -> str:
         """Hash of the server's model and of how its replies are made."""
-        return digest([self._endpoint.identity, self._max_new_tokens, self._temperature])
+        return digest([self._endpoint.identity, self._max_new_tokens, self._temperature, self._top_logprobs])
 
     def replies(self, asks: Sequence[Ask], estimator: Estimator) -> Iterator[Piece]:
         """Yield the replies of each call when it is finished.
@@ -64,7 +74,7 @@ class ServedJudge:
         if estimator == "sampled":
             return ChatRequest(ask.message, self._max_new_tokens, self._temperature, ask.seeds)
         tokens = self._max_new_tokens if estimator == "expected" else SCORE_ONLY_TOKENS
-        return ChatRequest(ask.message, tokens, 0.0, ask.seeds, MOST_CANDIDATES)
+        return ChatRequest(ask.message, tokens, 0.0, ask.seeds, self._top_logprobs)
 
 
 def _reply(ask: Ask, completion: Completion, estimator: Estimator) -> Reply:

@@ -41,8 +41,10 @@ def row_id(secret: bytes, item: Item) -> str:
     return hmac.new(secret, f"sheet {content}".encode(), hashlib.sha256).hexdigest()[:12]
 
 
-def write_sheet(path: Path, items: Sequence[Item], criteria: Sequence[Criterion], secret: bytes) -> int:
-    """Write the sheet and return its number of rows.
+def write_sheet(
+    path: Path, items: Sequence[Item], criteria: Sequence[Criterion], secret: bytes, *, most: int = 0
+) -> int:
+    """Write the sheet and return its number of rows, of at most ``most`` items (0: all), chosen by their keyed ids.
 
     Equal items are one row. The order is that of the keyed ids, so neither side, context nor rank can
     be told from it, and the same items give the same sheet. Legends stand in the heads of the columns.
@@ -51,12 +53,13 @@ def write_sheet(path: Path, items: Sequence[Item], criteria: Sequence[Criterion]
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow([ROW, *SHOWN, *(_head(criterion) for criterion in criteria), ANNOTATOR])
-    for key, item in sorted(rows.items()):
+    chosen = sorted(rows.items())[: most or None]
+    for key, item in chosen:
         shown = (item.question, "\nor: ".join(item.references), "\n\n".join(item.passages), item.answer)
         writer.writerow([key, *map(_cell, shown), *[""] * len(criteria), ""])
     # The byte order mark makes spreadsheet programs read UTF-8.
     path.write_bytes(text.getvalue().encode("utf-8-sig", "replace"))
-    return len(rows)
+    return len(chosen)
 
 
 def read_sheets(paths: Sequence[Path], criteria: Sequence[Criterion]) -> Ratings:
@@ -72,7 +75,7 @@ def read_sheets(paths: Sequence[Path], criteria: Sequence[Criterion]) -> Ratings
     annotators: dict[str, None] = {}
     problems: list[str] = []
     for path in paths:
-        for line, cells in _records(path, [ROW, *heads], problems):
+        for line, cells in csv_rows(path, [ROW, *heads], problems):
             person = (cells.get(ANNOTATOR) or "").strip() or path.stem
             annotators[person] = None
             for head, criterion in heads.items():
@@ -97,24 +100,11 @@ def read_sheets(paths: Sequence[Path], criteria: Sequence[Criterion]) -> Ratings
     )
 
 
-def read_numbers(path: Path, columns: Sequence[str]) -> list[list[float | None]]:
-    """Return the numbers of any CSV, one list a column, each an annotator; yes and true are 1, no and false 0.
-
-    Raises:
-        DataError: Naming each cell that is neither a number nor yes or no, and missing columns.
-    """
-    problems: list[str] = []
-    numbers: list[list[float | None]] = [[] for _ in columns]
-    for line, cells in _records(path, columns, problems):
-        for column, own in zip(columns, numbers, strict=True):
-            text = (cells[column] or "").strip()
-            number = _number(text)
-            if number is None and text.lower() not in NOTHING:
-                problems.append(f"{path}, line {line}, {column}: {text[:40]!r}, expected a number, yes or no")
-            own.append(number)
-    if problems:
-        raise DataError("people's numbers cannot be read", problems)
-    return numbers
+def is_sheet(path: Path) -> bool:
+    """Return whether a file is a sheet of ours, by the names of its columns."""
+    if path.suffix.lower() not in (".csv", ".tsv"):
+        return False
+    return {ROW, *SHOWN} <= set(next((cells.keys() for _, cells in csv_rows(path, [ROW], [])), ()))
 
 
 def _head(criterion: Criterion) -> str:
@@ -127,7 +117,14 @@ def _cell(text: str) -> str:
     return f"'{text}" if text.startswith(FORMULA) else text
 
 
-def _records(path: Path, columns: Sequence[str], problems: list[str]) -> list[tuple[int, dict[str, str]]]:
+def csv_rows(path: Path, columns: Sequence[str], problems: list[str]) -> list[tuple[int, dict[str, str]]]:
+    """Return (line, column -> cell) of each row of a CSV file, separated by commas, semicolons or tabs.
+
+    A file that lacks one of ``columns`` is added to the problems and has no rows.
+
+    Raises:
+        DataError: If it cannot be read as CSV in UTF-8.
+    """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -148,13 +145,3 @@ def _records(path: Path, columns: Sequence[str], problems: list[str]) -> list[tu
         raise DataError(f"{path} is no CSV: {error}") from error
     finally:
         csv.field_size_limit(before)
-
-
-def _number(text: str) -> float | None:
-    if text.lower() in WORDS:
-        return WORDS[text.lower()]
-    try:
-        number = float(text.replace(",", "."))
-    except ValueError:
-        return None
-    return number if abs(number) < float("inf") else None

@@ -22,7 +22,7 @@ def test_a_bad_value_is_named_with_what_is_accepted(values: dict[str, object], n
     assert named in str(caught.value)
 
 
-@pytest.mark.parametrize("context", ["", "retreived", "none,none", "retrieved,gold"])
+@pytest.mark.parametrize("context", ["retreived", "none,none", "retrieved,gold"])
 def test_a_context_that_does_not_exist_is_refused(context: str) -> None:
     with pytest.raises(ConfigError, match="expected some of none, retrieved, oracle, oracle_distractors"):
         EvaluateParams(context=context)

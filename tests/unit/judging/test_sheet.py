@@ -9,7 +9,7 @@ import pytest
 
 from ragft.errors import DataError
 from ragft.judging.g_eval import Item
-from ragft.judging.sheet import read_numbers, read_sheets, row_id, write_sheet
+from ragft.judging.sheet import is_sheet, read_sheets, row_id, write_sheet
 from ragft.prompts.criterion import load_criterion
 
 SECRET = b"k" * 32
@@ -91,23 +91,14 @@ def test_awkward_text_is_shown_and_never_run(tmp_path: Path) -> None:
     assert shown == {"'=HYPERLINK(1)", "'+1", "'-1", "'@x", "a\ufffdb", "?", 'say "hi",\nnow', "مرحبا"}
 
 
-def test_any_csv_with_numbers_or_yes_and_no(tmp_path: Path) -> None:
-    path = tmp_path / "people.csv"
-    path.write_text("input,a,b\nq1,4,yes\nq2,3.5,No\nq3,,n/a\nq4,1,TRUE\n", encoding="utf-8")
-    assert read_numbers(path, ["a", "b"]) == [[4.0, 3.5, None, 1.0], [1.0, 0.0, None, 1.0]]
-    path.write_text("input;a\nq1;3,5\n", encoding="utf-8")
-    assert read_numbers(path, ["a"]) == [[3.5]]
+def test_at_most_so_many_answers_are_chosen_and_stay_the_same(tmp_path: Path) -> None:
+    assert write_sheet(tmp_path / "some.csv", ITEMS, CRITERIA, SECRET, most=7) == 7
+    write_sheet(tmp_path / "all.csv", ITEMS, CRITERIA, SECRET)
+    assert rows_of(tmp_path / "some.csv")[1:] == rows_of(tmp_path / "all.csv")[1:8]
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [(b"input,a\nq,maybe\n", "'maybe'"), (b"input,b\nq,1\n", "no column 'a'"), (b"", "no column 'a'"),
-     (b"\xff\xfe\x00", "cannot be read"), (b"input,a\nq,inf\n", "'inf'")],
-)  # fmt: skip
-def test_what_cannot_be_read_is_named(tmp_path: Path, content: bytes, message: str) -> None:
-    path = tmp_path / "people.csv"
-    path.write_bytes(content)
-    with pytest.raises(DataError, match=message):
-        read_numbers(path, ["a"])
-    with pytest.raises(DataError, match=r"missing\.csv cannot be read"):
-        read_numbers(tmp_path / "missing.csv", ["a"])
+def test_a_sheet_is_known_by_its_columns(tmp_path: Path) -> None:
+    write_sheet(tmp_path / "sheet.csv", ITEMS, CRITERIA, SECRET)
+    filled(tmp_path / "sheet.csv", tmp_path / "other.csv", "4", "1", separator=";")
+    (tmp_path / "table.csv").write_text("question,answer,human\na,b,1\n", encoding="utf-8")
+    assert [is_sheet(tmp_path / name) for name in ("sheet.csv", "other.csv", "table.csv")] == [True, True, False]

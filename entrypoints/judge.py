@@ -1,0 +1,23 @@
+"""The step judge: JudgeParams in, a sheet for people or the judge's agreement with them out."""
+
+from ragft.cli import step_command
+from ragft.params import JudgeParams
+
+
+def main(params: JudgeParams) -> None:
+    """Run the step and print what it found."""
+    from entrypoints.early import check
+
+    check(params)
+    from entrypoints.environment import opened_workspace
+
+    with opened_workspace() as workspace:
+        from entrypoints.steps import judge
+
+        judge.run(params, workspace)
+
+
+command = step_command("judge", JudgeParams, main)
+
+if __name__ == "__main__":
+    command()

@@ -1,0 +1,301 @@
+"""Judge: a blind sheet for people, and how far a judge agrees with what they wrote."""
+
+import dataclasses
+import hashlib
+from collections.abc import Hashable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import mlflow
+
+from entrypoints.steps import evaluate, judges, scoring
+from entrypoints.steps.runs import step_run
+from entrypoints.steps.scoring import Evaluation
+from entrypoints.steps.sources import read_dataset
+from entrypoints.steps.subjects import settle
+from entrypoints.steps.workspace import Workspace
+from ragft import tracking
+from ragft.errors import ConfigError, DataError
+from ragft.judging.agreement import Agreement, compare, mean_of_people, oriented
+from ragft.judging.calibration import Calibration, calibrate
+from ragft.judging.confusion_plot import draw_confusion
+from ragft.judging.ratings import Columns, RatedTable, read_table
+from ragft.judging.sheet import is_sheet, read_sheets, row_id, write_sheet
+from ragft.params import SERVED, EvaluateParams, JudgeParams
+from ragft.prompts.criterion import Criterion, load_criterion
+from ragft.store.calibrations import save_calibration
+
+GIVEN_SCORES = "the scores in the table"
+
+
+@dataclass(frozen=True)
+class Rated:
+    """One criterion's scores beside people's.
+
+    Attributes:
+        judge: One a row, None where unscored.
+        people: For each annotator one a row.
+        groups: What each row belongs to.
+        words: Of each answer.
+    """
+
+    criterion: Criterion
+    judge: Sequence[float | None]
+    people: Sequence[Sequence[float | None]]
+    groups: Sequence[Hashable]
+    words: Sequence[int] | None
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was rated, by whom it was judged, and on which data.
+
+    Attributes:
+        identity: The judge's; "" where the scores were given.
+        data: sha256 of the data set, or of the table where it belongs to none.
+    """
+
+    rated: Sequence[Rated]
+    annotators: Sequence[str]
+    identity: str
+    judge: str
+    data: str
+    source: str
+
+
+def run(params: JudgeParams, workspace: Workspace) -> dict[str, tuple[Agreement, Calibration]]:
+    """Write the sheet, or return criterion -> agreement with people and what it amounts to.
+
+    Raises:
+        ConfigError: If a parameter or a column cannot be used.
+        DataError: If people's numbers cannot be read, or belong to none of the answers.
+    """
+    criteria = [load_criterion(name.strip()) for name in params.criteria.split(",") if name.strip()]
+    paths = [Path(path.strip()) for path in params.ratings.split(",") if path.strip()]
+    with step_run(params, f"{params.name or params.dataset or 'judge'}|judge", {"ragft.step": "judge"}, workspace.home):
+        if not paths:
+            _write(params, criteria, workspace)
+            return {}
+        work = _from_sheets if all(is_sheet(path) for path in paths) else _from_table
+        found = work(params, paths, criteria, workspace)
+        results = {each.criterion.name: _measure(each, found) for each in found.rated}
+        _log(params, found, results)
+        if found.identity:
+            _keep(params, found, results, workspace)
+        _show(found, results, workspace)
+    return results
+
+
+def _evaluations(params: JudgeParams, workspace: Workspace, **changes: str) -> list[Evaluation]:
+    """Return the evaluations whose answers are rated: what was computed before is not computed again."""
+    found = []
+    for model in params.models():
+        served = {} if model == SERVED else {"model_url": "", "served_model": ""}
+        found += evaluate.run(params.pick(EvaluateParams, model=model, **served, **changes), workspace)
+    return found
+
+
+def _write(params: JudgeParams, criteria: Sequence[Criterion], workspace: Workspace) -> None:
+    evaluations = _evaluations(params, workspace, judge=judges.NO_JUDGE, judge_url="")
+    items = [scoring.item_of(row) for evaluation in evaluations for row in evaluation.rows]
+    name = "".join(sign if sign.isalnum() else "_" for sign in evaluations[0].name)
+    path = Path(params.sheet) if params.sheet else workspace.home / "sheets" / f"{name}.csv"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rows = write_sheet(path, items, criteria, workspace.store.secret, most=params.rows)
+    mlflow.log_artifact(str(path))
+    mlflow.log_metric("sheet_rows", rows)
+    workspace.say(f"wrote {path}: {rows} answers, shuffled, without side or score.")
+    workspace.say("Give each person a copy; then the same command with -P ratings=one.csv,two.csv")
+
+
+def _from_sheets(
+    params: JudgeParams, paths: Sequence[Path], criteria: Sequence[Criterion], workspace: Workspace
+) -> Found:
+    """Return what people wrote on our sheets, joined with the judge's scores of the same answers."""
+    ratings = read_sheets(paths, criteria)
+    evaluations = _evaluations(params, workspace)
+    judged_by, data = evaluations[0].judged_by, evaluations[0].data_sha256
+    if judged_by is None:
+        raise ConfigError(f"judge is {params.judge}: name the judge that the ratings are held against")
+    complete = {criterion.name: criterion for criterion in judged_by.criteria}
+    secret = workspace.store.secret
+    places = {
+        row_id(secret, scoring.item_of(row)): (evaluation, index)
+        for evaluation in reversed(evaluations)
+        for index, row in enumerate(evaluation.rows)
+    }
+    rated = []
+    for criterion in criteria:
+        given = ratings.numbers[criterion.name]
+        keys = [key for key in given if key in places]
+        if given and not keys:
+            raise DataError(
+                f"none of the {len(given)} rated rows is among these {len(places)} answers: give the parameters, and "
+                "the RAGFT_HOME or database, with which the sheet was written"
+            )
+        if lost := len(given) - len(keys):
+            workspace.say(f"warning: {lost} of {len(given)} rated rows are not among these answers and are left out")
+        if keys:
+            rows = [places[key] for key in keys]
+            rated.append(
+                Rated(
+                    complete[criterion.name],
+                    [evaluation.scores[criterion.name][index].value for evaluation, index in rows],
+                    list(zip(*(given[key] for key in keys), strict=True)),
+                    [evaluation.rows[index].documents or evaluation.rows[index].question for evaluation, index in rows],
+                    [len(evaluation.rows[index].answer.split()) for evaluation, index in rows],
+                )
+            )
+    if not rated:
+        raise DataError(f"{', '.join(map(str, paths))} hold no rating: fill in the columns of the criteria")
+    source = ", ".join(path.name for path in paths)
+    return Found(rated, ratings.annotators, judged_by.identity, judged_by.name, data, source)
+
+
+def _from_table(
+    params: JudgeParams, paths: Sequence[Path], criteria: Sequence[Criterion], workspace: Workspace
+) -> Found:
+    """Return what people wrote in any table, with the scores it holds or those of the judge, asked now."""
+    if len(paths) > 1 or len(criteria) > 1:
+        raise ConfigError(
+            f"ratings is {params.ratings} and criteria {params.criteria}: files that are not sheets of ours are read "
+            "one at a time, under one criterion, such as -P criteria=accuracy"
+        )
+    (path,), (criterion,) = paths, criteria
+    columns = Columns(
+        params.human_columns,
+        params.score_column,
+        params.question_column,
+        params.answer_column,
+        params.reference_column,
+        params.passages_column,
+        params.group_column,
+    )
+    table = read_table(path, columns, criterion)
+    settled = settle(params, None)
+    data = read_dataset(settled, workspace).sha256 if params.dataset else _sha256(path)
+    identity, name, scores = "", GIVEN_SCORES, table.scores
+    if scores is None:
+        with ExitStack() as stack:
+            judge = judges.open_judge(settled, None, workspace, stack)
+            if table.items is None or judge is None:
+                raise ConfigError(
+                    f"{path} is to be judged, which needs a judge (it is {params.judge}) and columns of questions and "
+                    "answers (-P question_column=... -P answer_column=...); or give -P score_column=..."
+                )
+            (criterion,) = judges.with_judges_steps(criteria, judge, workspace)
+            judged = scoring.judge_items(table.items, [criterion], judge, settled, workspace)
+            scores = tuple(score.value for score in judged.scores[criterion.name])
+            identity, name = judge.identity, judges.judge_name(settled)
+    rated = Rated(criterion, scores, table.people, table.groups or _own_groups(table), table.words)
+    return Found([rated], table.annotators, identity, name, data, path.name)
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _own_groups(table: RatedTable) -> Sequence[Hashable]:
+    """Return the questions as groups, or each row as its own where there is none."""
+    return [item.question for item in table.items] if table.items else range(len(table.people[0]))
+
+
+def _measure(rated: Rated, found: Found) -> tuple[Agreement, Calibration]:
+    agreement = compare(rated.criterion, rated.judge, rated.people, groups=rated.groups, words=rated.words)
+    calibration = calibrate(
+        rated.criterion.name,
+        oriented(rated.criterion, rated.judge, agreement.scale),
+        mean_of_people(rated.people),
+        rated.groups,
+        f"{found.source}: {', '.join(found.annotators)}",
+    )
+    return agreement, calibration
+
+
+def _log(params: JudgeParams, found: Found, results: dict[str, tuple[Agreement, Calibration]]) -> None:
+    tracking.name_run(
+        tracking.run_name(params.name or params.dataset or found.source, 0, "judge"),
+        {
+            "ragft.judge": found.judge,
+            "ragft.judge_identity": found.identity or "none",
+            "ragft.estimator": judges.estimator_name(params),
+            "ragft.data_sha256": found.data,
+            "ragft.calibration": "; ".join(calibration.sentence for _, calibration in results.values())[:5000],
+        },
+    )
+    for name, (agreement, calibration) in results.items():
+        mlflow.log_metrics(
+            {f"agreement_{name}/{key}": value for key, value in _numbers(agreement, calibration).items()}
+        )
+        if figure := draw_confusion(agreement):
+            mlflow.log_figure(figure, f"confusion_{name}.png")
+    mlflow.log_dict(
+        {
+            name: {"agreement": dataclasses.asdict(agreement), "calibration": calibration.as_record()}
+            for name, (agreement, calibration) in results.items()
+        },
+        "agreement.json",
+    )
+
+
+def _numbers(agreement: Agreement, calibration: Calibration) -> dict[str, float]:
+    """Return what is known of an agreement, as metrics."""
+    numbers: dict[str, float | None] = {
+        "n": agreement.n,
+        "n_unscored": agreement.n_unscored,
+        "kappa": agreement.kappa,
+        "spearman_low": calibration.low,
+        "spearman_high": calibration.high,
+        "human_kappa": agreement.human_kappa,
+        "passed": calibration.passed,
+    }
+    for prefix, found in (("", agreement.overall), ("grouped_", agreement.grouped), ("human_", agreement.human)):
+        if found is not None:
+            values = {"pearson": found.pearson, "spearman": found.spearman, "kendall": found.kendall}
+            numbers |= {f"{prefix}{name}": value for name, value in values.items()}
+    if grouped := agreement.grouped:
+        numbers |= {"groups": grouped.n_groups, "groups_left_out": grouped.n_skipped}
+    if bias := agreement.length_bias:
+        numbers |= {"length_spearman": bias.spearman, "length_short": bias.shortest, "length_long": bias.longest}
+    return {name: float(value) for name, value in numbers.items() if value is not None}
+
+
+def _keep(
+    params: JudgeParams, found: Found, results: dict[str, tuple[Agreement, Calibration]], workspace: Workspace
+) -> None:
+    """Write the calibrations where `compare` looks for them."""
+    for rated in found.rated:
+        _, calibration = results[rated.criterion.name]
+        save_calibration(
+            workspace.store,
+            calibration.as_record(),
+            judge=found.identity,
+            criterion=rated.criterion.sha256,
+            estimator=judges.estimator_name(params),
+            data=found.data,
+        )
+
+
+def _show(found: Found, results: dict[str, tuple[Agreement, Calibration]], workspace: Workspace) -> None:
+    workspace.say(f"{found.judge} beside {len(found.annotators)} annotators ({', '.join(found.annotators)})")
+    for name, (agreement, calibration) in results.items():
+        numbers = _numbers(agreement, calibration)
+        unscored = f", {agreement.n_unscored} unscored" if agreement.n_unscored else ""
+        workspace.say(f"  {name}: {agreement.n} answers{unscored}")
+        workspace.say(f"    {'':24}{'kappa':>10}{'pearson':>10}{'spearman':>10}{'kendall':>10}")
+        skipped = f"inside {numbers.get('groups', 0):.0f} groups"
+        for title, prefix in (("all rows", ""), (skipped, "grouped_"), ("people among themselves", "human_")):
+            cells = [numbers.get(f"{prefix}{key}") for key in ("kappa", "pearson", "spearman", "kendall")]
+            if any(cell is not None for cell in cells):
+                shown = "".join(f"{'-':>10}" if cell is None else f"{cell:>10.6f}" for cell in cells)
+                workspace.say(f"    {title:24}{shown}")
+        if constant := numbers.get("groups_left_out"):
+            workspace.say(f"    {constant:.0f} groups left out, in which one side is constant or has fewer than 3 rows")
+        if agreement.length_bias and agreement.length_bias.spearman is not None:
+            bias = agreement.length_bias
+            workspace.say(
+                f"    judge less people, share of the scale: {bias.shortest:+.3f} on the shortest third of answers, "
+                f"{bias.longest:+.3f} on the longest; Spearman with length {bias.spearman:+.3f}"
+            )
+        workspace.say(f"    {'passed' if calibration.passed else 'not passed'}: {calibration.sentence}")
