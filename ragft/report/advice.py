@@ -1,0 +1,169 @@
+"""What to do next: a sentence or two, and the command that does it."""
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ragft.analysis.comparison import Comparison, Result
+
+# Attribution's term -> what a loss in it means, in words for a reader outside the team.
+LOST = {
+    "memory": "it knows less without passages",
+    "use of good context": "it makes less of passages that hold the answer",
+    "distractor robustness": "it is distracted by passages that do not hold the answer",
+    "retrieval": "it copes worse with what retrieval finds or misses",
+}
+LENGTH_CHECK = "length limit"
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """How the version was made and compared.
+
+    Attributes:
+        finetune: Parameters that train another adapter like it, name -> value.
+        compare: Parameters that compare again in the same way, the model aside, name -> value.
+        part: True where only some of the split's questions were asked.
+    """
+
+    model: str
+    base: str
+    format: str
+    samples: int
+    split: str
+    part: bool
+    finetune: Mapping[str, str]
+    compare: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What to do, and the command for it."""
+
+    text: str
+    command: str
+
+
+def advise(comparison: Comparison, outcome: str, situation: Situation) -> Advice:
+    """Return what to do after a verdict."""
+    if outcome == "promote":
+        return _promote(comparison, situation)
+    if outcome == "reject":
+        return _train_again(f"Keep {situation.base}: {_loss(comparison)}.", situation)
+    if outcome == "hold":
+        return _hold(comparison, situation)
+    return _mend(comparison, situation) or _too_little(comparison, situation)
+
+
+def command(step: str, params: Mapping[str, str]) -> str:
+    """Return the ``mlflow run`` command of a step, its values quoted for a shell."""
+    words = [f"-P {name}={shlex.quote(value)}" for name, value in params.items()]
+    return " ".join(["mlflow run .", f"-e {step}", *words, "--env-manager local"])
+
+
+def _promote(comparison: Comparison, situation: Situation) -> Advice:
+    params = {**situation.compare, "model": situation.model}
+    if comparison.tried > 1 and situation.split != "confirm":
+        return Advice(
+            f"Make it the champion once the confirm questions agree: {comparison.tried} versions were tried on these "
+            "ones, and the best of many looks better than it is. The command asks them and moves the champion only if "
+            "the verdict there is promote too.",
+            command("promote", {**params, "split": "confirm"}),
+        )
+    return Advice(f"Make it the champion in place of {situation.base}.", command("promote", params))
+
+
+def _hold(comparison: Comparison, situation: Situation) -> Advice:
+    claims = comparison.claims
+    if claims.superior and comparison.vetoes:
+        worst = comparison.vetoes[0]
+        return _train_again(
+            f"Keep {situation.base}: on the whole the adapter is better, but clearly worse on the questions "
+            f"“{worst.slice}”. Read those below, add training examples of that sort, and compare again.",
+            situation,
+            explain=False,
+        )
+    if claims.superior:
+        return Advice(
+            "Read the answers that got worse, below. The scores speak for the adapter, but the judge that gave them "
+            "is only a hint here (see the reasons). If you agree with it, this promotes and records that you did.",
+            command("promote", {**situation.compare, "model": situation.model, "advisory": "True"}),
+        )
+    return _train_again(
+        f"Keep {situation.base}: the adapter is not worse beyond the margin, but nothing shows that it is better, so "
+        "there is nothing to gain from the change.",
+        situation,
+    )
+
+
+def _mend(comparison: Comparison, situation: Situation) -> Advice | None:
+    """Return what to put right before anything can be decided; None where nothing is wrong."""
+    again = {**situation.compare, "model": situation.model}
+    failed = [check for check in comparison.checks if not check.passed]
+    if failed:
+        if failed[0].name == LENGTH_CHECK:
+            again["max_new_tokens"] = str(2 * int(again.get("max_new_tokens", "128")))
+        return Advice(
+            f"Change nothing yet; put this right and compare again: {failed[0].detail}.", command("compare", again)
+        )
+    if any(result.effect is None or result.missing.share > 0.01 for result in comparison.primaries):
+        estimator = "expected" if again.get("estimator", "sampled") == "sampled" else "expected_no_rationale"
+        return Advice(
+            "Change nothing yet: too many answers could not be scored. This estimator reads the judge's probabilities "
+            "instead of its text; if scores are still missing, use a stronger judge (-P judge=...).",
+            command("compare", {**again, "estimator": estimator}),
+        )
+    return None
+
+
+def _too_little(comparison: Comparison, situation: Situation) -> Advice:
+    if situation.part:
+        params = {name: value for name, value in situation.compare.items() if name != "questions"}
+        return Advice(
+            f"Change nothing yet: only {comparison.questions:,} of the split's questions were asked. Ask all of them.",
+            command("compare", {**params, "model": situation.model}),
+        )
+    needed = [each.n_non_inferior for each in comparison.changes.values() if each.n_non_inferior is not None]
+    more = f" About {max(needed):,} questions like these would settle it." if needed else ""
+    if _worst(comparison) is not None:
+        return _train_again(
+            f"Keep {situation.base}: {comparison.questions:,} questions cannot rule out a loss, and what was observed "
+            f"is one.{more}",
+            situation,
+        )
+    return _train_again(f"Keep {situation.base} for now: too few questions to say.{more}", situation)
+
+
+def _train_again(start: str, situation: Situation, *, explain: bool = True) -> Advice:
+    params = dict(situation.finetune)
+    why = ""
+    if situation.format == "closed_book":
+        params["format"] = "retrieved"
+        why = (
+            " The adapter was trained on questions alone, without the passages it is given in use: train one with "
+            "them and compare again."
+        )
+    else:
+        params["samples"] = str(2 * situation.samples)
+        why = " To try again, train on more question-answer pairs and compare again."
+    both = f"{command('finetune', params)} &&\n{command('compare', situation.compare)}"
+    return Advice(start + (why if explain else ""), both)
+
+
+def _loss(comparison: Comparison) -> str:
+    """Return what was lost and, where the contexts say it, why."""
+    lost = [each for each in comparison.primaries if each.criterion in comparison.claims.worse and each.effect]
+    parts = [f"{-each.effect.gain:.2f} points of {each.criterion}" for each in lost if each.effect]
+    text = f"the adapter lost {' and '.join(parts)}"
+    causes = [
+        LOST[term.name]
+        for attribution in comparison.attributions
+        for term in sorted(attribution.terms, key=lambda term: term.value)
+        if term.high < 0 and term.name in LOST and attribution.criterion in comparison.claims.worse
+    ]
+    return f"{text}, because {' and '.join(dict.fromkeys(causes))}" if causes else text
+
+
+def _worst(comparison: Comparison) -> Result | None:
+    losing = [each for each in comparison.primaries if each.effect is not None and each.effect.gain < 0]
+    return min(losing, key=lambda each: each.effect.gain if each.effect else 0.0, default=None)

@@ -1,0 +1,123 @@
+"""What the forest plot shows; the page and the picture that is logged draw the same."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import floor, log10
+
+from ragft.analysis.attribution import Attribution
+from ragft.analysis.comparison import Comparison, Result
+from ragft.report.words import CONTEXTS, clean, clip, label
+
+MOST_SLICES = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """A line of a forest plot: a change with its interval, in score points; above 0 the version is better.
+
+    Attributes:
+        margin: The non-inferiority margin, drawn at minus this; None for a line that has none.
+        value: None where nothing was scored.
+        vetoes: True where it holds a promotion back.
+    """
+
+    label: str
+    n: int
+    value: float | None
+    low: float
+    high: float
+    margin: float | None = None
+    vetoes: bool = False
+
+    @property
+    def says(self) -> str:
+        """The words better or worse where the interval excludes 0, else unclear."""
+        if self.value is None:
+            return "unclear"
+        return "better" if self.low > 0 else "worse" if self.high < 0 else "unclear"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Lines under a heading."""
+
+    title: str
+    tracks: tuple[Track, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Forest:
+    """Groups of lines on one scale.
+
+    Attributes:
+        reach: The scale goes from minus this to this; longer intervals are cut, with an arrow.
+        ticks: Values at which the scale is labelled, 0 among them.
+        left_out: Slices that are not shown.
+    """
+
+    groups: tuple[Group, ...]
+    reach: float
+    ticks: tuple[float, ...]
+    left_out: int = 0
+
+
+def forest(comparison: Comparison) -> Forest:
+    """Return the criteria, those of other contexts and the slices, on a scale that suits the first."""
+    design = comparison.design
+    whole = [each for each in comparison.results if not each.slice]
+    deciding = [each for each in whole if each.context == design.context]
+    others = [each for each in whole if each.context != design.context]
+    slices = [each for each in comparison.results if each.slice]
+    groups = [Group("All questions", tuple(track_of(each, label(each.criterion)) for each in deciding))]
+    for context in dict.fromkeys(each.context for each in others):
+        tracks = tuple(track_of(each, label(each.criterion)) for each in others if each.context == context)
+        groups.append(Group(f"With {CONTEXTS.get(context, context)}", tracks))
+    for criterion in dict.fromkeys(each.criterion for each in slices):
+        own = [each for each in slices if each.criterion == criterion][:MOST_SLICES]
+        tracks = tuple(track_of(each, _sort(each.slice)) for each in own)
+        groups.append(Group(f"{label(criterion).capitalize()}, by sort of question", tracks))
+    shown = sum(len(group.tracks) for group in groups)
+    least = max((each.margin for each in deciding), default=0.1)
+    reach = reach_of([track for group in groups for track in group.tracks], least)
+    return Forest(tuple(groups), reach, ticks(reach), len(comparison.results) - shown)
+
+
+def attribution_forest(attribution: Attribution) -> Forest:
+    """Return the terms that a change is the sum of, and the sum."""
+    terms = [Track(each.name, attribution.n, each.value, each.low, each.high) for each in attribution.terms]
+    total = attribution.total
+    sum_ = Track("in all", attribution.n, total.value, total.low, total.high)
+    reach = reach_of([*terms, sum_], 0.1)
+    return Forest((Group("", (*terms, sum_)),), reach, ticks(reach))
+
+
+def _sort(name: str) -> str:
+    """Return the name of a slice as words."""
+    return clip(clean(name.removeprefix("kind ").replace("_", " ")), 60)
+
+
+def ticks(reach: float) -> tuple[float, ...]:
+    """Return round values in [-reach, reach], at most seven, symmetric about 0."""
+    step = 10.0 ** floor(log10(reach))
+    step = next(step * share for share in (0.1, 0.2, 0.5, 1.0, 2.0, 5.0) if reach / (step * share) <= 3.5)
+    count = int(reach / step + 1e-9)
+    return tuple(step * index for index in range(-count, count + 1))
+
+
+def track_of(result: Result, name: str) -> Track:
+    """Return the line of a result: of all questions the bounds that decide, of a slice what was observed."""
+    effect, missing = result.effect, result.missing
+    n = missing.asked - missing.dropped
+    if effect is None:
+        return Track(name, n, None, 0.0, 0.0, result.margin)
+    low, high = (effect.low, effect.high) if result.slice else (result.bounds.low, result.bounds.high)
+    return Track(name, n, effect.gain, low, high, result.margin, result.vetoes)
+
+
+def reach_of(tracks: Sequence[Track], margin: float) -> float:
+    """Return a reach that shows every value, and all intervals but the widest quarter."""
+    known = [track for track in tracks if track.value is not None]
+    widths = sorted(max(abs(track.low), abs(track.high)) for track in known)
+    usual = widths[(3 * len(widths)) // 4 if len(widths) > 4 else -1] if widths else 0.0
+    values = max((abs(track.value or 0.0) for track in known), default=0.0)
+    return 1.08 * max(usual, values, 1.5 * margin)

@@ -1,0 +1,131 @@
+"""From the records to the page: one HTML file that needs nothing else."""
+
+import base64
+import hashlib
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from ragft.analysis.power import in_words
+from ragft.report import svg
+from ragft.report.figures import attribution_forest, forest, reach_of, track_of
+from ragft.report.packing import pack
+from ragft.report.records import Curve, Metric, Report
+from ragft.report.words import CONTEXTS, OUTCOMES, clean, clip, interval, label, meaning, number, sentence, signed
+
+MOST_BYTES = 2_000_000
+# A sentence or a value longer than this is hostile, or no use to a reader.
+MOST_CHARACTERS = 2000
+MOST_POINTS = 400
+CURVES = {"train_loss": "training loss", "dev_loss": "loss on held-out questions (dev)"}
+PLACE = "@@questions@@"
+
+
+def render(report: Report) -> str:
+    """Return the report as HTML of less than 2 MB.
+
+    Every text of the report may be hostile: texts are escaped, the questions are data that no browser reads
+    as a script or a tag, and a content security policy allows the page's own script and style and nothing else.
+    """
+    css, script = _file("page.css"), _file("page.js")
+    policy = (
+        f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(css)}'; base-uri 'none'; "
+        "form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+    )
+    criteria = list(report.scales)
+    shown: dict[str, Any] = {
+        "report": report,
+        "css": Markup(css),
+        "script": Markup(script),
+        "policy": policy,
+        "cards": _cards(report),
+        "forest": forest(report.comparison),
+        "attributions": [(each, attribution_forest(each)) for each in report.comparison.attributions],
+        "metrics": [each for each in report.metrics if not _is_fixed(each)],
+        "fixed": [each for each in report.metrics if _is_fixed(each)],
+        "curves": _curves(report),
+        "unscored": _unscored(report),
+        "criteria": criteria,
+        "scale": next(iter(report.scales.values()), (0.0, 1.0)),
+        "contexts": CONTEXTS,
+        "missing_contexts": [name for name in CONTEXTS if name not in {bars.context for bars in report.bars}],
+        "place": Markup(PLACE),
+    }
+    template = _environment().from_string(_file("page.html.jinja"))
+    empty = template.render(**shown, left_out=("x" * 600,))
+    packed = pack(report.questions, criteria, MOST_BYTES - len(empty.encode()) - 1000, report.source)
+    # The place for the data is the last thing before the script, so a text that looks like it changes nothing.
+    before, _, after = template.render(**shown, left_out=packed.left_out).rpartition(PLACE)
+    return f"{before}{packed.text}{after}"
+
+
+@cache
+def _file(name: str) -> str:
+    return (files("ragft.report") / name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+@cache
+def _environment() -> Environment:
+    made = Environment(
+        autoescape=True, undefined=StrictUndefined, finalize=_finalize, trim_blocks=True, lstrip_blocks=True
+    )
+    made.filters |= {"number": number, "signed": signed, "label": label, "meaning": meaning, "sentence": sentence}
+    made.globals |= {
+        "interval": interval,
+        "svg": svg,
+        "curve_names": CURVES,
+        "outcomes": OUTCOMES,
+        "power_in_words": in_words,
+    }
+    return made
+
+
+def _finalize(value: Any) -> Any:  # noqa: ANN401 - whatever the template holds
+    """Return a text as HTML can hold it, clipped."""
+    return clip(clean(value), MOST_CHARACTERS) if type(value) is str else value
+
+
+def _cards(report: Report) -> list[dict[str, Any]]:
+    """Return the numbers that carry the verdict: the primaries."""
+    claims = report.comparison.claims
+    lines = [track_of(each, label(each.criterion)) for each in report.comparison.primaries]
+    reach = reach_of(lines, max((each.margin for each in report.comparison.primaries), default=0.1))
+    cards = []
+    for result, line in zip(report.comparison.primaries, lines, strict=True):
+        said = []
+        if result.criterion in claims.worse:
+            said.append("worse: the interval lies below 0")
+        elif result.criterion in claims.superior:
+            said.append("better: the interval lies above 0")
+        elif result.criterion in claims.non_inferior:
+            said.append(f"a loss of more than {number(result.margin)} (the margin) is ruled out")
+        else:
+            said.append(f"a loss of more than {number(result.margin)} (the margin) is not ruled out")
+        cards.append({"result": result, "line": line, "effect": result.effect, "said": said[0], "reach": reach})
+    return cards
+
+
+def _curves(report: Report) -> list[Curve]:
+    chosen = [each for each in report.curves if each.name in CURVES and each.points]
+    return [Curve(each.name, _thinned(each.points)) for each in chosen]
+
+
+def _thinned(points: tuple[tuple[int, float], ...]) -> tuple[tuple[int, float], ...]:
+    every = -(-len(points) // MOST_POINTS)
+    return points if every <= 1 else (*points[:-1:every], points[-1])
+
+
+def _unscored(report: Report) -> list[dict[str, Any]]:
+    return [{"result": each, "missing": each.missing} for each in report.comparison.results if not each.slice]
+
+
+def _is_fixed(metric: Metric) -> bool:
+    """Whether a metric says something of the retrieval alone, which both sides share."""
+    return metric.name.startswith(("hit_at", "recall_at")) or metric.name == "mrr"

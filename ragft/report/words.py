@@ -1,0 +1,86 @@
+"""Numbers and names as the report writes them."""
+
+import re
+
+MINUS = "\u2212"
+# Characters that would be dropped, replaced or obeyed by a browser are shown as their escapes.
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+
+MEANINGS = {
+    "accuracy": "does it answer the question correctly, the judge says",
+    "completeness": "does it cover all that was asked, the judge says",
+    "answer_f1": "words shared with the reference answer",
+    "exact_match": "equal to a reference answer",
+    "answer_tokens": "length of the answer, in tokens",
+    "cut": "answers cut off at the length limit",
+    "mrr": "how high the first good passage stood",
+    "truth_right": "all facts right, checked by program",
+    "truth_facts": "share of the facts right, checked by program",
+    "truth_wrong": "a wrong fact in the answer, checked by program",
+    "truth_refusal": "refused a question that has no answer",
+    "truth_false_refusal": "refused a question that has one",
+}
+OUTCOMES = {
+    "promote": "Promote",
+    "hold": "Hold",
+    "reject": "Reject",
+    "inconclusive": "Inconclusive",
+}
+CONTEXTS = {
+    "none": "no passages",
+    "retrieved": "retrieved passages",
+    "oracle": "only passages that hold the answer",
+    "oracle_distractors": "those, among distracting ones",
+}
+
+
+def clean(text: str) -> str:
+    """Return ``text`` as UTF-8 and HTML can hold it: control characters and lone surrogates as escapes."""
+    return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def clip(text: str, most: int) -> str:
+    """Return at most ``most`` characters of ``text``, and an ellipsis where some are left out."""
+    return text if len(text) <= most else f"{text[: max(most - 1, 0)].rstrip()}…"
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    """Return a number with a true minus sign; a dash where there is none."""
+    if value is None:
+        return "–"
+    text = f"{value:.{digits}f}"
+    return text.replace("-", MINUS) if float(text) else text.lstrip("-")
+
+
+def signed(value: float | None, digits: int = 2) -> str:
+    """Return a change with its sign; 0.00 where it is smaller than that shows."""
+    if value is None:
+        return "–"
+    text = f"{value:+.{digits}f}"
+    return text.replace("-", MINUS) if float(text) else text[1:]
+
+
+def sentence(text: str) -> str:
+    """Return ``text`` begun with a capital."""
+    return text[:1].upper() + text[1:]
+
+
+def interval(low: float | None, high: float | None) -> str:
+    """Return the ends of an interval of changes."""
+    return "" if low is None or high is None else f"{signed(low)} to {signed(high)}"
+
+
+def label(name: str) -> str:
+    """Return a metric's name as words."""
+    found = re.fullmatch(r"(hit|recall)_at_(\d+)", name)
+    if found:
+        return f"{found[1]}@{found[2]}"
+    return {"answer_f1": "answer F1", "mrr": "MRR", "cut": "cut off"}.get(name, name.replace("_", " "))
+
+
+def meaning(name: str) -> str:
+    """Return what a metric is, in a few words; empty for one that is not known here."""
+    if found := re.fullmatch(r"(hit|recall)_at_(\d+)", name):
+        what = "a passage with the evidence is" if found[1] == "hit" else "share of the evidence that is"
+        return f"{what} among the first {found[2]}"
+    return MEANINGS.get(name, "")

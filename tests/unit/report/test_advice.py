@@ -1,0 +1,106 @@
+"""What is advised, and that its command is one a shell reads as it is meant."""
+
+import shlex
+from dataclasses import replace
+
+import pytest
+
+from ragft.analysis.claims import Claims
+from ragft.analysis.comparison import Check, Comparison
+from ragft.params import STEPS
+from ragft.report.advice import LENGTH_CHECK, Situation, advise
+from ragft.types import CONTEXTS
+from tests.report_example import SITUATION, example
+
+BOTH = ("accuracy", "completeness")
+WORSE = example().comparison
+EQUAL = example(shift=0.0).comparison
+WITH_PASSAGES = replace(SITUATION, format="retrieved", finetune={"samples": "200", "format": "retrieved"})
+
+
+def commands(text: str) -> list[tuple[str, dict[str, str]]]:
+    """Each command's step and parameters, checked against the parameters there are."""
+    found = []
+    for line in text.split("&&"):
+        words = shlex.split(line)
+        assert words[:4] == ["mlflow", "run", ".", "-e"]
+        given = dict(words[i + 1].split("=", 1) for i, word in enumerate(words) if word == "-P")
+        STEPS[words[4]].__dataclass_fields__.keys()
+        assert set(given) <= set(STEPS[words[4]].__dataclass_fields__)
+        found.append((words[4], given))
+    return found
+
+
+def advised(comparison: Comparison, outcome: str, situation: Situation = SITUATION) -> tuple[str, list[str]]:
+    advice = advise(comparison, outcome, situation)
+    return advice.text, [step for step, _ in commands(advice.command)]
+
+
+def test_a_rejected_closed_book_adapter_is_to_be_trained_with_passages() -> None:
+    advice = advise(WORSE, "reject", SITUATION)
+    assert advice.text.startswith("Keep base v1: the adapter lost 0.5")
+    assert "points of accuracy and 0.5" in advice.text
+    assert [step for step, _ in commands(advice.command)] == ["finetune", "compare"]
+    assert commands(advice.command)[0][1]["format"] == "retrieved"
+
+
+def test_a_rejected_adapter_that_saw_passages_is_to_be_trained_on_more() -> None:
+    (_, finetune), (_, again) = commands(advise(WORSE, "reject", WITH_PASSAGES).command)
+    assert finetune == {"samples": "400", "format": "retrieved"}
+    assert again == {}
+
+
+def test_the_cause_is_named_where_every_context_was_evaluated() -> None:
+    found = example(contexts=CONTEXTS).comparison
+    (one, *others) = found.attributions
+    terms = tuple(
+        replace(each, value=-0.5, low=-0.7, high=-0.3) if each.name == "use of good context" else
+        replace(each, value=0.0, low=-0.2, high=0.2)
+        for each in one.terms
+    )  # fmt: skip
+    found = replace(found, attributions=(replace(one, terms=terms), *others[:0]))
+    assert "because it makes less of passages that hold the answer" in advised(found, "reject")[0]
+
+
+def test_promotion_asks_the_confirm_questions_where_several_were_tried() -> None:
+    found = replace(EQUAL, claims=Claims((), BOTH, BOTH))
+    one, several = (advise(replace(found, tried=tried), "promote", SITUATION) for tried in (1, 3))
+    assert commands(one.command) == [("promote", {"model": SITUATION.model})]
+    assert commands(several.command) == [("promote", {"model": SITUATION.model, "split": "confirm"})]
+    confirmed = advise(replace(found, tried=3), "promote", replace(SITUATION, split="confirm"))
+    assert "in place of base v1" in confirmed.text
+
+
+def test_hold_says_what_holds_it() -> None:
+    better = replace(EQUAL, claims=Claims((), BOTH, ("accuracy",)))
+    assert "nothing shows that it is better" in advised(EQUAL, "hold")[0]
+    advisory = advise(better, "hold", SITUATION)
+    assert commands(advisory.command) == [("promote", {"model": SITUATION.model, "advisory": "True"})]
+    results = tuple(
+        replace(each, bounds=replace(each.bounds, veto_high=-1.0)) if each.slice == "kind yes_no" else each
+        for each in better.results
+    )
+    assert "clearly worse on the questions “kind yes_no”" in advised(replace(better, results=results), "hold")[0]
+
+
+def test_inconclusive_is_to_be_mended_before_anything_else() -> None:
+    failed = replace(EQUAL, checks=(Check(LENGTH_CHECK, False, "30 of 60 answers were cut off"),))
+    advice = advise(failed, "inconclusive", SITUATION)
+    assert "30 of 60 answers were cut off" in advice.text
+    assert commands(advice.command) == [("compare", {"model": SITUATION.model, "max_new_tokens": "256"})]
+    missing = example(unscored=[f"q{i:04d}" for i in range(10)]).comparison
+    assert commands(advise(missing, "inconclusive", SITUATION).command)[0][1]["estimator"] == "expected"
+
+
+def test_inconclusive_for_want_of_questions_asks_for_them() -> None:
+    some = replace(SITUATION, part=True, compare={"questions": "60"})
+    assert commands(advise(EQUAL, "inconclusive", some).command) == [("compare", {"model": SITUATION.model})]
+    text, steps = advised(WORSE, "inconclusive")
+    assert "what was observed is one" in text
+    assert steps == ["finetune", "compare"]
+
+
+@pytest.mark.parametrize("value", ["a b", "it's", "$(rm -rf /)", "`id`", "x;y", "ü"])
+def test_values_are_quoted(value: str) -> None:
+    situation = replace(SITUATION, finetune={"dataset": value}, compare={"dataset": value})
+    assert commands(advise(WORSE, "reject", situation).command)[0][1]["dataset"] == value

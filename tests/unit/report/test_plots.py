@@ -1,0 +1,59 @@
+"""The figures that are logged hold what the page shows."""
+
+import io
+from dataclasses import replace
+
+import pytest
+from matplotlib.figure import Figure
+
+from ragft.report.figures import forest, ticks
+from ragft.report.plots import bars_figure, forest_figure
+from ragft.types import CONTEXTS
+from tests.report_example import example
+
+
+def drawn(figure: Figure) -> str:
+    """The figure as SVG, text kept as text."""
+    out = io.BytesIO()
+    figure.savefig(out, format="png")
+    assert out.getvalue().startswith(b"\x89PNG")
+    return " ".join(text.get_text() for axes in figure.axes for text in (*axes.texts, *axes.get_yticklabels()))
+
+
+def test_the_forest_has_a_line_a_result() -> None:
+    report = example(contexts=CONTEXTS)
+    text = drawn(forest_figure(report.comparison))
+    assert text.count("accuracy") >= len(CONTEXTS)
+    plot = forest(report.comparison)
+    assert sum(len(group.tracks) for group in plot.groups) == len(report.comparison.results)
+    assert "one fact" in text
+
+
+def test_names_that_look_like_mathematics_are_drawn_as_they_are() -> None:
+    report = example()
+    results = tuple(replace(each, slice=r"$\frac{1}") if each.slice else each for each in report.comparison.results)
+    assert r"\$\frac{1}" in drawn(forest_figure(replace(report.comparison, results=results)))
+
+
+def test_bars_show_both_means() -> None:
+    report = example()
+    (bars,) = report.bars
+    one, other = bars.means["accuracy"]
+    assert one.value is not None and other.value is not None
+    text = drawn(bars_figure(bars, report.base, report.version))
+    assert f"{one.value:.2f}" in text and f"{other.value:.2f}" in text
+
+
+@pytest.mark.parametrize("reach", [0.0012, 0.05, 0.32, 1.0, 1.73, 4.2, 37.0])
+def test_ticks_are_few_and_symmetric(reach: float) -> None:
+    found = ticks(reach)
+    assert 3 <= len(found) <= 7
+    assert 0.0 in found
+    assert found[0] == -found[-1] >= -reach
+
+
+def test_values_are_never_cut_off_and_usual_intervals_neither() -> None:
+    plot = forest(example().comparison)
+    lines = [line for group in plot.groups for line in group.tracks]
+    assert all(abs(line.value or 0) < plot.reach for line in lines)
+    assert sum(max(-line.low, line.high) <= plot.reach for line in lines) >= len(lines) // 2
