@@ -20,6 +20,7 @@ from ragft.prompts.answer import load_answer_prompt
 from ragft.retrieval.embedding import Embedder
 from ragft.retrieval.retriever import Retriever
 from ragft.store.server import open_store
+from ragft.types import Passage
 
 POCKET = Path(__file__).resolve().parent / "pocket" / "model"
 MAX_NEW_TOKENS = 128
@@ -38,7 +39,8 @@ class RetrievalModel(PythonModel):
         self._generator = Generator(_load(config, context.artifacts))
         self._prompt = load_answer_prompt()
         store = open_store(os.environ.get("RAGFT_DSN"), Path(config["serving.home"]))
-        self._retriever = Retriever(store, Embedder(config["serving.embedder"]), config["serving.collection"])
+        collection = config["serving.collection"]  # empty where the data have no documents
+        self._retriever = Retriever(store, Embedder(config["serving.embedder"]), collection) if collection else None
         self._top_k = int(config["serving.top_k"])
 
     def predict(
@@ -50,7 +52,9 @@ class RetrievalModel(PythonModel):
         """Return a row a question: ``answer``, and ``sources``, the passages it was shown."""
         questions = [str(text) for text in model_input["question"]]
         messages, sources = [], []
-        for question, passages in zip(questions, self._retriever.retrieve(questions, self._top_k), strict=True):
+        nothing: list[list[Passage]] = [[] for _ in questions]
+        found = self._retriever.retrieve(questions, self._top_k) if self._retriever else nothing
+        for question, passages in zip(questions, found, strict=True):
             texts = [passage.text for passage in passages]
             kept = self._generator.fit_passages(question, texts, self._prompt.render, MAX_NEW_TOKENS)
             messages.append(self._prompt.render(question, texts[:kept]))

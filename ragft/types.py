@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
@@ -18,8 +18,12 @@ def digest(value: Any) -> str:  # noqa: ANN401 - anything JSON can hold
 
     Lone surrogates, which UTF-8 cannot hold, are hashed as their escapes.
     """
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+
+
+def canonical_json(value: Any) -> str:  # noqa: ANN401 - anything JSON can hold
+    """Return the one text that ``value`` has as JSON: sorted keys, no blanks, ASCII."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +75,26 @@ class Dataset:
 
     @property
     def sha256(self) -> str:
-        """The identity of the content: independent of order, file layout and name."""
-        return digest(
-            {
-                "documents": sorted((asdict(d) for d in self.documents), key=lambda d: d["id"]),
-                "questions": sorted((asdict(q) for q in self.questions), key=lambda q: q["id"]),
-            }
-        )
+        """The identity of the content: independent of order, file layout and name.
+
+        It is the `digest` of ``{"documents": [...], "questions": [...]}``, both sorted by id, made piece by piece:
+        documents larger than memory, which their sequence reads one at a time, stay where they are.
+        """
+        found = hashlib.sha256(b'{"documents":[')
+        for piece in _by_id(self.documents):
+            found.update(piece)
+        found.update(b'],"questions":[')
+        for piece in _by_id(self.questions):
+            found.update(piece)
+        found.update(b"]}")
+        return found.hexdigest()
+
+
+def _by_id(records: Sequence[Document] | Sequence[Question]) -> Iterator[bytes]:
+    """Yield the records as canonical JSON, sorted by id, with commas between them."""
+    ids = [record.id for record in records]
+    for rank, place in enumerate(sorted(range(len(ids)), key=ids.__getitem__)):
+        yield (("," if rank else "") + canonical_json(asdict(records[place]))).encode()
 
 
 @dataclass(frozen=True, slots=True)

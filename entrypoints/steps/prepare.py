@@ -1,9 +1,10 @@
 """Prepare: load, split, cut into passages, embed; the store then holds all that later steps need."""
 
+import dataclasses
 import functools
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import mlflow
 
@@ -14,11 +15,10 @@ from ragft import tracking
 from ragft.data import leakage
 from ragft.data.leakage import LeakReport
 from ragft.data.splits import assign_splits
-from ragft.errors import DataError
-from ragft.params import DataParams, PrepareParams
-from ragft.retrieval.chunking import chunk
+from ragft.errors import ConfigError, DataError
+from ragft.params import DataParams, PrepareParams, ScoringParams
 from ragft.retrieval.embedding import Embedder
-from ragft.retrieval.retriever import build_collection
+from ragft.retrieval.retriever import Chosen, build_collection, count_passages
 from ragft.store.datasets import (
     Preparation,
     find_preparation,
@@ -29,7 +29,13 @@ from ragft.store.datasets import (
 from ragft.types import Dataset, Question, Split
 
 ALL = "all"
+# The collection of a data set without documents: nothing can be retrieved from it.
+NO_COLLECTION = ""
+# Of train's questions, those about documents that train still asks about are held out to tell memory from
+# generalising.
+TEST_SEEN = 0.1
 
+S = TypeVar("S", bound=ScoringParams)
 
 # One embedder serves all that a command retrieves.
 open_embedder = functools.cache(Embedder)
@@ -77,21 +83,66 @@ def _prepare(params: DataParams, dataset: Dataset, workspace: Workspace) -> Prep
         workspace.say(f"{dataset.name} is prepared already (data {dataset.sha256[:12]})")
         save_preparation(workspace.store, found)
         return found
-    splits = assign_splits(dataset, seed=params.data_seed, linked=leakage.links(dataset))
+    splits = assign_splits(
+        dataset, seed=params.data_seed, test_seen=_seen_share(dataset), linked=leakage.links(dataset)
+    )
     _check_leaks(leakage.find_leaks(splits, dataset.documents), params, workspace)
     save_dataset(workspace.store, dataset)
-    embedder = open_embedder(params.embedder)
-    collections: dict[str, str] = {}
-    for name, ids in _documents_of(dataset, splits, params.collection).items():
-        documents = [document for document in dataset.documents if document.id in ids]
-        total = sum(len(chunk(document, settings["chunk_chars"])) for document in documents)
-        with workspace.progress(f"embed {name}", total) as line:
-            collections[name] = build_collection(
-                workspace.store, embedder, documents, settings["chunk_chars"], on_progress=line.advance
-            )
+    collections = _collections(dataset, splits, settings["chunk_chars"], params, workspace)
     preparation = Preparation(dataset.name, dataset.sha256, settings, splits, collections)
     save_preparation(workspace.store, preparation)
     return preparation
+
+
+def only_available(params: S, preparation: Preparation, workspace: Workspace) -> S:
+    """Return the parameters with only the contexts that the data allow.
+
+    Raises:
+        ConfigError: If that is none of those asked for.
+    """
+    if has_documents(preparation):
+        return params
+    asked = params.contexts()
+    lost = [context for context in asked if context != "none"]
+    said = f"context {', '.join(lost)} is unavailable: {preparation.name} has no documents to show passages of"
+    if "none" not in asked:
+        raise ConfigError(f"{said}; use -P context=none, or prepare the questions with documents=...")
+    if lost:
+        workspace.say(said)
+    return dataclasses.replace(params, context="none")
+
+
+def has_documents(preparation: Preparation) -> bool:
+    """Return whether anything can be retrieved."""
+    return preparation.collections[ALL] != NO_COLLECTION
+
+
+def _seen_share(dataset: Dataset) -> float:
+    """Return which share of train's questions becomes ``test_seen``: none where the data set has splits of its own."""
+    return 0.0 if any(question.split for question in dataset.questions) else TEST_SEEN
+
+
+def _collections(
+    dataset: Dataset,
+    splits: dict[Split, tuple[Question, ...]],
+    chunk_chars: int,
+    params: DataParams,
+    workspace: Workspace,
+) -> dict[str, str]:
+    """Return the id of each collection, made where it is missing; no documents make none."""
+    chosen = _documents_of(dataset, splits, params.collection)
+    if not dataset.documents:
+        workspace.say(f"{dataset.name} has no documents: it can be asked in the context none only")
+        return dict.fromkeys(chosen, NO_COLLECTION)
+    embedder = open_embedder(params.embedder)
+    collections: dict[str, str] = {}
+    for name, ids in chosen.items():
+        documents = Chosen(dataset.documents, ids)
+        with workspace.progress(f"embed {name}", count_passages(documents, chunk_chars)) as line:
+            collections[name] = build_collection(
+                workspace.store, embedder, documents, chunk_chars, on_progress=line.advance
+            )
+    return collections
 
 
 def _check_leaks(report: LeakReport, params: DataParams, workspace: Workspace) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from entrypoints.steps.prepare import open_embedder
+from entrypoints.steps.prepare import has_documents, open_embedder
 from entrypoints.steps.workspace import Workspace
 from ragft.retrieval.chunking import chunk
 from ragft.retrieval.contexts import context_passages, gold_passages
@@ -48,7 +48,9 @@ class RetrievedSplit:
 def retrieve(
     preparation: Preparation, split: Split, questions: Sequence[Question], embedder: str, k: int, workspace: Workspace
 ) -> RetrievedSplit:
-    """Return the passages of the questions from the split's own collection."""
+    """Return the passages of the questions from the split's own collection; none where the data have no documents."""
+    if not has_documents(preparation):
+        return RetrievedSplit(tuple(questions), {q.id: () for q in questions}, {q.id: () for q in questions})
     retriever = Retriever(workspace.store, open_embedder(embedder), preparation.collections[split])
     found = retriever.retrieve([question.text for question in questions], k)
     wanted = {document for question in questions for document in question.documents}

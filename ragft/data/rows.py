@@ -2,7 +2,7 @@
 
 import difflib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,8 @@ LIST_NAMES = (
 )
 NEAR_MISS_DOCUMENTS = 2000
 BOOLEANS = {"true": True, "false": False}
+SHORT_TOKENS = 5
+NO_NAMES = {"yes", "no", *BOOLEANS}
 EXPECTED = (
     "rows (JSON lines, CSV, Parquet) with question and answer (or references, a list), and optionally id, "
     "documents (ids), evidence, context, kind, answerable, split"
@@ -171,9 +173,16 @@ def _add(row: Fields, given: Split | None, collector: Collector, *, with_documen
             kind=row.text(*KIND_NAMES, required=False).strip(),
             answerable=True if answerable is None else answerable,
             split=split,
+            metadata={} if with_documents or documents or evidence else _short(references),
         ),
         row.place,
     )
+
+
+def _short(references: Sequence[str]) -> dict[str, list[str]]:
+    """Return the short answers among the references of a question without documents: names, not yes or no."""
+    short = [text for text in references if len(text.split()) <= SHORT_TOKENS and text.lower() not in NO_NAMES]
+    return {"short_answers": short} if short else {}
 
 
 def _references(row: Fields) -> tuple[str, ...]:

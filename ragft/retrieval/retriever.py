@@ -1,6 +1,7 @@
 """Builds collections of passages and finds in them, freezing what was found."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -15,6 +16,9 @@ from ragft.types import Document, Passage, digest
 
 PASSAGES_AT_ONCE = 256
 QUESTIONS_AT_ONCE = 256
+# Passages are embedded in order of length within so many of them: documents larger than memory are read once more,
+# not held.
+SORTED_AT_ONCE = 20_000
 
 
 class EmbeddingModel(Protocol):
@@ -28,35 +32,66 @@ class EmbeddingModel(Protocol):
         ...
 
 
-def collection_id(embedder: EmbeddingModel, passages: Sequence[Passage], max_chars: int) -> str:
-    """Return the id of the collection of ``passages``: a hash of them, the chunk size and the embedder."""
-    return digest({"embedder": embedder.id, "max_chars": max_chars, "passages": sorted({p.id for p in passages})})
+@dataclass(frozen=True)
+class Chosen:
+    """Some of many documents, read again at each pass."""
+
+    documents: Iterable[Document]
+    ids: Collection[str]
+
+    def __iter__(self) -> Iterator[Document]:
+        return (document for document in self.documents if document.id in self.ids)
+
+
+def collection_id(embedder: EmbeddingModel, passage_ids: Iterable[str], max_chars: int) -> str:
+    """Return the id of the collection of these passages: a hash of them, the chunk size and the embedder."""
+    return digest({"embedder": embedder.id, "max_chars": max_chars, "passages": sorted(set(passage_ids))})
+
+
+def count_passages(documents: Iterable[Document], max_chars: int) -> int:
+    """Return how many passages documents are cut into, the same ones counted again."""
+    return sum(len(chunk(document, max_chars)) for document in documents)
 
 
 def build_collection(
     store: Store,
     embedder: EmbeddingModel,
-    documents: Sequence[Document],
+    documents: Iterable[Document],
     max_chars: int = 1500,
     on_progress: Callable[[int], None] | None = None,
 ) -> str:
     """Return the id of the frozen collection of the passages of ``documents``, embedding those that have no vector.
 
     Each batch is one transaction, so that a killed run goes on where it was; a second process waits for the first.
-    After each batch ``on_progress`` is told how many passages it had.
+    After each batch ``on_progress`` is told how many passages it had. The documents are read twice and not held:
+    in memory are the passages' ids, and the texts of a few thousand.
 
     Raises:
         DataError: If the documents hold no text.
     """
-    passages = list({p.id: p for document in documents for p in chunk(document, max_chars)}.values())
-    if not passages:
-        raise DataError(f"{len(documents)} documents hold no text, so there is nothing to retrieve; check the data")
-    collection = collection_id(embedder, passages, max_chars)
+    ids = list(dict.fromkeys(p.id for document in documents for p in chunk(document, max_chars)))
+    if not ids:
+        count = sum(1 for _ in documents)
+        raise DataError(f"{count} documents hold no text, so there is nothing to retrieve; check the data")
+    collection = collection_id(embedder, ids, max_chars)
     with store.lock(f"the collection {collection[:12]}"):
         if find_collection(store, collection) is None:
-            _embed_missing(store, embedder, passages, on_progress)
-            freeze_collection(store, collection, [p.id for p in passages], embedder.id, max_chars)
+            for passages in _portions(documents, max_chars):
+                _embed_missing(store, embedder, passages, on_progress)
+            freeze_collection(store, collection, ids, embedder.id, max_chars)
     return collection
+
+
+def _portions(documents: Iterable[Document], max_chars: int) -> Iterator[list[Passage]]:
+    """Yield the passages, each once in a portion, in portions of about as many as are sorted at once."""
+    portion: dict[str, Passage] = {}
+    for document in documents:
+        portion.update((passage.id, passage) for passage in chunk(document, max_chars))
+        if len(portion) >= SORTED_AT_ONCE:
+            yield list(portion.values())
+            portion = {}
+    if portion:
+        yield list(portion.values())
 
 
 def _embed_missing(

@@ -1,15 +1,49 @@
 """Data sets as they were prepared: enough to load one again by its name, without the path it came from."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, get_args
+from itertools import islice
+from typing import Any, cast, get_args, overload
 
 from ragft.errors import PrerequisiteError
 from ragft.store.connection import Cursor, Store
 from ragft.store.text import from_postgres, to_postgres
 from ragft.store.windows import window
 from ragft.types import Dataset, Document, Question, Split, digest
+
+RECORDS_AT_ONCE = 256
+# Documents that are larger together stay in the store and are read from there.
+MEMORY_BYTES = 200_000_000
+
+
+class StoredDocuments(Sequence[Document]):
+    """Documents in their order, read from the store as they are needed; the store must stay open."""
+
+    def __init__(self, store: Store, keys: tuple[str, ...]) -> None:
+        self._store = store
+        self._keys = keys
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    @overload
+    def __getitem__(self, index: int) -> Document: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Document]: ...
+
+    def __getitem__(self, index: int | slice) -> Document | list[Document]:
+        found = self._read(self._keys[index] if isinstance(index, slice) else (self._keys[index],))
+        return found if isinstance(index, slice) else found[0]
+
+    def __iter__(self) -> Iterator[Document]:
+        for start in range(0, len(self._keys), RECORDS_AT_ONCE):
+            yield from self._read(self._keys[start : start + RECORDS_AT_ONCE])
+
+    def _read(self, keys: Sequence[str]) -> list[Document]:
+        with self._store.transaction() as cursor:
+            return list(map(_document, _records(cursor, "documents", list(keys))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +77,13 @@ def preparation_key(name: str, dataset: str, settings: Mapping[str, Any]) -> str
 
 def save_dataset(store: Store, dataset: Dataset) -> None:
     """Write the documents and questions of ``dataset`` in one transaction; what is there already stays."""
-    documents = [(digest(record), record) for record in map(asdict, dataset.documents)]
-    questions = [(digest(record), record) for record in map(asdict, dataset.questions)]
+    sha = dataset.sha256
     with store.transaction() as cursor, window("prepare.save"):
-        _insert_records(cursor, "documents", documents)
-        _insert_records(cursor, "questions", questions)
+        documents = _insert_records(cursor, "documents", map(asdict, dataset.documents))
+        questions = _insert_records(cursor, "questions", map(asdict, dataset.questions))
         cursor.execute(
             "INSERT INTO datasets (sha, name, documents, questions) VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING",
-            [dataset.sha256, to_postgres(dataset.name), [k for k, _ in documents], [k for k, _ in questions]],
+            [sha, to_postgres(dataset.name), documents, questions],
         )
 
 
@@ -66,21 +99,27 @@ def load_dataset(store: Store, sha: str) -> Dataset:
             raise PrerequisiteError(
                 f"the store at {store.place} holds no data set with sha256 {sha}; run prepare on its files first"
             )
+        size = cursor.execute(
+            "SELECT coalesce(sum(octet_length(record::text)), 0) FROM documents WHERE key = ANY(%s)", [found[1]]
+        ).fetchone()
+        documents: Sequence[Document] = StoredDocuments(store, tuple(found[1]))
+        if size is None or size[0] <= MEMORY_BYTES:
+            documents = tuple(documents)
+        # What stays in the store is read in the place of a tuple, a batch at a time.
         return Dataset(
             name=from_postgres(found[0]),
-            documents=tuple(map(_document, _records(cursor, "documents", found[1]))),
+            documents=cast(tuple[Document, ...], documents),
             questions=tuple(map(_question, _records(cursor, "questions", found[2]))),
         )
 
 
 def save_preparation(store: Store, preparation: Preparation) -> None:
     """Write ``preparation``; its data set must be there. One with the same key becomes the latest of its name again."""
-    questions = {
-        split: [(digest(record), record) for record in map(asdict, chosen)]
-        for split, chosen in preparation.splits.items()
-    }
     with store.transaction() as cursor, window("prepare.save"):
-        _insert_records(cursor, "questions", [pair for pairs in questions.values() for pair in pairs])
+        questions = {
+            split: _insert_records(cursor, "questions", map(asdict, chosen))
+            for split, chosen in preparation.splits.items()
+        }
         cursor.execute(
             "INSERT INTO preparations (key, name, dataset, settings, splits, collections) "
             "VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (key) DO UPDATE SET used = clock_timestamp()",
@@ -89,7 +128,7 @@ def save_preparation(store: Store, preparation: Preparation) -> None:
                 to_postgres(preparation.name),
                 preparation.dataset,
                 _ascii(dict(preparation.settings)),
-                _ascii({split: [key for key, _ in pairs] for split, pairs in questions.items()}),
+                _ascii(questions),
                 _ascii(dict(preparation.collections)),
             ],
         )
@@ -120,10 +159,17 @@ def prepared_names(store: Store) -> list[str]:
         return sorted(from_postgres(name) for (name,) in cursor.execute("SELECT DISTINCT name FROM preparations"))
 
 
-def _insert_records(cursor: Cursor, table: str, records: Iterable[tuple[str, dict[str, Any]]]) -> None:
-    # In the order of their keys, so that two processes that write the same rows cannot wait for each other in a ring.
-    rows = sorted({key: _ascii(record) for key, record in records}.items())
-    cursor.executemany(f"INSERT INTO {table} (key, record) VALUES (%s, %s) ON CONFLICT DO NOTHING", rows)
+def _insert_records(cursor: Cursor, table: str, records: Iterable[dict[str, Any]]) -> list[str]:
+    """Write records, a batch at a time, and return the key of each, in their order."""
+    # Writers take turns until they commit, so that two that write the same rows cannot wait for each other in a ring.
+    cursor.execute("SELECT pg_advisory_xact_lock(hashtext(current_schema() || '.records'))")
+    keys: list[str] = []
+    every = iter(records)
+    while batch := list(islice(every, RECORDS_AT_ONCE)):
+        rows = [(digest(record), _ascii(record)) for record in batch]
+        keys += [key for key, _ in rows]
+        cursor.executemany(f"INSERT INTO {table} (key, record) VALUES (%s, %s) ON CONFLICT DO NOTHING", rows)
+    return keys
 
 
 def _records(cursor: Cursor, table: str, keys: list[str]) -> list[dict[str, Any]]:

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import data_counts
 from ragft.data.load import load_with_account
 from ragft.errors import DataError
 from tests.unit.data.layouts import DATA
 
+ROOT = DATA.parents[1]
 # data set, file: questions, documents, what was left out of the file and why
 COUNTS = [
     ("qasper", "qasper/qasper-4papers-v0.3.json", 15, 4, {}),
@@ -65,3 +67,8 @@ def test_every_real_file_is_in_the_table() -> None:
         if path.name != "expected-token-f1.json"
     }
     assert listed == there
+
+
+def test_the_table_of_the_documentation_is_the_printed_one() -> None:
+    assert data_counts.table() in (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
+    assert {file for _, file, *_ in data_counts.FILES} == {file for _, file, *_ in (*COUNTS, *WITHOUT_ANSWERS)}

@@ -392,3 +392,16 @@ def test_documents_that_are_written_are_read_back(name: str, tmp_path: Path, dat
     assert [(document.id, document.title, document.text) for document in documents] == [
         (value["id"], value["title"], value["text"]) for value in values
     ]
+
+
+def test_short_answers_are_known_of_questions_without_documents_alone(tmp_path: Path) -> None:
+    written = [
+        {"question": "Where?", "answer": ["India", "the republic of India in South Asia"]},
+        {"question": "Is it?", "answer": "Yes"},
+        {"question": "Why?", "answer": "Because of the many things that happened before."},
+        {"question": "When?", "answer": "1947", "context": "It was 1947."},
+    ]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in written), encoding="utf-8")
+    found = {question.text: question.metadata for question in rows.read(path).loaded().dataset.questions}
+    assert found == {"Where?": {"short_answers": ["India"]}, "Is it?": {}, "Why?": {}, "When?": {}}
