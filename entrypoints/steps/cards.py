@@ -1,5 +1,7 @@
 """Model cards: what the runs know of a version, written to it and to the active run."""
 
+from collections.abc import Mapping
+
 import mlflow
 from mlflow import MlflowClient
 
@@ -30,8 +32,13 @@ def training_of(version: Version) -> Training | None:
     return Training(
         run_id=version.run_id,
         settings={name: str(params[name]) for name in SETTINGS if name in params},
-        measured={name: metrics[name] for name in MEASURED if name in metrics},
+        measured={name: metrics[name] for name in (*MEASURED, *sorted(metrics)) if is_measured(name, metrics)},
     )
+
+
+def is_measured(name: str, metrics: Mapping[str, float]) -> bool:
+    """Return whether a card shows a metric of the training's run: its cost, and what the adapter forgot."""
+    return name in metrics and (name in MEASURED or name.startswith("forgetting_"))
 
 
 def describe(version: Version) -> None:

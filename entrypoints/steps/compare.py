@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 import mlflow
 
-from entrypoints.steps import cards, evaluate, forgetting, prepare
+from entrypoints.steps import cards, evaluate, forgetting, integrity, planning, prepare, report
 from entrypoints.steps.probe import knowledge_slices
 from entrypoints.steps.runs import step_run
 from entrypoints.steps.scoring import Evaluation
@@ -23,7 +23,8 @@ from ragft.errors import ConfigError
 from ragft.judging.agreement import correlations
 from ragft.params import CompareParams, EvaluateParams
 from ragft.prompts.criterion import load_criterion
-from ragft.types import Question
+from ragft.store.trials import begin_trial, find_trials, settle_trial
+from ragft.types import CONTEXTS, Question
 from registry.card import Verdict
 from registry.gate import Decision, Policy, decide
 from registry.versions import CHALLENGER, CHAMPION, Version, registered_name
@@ -62,12 +63,19 @@ def run(params: CompareParams, workspace: Workspace, known: Known = NOTHING_KNOW
         PrerequisiteError: If one of the versions is not in the registry.
     """
     version, against = _versions(params)
-    params = settle(params, version)
+    given, params = params, settle(params, version)
     with step_run(params, f"{params.dataset}|compare", {"ragft.step": "compare"}, workspace.home) as run_:
+        criteria = [load_criterion(name.strip()) for name in params.criteria.split(",")]
+        spreads = planning.before(params, version, against, criteria, workspace)
         sides = {each.uri: known.get(each.uri) or evaluate_side(params, each, workspace) for each in (against, version)}
         questions = _questions(params, sides[version.uri], workspace)
-        findings = Findings(advisory=_advisory(sides), tried=_tried(version, sides[version.uri]))
-        criteria = [load_criterion(name.strip()) for name in params.criteria.split(",")]
+        data = sides[version.uri][DECIDING].conditions["data"]
+        findings = Findings(
+            checks=integrity.checks(params, version, against, {uri: [side[DECIDING]] for uri, side in sides.items()}),
+            advisory=_advisory(sides),
+            tried=len(begin_trial(workspace.store, data, report.identity(version), version.uri)),
+            spreads=spreads,
+        )
         comparison = compare(
             _side(against, sides[against.uri]),
             _side(version, sides[version.uri]),
@@ -84,6 +92,12 @@ def run(params: CompareParams, workspace: Workspace, known: Known = NOTHING_KNOW
         if not cards.is_decided(version):
             open_registry().describe(version, text)
         _say({_short(each): sides[each.uri] for each in (against, version)}, decision, workspace)
+        settle_trial(workspace.store, data, report.identity(version), decision.outcome, decision.comparison)
+        planning.tell_of(comparison, workspace)
+        _tell_causes(comparison, report.all_contexts(given, params, version), workspace)
+        trials = find_trials(workspace.store, data)
+        path = report.log(given, params, compared, questions, criteria, trials, workspace)
+        workspace.say(f"report: {path.as_uri()}")
         mlflow.log_metrics(forgetting.metrics_of(version))
         for line in forgetting.lines_of(version):
             workspace.say(f"  - {line}")
@@ -177,12 +191,17 @@ def _advisory(sides: Mapping[str, Mapping[str, Evaluation]]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(reasons))
 
 
-def _tried(version: Version, evaluations: Mapping[str, Evaluation]) -> int:
-    """Return how many versions were compared on this split of this data, this one included."""
-    data = evaluations[DECIDING].conditions["data"]
-    condition = f"tags.`ragft.step` = 'compare' and tags.`ragft.compared_data` = '{data}'"
-    runs = mlflow.search_runs(search_all_experiments=True, filter_string=condition, output_format="list")
-    return len({run.data.tags.get("ragft.version") for run in runs} | {version.uri})
+def _tell_causes(comparison: Comparison, everything: str, workspace: Workspace) -> None:
+    """Say where the change comes from, or how to find out; the change of length stands beside it."""
+    for found in comparison.attributions:
+        workspace.say(f"  - {found.conclusion}")
+        for term in found.terms:
+            workspace.say(f"      {term.words}")
+        for context, length in found.lengths.items():
+            workspace.say(f"      in the context {context}, {length.words} tokens")
+    asked = {result.context for result in comparison.results}
+    if missing := [context for context in CONTEXTS if context not in asked]:
+        workspace.say(f"  - where the change comes from also needs the contexts {', '.join(missing)}: {everything}")
 
 
 def _log(params: CompareParams, version: Version, against: Version, comparison: Comparison, decision: Decision) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import mlflow
 
-from entrypoints.steps import cards, dosed, prepare
+from entrypoints.steps import cards, dosed, forgetting, prepare
 from entrypoints.steps.retrieved import RetrievedSplit, retrieve
 from entrypoints.steps.runs import step_run
 from entrypoints.steps.sources import with_top_k
@@ -74,7 +74,8 @@ def run(params: FinetuneParams, workspace: Workspace) -> Finetuned:
         measure = dosed.watch(dose, load_answer_prompt()) if dose else None
         with _downloaded(parent) as start:
             result = _train(params, base, examples, dev, preparation, workspace, measure, start)
-        check_active(base, result.adapter)
+        with _active(base, result.adapter) as adapted:
+            forgetting.measure(adapted, params, preparation, parent, workspace)
         lineage = _lineage(params, base, preparation, result, parent)
         mlflow.set_tags(version_tags(lineage, params))
         if dose:
@@ -97,6 +98,10 @@ def _examples(
     dev = preparation.splits["dev"]
     if form == "closed_book":
         return build_examples(chosen, form), build_examples(dev, form)
+    if not prepare.has_documents(preparation):
+        raise ConfigError(
+            f"format is {form}, but {preparation.name} has no documents to show passages of: use format=closed_book"
+        )
     found = _retrieve(params, preparation, {"train": chosen, "dev": dev, "test": preparation.splits["test"]}, workspace)
     _check_hit_rates(params, found["train"], found["test"], workspace)
     made = [
@@ -223,21 +228,25 @@ def _downloaded(parent: Version | None) -> Iterator[Path | None]:
         yield open_registry().download_adapter(parent, Path(folder))
 
 
-def check_active(base: LoadedModel, adapter: Path) -> None:
-    """Put the adapter that was just trained on its base and see that it changes the logits.
+@contextmanager
+def _active(base: LoadedModel, adapter: Path) -> Iterator[LoadedModel]:
+    """Put the adapter that was just trained on its base, for a while, and see that it changes the logits.
 
     Raises:
         PrerequisiteError: If it changes nothing.
     """
     adapted = load_adapter(base, adapter)
-    active = adapter_is_active(adapted)
-    without_adapter(adapted)
-    mlflow.set_tag("ragft.adapter_active", active)
-    if not active:
-        raise PrerequisiteError(
-            f"the adapter in {adapter} answers every probe as its base does: nothing was learnt; use a larger "
-            "learning_rate or more epochs"
-        )
+    try:
+        active = adapter_is_active(adapted)
+        mlflow.set_tag("ragft.adapter_active", active)
+        if not active:
+            raise PrerequisiteError(
+                f"the adapter in {adapter} answers every probe as its base does: nothing was learnt; use a larger "
+                "learning_rate or more epochs"
+            )
+        yield adapted
+    finally:
+        without_adapter(adapted)
 
 
 def _lineage(

@@ -19,6 +19,7 @@ from ragft.analysis.knowledge import (
     Category,
     Estimate,
     count_categories,
+    slices_by_category,
     wilson,
 )
 from ragft.data.splits import nested_subset
@@ -31,6 +32,7 @@ from ragft.prompts import probe as messages
 from ragft.store.datasets import Preparation
 from ragft.store.probes import ProbeRecord, find_probe, save_probe
 from ragft.types import Question, Split, digest
+from registry.versions import Version
 
 USUAL_SHOTS = 4
 
@@ -95,6 +97,12 @@ def known_categories(fingerprint: str, dataset: str, workspace: Workspace) -> di
     probe = find_probe(workspace.store, fingerprint, dataset)
     found = estimates_of(probe) if probe else {}
     return {identifier: estimate.category for identifier, estimate in found.items()}
+
+
+def knowledge_slices(questions: Sequence[Question], version: Version, workspace: Workspace) -> dict[str, list[str]]:
+    """Return ``known: <category>`` -> ids of its questions, by what the version's base knew; empty without a probe."""
+    lineage = version.lineage
+    return slices_by_category(questions, known_categories(lineage.base_fingerprint, lineage.data_sha256, workspace))
 
 
 def probe_command(params: DataParams, base: str) -> str:

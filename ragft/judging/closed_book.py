@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from ragft.judging.overlap import exact_match, normalised_words
+from ragft.judging.overlap import answer_f1, exact_match, normalised_words
 from ragft.pocket.truth import truth_metrics
 from ragft.types import Question
 
@@ -53,6 +53,19 @@ def verdict(question: Question, answer: str, *, contained: bool = False) -> Verd
     if exact_match(line, accepted) or (contained and any(_stands_in(short, line) for short in accepted)):
         return "right"
     return "false" if normalised_words(line) else "silent"
+
+
+def score(question: Question, answer: str) -> float:
+    """Return how good an answer from memory is, in [0, 1]: 1.0 when it is right, where that can be told; else its F1.
+
+    For a telecom question without an answer a refusal is right.
+    """
+    truth = truth_metrics(question, answer)
+    if truth:
+        return float(truth["truth_right"] or 0.0)
+    if applies(question):
+        return float(verdict(question, answer, contained=True) == "right")
+    return answer_f1(answer, question.references)
 
 
 def _stands_in(short: str, line: str) -> bool:

@@ -69,15 +69,21 @@ def attach(base: LoadedModel, settings: TrainingSettings, parent: Path | None = 
 
 def _continue(base: LoadedModel, settings: TrainingSettings, parent: Path) -> PeftModel:
     set_seed(settings.seed)
-    adapted = load_adapter(base, parent, trainable=True).model
+    wanted = _config(settings)
+    # PEFT does not load virtual tokens as trainable, but does not mind when they are made so.
+    adapted = load_adapter(base, parent, trainable=not wanted.is_prompt_learning).model
+    if adapted.peft_config["default"].is_prompt_learning:
+        adapted.peft_config["default"].inference_mode = False
+        for parameter in adapted.prompt_encoder.parameters():
+            parameter.requires_grad = True
     for config in adapted.peft_config.values():  # else PEFT looks for the base's bare name on the hub when it saves
         config.base_model_name_or_path = base.model.name_or_path
-    theirs, ours = adapted.peft_config["default"], _config(settings)
+    theirs = adapted.peft_config["default"]
     compared = {"method": "peft_type", "dora": "use_dora", "lora_rank": "r", "lora_alpha": "lora_alpha"}
     wrong = [
-        f"{name} {getattr(ours, field)} (the parent has {getattr(theirs, field)})"
+        f"{name} {getattr(wanted, field, None)} (the parent has {getattr(theirs, field, None)})"
         for name, field in compared.items()
-        if getattr(ours, field, None) != getattr(theirs, field, None)
+        if getattr(wanted, field, None) != getattr(theirs, field, None)
     ]
     if wrong:
         without_adapter(replace(base, model=adapted))

@@ -14,6 +14,8 @@ from ragft.params import STEPS, EvaluateParams, FinetuneParams, PrepareParams
         ({"lora_dropout": 1.0}, "lora_dropout is 1.0, expected at most 0.99"),
         ({"method": "full"}, "method is 'full', expected one of: lora, qlora"),
         ({"format": ""}, "format is '', expected one of: closed_book"),
+        ({"unknown_share": -0.5}, "unknown_share is -0.5, expected 0 to 1, or -1"),
+        ({"unknown_share": 1.5}, "unknown_share is 1.5, expected at most 1"),
     ],
 )
 def test_a_bad_value_is_named_with_what_is_accepted(values: dict[str, object], named: str) -> None:

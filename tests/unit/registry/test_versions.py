@@ -52,3 +52,9 @@ def test_a_variant_tells_versions_apart() -> None:
 
 def test_the_uri_is_fixed_to_the_number() -> None:
     assert Version("ragft-telecom-pocket", 3, "run", ("challenger",), LINEAGE).uri == "models:/ragft-telecom-pocket/3"
+
+
+def test_a_version_of_before_parents_were_kept_has_none() -> None:
+    tags = {**LINEAGE.tags()}
+    del tags["ragft.parent"]
+    assert Lineage.from_tags(tags, source="models:/x/2").parent == ""
