@@ -9,7 +9,7 @@ export PATH := $(BIN):$(PATH)
 UI_PORT ?= 5000
 RUN := mlflow run . --env-manager local
 
-.PHONY: help setup demo test browser ui bench clean
+.PHONY: help setup demo test browser torture results report ui bench clean
 .DEFAULT_GOAL := help
 
 help: ## say what can be made
@@ -28,6 +28,9 @@ $(READY): pyproject.toml
 demo: $(READY) ## prepare, finetune, evaluate base and adapter, show the results
 	$(BIN)/python -m entrypoints.demo
 
+report: $(READY) ## print and open the report of the newest comparison
+	python -m entrypoints.report
+
 ui: $(READY) ## open the MLflow UI on the right store
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --backend-store-uri $(MLFLOW_TRACKING_URI) --port $(UI_PORT) --workers 1
 
@@ -37,11 +40,17 @@ test: $(READY) ## format, lint, types, architecture, spelling, all tests
 	mypy
 	lint-imports
 	codespell
-	OMP_NUM_THREADS=1 python -m pytest --ignore=tests/browser --numprocesses 2 --dist loadfile
+	OMP_NUM_THREADS=1 python -m pytest --ignore=tests/browser --ignore=tests/torture --numprocesses 2 --dist loadfile
 
 browser: $(READY) ## look at the MLflow UI in a headless Chromium (Debian's, installed where it can be)
 	bash tests/browser/install.sh
 	python -m pytest tests/browser
+
+torture: $(READY) ## a study killed with -9 at least twenty times, in every window: the tables stay the same (minutes)
+	OMP_NUM_THREADS=1 python -m pytest tests/torture
+
+results: $(READY) ## every table and figure of docs/results.md again, from docs/results/*.json
+	python -m entrypoints.results
 
 clean: ## remove what was made here, the virtual environment aside
 	rm -rf .ragft build dist *.egg-info

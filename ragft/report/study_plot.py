@@ -8,7 +8,7 @@ from markupsafe import escape
 
 from ragft.report.words import clean, clip, number, signed
 
-WIDTH, LABELS, RIGHT, LINE, HEAD = 720, 250, 24, 24, 54
+WIDTH, LABELS, RIGHT, LINE, HEAD = 780, 310, 24, 24, 54
 INK, FAINT, GRID, BETTER, WORSE, BASE = "#1f2328", "#59636e", "#d1d9e0", "#1a7f37", "#cf222e", "#59636e"
 FONT = "font-family=\"system-ui, 'Segoe UI', Helvetica, Arial, sans-serif\""
 

@@ -22,6 +22,7 @@ EVALUATE: dict[str, Any] = {"dataset": "qasper", "max_new_tokens": 8, "repeats":
 FINETUNE: dict[str, Any] = {"dataset": "qasper", "samples": 4, "epochs": 2, "learning_rate": 0.01}
 OF_TRAINING = "finetune.checkpoint"
 OF_EVALUATING = [name for name in WINDOWS if name.split(".")[0] in ("prepare", "retrieve", "generate", "judge")]
+OF_STUDIES = ["study.cell"]  # test_study
 OF_PROMOTING = [name for name in WINDOWS if name.startswith("promote.")]  # tests/integration/registry
 
 
@@ -99,7 +100,7 @@ def homes(tmp_path_factory: pytest.TempPathFactory, papers: Path) -> tuple[Check
 
 def test_every_window_is_walked_through() -> None:
     assert len(OF_EVALUATING) >= 6
-    assert {*OF_EVALUATING, *OF_PROMOTING, OF_TRAINING} == set(WINDOWS)
+    assert {*OF_EVALUATING, *OF_PROMOTING, *OF_STUDIES, OF_TRAINING} == set(WINDOWS)
 
 
 def test_the_table_is_the_same_after_a_kill_in_each_window(homes: tuple[Checkout, Checkout]) -> None:

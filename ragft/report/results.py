@@ -1,0 +1,104 @@
+"""The results page: every table, figure and sentence with a number is made of the studies' exported JSON."""
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+from ragft.analysis.records import read_record
+from ragft.analysis.study import Study
+from ragft.errors import DataError
+from ragft.report import study as report
+from ragft.report.words import number
+
+BLOCK = re.compile(r"<!-- made of (?P<study>[\w-]+): (?P<what>[\w-]+) -->\n.*?<!-- end -->", re.DOTALL)
+STAGES = {
+    "train": ("training", "tokens"),
+    "answer": ("answering", "answers"),
+    "judge": ("judging", "verdicts"),
+    "embed": ("embedding", "passages"),
+    "rest": ("the rest (loading, runs, tables, registering)", "cells"),
+}
+
+
+def regenerate(page: Path) -> dict[Path, str]:
+    """Return every file of the results page as it should be: the page itself, and its figures beside the JSON.
+
+    The page's own words stay; what stands between ``made of`` and ``end`` is replaced.
+
+    Raises:
+        DataError: If a block names a study or a content that does not exist.
+    """
+    folder = page.parent / page.stem
+    studies = {path.stem: _read(path) for path in sorted(folder.glob("*.json"))}
+    made = {
+        folder / f"{name}-{figure}.svg": svg
+        for name, found in studies.items()
+        for figure, svg in report.figures(found).items()
+    }
+
+    def fill(block: re.Match[str]) -> str:
+        name, what = block["study"], block["what"]
+        if name not in studies or what not in CONTENTS:
+            raise DataError(f"{page}: there is no {what!r} of {name!r}; studies: {', '.join(studies)}")
+        lines = "\n".join(CONTENTS[what](name, studies[name], folder.name))
+        return f"<!-- made of {name}: {what} -->\n{lines}\n<!-- end -->"
+
+    return {page: BLOCK.sub(fill, page.read_text(encoding="utf-8")), **made}
+
+
+def _read(path: Path) -> Study:
+    return read_record(Study, json.loads(path.read_text(encoding="utf-8")), path.name)
+
+
+def _table(_: str, found: Study, __: str) -> Iterator[str]:
+    yield ""
+    yield from report.lines_of(found)
+    yield ""
+
+
+def _findings(_: str, found: Study, __: str) -> Iterator[str]:
+    yield from (f"- {sentence}" for sentence in (*report.findings(found), *report.agreements(found)))
+
+
+def _figures(name: str, found: Study, folder: str) -> Iterator[str]:
+    for figure in report.figures(found):
+        yield f"![{figure} of the study {name}]({folder}/{name}-{figure}.svg)\n"
+
+
+def _judge(_: str, found: Study, __: str) -> Iterator[str]:
+    reasons = sorted({reason for cell in found.cells for reason in cell.advisory})
+    yield from (f"- {reason}" for reason in reasons)
+    if not reasons:
+        yield "- The judge passed its canaries and agrees with the programmatic truth."
+
+
+def _power(_: str, found: Study, __: str) -> Iterator[str]:
+    for cell in found.cells:
+        shown = ", ".join(f"{name} {number(value)}" for name, value in sorted(cell.smallest.items()))
+        said = f"gains from {shown} points on" if shown else "no gain"
+        yield f"- {cell.name}: {cell.questions} questions show, with 80 % chance, {said}"
+
+
+def _time(_: str, found: Study, __: str) -> Iterator[str]:
+    done: dict[str, int] = defaultdict(int)
+    seconds: dict[str, float] = defaultdict(float)
+    for work in (work for cell in found.cells for work in cell.work):
+        done[work.stage] += work.done
+        seconds[work.stage] += work.seconds
+    yield "\n| stage | done | seconds |\n|---|---|---|"
+    for stage, (words, unit) in STAGES.items():
+        if stage in done:
+            yield f"| {words} | {done[stage]:,} {unit} | {seconds[stage]:,.0f} |"
+    yield f"| all {len(found.cells)} cells | | {sum(cell.seconds for cell in found.cells):,.0f} |\n"
+
+
+CONTENTS = {
+    "table": _table,
+    "findings": _findings,
+    "figures": _figures,
+    "judge": _judge,
+    "power": _power,
+    "time": _time,
+}

@@ -1,0 +1,80 @@
+"""A study of two cells with the real steps: killed in the middle of writing one, it goes on and shows the same."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.end_to_end.conftest import ROOT, Checkout
+from tests.end_to_end.test_kills import kill_in
+from tests.end_to_end.test_readme import parse
+
+STUDY: dict[str, Any] = {
+    "format": "closed_book",
+    "samples": 8,
+    "epochs": 1,
+    "seeds": "0,1",
+    "questions": 6,
+    "agreement": 0,
+    "max_new_tokens": 32,
+}  # fmt: skip
+OF_THIS_MACHINE = ("seconds", "work")
+
+
+def table(path: Path) -> Any:  # noqa: ANN401 - JSON
+    """What a study exported, without how long it took."""
+    found = json.loads(path.read_text(encoding="utf-8"))
+    found["cells"] = [{k: v for k, v in cell.items() if k not in OF_THIS_MACHINE} for cell in found["cells"]]
+    return found
+
+
+@pytest.fixture(scope="module")
+def homes(tmp_path_factory: pytest.TempPathFactory) -> tuple[Checkout, Checkout]:
+    """A home where the study ran through, and one where it was killed; the base is the pocket."""
+    folder = tmp_path_factory.mktemp("study")
+    calm, killed = Checkout(folder / "calm", folder), Checkout(folder / "killed", folder)
+    calm.mlflow_run("study", **STUDY, export=calm.home / "study.json")
+    return calm, killed
+
+
+def test_a_killed_study_goes_on_with_the_cell_in_flight(homes: tuple[Checkout, Checkout]) -> None:
+    calm, killed = homes
+    params = {**STUDY, "export": killed.home / "study.json"}
+    kill_in(killed, "study.cell:1", "study", params)
+    rest = killed.step("study", **params)
+    assert "2 cells, of which 1 are done" in rest.stdout
+    assert rest.stdout.count("[2/2]") == 1
+    assert "[1/2]" not in rest.stdout
+    assert table(killed.home / "study.json") == table(calm.home / "study.json")
+
+
+def test_its_table_holds_judged_answers_of_both_adapters(homes: tuple[Checkout, Checkout]) -> None:
+    found = table(homes[0].home / "study.json")
+    (group,) = found["groups"]
+    assert group["seeds"] == ["0", "1"]
+    changes = {(change["measure"], change["decides"]): change["n"] for change in group["changes"]}
+    assert changes == {("accuracy", True): 6, ("completeness", True): 6, ("truth_right", False): 6}
+    assert {cell["outcome"] for cell in found["cells"]} <= {"promote", "hold", "reject", "inconclusive"}
+
+
+def test_the_same_again_loads_no_model(homes: tuple[Checkout, Checkout]) -> None:
+    calm, _ = homes
+    again = calm.step("study", **STUDY, export=calm.home / "again.json", environment={"PYTHONVERBOSE": "1"})
+    assert "2 cells, of which 2 are done" in again.stdout
+    assert table(calm.home / "again.json") == table(calm.home / "study.json")
+    assert "import 'mlflow'" in again.stderr
+    assert "import 'torch'" not in again.stderr
+
+
+def test_every_study_of_the_docs_can_be_planned(homes: tuple[Checkout, Checkout]) -> None:
+    pages = [(ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("study.md", "results.md")]
+    lines = [line for page in pages for line in page.splitlines() if line.startswith("mlflow run ")]
+    assert len(lines) == 4
+    for line in lines:
+        step, params = parse(line)
+        assert step == "study"
+        said = homes[0].step(step, **{**params, "dry_run": True}).stdout
+        assert re.search(r"^\d+ of \d+ cells are done; time ", said, flags=re.MULTILINE), line
+        assert "groups of documents show differences from" in said
