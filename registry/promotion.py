@@ -88,8 +88,17 @@ class Promotion:
         self._client = MlflowClient()
 
     def champion(self) -> Version:
-        """Return the version that the alias names."""
-        return self._version(CHAMPION)
+        """Return the version that the alias names.
+
+        Raises:
+            PrerequisiteError: If no version has the alias: a person took it away, or deleted the version.
+        """
+        try:
+            return self._version(CHAMPION)
+        except PrerequisiteError as error:
+            raise PrerequisiteError(
+                f"no version of {self._name} is {CHAMPION}: give one the alias in the MLflow UI; version 1 is the base"
+            ) from error
 
     def mend(self) -> Mended | None:
         """Complete or take back what a killed command left half done; return what was found, or None.

@@ -61,6 +61,14 @@ def test_a_stale_comparison_is_refused(promotion: Promotion, registry: Registry)
         promotion.promote(promotion.champion(), against=promotion.champion(), record=PROMOTED)
 
 
+def test_a_forced_promotion_is_marked_for_ever(promotion: Promotion, registry: Registry) -> None:
+    forced = dataclasses.replace(PROMOTED, forced="we read every answer")
+    promotion.promote(registry.get(f"models:/{NAME}/3"), against=promotion.champion(), record=forced)
+    promotion.rollback(Record("reject", ("too early",), "rollback", "another run"))
+    promotion.promote(registry.get(f"models:/{NAME}/3"), against=promotion.champion(), record=PROMOTED)
+    assert MlflowClient().get_model_version(NAME, "3").tags["ragft.forced"] == "we read every answer"
+
+
 def test_rollback_goes_back_and_forth(promotion: Promotion, registry: Registry) -> None:
     with pytest.raises(PrerequisiteError):
         promotion.rollback(PROMOTED)
@@ -107,6 +115,12 @@ def test_a_note_that_ragft_did_not_write_is_left_to_a_person(promotion: Promotio
     with pytest.raises(DataError, match="delete the tag"):
         promotion.mend()
     assert promotion.champion().number == 1
+
+
+def test_without_a_champion_a_person_is_asked_to_choose_one(promotion: Promotion) -> None:
+    MlflowClient().delete_registered_model_alias(NAME, "champion")
+    with pytest.raises(PrerequisiteError, match="no version of ragft-telecom-pocket is champion: give"):
+        promotion.mend()
 
 
 def test_a_name_that_nobody_registered_has_nothing_to_mend(registry: Registry) -> None:
