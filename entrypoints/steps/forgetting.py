@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import mlflow
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 
 from entrypoints.steps.bases import POCKET
 from entrypoints.steps.workspace import Workspace
@@ -65,16 +67,19 @@ def measure(
 
 def lines_of(version: Version) -> list[str]:
     """Return a line for each probe that was measured when the adapter was trained; none for a base."""
-    if version.lineage.kind == "base" or not version.run_id:
-        return []
-    return sentences(MlflowClient().get_run(version.run_id).data.metrics)
+    return sentences(metrics_of(version))
 
 
 def metrics_of(version: Version) -> dict[str, float]:
-    """Return the metrics of those probes."""
+    """Return the metrics of those probes; none where the run of the training was deleted for good."""
     if version.lineage.kind == "base" or not version.run_id:
         return {}
-    metrics = MlflowClient().get_run(version.run_id).data.metrics
+    try:
+        metrics = MlflowClient().get_run(version.run_id).data.metrics
+    except MlflowException as error:
+        if error.error_code != ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
+            raise
+        return {}
     return {name: value for name, value in metrics.items() if name.startswith(PREFIX)}
 
 

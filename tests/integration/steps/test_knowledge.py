@@ -41,7 +41,8 @@ def workspace(store: Store, tmp_path: Path) -> Iterator[Workspace]:
     mlflow.set_tracking_uri(f"sqlite:///{tmp_path / 'mlflow.db'}")
     mlflow.set_experiment("knowledge")
     write_facts(tmp_path / "facts.json")
-    yield Workspace(tmp_path, store, [].append)
+    said: list[str] = []
+    yield Workspace(tmp_path, store, said.append)
     mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
 
 

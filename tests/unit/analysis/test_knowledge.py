@@ -20,7 +20,7 @@ from ragft.types import Question
 
 QUESTIONS = [Question(id=f"q{number:03d}", text=f"Q{number}?", references=("a",)) for number in range(60)]
 MIXED: dict[str, Category] = {
-    question.id: ("HighlyKnown", "MaybeKnown", "WeaklyKnown", "Unknown", "Unknown")[number % 5]  # type: ignore[misc]
+    question.id: ("HighlyKnown", "MaybeKnown", "WeaklyKnown", "Unknown", "Unknown")[number % 5]
     for number, question in enumerate(QUESTIONS[:50])
 }
 
