@@ -14,7 +14,7 @@ from tests.end_to_end.test_readme import parse
 STUDY: dict[str, Any] = {
     "format": "closed_book",
     "samples": 8,
-    "epochs": 1,
+    "epochs": 2,
     "seeds": "0,1",
     "questions": 6,
     "agreement": 0,
