@@ -1,5 +1,6 @@
 """What a run logs, beside the judge's metrics: parameters, tags, tables, the data."""
 
+import csv
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ import pandas as pd
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Run
 
+from ragft.data.tables import cell
 from ragft.params import Params
 from ragft.types import Question
 
@@ -53,13 +55,25 @@ def run_name(data: str, samples: int, variant: str) -> str:
 
 
 def log_table(rows: Sequence[Mapping[str, Any]], name: str) -> None:
-    """Log rows as a table that the UI shows, ``<name>.json``, and as ``<name>.parquet``."""
+    """Log rows as a table that the UI shows, ``<name>.json``, as ``<name>.parquet`` and as ``<name>.csv``.
+
+    In the CSV no cell can be run as a formula.
+    """
     frame = pd.DataFrame([{key: loggable(value) for key, value in row.items()} for row in rows])
     mlflow.log_table(frame, f"{name}.json")
     with TemporaryDirectory() as folder:
-        path = Path(folder) / f"{name}.parquet"
-        frame.to_parquet(path)
-        mlflow.log_artifact(str(path))
+        frame.to_parquet(Path(folder) / f"{name}.parquet")
+        write_csv(Path(folder) / f"{name}.csv", rows)
+        mlflow.log_artifacts(folder)
+
+
+def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write rows as CSV in UTF-8, a column for each key; the byte order mark is for spreadsheets."""
+    with path.open("w", encoding="utf-8-sig", errors="backslashreplace", newline="") as file:
+        writer = csv.writer(file)
+        names = list(dict.fromkeys(name for row in rows for name in row))
+        writer.writerow(map(cell, names))
+        writer.writerows([cell(row.get(name)) for name in names] for row in rows)
 
 
 def log_curve(metric: str, points: Sequence[tuple[int, float]]) -> None:

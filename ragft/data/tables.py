@@ -10,6 +10,16 @@ from ragft.data.records import Problems, Record
 # The csv module refuses cells above 131,072 characters unless told otherwise; a document may be longer.
 LONGEST_CELL = 2**31 - 1
 PARQUET_BATCH_ROWS = 1000
+# A cell that begins so is run as a formula by spreadsheet programs.
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def cell(value: object) -> str:
+    """Return a value as a cell of CSV that a spreadsheet program shows and never runs; None is an empty one."""
+    if not isinstance(value, str):
+        return "" if value is None else str(value)
+    text = value.replace("\x00", "\ufffd")
+    return f"'{text}" if text.startswith(FORMULA) else text
 
 
 def read_csv(path: Path, problems: Problems) -> Iterator[Record]:

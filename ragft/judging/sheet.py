@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ragft.data.tables import cell
 from ragft.errors import DataError
 from ragft.judging.g_eval import Item
 from ragft.prompts.criterion import Criterion
@@ -17,8 +18,6 @@ ROW, ANNOTATOR = "row", "annotator"
 SHOWN = ("question", "reference", "passages", "answer")
 NOTHING = frozenset({"", "-", "na", "n/a", "nan", "none", "?"})
 WORDS = {"yes": 1.0, "true": 1.0, "no": 0.0, "false": 0.0}
-# A cell that begins so is run as a formula by spreadsheet programs.
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 LONGEST_CELL = 10_000_000
 
 
@@ -56,7 +55,7 @@ def write_sheet(
     chosen = sorted(rows.items())[: most or None]
     for key, item in chosen:
         shown = (item.question, "\nor: ".join(item.references), "\n\n".join(item.passages), item.answer)
-        writer.writerow([key, *map(_cell, shown), *[""] * len(criteria), ""])
+        writer.writerow([key, *map(cell, shown), *[""] * len(criteria), ""])
     # The byte order mark makes spreadsheet programs read UTF-8.
     path.write_bytes(text.getvalue().encode("utf-8-sig", "replace"))
     return len(chosen)
@@ -110,11 +109,6 @@ def is_sheet(path: Path) -> bool:
 def _head(criterion: Criterion) -> str:
     legend = " / ".join(f"{label} = {criterion.meanings[label]}" for label in criterion.scores)
     return f"{criterion.name} ({legend})"
-
-
-def _cell(text: str) -> str:
-    text = text.replace("\x00", "�")
-    return f"'{text}" if text.startswith(FORMULA) else text
 
 
 def csv_rows(path: Path, columns: Sequence[str], problems: list[str]) -> list[tuple[int, dict[str, str]]]:
