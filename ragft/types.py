@@ -72,6 +72,8 @@ class Dataset:
     name: str
     documents: tuple[Document, ...]
     questions: tuple[Question, ...]
+    # The identity once it was asked for: for documents on disk it takes a while.
+    _known_sha256: list[str] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @property
     def sha256(self) -> str:
@@ -80,6 +82,8 @@ class Dataset:
         It is the `digest` of ``{"documents": [...], "questions": [...]}``, both sorted by id, made piece by piece:
         documents larger than memory, which their sequence reads one at a time, stay where they are.
         """
+        if self._known_sha256:
+            return self._known_sha256[0]
         found = hashlib.sha256(b'{"documents":[')
         for piece in _by_id(self.documents):
             found.update(piece)
@@ -87,7 +91,8 @@ class Dataset:
         for piece in _by_id(self.questions):
             found.update(piece)
         found.update(b"]}")
-        return found.hexdigest()
+        self._known_sha256.append(found.hexdigest())
+        return self._known_sha256[0]
 
 
 def _by_id(records: Sequence[Document] | Sequence[Question]) -> Iterator[bytes]:
