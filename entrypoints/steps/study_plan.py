@@ -15,7 +15,7 @@ from entrypoints.steps.study_show import duration
 from ragft.analysis.clusters import cluster
 from ragft.analysis.power import Spread, power
 from ragft.analysis.study import Work
-from ragft.data.splits import assign_splits
+from ragft.data.splits import assign_splits, nested_subset
 from ragft.errors import PrerequisiteError
 from ragft.params import StudyParams
 from ragft.prompts.answer import load_answer_prompt
@@ -122,6 +122,8 @@ def sizes_of(cell: Cell, identities: Identities) -> Sizes:
     preparation = find_preparation(identities.workspace.store, dataset.name, dataset=dataset.sha256)
     splits = preparation.splits if preparation else assign_splits(dataset, seed=finetune.data_seed)
     questions: Sequence[Question] = splits[compare.split]  # type: ignore[index]
+    if compare.questions:
+        questions = nested_subset(questions, compare.questions, seed=0)
     sample = questions[:: max(1, len(questions) // SAMPLE)][:SAMPLE]
     chars = finetune.chunk_chars or CHUNK_CHARS.get(finetune.dataset, DEFAULT_CHUNK_CHARS)
     wanted = {each for question in sample for each in question.documents}
@@ -136,9 +138,8 @@ def sizes_of(cell: Cell, identities: Identities) -> Sizes:
     trained = tokens([prompt.render(q.text, [] if blind else shown[q.id]) for q in sample]) + answer
     criteria = [load_criterion(name.strip()) for name in compare.criteria.split(",")]
     verdict = tokens([_message(c, q, shown[q.id], compare.estimator) for c in criteria for q in sample])
-    count = min(compare.questions or len(questions), len(questions))
-    sizes = np.unique(list(cluster(questions[:count]).labels.values()), return_counts=True)[1]
-    return Sizes(count, tuple(int(size) for size in sizes), trained, asked, answer, verdict)
+    sizes = np.unique(list(cluster(questions).labels.values()), return_counts=True)[1]
+    return Sizes(len(questions), tuple(int(size) for size in sizes), trained, asked, answer, verdict)
 
 
 def _first(question: Question, passages: Mapping[str, list[str]], others: Sequence[str], k: int) -> list[str]:
