@@ -57,13 +57,13 @@ class Verdict:
 
 def card(version: Version, training: Training | None = None, verdict: Verdict | None = None) -> str:
     """Return the whole card."""
-    return _card(version, training, verdict, slices=None)
+    return _card(version, training, verdict, most=None)
 
 
 def description(version: Version, training: Training | None = None, verdict: Verdict | None = None) -> str:
-    """Return the card in at most 5,000 characters: with fewer slices where all do not fit, else cut at the end."""
-    for slices in (None, 8, 0):
-        text = _card(version, training, verdict, slices=slices)
+    """Return the card in at most 5,000 characters: with fewer slices and reasons where all do not fit, else cut."""
+    for most in (None, 8, 4, 1):
+        text = _card(version, training, verdict, most=most)
         if len(text) <= MOST_OF_A_DESCRIPTION:
             return text
     return text[: MOST_OF_A_DESCRIPTION - len(_CUT)].rpartition("\n")[0] + _CUT
@@ -83,11 +83,11 @@ def _escaped(value: object) -> str:
     return re.sub(r"(?i)(?<=[a-z]):(?=//)|(?<=www)\.|(?<=mailto):|(?<=xmpp):", lambda m: f"\\{m[0]}", text)
 
 
-def _card(version: Version, training: Training | None, verdict: Verdict | None, slices: int | None) -> str:
+def _card(version: Version, training: Training | None, verdict: Verdict | None, most: int | None) -> str:
     lineage = version.lineage
     parts = [f"# {inline(version.name)}, version {version.number}", _what(lineage), _headline(verdict)]
     if verdict:
-        parts += ["## Results", *_results(verdict, slices), "## Verdict", *_verdict(verdict)]
+        parts += ["## Results", *_results(verdict, most), "## Verdict", *_verdict(verdict, most)]
     parts += ["## Data", _data(lineage, verdict), "## Training", _training(lineage, training)]
     parts += ["## Limits", _list(_limits(version, verdict)), "## How to load", *_loading(version)]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -111,15 +111,16 @@ def _headline(verdict: Verdict | None) -> str:
     return f"**Verdict: {inline(decision.outcome)}**{forced}. {inline(decision.headline)}"
 
 
-def _results(verdict: Verdict, slices: int | None) -> list[str]:
+def _results(verdict: Verdict, most: int | None) -> list[str]:
     comparison = verdict.comparison
     whole = [each for each in comparison.results if not each.slice]
     parts = [each for each in comparison.results if each.slice]
-    shown = parts if slices is None else parts[:slices]
+    shown = parts if most is None else parts[:most]
+    groups = f"{comparison.clusters:,} group{'s' * (comparison.clusters != 1)} of documents"
     against = (
-        f"Against {inline(comparison.base)}: {comparison.questions:,} questions of {inline(verdict.split)} in "
-        f"{comparison.clusters:,} groups of documents (largest {comparison.largest}), each asked of both sides with "
-        "the same passages and judge. Intervals are of 95 %, over documents; slices are descriptive."
+        f"Against {inline(comparison.base)}: {comparison.questions:,} questions of {inline(verdict.split)} in {groups} "
+        f"(largest {comparison.largest}), each asked of both sides with the same passages and judge. Intervals are of "
+        "95 %, over documents; slices are descriptive."
     )
     columns = ("criterion", "context", "slice", "before", "this version", "change", "interval", "questions")
     table = _table(columns, [_row(each) for each in (*whole, *shown)])
@@ -142,13 +143,18 @@ def _row(result: Result) -> list[str]:
     ]
 
 
-def _verdict(verdict: Verdict) -> list[str]:
+def _verdict(verdict: Verdict, most: int | None) -> list[str]:
     decision = verdict.decision
-    parts = [_list(map(inline, decision.reasons))]
+    parts = [_list(_first(decision.reasons, most))]
     if decision.would_change:
-        parts += ["What would change it:", _list(map(inline, decision.would_change))]
+        parts += ["What would change it:", _list(_first(decision.would_change, most))]
     found = f"Comparison {inline(decision.comparison)}, run {inline(verdict.run_id)}."
     return [*parts, found]
+
+
+def _first(sentences: Sequence[str], most: int | None) -> list[str]:
+    shown = [inline(each) for each in sentences[:most]]
+    return [*shown, f"and {len(sentences) - len(shown)} more"] if len(shown) < len(sentences) else shown
 
 
 def _data(lineage: Lineage, verdict: Verdict | None) -> str:
@@ -175,9 +181,13 @@ def _training(lineage: Lineage, training: Training | None) -> str:
     ]
     if training:
         rows += [[name, value] for name, value in training.settings.items()]
-        rows += [[name.replace("_", " "), f"{value:.6g}"] for name, value in training.measured.items()]
+        rows += [[name.replace("_", " "), _number(value)] for name, value in training.measured.items()]
         rows.append(["run", training.run_id])
     return _table(("what", "value"), rows)
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def _limits(version: Version, verdict: Verdict | None) -> list[str]:
@@ -188,7 +198,8 @@ def _limits(version: Version, verdict: Verdict | None) -> list[str]:
         found.append(
             f"Scores are the judgement of the model {inline(verdict.judge)} (estimator {estimator}), not of people."
         )
-        found += [f"That judge is only advisory: {inline(why.rstrip('.'))}." for why in comparison.advisory]
+        if comparison.advisory:
+            found.append("That judge is only advisory, for the reasons above.")
         found.append(
             f"The verdict is about the context {inline(comparison.design.context)}, these documents and this "
             "retrieval; other questions may come out differently."

@@ -90,7 +90,9 @@ def test_the_completed_card_has_results_verdict_and_limits() -> None:
     assert "| accuracy | retrieved | all | 3.00 | 3.10 | +0.10 | -0.04 to +0.24 | 200 of 200 |" in text
     assert "| accuracy | retrieved | kind yes\\_no |" in text
     assert "**Verdict: hold**" in text
-    assert "That judge is only advisory: 2 of 6 canaries failed." in text
+    assert "- The judge is only advisory: 2 of 6 canaries failed." in text
+    assert "- That judge is only advisory, for the reasons above." in text
+    assert "in 80 groups of documents (largest 6)" in text
     assert digest("r") in text
     assert "3c4d" in text
 
@@ -111,11 +113,14 @@ def test_a_base_has_no_training() -> None:
 def test_slices_give_way_where_a_description_is_too_long() -> None:
     found = verdict()
     many = tuple(result("accuracy", f"kind number {n}") for n in range(200))
-    long = replace(found, comparison=replace(found.comparison, results=found.comparison.results + many))
+    comparison_ = replace(found.comparison, results=found.comparison.results + many)
+    reasons = tuple(f"reason number {n}" for n in range(30))
+    long = replace(found, comparison=comparison_, decision=replace(found.decision, reasons=reasons))
     assert "kind number 199" in card(VERSION, TRAINING, long)
     short = description(VERSION, TRAINING, long)
     assert len(short) <= MOST_OF_A_DESCRIPTION
     assert "192 more slices stand in" in short
+    assert "- reason number 7\n- and 22 more" in short
     assert "## How to load" in short
     assert description(VERSION, TRAINING, found) == card(VERSION, TRAINING, found)
 
