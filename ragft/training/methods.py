@@ -13,6 +13,7 @@ from ragft.params import FinetuneParams
 
 VIRTUAL_TOKENS = 20
 ALL_LINEAR = "all-linear"
+EMPTY_ROW_DIRECTION = 1e-3
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,12 +60,29 @@ def attach(base: LoadedModel, settings: TrainingSettings, parent: Path | None = 
     set_seed(settings.seed)  # the adapter's first weights are random
     try:
         with quiet_peft():
-            return get_peft_model(base.model, _config(settings))
+            adapted = get_peft_model(base.model, _config(settings))
     except ValueError as error:  # PEFT's answer to modules that it cannot find or adapt
         raise ConfigError(
             f"method {settings.method} with target_modules {settings.target_modules!r} does not fit {base.name}: "
             f"{error}"
         ) from error
+    _give_empty_rows_a_direction(adapted)
+    return adapted
+
+
+def _give_empty_rows_a_direction(adapted: PeftModel) -> None:
+    """Let DoRA begin where a row of the base's weights is all zeros, instead of dividing 0 by 0.
+
+    DoRA divides by the length of each row of weight + B A, and B begins as zeros. Such a row's magnitude is 0, so what
+    B holds for it changes nothing until the magnitude is trained.
+    """
+    for layer in adapted.modules():
+        magnitudes = getattr(layer, "lora_magnitude_vector", None)
+        if not magnitudes:
+            continue
+        for name, magnitude in magnitudes.items():
+            empty = magnitude.weight.detach().flatten() == 0
+            layer.lora_B[name].weight.data[empty] = EMPTY_ROW_DIRECTION
 
 
 def _continue(base: LoadedModel, settings: TrainingSettings, parent: Path) -> PeftModel:

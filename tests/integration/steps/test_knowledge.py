@@ -20,8 +20,11 @@ from ragft.params import EvaluateParams, FinetuneParams, ProbeParams
 from ragft.pocket.general import known_facts, unknown_products
 from ragft.store.connection import Store
 
-# MLflow's own reading of a data frame's columns, with pandas 3.
-pytestmark = pytest.mark.filterwarnings("ignore:For backward compatibility, 'str' dtypes are included")
+# MLflow's own ways with data frames, with pandas 3.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:For backward compatibility, 'str' dtypes are included"),
+    pytest.mark.filterwarnings("ignore:Starting with pandas version 4.0"),
+]
 torch.set_num_threads(1)
 KNOWN, UNKNOWN = 24, 24
 NAME = "facts"
