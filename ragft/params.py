@@ -282,6 +282,7 @@ class JudgeParams(EvaluateParams):
     ratings: str = param(
         "", "filled-in sheets joined by commas, or one table with people's numbers; empty: write a sheet"
     )
+    estimators: str = param("", "two estimators joined by a comma: how far they agree on the answers, without people")
     sheet: str = param("", "where the sheet is written; empty: under sheets in the home folder")
     rows: int = param(100, "most answers on the sheet, chosen by a hash; 0: all", minimum=0)
     human_columns: str = param("", "ratings from a table: columns of people's numbers or yes/no; empty: found by name")
@@ -291,6 +292,17 @@ class JudgeParams(EvaluateParams):
     reference_column: str = param("", "ratings from a table: column of the reference; empty: found by name")
     passages_column: str = param("", "ratings from a table: column of the passages; empty: found by name")
     group_column: str = param("", "ratings from a table: what rows belong to, such as a document; empty: found by name")
+
+    def __post_init__(self) -> None:
+        """Check that what is compared is people or estimators, and that these are two."""
+        super().__post_init__()
+        if not self.estimators:
+            return
+        if self.ratings or len(_listed("estimators", self.estimators, ESTIMATORS)) != 2:
+            raise ConfigError(
+                f"estimators is {self.estimators!r} and ratings {self.ratings!r}: give two of {', '.join(ESTIMATORS)}, "
+                "or ratings"
+            )
 
     def models(self) -> tuple[str, ...]:
         """Return what is under test, in the asked order."""

@@ -17,7 +17,7 @@ from entrypoints.steps.subjects import settle
 from entrypoints.steps.workspace import Workspace
 from ragft import tracking
 from ragft.errors import ConfigError, DataError
-from ragft.judging.agreement import Agreement, compare, mean_of_people, oriented
+from ragft.judging.agreement import Agreement, compare, compare_estimators, mean_of_people, oriented
 from ragft.judging.calibration import Calibration, calibrate
 from ragft.judging.confusion_plot import draw_confusion
 from ragft.judging.ratings import Columns, RatedTable, read_table
@@ -65,7 +65,7 @@ class Found:
 
 
 def run(params: JudgeParams, workspace: Workspace) -> dict[str, tuple[Agreement, Calibration]]:
-    """Write the sheet, or return criterion -> agreement with people and what it amounts to.
+    """Write the sheet or compare estimators; or return criterion -> agreement with people and what it amounts to.
 
     Raises:
         ConfigError: If a parameter or a column cannot be used.
@@ -74,6 +74,9 @@ def run(params: JudgeParams, workspace: Workspace) -> dict[str, tuple[Agreement,
     criteria = [load_criterion(name.strip()) for name in params.criteria.split(",") if name.strip()]
     paths = [Path(path.strip()) for path in params.ratings.split(",") if path.strip()]
     with step_run(params, f"{params.name or params.dataset or 'judge'}|judge", {"ragft.step": "judge"}, workspace.home):
+        if params.estimators:
+            _compare_estimators(params, criteria, workspace)
+            return {}
         if not paths:
             _write(params, criteria, workspace)
             return {}
@@ -94,6 +97,29 @@ def _evaluations(params: JudgeParams, workspace: Workspace, **changes: str) -> l
         served = {} if model == SERVED else {"model_url": "", "served_model": ""}
         found += evaluate.run(params.pick(EvaluateParams, model=model, **served, **changes), workspace)
     return found
+
+
+def _compare_estimators(params: JudgeParams, criteria: Sequence[Criterion], workspace: Workspace) -> None:
+    """Say and log how far two estimators agree on the same answers, criterion by criterion."""
+    names = [name.strip() for name in params.estimators.split(",")]
+    first, second = (_evaluations(params, workspace, estimator=name) for name in names)
+    found = {}
+    for criterion in criteria:
+        values = [
+            [score.value for evaluation in side for score in evaluation.scores.get(criterion.name, ())]
+            for side in (first, second)
+        ]
+        agreed = found[criterion.name] = compare_estimators(criterion, *values)
+        numbers = {name: value for name, value in dataclasses.asdict(agreed).items() if value is not None}
+        mlflow.log_metrics({f"estimators_{criterion.name}/{name}": float(value) for name, value in numbers.items()})
+        spearman, difference = (
+            "-" if number is None else f"{number:+.3f}" for number in (agreed.spearman, agreed.mean_difference)
+        )
+        workspace.say(
+            f"  {criterion.name}: {names[1]} beside {names[0]} on {agreed.n} answers: Spearman {spearman}, mean "
+            f"difference {difference}, {agreed.n_far} differ by more than {criterion.range / 4:g}"
+        )
+    mlflow.log_dict({name: dataclasses.asdict(agreed) for name, agreed in found.items()}, "estimators.json")
 
 
 def _write(params: JudgeParams, criteria: Sequence[Criterion], workspace: Workspace) -> None:

@@ -159,7 +159,7 @@ def _check_judge(
     workspace: Workspace,
 ) -> tuple[str, ...]:
     """Let the judge grade answers of known worth, log how it did, and return what makes it advisory."""
-    canaries = make_canaries([item_of(row) for row in rows])
+    canaries = make_canaries([item_of(row) for row in rows]) if backend else []
     if backend is None or not canaries:
         return ()
     judged = judge_items([canary.item for canary in canaries], criteria, backend, params, workspace)

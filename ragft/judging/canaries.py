@@ -206,10 +206,14 @@ def _wrong_answer(item: Item, order: Sequence[str], by_question: Mapping[str, It
     """Return the next question's reference that is clearly wrong here, else the one that overlaps least, if any."""
     start = order.index(item.question) + 1
     others = [by_question[question].references[0] for question in (*order[start:], *order[: start - 1])]
-    overlaps = [answer_f1(other, item.references) for other in others]
-    clear = next((index for index, f1 in enumerate(overlaps) if f1 < CLEARLY_WRONG_F1), None)
-    best = min(range(len(others)), key=overlaps.__getitem__, default=None) if clear is None else clear
-    return None if best is None or overlaps[best] >= MAY_BE_RIGHT_F1 else others[best]
+    least, best = MAY_BE_RIGHT_F1, None
+    for other in others:
+        f1 = answer_f1(other, item.references)
+        if f1 < CLEARLY_WRONG_F1:
+            return other
+        if f1 < least:
+            least, best = f1, other
+    return best
 
 
 def _shown(name: str, value: float | None) -> str:
