@@ -96,7 +96,7 @@ def run(params: CompareParams, workspace: Workspace, known: Known = NOTHING_KNOW
         planning.tell_of(comparison, workspace)
         _tell_causes(comparison, report.all_contexts(given, params, version), workspace)
         trials = find_trials(workspace.store, data)
-        path = report.log(given, params, compared, questions, criteria, trials, workspace)
+        path = report.log(given, params, compared, questions, criteria, trials, workspace.home)
         workspace.say(f"report: {path.as_uri()}")
         mlflow.log_metrics(forgetting.metrics_of(version))
         for line in forgetting.lines_of(version):

@@ -1,6 +1,6 @@
 """Demo: train one adapter on questions alone and one with passages, and compare each with the base."""
 
-from entrypoints.steps import compare, finetune, prepare
+from entrypoints.steps import compare, finetune, prepare, report
 from entrypoints.steps.compare import DECIDING, Compared
 from entrypoints.steps.runs import step_run
 from entrypoints.steps.tables import metric_table
@@ -33,4 +33,5 @@ def _tell(found: dict[str, Compared], workspace: Workspace) -> None:
     workspace.say("")
     for each in found.values():
         workspace.say(f"verdict: {each.decision.headline}")
+        workspace.say(f"report:  {report.place(workspace.home, each.version, each.against).as_uri()}")
     workspace.say("\nEvery run, version and answer: make ui, then http://127.0.0.1:5000")

@@ -1,0 +1,32 @@
+"""The newest report, fetched from MLflow: what `make report` runs."""
+
+import sys
+import webbrowser
+from dataclasses import dataclass
+
+from ragft.cli import step_command
+from ragft.params import Params
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportParams(Params):
+    """Fetch the report of the newest comparison, print where it lies, and open it where a terminal is there."""
+
+
+def main(_: ReportParams) -> None:
+    """Print the address of the report; a browser opens it where somebody is there to look."""
+    from entrypoints.environment import prepare_environment
+
+    home = prepare_environment()
+    from entrypoints.steps.newest import fetch_newest
+
+    address = fetch_newest(home).as_uri()
+    print(address)
+    if sys.stdout.isatty():
+        webbrowser.open(address)
+
+
+command = step_command("report", ReportParams, main)
+
+if __name__ == "__main__":
+    command()
