@@ -45,7 +45,7 @@ def judgements(questions: int, repeats: int) -> tuple[list[Question], Values]:
     from entrypoints.steps.bases import POCKET, base_path
 
     with opened_workspace() as workspace:
-        params = EvaluateParams(dataset="telecom", base=POCKET, judge="none", questions=questions)
+        params = EvaluateParams(dataset="telecom", base=POCKET, context="retrieved", judge="none", questions=questions)
         (evaluation,) = evaluate.run(params, workspace)
         rows = evaluation.rows
         backend = LocalJudge(Generator(load_base(base_path(POCKET))), max_new_tokens=params.judge_max_new_tokens)

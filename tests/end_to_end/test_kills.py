@@ -23,7 +23,7 @@ FINETUNE: dict[str, Any] = {"dataset": "qasper", "samples": 4, "epochs": 2, "lea
 OF_TRAINING = "finetune.checkpoint"
 OF_EVALUATING = [name for name in WINDOWS if name.split(".")[0] in ("prepare", "retrieve", "generate", "judge")]
 OF_STUDIES = ["study.cell"]  # test_study
-OF_PROMOTING = [name for name in WINDOWS if name.startswith("promote.")]  # tests/integration/registry
+OF_PROMOTING = [name for name in WINDOWS if name.startswith("promote.")]  # tests/integration/registry/test_kills.py
 
 
 def kill_in(checkout: Checkout, window: str, step: str, params: dict[str, object]) -> None:
