@@ -256,7 +256,11 @@ def doubt(clusters: int, spread: Spread) -> str:
 
 def in_words(criterion: str, found: Power) -> str:
     """Return what a number of questions can show of a criterion, in a sentence."""
-    gain = "no gain" if found.smallest_difference is None else f"a gain of {found.smallest_difference:.2f} or more"
+    gain = (
+        "no gain, however large,"
+        if found.smallest_difference is None
+        else f"a gain of {found.smallest_difference:.2f} or more"
+    )
     rough = f" A rough guide only, since {found.doubt}." if found.doubt else ""
     enough = "" if found.n_for_margin is None else f" ({found.n_for_margin:,} questions: {WANTED:.0%})"
     return (

@@ -49,7 +49,7 @@ def advise(comparison: Comparison, outcome: str, situation: Situation) -> Advice
     if outcome == "promote":
         return _promote(comparison, situation)
     if outcome == "reject":
-        return _train_again(f"Keep {situation.base}: {_loss(comparison)}.", situation)
+        return _train_again(f"Keep {situation.base}: {_loss(comparison)}.{_where(comparison)}", situation)
     if outcome == "hold":
         return _hold(comparison, situation)
     return _mend(comparison, situation) or _too_little(comparison, situation)
@@ -128,7 +128,7 @@ def _too_little(comparison: Comparison, situation: Situation) -> Advice:
     if _worst(comparison) is not None:
         return _train_again(
             f"Keep {situation.base}: {comparison.questions:,} questions cannot rule out a loss, and what was observed "
-            f"is one.{more}",
+            f"is one.{_where(comparison)}{more}",
             situation,
         )
     return _train_again(f"Keep {situation.base} for now: too few questions to say.{more}", situation)
@@ -162,6 +162,18 @@ def _loss(comparison: Comparison) -> str:
         if term.high < 0 and term.name in LOST and attribution.criterion in comparison.claims.worse
     ]
     return f"{text}, because {' and '.join(dict.fromkeys(causes))}" if causes else text
+
+
+def _where(comparison: Comparison) -> str:
+    """Return in which sort of question the loss is seen best; slices describe, they decide nothing."""
+    lost = [each for each in comparison.results if each.slice and each.primary and each.effect and each.effect.high < 0]
+    worst = min(lost, key=lambda each: each.effect.gain if each.effect else 0.0, default=None)
+    if worst is None or worst.effect is None:
+        return ""
+    return (
+        f" It is seen most in the questions “{worst.slice.removeprefix('kind ')}” "
+        f"({worst.effect.gain:+.2f} {worst.criterion}, {worst.effect.n} questions)."
+    )
 
 
 def _worst(comparison: Comparison) -> Result | None:

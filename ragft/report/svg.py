@@ -44,7 +44,10 @@ def track(line: Track, reach: float, *, named: bool = False) -> Markup:
         parts.append(_text("tick", at(0), height - 2, "0", "middle"))
         if line.margin is not None:
             text = f"margin {signed(-line.margin)}"
-            parts.append(_text("tick", at(-line.margin) + 14, height - 2, text, "end"))
+            # In the middle below its line, unless it would run into the 0 or out of the figure.
+            near = at(0) - at(-line.margin) < 60
+            x, anchor = (at(-line.margin) + 4, "end") if near else (max(at(-line.margin), 42), "middle")
+            parts.append(_text("tick", x, height - 2, text, anchor))
     return _svg("track", width, height, name, parts)
 
 

@@ -44,6 +44,17 @@ def test_a_rejected_closed_book_adapter_is_to_be_trained_with_passages() -> None
     assert commands(advice.command)[0][1]["format"] == "retrieved"
 
 
+def test_the_sort_of_question_that_lost_most_is_named() -> None:
+    results = tuple(
+        replace(each, effect=replace(each.effect, gain=-2.5, high=-1.0)) if each.slice == "kind yes_no" and each.effect
+        else each
+        for each in WORSE.results
+    )  # fmt: skip
+    text = advised(replace(WORSE, results=results), "reject")[0]
+    assert "It is seen most in the questions “yes_no” (-2.50 accuracy, 30 questions)." in text
+    assert "seen most" not in advised(EQUAL, "inconclusive")[0]
+
+
 def test_a_rejected_adapter_that_saw_passages_is_to_be_trained_on_more() -> None:
     (_, finetune), (_, again) = commands(advise(WORSE, "reject", WITH_PASSAGES).command)
     assert finetune == {"samples": "400", "format": "retrieved"}

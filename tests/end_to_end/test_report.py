@@ -1,0 +1,76 @@
+"""The commands of docs/verdict.md, on real papers: every context compared, the report found again."""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from tests.end_to_end.conftest import ROOT, Checkout
+from tests.end_to_end.test_readme import parse
+
+PAGE = (ROOT / "docs" / "verdict.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def compared(checkout: Checkout, papers: Path) -> Iterator[tuple[Run, str]]:
+    """The run of the page's comparison, and what was printed."""
+    (line,) = re.findall(r"^```sh\n(.*)\n```", PAGE, flags=re.MULTILINE)
+    step, params = parse(line)
+    tiny: dict[str, Any] = {"dataset": "qasper", "base": checkout.base, "name": "reported"}
+    quick: dict[str, Any] = {"max_new_tokens": 12, "estimator": "expected_no_rationale"}
+    checkout.step("finetune", **tiny, path=papers, samples=4, epochs=1, learning_rate=0.01)
+    done = checkout.mlflow_run(step, **params, **tiny, **quick)
+    mlflow.set_tracking_uri(checkout.tracking_uri)
+    found = mlflow.search_runs(
+        search_all_experiments=True,
+        filter_string="tags.`ragft.step` = 'compare' and tags.`ragft.version` LIKE '%reported%'",
+        output_format="list",
+    )
+    yield found[0], done.stdout + done.stderr
+    mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
+
+
+def test_the_run_holds_report_comparison_and_figures(compared: tuple[Run, str]) -> None:
+    client, run_id = MlflowClient(), compared[0].info.run_id
+    assert {"report.html", "comparison.json", "decision.json"} <= {f.path for f in client.list_artifacts(run_id)}
+    drawn = {file.path for file in client.list_artifacts(run_id, "figures")}
+    assert {f"figures/base_and_fine_tuned_{c}.png" for c in ("none", "retrieved", "oracle")} <= drawn
+
+
+def test_the_report_and_its_address_are_told(compared: tuple[Run, str]) -> None:
+    (address,) = re.findall(r"^report: file://(\S+)$", compared[1], flags=re.MULTILINE)
+    html = Path(address).read_text(encoding="utf-8")
+    assert html.startswith("<!doctype html>")
+    assert len(html.encode()) < 2_000_000
+    assert "With only passages that hold the answer" in html
+
+
+def test_make_report_fetches_the_newest(compared: tuple[Run, str], checkout: Checkout) -> None:
+    make = shutil.which("make")
+    assert make is not None
+    environment = {**os.environ, **checkout.environment}
+    done = subprocess.run(
+        [make, "report", "READY="], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+    )
+    assert "make report" in PAGE
+    assert done.stdout.strip().endswith((checkout.home / "report.html").as_uri())
+    found = (checkout.home / "report.html").read_text(encoding="utf-8")
+    assert compared[0].info.run_id in found
+
+
+def test_the_ledger_remembers_when_the_run_is_deleted(compared: tuple[Run, str], checkout: Checkout) -> None:
+    run, _ = compared
+    MlflowClient().delete_run(run.info.run_id)
+    quick: dict[str, Any] = {"max_new_tokens": 12, "estimator": "expected_no_rationale"}
+    tiny: dict[str, Any] = {"dataset": "qasper", "base": checkout.base, "name": "reported"}
+    checkout.step("finetune", **tiny, samples=3, epochs=1, learning_rate=0.01)
+    done = checkout.step("compare", **tiny, **quick)
+    assert "2 versions were compared on these questions" in done.stdout
