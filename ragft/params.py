@@ -379,8 +379,10 @@ class StudyParams(Params):
     embedder: str = param("", "embedders, as in prepare")
     top_k: str = param("", "passages retrieved for a question, as in prepare")
     chunk_chars: str = param("", "most characters of a passage, as in prepare")
+    context_window: str = param("", "most tokens of prompt and answer together, as in evaluate")
     prompt: str = param("", "prompt templates: default, or files")
     judge: str = param("", "judge models, as in evaluate")
+    judge_url: str = param("", "server that holds the judges, as in evaluate")
     estimator: str = param("", f"estimators of a score: some of {', '.join(ESTIMATORS)}")
     questions: str = param("", "how many questions of a split; 0: all")
     agreement: str = param(

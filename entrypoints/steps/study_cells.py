@@ -23,7 +23,7 @@ from ragft.types import Dataset, digest
 
 Role = Literal["cell", "agreement"]
 # How answers are made and judged; the rest of a matrix is how adapters are made.
-SETTINGS = ("split", "embedder", "top_k", "chunk_chars", "prompt", "judge", "estimator")
+SETTINGS = ("split", "embedder", "top_k", "chunk_chars", "context_window", "prompt", "judge", "estimator")
 TRAINING = ("method", "format", "samples", "epochs", "learning_rate", "unknown_share", "seed")
 AXES = ("dataset", "base", *TRAINING, *SETTINGS)
 # Which file data were read from, and which versions are compared, are no part of what a cell is.
@@ -172,7 +172,8 @@ class Identities:
             {
                 "training": self.training(cell),
                 "compare": _without(compare.as_dict(), ADDRESSES),
-                "judge": "" if judge == "none" else base_fingerprint(judge, ""),
+                # A served judge is what its server says it is: its address and name stand in the parameters.
+                "judge": "" if judge == "none" or compare.judge_url else base_fingerprint(judge, ""),
                 "prompt": load_answer_prompt(compare.prompt).sha256,
                 "criteria": criteria,
                 "code": code_identity(),

@@ -40,6 +40,7 @@ class Matrix:
     embedder: tuple[str, ...] = ("default",)
     top_k: tuple[int, ...] = (0,)
     chunk_chars: tuple[int, ...] = (0,)
+    context_window: tuple[int, ...] = (0,)
     prompt: tuple[str, ...] = ("default",)
     judge: tuple[str, ...] = ("base",)
     estimator: tuple[str, ...] = ("expected_no_rationale",)
@@ -84,6 +85,7 @@ PRESETS: dict[str, Matrix] = {
         context=("none", DECIDING, "oracle"),
         top_k=(3, 1, 5),
         chunk_chars=(400, 200, 800),
+        context_window=(0, 256),
         crossed=False,
     ),
     # Which property of fine-tuning does the damage. After probe, -P unknown_share=0,0.5 crosses it with the dose.
@@ -148,7 +150,7 @@ def _check(matrix: Matrix) -> None:
     for name, allowed in choices.items():
         if wrong := [value for value in getattr(matrix, name) if value not in allowed]:
             raise ConfigError(f"{name} holds {wrong[0]!r}, expected some of: {', '.join(allowed)}")
-    for name in ("samples", "seeds", "top_k", "chunk_chars"):
+    for name in ("samples", "seeds", "top_k", "chunk_chars", "context_window"):
         if min(getattr(matrix, name)) < 0:
             raise ConfigError(f"{name} is {getattr(matrix, name)}, expected numbers of at least 0")
     if min(matrix.epochs) < 1 or not all(0 < rate <= 1 for rate in matrix.learning_rate):

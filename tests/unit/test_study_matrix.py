@@ -52,8 +52,8 @@ def test_the_published_matrix_leaves_the_base_out_of_its_cells() -> None:
 
 
 def test_a_preset_can_vary_one_thing_at_a_time() -> None:
-    settings = [(each["top_k"], each["chunk_chars"]) for each in cells(preset="context")]
-    assert settings == [(3, 400), (1, 400), (5, 400), (3, 200), (3, 800)]
+    settings = [(each["top_k"], each["chunk_chars"], each["context_window"]) for each in cells(preset="context")]
+    assert settings == [(3, 400, 0), (1, 400, 0), (5, 400, 0), (3, 200, 0), (3, 800, 0), (3, 400, 256)]
 
 
 def test_paths_belong_to_data_sets_in_their_order() -> None:
