@@ -94,7 +94,10 @@ def _marker(name: str) -> re.Pattern[str]:
 
 def _own_words(reply: str) -> str | None:
     """Return the reply without thinking and code fence, or None while it is still thinking."""
-    text = "".join(sign for sign in unicodedata.normalize("NFKC", reply) if unicodedata.category(sign) != "Cf")
+    text = unicodedata.normalize("NFKC", reply)
+    if not text.isascii():  # no format character is in ASCII, and looking at each sign costs more than all the rest
+        unseen = [sign for sign in set(text) if unicodedata.category(sign) == "Cf"]
+        text = text.translate(dict.fromkeys(map(ord, unseen)))
     text = text.rpartition("</think>")[2]
     if "<think>" in text:
         return None
