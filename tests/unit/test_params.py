@@ -3,7 +3,8 @@ import dataclasses
 import pytest
 
 from ragft.errors import ConfigError
-from ragft.params import STEPS, EvaluateParams, FinetuneParams, PrepareParams
+from ragft.params import STEPS, EvaluateParams, FinetuneParams, JudgeParams, PrepareParams
+from ragft.types import CONTEXTS
 
 
 @pytest.mark.parametrize(
@@ -45,3 +46,36 @@ def test_every_parameter_has_help_and_a_default_of_a_plain_type() -> None:
     for spec in specs:
         assert spec.metadata["help"], spec.name
         assert type(spec.default) in (str, int, float, bool), spec.name
+
+
+def test_contexts_that_are_not_named_suit_the_base() -> None:
+    assert EvaluateParams().contexts() == CONTEXTS
+    assert EvaluateParams(base="pocket").contexts() == CONTEXTS
+    assert EvaluateParams(base="org/model").contexts() == ("retrieved",)
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ({"model": "served"}, "a served model needs all three"),
+        ({"model": "served", "model_url": "http://x/v1"}, "a served model needs all three"),
+        ({"model_url": "http://x/v1", "served_model": "m"}, "model is 'base', model_url 'http://x/v1'"),
+        ({"judge_url": "http://x/v1"}, "give the name by which that server knows it"),
+        (
+            {"model": "served", "model_url": "u", "served_model": "m", "context_window": 9},
+            "cannot be kept for a served",
+        ),
+        ({"estimators": "sampled"}, "give two of sampled, expected"),
+        ({"estimators": "sampled,expected", "ratings": "people.csv"}, "or ratings"),
+    ],
+)
+def test_what_does_not_go_together_is_named(values: dict[str, object], named: str) -> None:
+    with pytest.raises(ConfigError, match=named):
+        JudgeParams(**values)  # type: ignore[arg-type]
+
+
+def test_several_models_are_rated_at_once() -> None:
+    given = JudgeParams(model="base, served", model_url="http://x/v1", served_model="m")
+    assert given.models() == ("base", "served")
+    with pytest.raises(ConfigError):
+        EvaluateParams(model="base, served", model_url="http://x/v1", served_model="m")
