@@ -22,10 +22,10 @@ from ragft.pocket.recipe_optimiser import Optimiser
 from ragft.pocket.recipe_samples import TOPICS, Mix, Row, Sampler, encode
 from ragft.pocket.recipe_tokens import train_tokenizer
 
-TOKENS = 24_000_000
+TOKENS = 24_600_000
 # Millions of tokens, of TOKENS, at which something changes; a longer or shorter training stretches them. The
-# learning rate falls three times: to nothing at FIRST_END, from a part of its peak to SECOND_END, and from
-# a higher one to the end.
+# learning rate falls four times: to nothing at FIRST_END, and from a part of its peak, or more, to each of the
+# other ends.
 RECALL_UNTIL = 0.444
 SHORT_UNTIL = 1.846
 FACTS_FROM = 3.458
@@ -34,7 +34,8 @@ DECISIONS_FROM = 5.4
 FALL_FROM, FIRST_END = 4.464, 7.2
 SECOND_PEAK, SECOND_END = 0.6, 10.2
 NOISE_FROM = 8.354
-THIRD_PEAK, THIRD_FALL_FROM = 1.25, 13.0
+THIRD_PEAK, THIRD_FALL_FROM, THIRD_END = 1.25, 13.0, 22.0
+FOURTH_PEAK = 0.75
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,19 +78,23 @@ def mix_at(seen: float) -> Mix:
     if seen < SECOND_END:
         noise = 0.0 if seen < NOISE_FROM else 0.6
         return Mix(0.56, 0.10, passages, refusals, decisions=2.0, twins=0.5, noise=noise)
-    return Mix(0.60, 0.11, (1, 1, 2.5, 1.5, 4, 0.5, 0.3, 0.2), 0.18, decisions=2.5, twins=0.65, noise=0.45)
+    longer = (1, 1, 2.5, 1.5, 4, 0.5, 0.3, 0.2)
+    if seen < THIRD_END:
+        return Mix(0.60, 0.11, longer, 0.18, decisions=2.5, noise=0.45, twins=0.65)
+    return Mix(0.74, 0.10, longer, 0.32, decisions=2.5, noise=0.45, twins=0.65, drills=0.45, whole=0.6)
 
 
 def rate_at(seen: float, step: int, peak: float) -> float:
-    """Return the learning rate: a short warm-up, half the peak during recall, then three falls."""
+    """Return the learning rate: a short warm-up, half the peak during recall, then four falls."""
     level = peak * (0.5 if seen < RECALL_UNTIL else 1.0)
     if seen < FIRST_END:
         fall = min(1.0, (FIRST_END - seen) / (FIRST_END - FALL_FROM))
     elif seen < SECOND_END:
         fall = SECOND_PEAK * (SECOND_END - seen) / (SECOND_END - FIRST_END)
+    elif seen < THIRD_END:
+        fall = THIRD_PEAK * min(1.0, (THIRD_END - seen) / (THIRD_END - THIRD_FALL_FROM))
     else:
-        end = TOKENS / 1e6
-        fall = THIRD_PEAK * min(1.0, (end - seen) / (end - THIRD_FALL_FROM))
+        fall = FOURTH_PEAK * (TOKENS / 1e6 - seen) / (TOKENS / 1e6 - THIRD_END)
     return level * min(1.0, (step + 1) / 60) * max(fall, 0.02)
 
 

@@ -83,7 +83,7 @@ def ask_absent(asker: Asker, shown: Sequence[Shown], draw: Draw) -> Ask:
     """Return a question whose answer the passages do not hold: another product, or a fact not shown."""
     rng = asker.rng
     product, _, _ = rng.choice(shown)
-    if rng.random() < 0.4:
+    if rng.random() < 0.25:
         stranger = draw(product.name if rng.random() < 0.6 else "", product.kind)
         if all(stranger.name != p.name for p, _, _ in shown):
             return ask_unknown(asker, stranger, draw("", product.kind))

@@ -33,6 +33,7 @@ from ragft.prompts.judge import render_judge_message
 BEGIN, USER, ASSISTANT, END, PAD = "<s>", "<|user|>", "<|assistant|>", "<|end|>", "<|pad|>"
 SPECIAL_TOKENS = (PAD, BEGIN, USER, ASSISTANT, END)
 VALUE_WEIGHT = 3.0
+DECISION_WEIGHT = 12.0
 SCORE_WEIGHT = 15.0  # a reply "Score: 4" is one token that decides, among hundreds that a row of passages has
 OTHER_WEIGHT = 0.2
 OTHER_SHARE = 0.2
@@ -50,6 +51,7 @@ class Segment:
         text: What the model reads, or says if ``said``; values of an answer stand between marks.
         topic: What is asked, one of `TOPICS`: training reports its progress by topic.
         value_weight: Weight of the marked values in the loss.
+        end_weight: Weight of the last of them, the yes, no or product that a comparison ends with; 0 for no other.
     """
 
     parent: int
@@ -57,6 +59,7 @@ class Segment:
     said: bool = False
     topic: str = ""
     value_weight: float = VALUE_WEIGHT
+    end_weight: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,8 @@ class Mix:
         decisions: How many times as many yes/no questions and comparisons are asked as at first.
         noise: Share of phrasings that are disturbed.
         twins: Share of further products that state the same attributes as one before them.
+        drills: Share of rows with passages that show two or three short ones, asked for little but decisions.
+        whole: Share of rows of four passages and more that show a whole article, as retrieval mostly does.
     """
 
     reading: float
@@ -95,6 +100,8 @@ class Mix:
     refusals: float
     decisions: float = 1.0
     twins: float = 0.0
+    drills: float = 0.0
+    whole: float = 0.0
     noise: float = 0.0
 
 
@@ -155,32 +162,37 @@ class Sampler:
 
     def reading(self, mix: Mix) -> list[Segment]:
         """Return passages and questions about them."""
-        wording = NoisyWording(noise=mix.noise)
         rng = self.rng
+        drill = rng.random() < mix.drills
+        if drill:
+            mix = replace(mix, passages=(0, 3, 1), refusals=0.04, decisions=20.0, twins=1.0)
+        wording = NoisyWording(noise=mix.noise)
         count = rng.choices(range(1, len(mix.passages) + 1), mix.passages)[0]
         shown: list[Shown] = []
         products: list[Product] = []
         while len(shown) < count:
-            like = rng.choice(shown) if shown and rng.random() < 0.7 else None
+            like = rng.choice(shown) if shown and (drill or rng.random() < 0.7) else None
             product, parts = self._another(like, mix) if like else (self._subject(), (0, 1, 2))
             if any(product.name == p.name for p in products):
                 continue
             products.append(product)
             article = paragraphs(product, wording, rng)
-            most = min(rng.choices((1, 2, 3), (5, 3, 2))[0], count - len(shown), len(parts))
+            wanted = 3 if count > 3 and not shown and rng.random() < mix.whole else rng.choices((1, 2, 3), (5, 3, 2))[0]
+            most = min(wanted, count - len(shown), len(parts))
             shown.extend((product, part, article[part]) for part in rng.sample(parts, most))
         rng.shuffle(shown)
         prompt = _PROMPT.render("?", [text for _, _, text in shown])
         head, _ = split_at(prompt, "Question:")
         segments = [Segment(-1, f"{BEGIN}{USER}{head}")]
         asker = Asker(rng, wording, ABSENT)
-        for _ in range(rng.randint(5, 7) + count // 2):
+        for _ in range(12 if drill else rng.randint(5, 7) + count // 2):
             refuse = rng.random() < mix.refusals
             ask = ask_absent(asker, shown, self._stranger) if refuse else ask_shown(asker, shown, mix.decisions)
             _, tail = split_at(_PROMPT.render(ask.text, ["?"]), "Question:")
             segments.append(Segment(0, f"{tail}{ASSISTANT}"))
             topic = ask.form if ask.answerable else "absent"
-            segments.append(Segment(len(segments) - 1, ask.answer + END, True, topic))
+            end = DECISION_WEIGHT if mix.drills and topic in ("yes_no", "comparison") else 0.0
+            segments.append(Segment(len(segments) - 1, ask.answer + END, True, topic, end_weight=end))
         return segments
 
     def closed(self, mix: Mix) -> list[Segment]:
@@ -274,7 +286,9 @@ def encode(segments: Sequence[Segment], tokenizer: Tokenizer, rng: random.Random
             tokens.append(token)
             positions.append(position)
             position += 1
-            weights.append((part.value_weight if valued else 1.0) if part.said else other)
+            ends_it = valued and part.end_weight and start < spans[-1][1] and end > spans[-1][0]
+            weight = part.end_weight if ends_it else part.value_weight if valued else 1.0
+            weights.append(weight if part.said else other)
             topics.append(TOPICS.index(part.topic) if valued else -1)
             segment.append(index)
         ends.append((last, position))

@@ -10,9 +10,11 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from ragft.pocket.recipe import (
     FIRST_END,
+    FOURTH_PEAK,
     RECALL_UNTIL,
     SECOND_END,
     SECOND_PEAK,
+    THIRD_END,
     THIRD_PEAK,
     TOKENS,
     Plan,
@@ -154,7 +156,9 @@ def test_the_stages_follow_the_tokens_seen() -> None:
     assert rate_at(FIRST_END, 500, 1.0) == pytest.approx(SECOND_PEAK)
     assert SECOND_PEAK > rate_at(9.0, 500, 1.0) > rate_at(SECOND_END - 1e-9, 500, 1.0)
     assert rate_at(SECOND_END, 500, 1.0) == pytest.approx(THIRD_PEAK)
-    assert THIRD_PEAK > rate_at(20.0, 500, 1.0) > rate_at(TOKENS / 1e6, 500, 1.0) > 0
+    assert THIRD_PEAK > rate_at(20.0, 500, 1.0) > rate_at(THIRD_END - 1e-9, 500, 1.0)
+    assert rate_at(THIRD_END, 500, 1.0) == pytest.approx(FOURTH_PEAK) > rate_at(TOKENS / 1e6, 500, 1.0) > 0
+    assert mix_at(THIRD_END).drills > mix_at(THIRD_END - 0.1).drills == 0
 
 
 def test_a_miniature_learns_as_recorded_and_resumes(tokenizer: Tokenizer, tmp_path: Path) -> None:
