@@ -235,6 +235,7 @@ class ScoringParams(BaseParams):
         """Check the lists too, so that a typing error costs no work."""
         super().__post_init__()
         self.contexts()
+        _check_address("judge_url", self.judge_url)
         if self.judge_url and self.judge in ("base", "none"):
             raise ConfigError(
                 f"judge_url is {self.judge_url} and judge {self.judge!r}: give the name by which that server knows it"
@@ -257,6 +258,7 @@ class EvaluateParams(ScoringParams):
     def __post_init__(self) -> None:
         """Check that a served model has an address and a name, and no other model has."""
         super().__post_init__()
+        _check_address("model_url", self.model_url)
         given = bool(self.model_url), bool(self.served_model)
         if given != (SERVED in self.models(),) * 2:
             raise ConfigError(
@@ -403,6 +405,14 @@ class StudyParams(Params):
         False, "print what would be computed, how long it takes and what it can show; compute nothing"
     )
     export: str = param("", "file to write the results to, as JSON that docs can be made of")
+
+
+def _check_address(name: str, url: str) -> None:
+    """Refuse a secret in an address before anything is logged; the message does not repeat it."""
+    if "@" in url or "?" in url:
+        raise ConfigError(
+            f"{name} holds a password or a query, expected http(s)://host/v1: give the key as RAGFT_API_KEY"
+        )
 
 
 def _listed(name: str, value: str, allowed: Sequence[str]) -> tuple[str, ...]:

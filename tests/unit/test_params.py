@@ -74,6 +74,14 @@ def test_what_does_not_go_together_is_named(values: dict[str, object], named: st
         JudgeParams(**values)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("url", ["https://me:secret@host/v1", "https://host/v1?key=secret"])
+def test_a_secret_in_an_address_is_refused_and_not_repeated(url: str) -> None:
+    for values in ({"judge": "m", "judge_url": url}, {"model": "served", "served_model": "m", "model_url": url}):
+        with pytest.raises(ConfigError, match="_url holds a password or a query") as caught:
+            EvaluateParams(**values)  # type: ignore[arg-type]
+        assert "secret" not in str(caught.value)
+
+
 def test_several_models_are_rated_at_once() -> None:
     given = JudgeParams(model="base, served", model_url="http://x/v1", served_model="m")
     assert given.models() == ("base", "served")
