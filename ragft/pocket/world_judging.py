@@ -105,7 +105,8 @@ def _babble(ask: Ask, rng: random.Random) -> str:
     """Return words that state nothing: made up, or a thing named and not said."""
     if rng.random() < 0.4:
         return f"The {ask.facts[0].attribute}."
-    return " ".join("".join(rng.choices("aeioubdfgklmnprst", k=rng.randint(2, 7))) for _ in range(rng.randint(1, 9)))
+    # Without n and y, lest a word be a no or a yes.
+    return " ".join("".join(rng.choices("aeioubdfgklmprst", k=rng.randint(2, 7))) for _ in range(rng.randint(1, 9)))
 
 
 def _any_ask(asker: Asker, product: Product, other: Product, *, answerable: bool) -> Ask:

@@ -102,7 +102,7 @@ def test_the_grader_agrees_with_how_answers_were_made() -> None:
         made = item.grade
         assert (found.right, found.wrong, found.missing) == (made.right, made.wrong, made.missing), item
         kinds.add(item.kind)
-    assert kinds == {"right", "near", "other", "partial", "refusal", "elsewhere", "echo", "empty"}
+    assert kinds == {"right", "near", "other", "partial", "refusal", "elsewhere", "echo", "empty", "babble"}
 
 
 def item_question(facts: Any, *, answerable: bool) -> Question:  # noqa: ANN401
