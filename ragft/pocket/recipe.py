@@ -71,10 +71,9 @@ def mix_at(seen: float) -> Mix:
     ramp = (seen - REFUSALS_FROM) / (REFUSALS_TO - REFUSALS_FROM)
     refusals = 0.05 + 0.11 * min(max(ramp, 0.0), 1.0)
     passages = (1, 1, 2, 1.5, 4, 0.3, 0.2, 0.1)
-    if seen < FACTS_FROM:
-        return Mix(0.54, 0.14, passages, refusals)
     if seen < DECISIONS_FROM:
-        return Mix(0.50, 0.20, passages, refusals)
+        reading, closed = (0.54, 0.14) if seen < FACTS_FROM else (0.50, 0.20)
+        return Mix(reading, closed, passages, refusals)
     if seen < SECOND_END:
         noise = 0.0 if seen < NOISE_FROM else 0.6
         return Mix(0.56, 0.10, passages, refusals, decisions=2.0, twins=0.5, noise=noise)

@@ -172,7 +172,7 @@ def test_a_miniature_learns_as_recorded_and_resumes(tokenizer: Tokenizer, tmp_pa
 
     plan = Plan(tmp_path, tokens=1_000_000, step_tokens=768, processes=1, rate=1.6e-2)
     training = Training(plan, tokenizer, shape=SMALL)
-    assert loss(training) == pytest.approx(4.744, abs=0.1)  # recorded: 4.744
+    assert loss(training) == pytest.approx(4.845, abs=0.1)  # recorded: 4.845
     training.run(30_000)
     learned = loss(training)
     assert learned < 4.0  # recorded: 3.52
