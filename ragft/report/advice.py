@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ragft.analysis.comparison import Comparison, Result
+from ragft.report.words import signed
 
 # Attribution's term -> what a loss in it means, in words for a reader outside the team.
 LOST = {
@@ -172,7 +173,7 @@ def _where(comparison: Comparison) -> str:
         return ""
     return (
         f" It is seen most in the questions “{worst.slice.removeprefix('kind ')}” "
-        f"({worst.effect.gain:+.2f} {worst.criterion}, {worst.effect.n} questions)."
+        f"({signed(worst.effect.gain)} {worst.criterion}, {worst.effect.n} questions)."
     )
 
 

@@ -61,8 +61,8 @@ def signed(value: float | None, digits: int = 2) -> str:
 
 
 def sentence(text: str) -> str:
-    """Return ``text`` begun with a capital."""
-    return text[:1].upper() + text[1:]
+    """Return ``text`` begun with a capital, its numbers with true minus signs."""
+    return text[:1].upper() + re.sub(r"(?<![\w-])-(?=\d)", MINUS, text[1:])
 
 
 def interval(low: float | None, high: float | None) -> str:

@@ -15,23 +15,33 @@ from mlflow.entities import Run
 
 from tests.end_to_end.conftest import ROOT, Checkout
 from tests.end_to_end.test_readme import parse
+from tests.tiny_model import make_tiny_model
 
 PAGE = (ROOT / "docs" / "verdict.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
-def compared(checkout: Checkout, papers: Path) -> Iterator[tuple[Run, str]]:
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """A home of its own, so that its ledger knows only what is compared here."""
+    home = tmp_path_factory.mktemp("reported")
+    made = Checkout(home, make_tiny_model(home / "tiny"))
+    made.step("setup")
+    return made
+
+
+@pytest.fixture(scope="module")
+def compared(fresh: Checkout, papers: Path) -> Iterator[tuple[Run, str]]:
     """The run of the page's comparison, and what was printed."""
     (line,) = re.findall(r"^```sh\n(.*)\n```", PAGE, flags=re.MULTILINE)
     step, params = parse(line)
-    tiny: dict[str, Any] = {"dataset": "qasper", "base": checkout.base, "name": "reported"}
+    tiny: dict[str, Any] = {"dataset": "qasper", "base": fresh.base}
     quick: dict[str, Any] = {"max_new_tokens": 12, "estimator": "expected_no_rationale"}
-    checkout.step("finetune", **tiny, path=papers, samples=4, epochs=1, learning_rate=0.01)
-    done = checkout.mlflow_run(step, **params, **tiny, **quick)
-    mlflow.set_tracking_uri(checkout.tracking_uri)
+    fresh.step("finetune", **tiny, path=papers, samples=4, epochs=1, learning_rate=0.01)
+    done = fresh.mlflow_run(step, **params, **tiny, **quick)
+    mlflow.set_tracking_uri(fresh.tracking_uri)
     found = mlflow.search_runs(
         search_all_experiments=True,
-        filter_string="tags.`ragft.step` = 'compare' and tags.`ragft.version` LIKE '%reported%'",
+        filter_string="tags.`ragft.step` = 'compare'",
         output_format="list",
     )
     yield found[0], done.stdout + done.stderr
@@ -53,24 +63,24 @@ def test_the_report_and_its_address_are_told(compared: tuple[Run, str]) -> None:
     assert "With only passages that hold the answer" in html
 
 
-def test_make_report_fetches_the_newest(compared: tuple[Run, str], checkout: Checkout) -> None:
+def test_make_report_fetches_the_newest(compared: tuple[Run, str], fresh: Checkout) -> None:
     make = shutil.which("make")
     assert make is not None
-    environment = {**os.environ, **checkout.environment}
+    environment = {**os.environ, **fresh.environment}
     done = subprocess.run(
         [make, "report", "READY="], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
     )
     assert "make report" in PAGE
-    assert done.stdout.strip().endswith((checkout.home / "report.html").as_uri())
-    found = (checkout.home / "report.html").read_text(encoding="utf-8")
+    assert done.stdout.strip().endswith((fresh.home / "report.html").as_uri())
+    found = (fresh.home / "report.html").read_text(encoding="utf-8")
     assert compared[0].info.run_id in found
 
 
-def test_the_ledger_remembers_when_the_run_is_deleted(compared: tuple[Run, str], checkout: Checkout) -> None:
+def test_the_ledger_remembers_when_the_run_is_deleted(compared: tuple[Run, str], fresh: Checkout) -> None:
     run, _ = compared
     MlflowClient().delete_run(run.info.run_id)
     quick: dict[str, Any] = {"max_new_tokens": 12, "estimator": "expected_no_rationale"}
-    tiny: dict[str, Any] = {"dataset": "qasper", "base": checkout.base, "name": "reported"}
-    checkout.step("finetune", **tiny, samples=3, epochs=1, learning_rate=0.01)
-    done = checkout.step("compare", **tiny, **quick)
+    tiny: dict[str, Any] = {"dataset": "qasper", "base": fresh.base}
+    fresh.step("finetune", **tiny, samples=3, epochs=1, learning_rate=0.01)
+    done = fresh.step("compare", **tiny, **quick)
     assert "2 versions were compared on these questions" in done.stdout

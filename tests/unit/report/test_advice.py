@@ -51,7 +51,7 @@ def test_the_sort_of_question_that_lost_most_is_named() -> None:
         for each in WORSE.results
     )  # fmt: skip
     text = advised(replace(WORSE, results=results), "reject")[0]
-    assert "It is seen most in the questions “yes_no” (-2.50 accuracy, 30 questions)." in text
+    assert "It is seen most in the questions “yes_no” (−2.50 accuracy, 30 questions)." in text
     assert "seen most" not in advised(EQUAL, "inconclusive")[0]
 
 
