@@ -56,7 +56,8 @@ def elsewhere(server: str, postgres: str, tmp_path: Path) -> Iterator[Elsewhere]
 
 def test_a_study_from_another_directory_over_http_with_a_shared_postgres(elsewhere: Elsewhere) -> None:
     base = make_tiny_model(elsewhere.folder / "tiny")
-    given = {"dataset": "qasper", "path": PAPERS, "base": base, "judge": "none", "max_new_tokens": 8, "questions": 2}
+    given = {"dataset": "qasper", "path": PAPERS, "base": base, "context": "retrieved", "judge": "none"}
+    given |= {"max_new_tokens": 8, "questions": 2}
     words = [word for name, value in given.items() for word in ("-P", f"{name}={value}")]
     done = elsewhere.run("mlflow", "run", str(ROOT), "-e", "evaluate", "--env-manager", "local", *words)
     assert done.returncode == 0, done.stdout + done.stderr
