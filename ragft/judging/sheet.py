@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ragft.data.tables import cell
-from ragft.errors import DataError
+from ragft.errors import ConfigError, DataError
 from ragft.judging.g_eval import Item
 from ragft.prompts.criterion import Criterion
 from ragft.types import digest
@@ -35,9 +35,12 @@ class Ratings:
 
 
 def row_id(secret: bytes, item: Item) -> str:
-    """Return the id of an item on the sheet: 12 hex digits that say nothing about where it came from."""
+    """Return the id of an item on the sheet: "r" and 12 hex digits that say nothing about where it came from.
+
+    Without the letter a spreadsheet program would save some of them as numbers (123e45 becomes 1.23E+47).
+    """
     content = digest([item.question, item.answer, item.references, item.passages])
-    return hmac.new(secret, f"sheet {content}".encode(), hashlib.sha256).hexdigest()[:12]
+    return "r" + hmac.new(secret, f"sheet {content}".encode(), hashlib.sha256).hexdigest()[:12]
 
 
 def write_sheet(
@@ -47,6 +50,9 @@ def write_sheet(
 
     Equal items are one row. The order is that of the keyed ids, so neither side, context nor rank can
     be told from it, and the same items give the same sheet. Legends stand in the heads of the columns.
+
+    Raises:
+        ConfigError: If another file is there already, perhaps a sheet with ratings.
     """
     rows = {row_id(secret, item): item for item in items}
     text = io.StringIO(newline="")
@@ -57,7 +63,10 @@ def write_sheet(
         shown = (item.question, "\nor: ".join(item.references), "\n\n".join(item.passages), item.answer)
         writer.writerow([key, *map(cell, shown), *[""] * len(criteria), ""])
     # The byte order mark makes spreadsheet programs read UTF-8.
-    path.write_bytes(text.getvalue().encode("utf-8-sig", "replace"))
+    content = text.getvalue().encode("utf-8-sig", "replace")
+    if path.exists() and path.read_bytes() != content:
+        raise ConfigError(f"sheet is {path}, where another file is that people may have written in: name a new one")
+    path.write_bytes(content)
     return len(chosen)
 
 

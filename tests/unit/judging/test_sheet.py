@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ragft.errors import DataError
+from ragft.errors import ConfigError, DataError
 from ragft.judging.g_eval import Item
 from ragft.judging.sheet import is_sheet, read_sheets, row_id, write_sheet
 from ragft.prompts.criterion import load_criterion
@@ -37,7 +37,7 @@ def test_the_sheet_shows_the_item_and_hides_where_it_came_from(tmp_path: Path) -
     assert head[:5] == ["row", "question", "reference", "passages", "answer"]
     assert head[5].startswith("accuracy (1 = Poor Accuracy / ")
     assert head[-1] == "annotator"
-    assert all(re.fullmatch("[0-9a-f]{12}", row[0]) for row in rows)
+    assert all(re.fullmatch("r[0-9a-f]{12}", row[0]) for row in rows)
     assert {row[4] for row in rows} == {item.answer for item in ITEMS}
     assert all(row[5:] == ["", "", ""] for row in rows)
 
@@ -102,3 +102,14 @@ def test_a_sheet_is_known_by_its_columns(tmp_path: Path) -> None:
     filled(tmp_path / "sheet.csv", tmp_path / "other.csv", "4", "1", separator=";")
     (tmp_path / "table.csv").write_text("question,answer,human\na,b,1\n", encoding="utf-8")
     assert [is_sheet(tmp_path / name) for name in ("sheet.csv", "other.csv", "table.csv")] == [True, True, False]
+
+
+def test_a_sheet_that_people_wrote_in_is_not_written_over(tmp_path: Path) -> None:
+    path = tmp_path / "sheet.csv"
+    write_sheet(path, ITEMS, CRITERIA, SECRET)
+    assert write_sheet(path, ITEMS, CRITERIA, SECRET) == 20
+    filled(path, path, "4", "1")
+    content = path.read_bytes()
+    with pytest.raises(ConfigError, match=r"another file is that people may have written in"):
+        write_sheet(path, ITEMS, CRITERIA, SECRET)
+    assert path.read_bytes() == content
