@@ -33,7 +33,7 @@ def checks(
         Check(
             "quantisation",
             True,
-            f"weights are held as {held[against.uri]} for {against.uri}, {held[version.uri]} for {version.uri}"
+            f"the base's weights are {held[against.uri]} under {against.uri} and {held[version.uri]} under {version.uri}"
             + different,
         ),
         _cut(params, against, version, sides),
@@ -43,7 +43,7 @@ def checks(
 def _held(params: CompareParams, version: Version) -> str:
     """Return how the weights are held when the version answers."""
     held = params.quantization if version.lineage.kind == "base" else version.lineage.quantization
-    return "they are" if held == "none" else held
+    return "not quantised" if held == "none" else f"held in {held}"
 
 
 def _cut(params: CompareParams, against: Version, version: Version, sides: Mapping[str, Sequence[Evaluation]]) -> Check:
