@@ -33,7 +33,7 @@ def checks(
         Check(
             "quantisation",
             True,
-            f"the base's weights are {held[against.uri]} under {against.uri} and {held[version.uri]} under {version.uri}"
+            f"the weights of the base are {held[against.uri]} for {against.uri}, {held[version.uri]} for {version.uri}"
             + different,
         ),
         _cut(params, against, version, sides),
