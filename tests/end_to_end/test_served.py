@@ -67,7 +67,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, papers: Path) -> Served:
     given: dict[str, Any] = {
         "dataset": "qasper", "path": papers, "base": checkout.base, "model": "served", "served_model": "gpt-scripted",
         "judge": "gpt-scripted-judge", "criteria": f"accuracy,{folder / 'tone.md'}", "repeats": REPEATS,
-        "concurrency": IN_FLIGHT, "timeout_s": 5, "deadline_s": 3,
+        "concurrency": IN_FLIGHT, "timeout_s": 8, "deadline_s": 8,
     }  # fmt: skip
     environment = {"RAGFT_API_KEY": KEY}
     judged, lock = [0], threading.Lock()

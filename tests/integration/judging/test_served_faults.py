@@ -32,11 +32,13 @@ def verdict(number: int, body: dict[str, Any]) -> Response:
     return says(f"Reason: fine.\nScore: {1 + body['seed'] % 5}")
 
 
-def judged(store: Store, script: Script, *, url: list[str], deadline_s: float = 1.0) -> tuple[Judged, ScriptedServer]:
+def judged(
+    store: Store, script: Script, *, url: list[str], deadline_s: float = 1.0, timeout_s: float = 0.5
+) -> tuple[Judged, ScriptedServer]:
     with ScriptedServer(script) as server:
         # The judge's identity holds its address: the server that comes back has the old one.
         url.append(server.url)
-        with Endpoint(server.url, "m", concurrency=IN_FLIGHT, timeout_s=0.5, deadline_s=deadline_s) as endpoint:
+        with Endpoint(server.url, "m", concurrency=IN_FLIGHT, timeout_s=timeout_s, deadline_s=deadline_s) as endpoint:
             endpoint.base_url = url[0]
             try:
                 return judge(store, ServedJudge(endpoint), CRITERIA, ITEMS, repeats=REPEATS), server
@@ -68,10 +70,10 @@ def test_a_death_halfway_loses_no_row_and_repeats_at_most_what_was_in_flight(sto
         return verdict(number, body) if number < WANTED // 2 else Response(drop=True)
 
     with pytest.raises(_WithServer) as caught:
-        judged(store, dies, url=url)
+        judged(store, dies, url=url, deadline_s=5, timeout_s=5)  # a busy machine is not a dead server
     answered = WANTED // 2
     assert kept(store) == answered
-    finished, second = judged(store, verdict, url=url)
+    finished, second = judged(store, verdict, url=url, deadline_s=30, timeout_s=30)
     assert kept(store) == WANTED
     assert finished.calls == WANTED - answered
     first_asked, second_asked = set(seeds(caught.value.server)), seeds(second)
