@@ -4,7 +4,6 @@ python -m benchmarks.promotions [--processes 8] [--promotions 20] > benchmarks/r
 """
 
 import argparse
-import dataclasses
 import os
 import subprocess
 import sys
@@ -13,6 +12,7 @@ import time
 from pathlib import Path
 
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
 
 import mlflow
 
@@ -48,7 +48,7 @@ def register(folder: Path) -> None:
     with mlflow.start_run():
         registry = Registry(model_code=code, requirements=["mlflow"])
         registry.register_base(BASE, {})
-        registry.register_adapter(dataclasses.replace(ADAPTER), {}, adapter)
+        registry.register_adapter(ADAPTER, {}, adapter)
 
 
 def main() -> None:

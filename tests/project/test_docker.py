@@ -105,3 +105,21 @@ def test_volumes_and_files_that_are_mounted_exist(services: dict[str, Any]) -> N
     files = [name for name in mounted if name.startswith(".")]
     assert files
     assert all((COMPOSE.parent / name).is_file() for name in files)
+
+
+def test_the_commands_of_the_page_are_run_or_marked() -> None:
+    page = (ROOT / "docs" / "servers.md").read_text(encoding="utf-8")
+    commands = [
+        line
+        for block in re.findall(r"^```sh\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+        for line in block.splitlines()
+    ]
+    assert commands == ["python -m benchmarks.promotions --processes 8 --promotions 20"]
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.promotions", "--help"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert "--processes" in done.stdout
+    assert (ROOT / "benchmarks" / "results" / "promotions.txt").is_file()
+    docker = [line.strip() for line in page.splitlines() if line.startswith("    docker ")]
+    assert len(docker) == 2
+    assert page.index("**Not run here**") < page.index(docker[0])
