@@ -193,6 +193,15 @@ def test_more_questions_are_asked_for_where_something_is_not_shown() -> None:
     assert "completeness: a margin below 0.04 would not be met." in said
 
 
+def test_a_bound_at_the_end_of_the_scale_is_met_by_no_margin() -> None:
+    unknown = replace(comparison(non_inferior=()), changes={"accuracy": Change(4.0, None, 160, None)})
+    wide = replace(unknown, changes={"accuracy": Change(3.9, None, 160, None)})
+    assert "accuracy: no margin would be met, since too few documents changed to bound a loss." in (
+        decide(unknown).would_change
+    )
+    assert "accuracy: only a margin above 3.90 would be met." in decide(wide).would_change
+
+
 def test_a_comparison_that_cannot_be_relied_on_gives_no_advice() -> None:
     assert decide(comparison(check_failed=True)).would_change == ()
 
