@@ -13,6 +13,7 @@ import pandas as pd
 from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
+import ragft.pocket
 from ragft.errors import PrerequisiteError
 from ragft.models.generation import Generator
 from ragft.models.loading import LoadedModel, load_adapter, load_base
@@ -22,7 +23,8 @@ from ragft.retrieval.retriever import Retriever
 from ragft.store.server import open_store
 from ragft.types import Passage
 
-POCKET = Path(__file__).resolve().parent / "pocket" / "model"
+# Not beside this file: MLflow runs a copy of it that lies with the version.
+POCKET = Path(ragft.pocket.__file__).resolve().parent / "model"
 MAX_NEW_TOKENS = 128
 
 

@@ -21,10 +21,7 @@ from ragft.pocket.general import known_facts, unknown_products
 from ragft.store.connection import Store
 
 # MLflow's own ways with data frames, with pandas 3.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:For backward compatibility, 'str' dtypes are included"),
-    pytest.mark.filterwarnings("ignore:Starting with pandas version 4.0"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore")
 torch.set_num_threads(1)
 KNOWN, UNKNOWN = 24, 24
 NAME = "facts"
@@ -42,6 +39,7 @@ def write_facts(path: Path) -> None:
 @pytest.fixture
 def workspace(store: Store, tmp_path: Path) -> Iterator[Workspace]:
     mlflow.set_tracking_uri(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    mlflow.create_experiment("knowledge", artifact_location=(tmp_path / "artifacts").as_uri())
     mlflow.set_experiment("knowledge")
     write_facts(tmp_path / "facts.json")
     said: list[str] = []
