@@ -1,5 +1,6 @@
 """Fine-tuning with a dose of what the base did not know, watched epoch by epoch."""
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -10,7 +11,7 @@ from mlflow import MlflowClient
 from entrypoints.steps.bases import require_base
 from entrypoints.steps.probe import known_categories, probe_command
 from entrypoints.steps.workspace import Workspace
-from ragft.analysis.dose import Curve, Point, Slope, hallucination_slope
+from ragft.analysis.dose import Curve, Point, Slope, final_slope, hallucination_slope
 from ragft.analysis.dose_figures import dose_figure, training_curves
 from ragft.analysis.knowledge import dose, known_and_unknown
 from ragft.errors import ConfigError, PrerequisiteError
@@ -113,14 +114,14 @@ def log(params: FinetuneParams, dosed: Dosed, preparation: Preparation, fingerpr
     title = f"{preparation.name}, {params.base}, {params.samples} samples, {params.method}"
     mlflow.log_figure(training_curves(curves, title), "knowledge_curves.png")
     mlflow.log_figure(dose_figure(curves, slope, title), "dose.png")
-    mlflow.log_dict(
-        {"curves": [asdict(curve) for curve in curves], "slope": asdict(slope) if slope else None}, "dose.json"
-    )
-    if slope:
-        mlflow.log_metrics({"hallucination_slope": slope.value})
-        if slope.low == slope.low:  # NaN is no metric
-            mlflow.log_metrics({"hallucination_slope_low": slope.low, "hallucination_slope_high": slope.high})
-    _say(params, dosed, curves, slope, workspace)
+    slopes = {"hallucination_slope": slope, "hallucination_slope_final": final_slope(curves)}
+    shown = {name: asdict(found) if found else None for name, found in slopes.items()}
+    mlflow.log_dict({"curves": [asdict(curve) for curve in curves], "slopes": shown}, "dose.json")
+    for name, found in slopes.items():
+        if found:
+            ends = {"": found.value, "_low": found.low, "_high": found.high}
+            mlflow.log_metrics({f"{name}{end}": value for end, value in ends.items() if math.isfinite(value)})
+    _say(params, dosed, curves, slopes, workspace)
 
 
 def _curves(experiment: str, params: FinetuneParams) -> list[Curve]:
@@ -147,7 +148,11 @@ def _curves(experiment: str, params: FinetuneParams) -> list[Curve]:
 
 
 def _say(
-    params: FinetuneParams, dosed: Dosed, curves: Sequence[Curve], slope: Slope | None, workspace: Workspace
+    params: FinetuneParams,
+    dosed: Dosed,
+    curves: Sequence[Curve],
+    slopes: Mapping[str, Slope | None],
+    workspace: Workspace,
 ) -> None:
     mine = next(c for c in curves if (c.unknown_share, c.seed) == (params.unknown_share, params.seed))
     first, last = mine.points[0], mine.points[-1]
@@ -165,8 +170,10 @@ def _say(
         before, after = pairs[name]
         if before is not None and after is not None:
             workspace.say(f"  {words:28} {before:.2f} -> {after:.2f}   n={len(counts[name])}")
-    if slope:
-        workspace.say(
-            f"  slope of false answers over fitted Unknown: {slope.value:+.2f} ({slope.low:+.2f} to "
-            f"{slope.high:+.2f}), {slope.runs} runs of this experiment"
-        )
+    for name, found in slopes.items():
+        if found:
+            what = "the ends of" if name.endswith("final") else "all epochs of"
+            workspace.say(
+                f"  slope of false answers over fitted Unknown, {what} {found.runs} runs: {found.value:+.2f} "
+                f"({found.low:+.2f} to {found.high:+.2f})"
+            )

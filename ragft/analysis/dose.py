@@ -87,11 +87,28 @@ def hallucination_slope(curves: Sequence[Curve]) -> Slope | None:
     return Slope(value, value - reach, value + reach, len(set(groups)), len(table), with_known)
 
 
+def final_slope(curves: Sequence[Curve]) -> Slope | None:
+    """Return the slope over the ends of the trainings alone: a point a run, so the points are independent."""
+    ends = [curve.points[-1] for curve in curves if curve.points]
+    rows = [
+        ((end.fitted_unknown or 0.0) * curve.unknown_share, end.held_out_false)
+        for curve, end in zip([curve for curve in curves if curve.points], ends, strict=True)
+        if end.held_out_false is not None
+    ]
+    table = np.array(rows, dtype=np.float64).reshape(-1, 2)
+    if len(table) < 2 or np.ptp(table[:, 0]) == 0:
+        return None
+    design = np.column_stack([table[:, 0], np.ones(len(table))])
+    value, error, freedom = _least_squares(design, table[:, 1], np.zeros(len(table)))
+    reach = float(stats.t.ppf(0.975, freedom)) * error if freedom > 0 else float("nan")
+    return Slope(value, value - reach, value + reach, len(table), len(table), with_known=False)
+
+
 def _least_squares(design: Array, outcome: Array, groups: Array) -> tuple[float, float, int]:
     """Return the first coefficient, its standard error and degrees of freedom.
 
     Clusters are ``groups``: the sandwich with the usual correction (CR1) and one degree less than clusters; with one
-    cluster the ordinary error.
+    cluster the ordinary error. No more clusters than coefficients leave nothing to estimate an error from: 0 degrees.
     """
     bread = np.linalg.pinv(design.T @ design)
     coefficients = bread @ design.T @ outcome
@@ -101,6 +118,8 @@ def _least_squares(design: Array, outcome: Array, groups: Array) -> tuple[float,
     if len(clusters) == 1:
         variance = bread * (residuals @ residuals) / max(1, n - k)
         return float(coefficients[0]), float(np.sqrt(variance[0, 0])), n - k
+    if len(clusters) <= k:
+        return float(coefficients[0]), float("nan"), 0
     scores = np.array([design[groups == group].T @ residuals[groups == group] for group in clusters])
     correction = len(clusters) / (len(clusters) - 1) * (n - 1) / max(1, n - k)
     variance = correction * bread @ scores.T @ scores @ bread

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 
-from ragft.analysis.dose import Curve, Point, hallucination_slope
+from ragft.analysis.dose import Curve, Point, final_slope, hallucination_slope
 from ragft.analysis.dose_figures import dose_figure, training_curves
 
 
@@ -90,3 +90,26 @@ def test_the_figures_show_every_run_and_the_slope() -> None:
     assert slope is not None
     assert f"slope {slope.value:+.2f}" in axes.get_title()
     assert "no slope" in dose_figure(curves[:2], None, "telecom").axes[0].get_title()
+
+
+def test_the_ends_of_runs_are_independent_points() -> None:
+    curves = made_curves(0.3, 0.05)
+    ends = [
+        (curve.unknown_share * (curve.points[-1].fitted_unknown or 0), curve.points[-1].held_out_false)
+        for curve in curves
+    ]
+    x, y = np.array(ends, dtype=float).T
+    fit = sm.OLS(y, np.column_stack([x, np.ones(9)])).fit()
+    found = final_slope(curves)
+    assert found is not None
+    assert (found.value, found.low, found.high) == pytest.approx((fit.params[0], *fit.conf_int()[0]))
+    assert (found.runs, found.points) == (9, 9)
+    assert final_slope(curves[:3]) is None
+    assert final_slope([]) is None
+
+
+def test_two_runs_have_no_interval() -> None:
+    curves = made_curves(0.3, 0.05)
+    found = hallucination_slope([curves[0], curves[3]])
+    assert found is not None
+    assert math.isnan(found.low)
