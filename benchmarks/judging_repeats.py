@@ -29,24 +29,34 @@ REPEATS = 10
 PROMPT_TOKENS = 800
 NEW_TOKENS = 100
 DRAWS = 2_000
+PEAKED = 0.1
 
 
-def peer(base: LoadedModel, prompts: Sequence[Sequence[int]], calls: int, sequences: int, tokens: int) -> torch.Tensor:
+def peer(
+    base: LoadedModel,
+    prompts: Sequence[Sequence[int]],
+    calls: int,
+    sequences: int,
+    tokens: int,
+    temperature: float = 1.0,
+) -> torch.Tensor:
     """Return replies [calls x prompts x sequences, tokens] by transformers' own sampling."""
     ids, mask = pad_left(prompts, base.model.device)
     replies = [
         base.model.generate(
-            ids, attention_mask=mask, do_sample=True, temperature=1.0, top_k=0, top_p=1.0, max_new_tokens=tokens,
-            min_new_tokens=tokens, num_return_sequences=sequences,
+            ids, attention_mask=mask, do_sample=True, temperature=temperature, top_k=0, top_p=1.0,
+            max_new_tokens=tokens, min_new_tokens=tokens, num_return_sequences=sequences,
         )[:, ids.shape[1] :]
         for _ in range(calls)
     ]  # fmt: skip
     return torch.cat(replies)
 
 
-def ours(base: LoadedModel, prompts: Sequence[Sequence[int]], repeats: int, tokens: int) -> torch.Tensor:
+def ours(
+    base: LoadedModel, prompts: Sequence[Sequence[int]], repeats: int, tokens: int, temperature: float = 1.0
+) -> torch.Tensor:
     """Return replies [prompts x repeats, tokens]; nothing stops one early, as on the other side."""
-    choose = decoding.sampler(range(len(prompts) * repeats), 1.0, tokens)
+    choose = decoding.sampler(range(len(prompts) * repeats), temperature, tokens)
     replies = decoding.decode(base.model, prompts, repeats=repeats, max_new_tokens=tokens, stop=[], choose=choose)
     return torch.tensor(replies)
 
@@ -58,15 +68,18 @@ def seconds(work: Callable[[], torch.Tensor]) -> float:
     return time.process_time() - began
 
 
-def same_distribution(base: LoadedModel, prompt: Sequence[int]) -> float:
-    """Return the p-value of a chi-square test on first tokens: small if the two sides differ."""
+def same_distribution(base: LoadedModel, prompt: Sequence[int]) -> tuple[float, int]:
+    """Return the p-value of a chi-square test on first tokens, small if the two sides differ, and its cells.
+
+    The temperature is low, so that random weights prefer some tokens clearly.
+    """
     eos, base.model.generation_config.eos_token_id = base.model.generation_config.eos_token_id, None
-    sides = [peer(base, [prompt], 1, DRAWS, 1), ours(base, [prompt], DRAWS, 1)]
+    sides = [peer(base, [prompt], 1, DRAWS, 1, PEAKED), ours(base, [prompt], DRAWS, 1, PEAKED)]
     base.model.generation_config.eos_token_id = eos
     counts = np.array([np.bincount(side.flatten().numpy(), minlength=len(base.tokenizer)) for side in sides])
     often = counts.sum(0) >= 10
     table = np.concatenate([counts[:, often], counts[:, ~often].sum(1, keepdims=True)], 1)
-    return float(chi2_contingency(table).pvalue)
+    return float(chi2_contingency(table[:, table.sum(0) > 0]).pvalue), int(often.sum())
 
 
 def main() -> None:
@@ -93,7 +106,8 @@ def main() -> None:
                     flush=True,
                 )
             print(f"  {batch} prompt(s): {statistics.median(ratios):.2f}x (median of {rounds} rounds)")
-        print(f"same distribution of {DRAWS} first tokens: p = {same_distribution(base, prompts[0][:200]):.2f}")
+        p, cells = same_distribution(base, prompts[0][:200])
+        print(f"same distribution of {DRAWS} first tokens, {cells} of them often: p = {p:.2f}")
 
 
 if __name__ == "__main__":

@@ -138,12 +138,12 @@ def _start(directory: Path) -> PostgresServer:
 
     The first start after a kill may be refused while the old server's children still hold its memory: tried again.
     """
-    _set_aside_half_made(directory)
     problem: Exception | None = None
     for attempt in range(_START_ATTEMPTS):
         if attempt:
             log.info("the embedded Postgres in %s did not start (%s): trying again", directory, problem)
             time.sleep(_SECONDS_BETWEEN_ATTEMPTS)
+        _set_aside_half_made(directory)  # an attempt that is cut short while the database is made leaves one too
         try:
             # Only the making is left to the library: its own start breaks on a path with a blank, and its own count
             # of users keeps clients that were killed.
