@@ -20,6 +20,7 @@ WINDOWS = (
     "finetune.checkpoint",
     "generate.write",
     "judge.write",
+    "probe.save",
     "study.cell",
     "promote.noted",
     "promote.recorded",

@@ -23,6 +23,7 @@ FINETUNE: dict[str, Any] = {"dataset": "qasper", "samples": 4, "epochs": 2, "lea
 OF_TRAINING = "finetune.checkpoint"
 OF_EVALUATING = [name for name in WINDOWS if name.split(".")[0] in ("prepare", "retrieve", "generate", "judge")]
 OF_STUDIES = ["study.cell"]  # test_study
+OF_PROBING = "probe.save"
 OF_PROMOTING = [name for name in WINDOWS if name.startswith("promote.")]  # tests/integration/registry/test_kills.py
 
 
@@ -100,7 +101,7 @@ def homes(tmp_path_factory: pytest.TempPathFactory, papers: Path) -> tuple[Check
 
 def test_every_window_is_walked_through() -> None:
     assert len(OF_EVALUATING) >= 6
-    assert {*OF_EVALUATING, *OF_PROMOTING, *OF_STUDIES, OF_TRAINING} == set(WINDOWS)
+    assert {*OF_EVALUATING, *OF_PROMOTING, *OF_STUDIES, OF_TRAINING, OF_PROBING} == set(WINDOWS)
 
 
 def test_the_table_is_the_same_after_a_kill_in_each_window(homes: tuple[Checkout, Checkout]) -> None:
@@ -119,3 +120,15 @@ def test_a_resumed_adapter_is_bit_identical(homes: tuple[Checkout, Checkout]) ->
     weights = [next(home.home.glob("training/*/adapter/adapter_model.safetensors")).read_bytes() for home in homes]
     assert weights[0] == weights[1]
     assert [dataclasses.replace(home).base for home in homes] == [homes[0].base] * 2
+
+
+def test_a_killed_probe_is_saved_once(tmp_path: Path) -> None:
+    checkout = Checkout(tmp_path / "home", tmp_path)
+    params: dict[str, Any] = {"split": "train", "questions": 2, "sets": 1, "samples": 1}
+    kill_in(checkout, OF_PROBING, "probe", params)
+    checkout.step("probe", **params)
+    with psycopg.connect(embedded_dsn(checkout.home)) as connection:
+        found = connection.execute("SELECT record FROM ragft.probes").fetchall()
+    leave_embedded(checkout.home)
+    assert len(found) == 1
+    assert found[0][0]
