@@ -1,14 +1,18 @@
 """A study of two cells with the real steps: killed in the middle of writing one, it goes on and shows the same."""
 
 import json
+import os
 import re
+import signal
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ragft.store.embedded import leave_embedded
+from ragft.store.server import open_store
 from tests.end_to_end.conftest import ROOT, Checkout
-from tests.end_to_end.test_kills import kill_in
 from tests.end_to_end.test_readme import parse
 
 STUDY: dict[str, Any] = {
@@ -30,11 +34,33 @@ def table(path: Path) -> Any:  # noqa: ANN401 - JSON
     return found
 
 
+def same_fences(home: Checkout) -> Checkout:
+    """Give the home's store a known secret: judges are shown fences made of it, and score by a hair otherwise."""
+    home.home.mkdir(parents=True, exist_ok=True)
+    with open_store(None, home.home) as store, store.transaction() as cursor:
+        cursor.execute("UPDATE store SET secret = %s", [bytes(32)])
+    leave_embedded(home.home)
+    return home
+
+
+def killed_in(home: Checkout, window: str, out: Path) -> bool:
+    """Start the study and kill it where it holds in the window; False where it ends without entering it."""
+    words = [word for key, value in {**STUDY, "export": out}.items() for word in (f"--{key}", str(value))]
+    with home.start([sys.executable, "-m", "entrypoints.study", *words], {"RAGFT_TEST_WINDOW": window}) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("window open: "):
+                os.kill(process.pid, signal.SIGKILL)
+                break
+        return process.wait() == -signal.SIGKILL
+
+
 @pytest.fixture(scope="module")
 def homes(tmp_path_factory: pytest.TempPathFactory) -> tuple[Checkout, Checkout]:
     """A home where the study ran through, and one where it was killed; the base is the pocket."""
     folder = tmp_path_factory.mktemp("study")
-    calm, killed = Checkout(folder / "calm", folder), Checkout(folder / "killed", folder)
+    calm, killed = (same_fences(Checkout(folder / name, folder)) for name in ("calm", "killed"))
+    calm.step("setup")
     calm.mlflow_run("study", **STUDY, export=calm.home / "study.json")
     return calm, killed
 
@@ -42,7 +68,7 @@ def homes(tmp_path_factory: pytest.TempPathFactory) -> tuple[Checkout, Checkout]
 def test_a_killed_study_goes_on_with_the_cell_in_flight(homes: tuple[Checkout, Checkout]) -> None:
     calm, killed = homes
     params = {**STUDY, "export": killed.home / "study.json"}
-    kill_in(killed, "study.cell:1", "study", params)
+    assert killed_in(killed, "study.cell:1", killed.home / "study.json")
     rest = killed.step("study", **params)
     assert "2 cells, of which 1 are done" in rest.stdout
     assert rest.stdout.count("[2/2]") == 1

@@ -1,38 +1,24 @@
 """A study of two cells killed with -9 in every window, again and again: the final tables are identical."""
 
-import os
 import re
-import signal
-import sys
 from pathlib import Path
 
 from ragft.store.windows import WINDOWS
 from tests.end_to_end.conftest import Checkout
-from tests.end_to_end.test_study import STUDY, table
+from tests.end_to_end.test_study import STUDY, killed_in, same_fences, table
 
 LEAST_KILLS = 20
 OF_A_STUDY = [name for name in WINDOWS if not name.startswith(("promote.", "probe."))]
 
 
-def killed_in(home: Checkout, window: str, out: Path) -> bool:
-    """Start the study and kill it where it holds in the window; False where it ends without entering it."""
-    words = [word for key, value in {**STUDY, "export": out}.items() for word in (f"--{key}", str(value))]
-    with home.start([sys.executable, "-m", "entrypoints.study", *words], {"RAGFT_TEST_WINDOW": window}) as process:
-        assert process.stderr is not None
-        for line in process.stderr:
-            if line.startswith("window open: "):
-                os.kill(process.pid, signal.SIGKILL)
-                break
-        return process.wait() == -signal.SIGKILL
-
-
 def test_tables_are_identical_after_twenty_kills(tmp_path: Path) -> None:
-    calm = Checkout(tmp_path / "calm", tmp_path)
+    calm = same_fences(Checkout(tmp_path / "calm", tmp_path))
     calm.step("study", **STUDY, export=tmp_path / "calm.json")
     kills: dict[str, int] = dict.fromkeys(OF_A_STUDY, 0)
     entered: set[str] = set()
     for home_number in range(10):
-        home, out = Checkout(tmp_path / f"home{home_number}", tmp_path), tmp_path / f"{home_number}.json"
+        home = same_fences(Checkout(tmp_path / f"home{home_number}", tmp_path))
+        out = tmp_path / f"{home_number}.json"
         # Every home is killed at other entries of the windows, in their order; what a home has done it does not enter.
         for window in OF_A_STUDY:
             if killed_in(home, f"{window}:{home_number}", out):
