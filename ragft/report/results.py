@@ -68,10 +68,11 @@ def _figures(name: str, found: Study, folder: str) -> Iterator[str]:
 
 
 def _judge(_: str, found: Study, __: str) -> Iterator[str]:
-    reasons = sorted({reason for cell in found.cells for reason in cell.advisory})
-    yield from (f"- {reason}" for reason in reasons)
-    if not reasons:
-        yield "- The judge passed its canaries and agrees with the programmatic truth."
+    for estimator in dict.fromkeys(cell.axes["estimator"] for cell in found.cells):
+        cells = [cell for cell in found.cells if cell.axes["estimator"] == estimator]
+        reasons = sorted({reason for cell in cells for reason in cell.advisory})
+        said = "; ".join(reasons) or "passed its canaries and agrees with the programmatic truth"
+        yield f"- {estimator}, on {cells[0].questions} questions: {said}"
 
 
 def _power(_: str, found: Study, __: str) -> Iterator[str]:
