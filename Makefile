@@ -40,7 +40,7 @@ test: $(READY) ## format, lint, types, architecture, spelling, all tests
 	mypy
 	lint-imports
 	codespell
-	OMP_NUM_THREADS=1 python -m pytest --ignore=tests/browser --ignore=tests/torture --numprocesses 2 --dist loadfile
+	OMP_NUM_THREADS=1 python -m pytest --ignore=tests/browser --ignore=tests/torture --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 browser: $(READY) ## look at the MLflow UI in a headless Chromium (Debian's, installed where it can be)
 	bash tests/browser/install.sh
