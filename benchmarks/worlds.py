@@ -61,6 +61,7 @@ class Shape:
 EVEN = Shape({1: 0.7, 2: 0.25, 3: 0.05}, {1: 0.7, 2: 0.25, 3: 0.05}, changed=0.6)
 SKEWED = Shape({1: 0.35, 2: 0.25, 3: 0.2, 4: 0.2}, {1: 0.85, 2: 0.15}, changed=0.4)
 HARDLY = Shape({1: 0.7, 2: 0.25, 3: 0.05}, {1: 0.7, 2: 0.25, 3: 0.05}, changed=0.03)
+NEXT_TO_NO = Shape({1: 0.7, 2: 0.25, 3: 0.05}, {1: 0.7, 2: 0.25, 3: 0.05}, changed=0.007)
 RARE = Shape({4: 1.0}, {1: 1.0}, changed=0.12)
 RARE_GAIN = Shape({1: 1.0}, {4: 1.0}, changed=0.12)
 YES_NO = Shape({1: 1.0}, {1: 1.0}, changed=0.2, top=1)
@@ -113,6 +114,11 @@ WORLDS = (
     World("even, 1 % missing", EVEN, 300, 1, missing="random"),
     World("skewed, worst 1 % missing", SKEWED, 300, 1, missing="worst"),
     World("skewed, worst 1 % missing", SKEWED, 100, 3, 0.2, missing="worst"),
+    World("next to no change", NEXT_TO_NO, 300, 1),
+    World("next to no change", NEXT_TO_NO, 100, 3, 0.2),
+    World("rare total loss", RARE, 60, 1),
+    World("rare total loss", RARE, 60, 3, 0.5),
+    World("rare total loss", RARE, 90, 1),
 )
 
 MILD = Shape({1: 0.6, 2: 0.4}, {1: 0.7, 2: 0.2, 4: 0.1}, changed=0.5)

@@ -113,7 +113,7 @@ def _result(result: Result, effect: Effect, claims: Claims) -> str:
     elif result.criterion not in claims.worse:
         said.append(f"a loss beyond the margin of {result.margin:g} is not ruled out")
     text = (
-        f"{name(result)}: {effect.base:.2f} to {effect.version:.2f}, a gain of {effect.gain:+.2f} (95 % interval "
+        f"{name(result)}: {effect.base:.2f} to {effect.version:.2f}, a change of {effect.gain:+.2f} (95 % interval "
         f"{effect.low:+.2f} to {effect.high:+.2f}; {effect.n:,} questions in {effect.clusters:,} independent groups of "
         f"documents; {effect.wins} better, {effect.ties} equal, {effect.losses} worse): {join(said)}."
     )

@@ -1,6 +1,6 @@
 """What would change a verdict: more questions, another margin, or the documents that carry it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,10 +13,8 @@ from ragft.analysis.power import n_to_show, sample_of
 
 # Documents tried per criterion: those that move its mean most.
 TRIED = 8
-# Leaving a document out, or asking more, is a what-if, so fewer resamples do.
+# Leaving a document out is a what-if, so fewer resamples do.
 RESAMPLES = 1999
-# How many times the documents are repeated, at most, to find what more of them would show.
-MOST_COPIES = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +22,8 @@ class Change:
     """What would change what is shown of one criterion.
 
     The numbers of questions are those that show it with 80 % chance if the observed gain and spread are the true
-    ones; None where no number would, since the gain points the other way. Of a claim that is not shown the number is
-    larger than what was asked.
+    ones; None where no number would, since the gain points the other way, or where none can be told. Of a claim that
+    is not shown the number is larger than what was asked.
 
     Attributes:
         flip_margin: Non-inferiority is shown with margins above this, and with none below; 0.0 or less where it is
@@ -58,55 +56,25 @@ class Carrier:
     claims: Claims
 
 
-def change(
-    pairs: Pairs, bounds: Bounds, *, margin: float, levels: Levels, resampling: Resampling | None = None
-) -> Change | None:
+def change(pairs: Pairs, bounds: Bounds, *, margin: float, levels: Levels) -> Change | None:
     """Return what would change the claims about one criterion; None with fewer than two clusters."""
     sizes = np.unique(pairs.labels, return_counts=True)[1]
     spread, swapped = pairs.spread("this comparison"), pairs.swapped().spread("this comparison")
     if len(sizes) < 2 or spread is None or swapped is None:
         return None
     gain, sample = float(np.nanmean(pairs.gains())), sample_of(sizes, spread)
-    again = _More(pairs, bounds, levels, resampling or Resampling(RESAMPLES))
+    asked = len(pairs.ids)
+
+    def needed(found: int | None, *, shown: bool) -> int | None:
+        # The formula takes the spread for known; where it calls enough what was not, it has nothing to say.
+        return None if found is not None and found <= asked and not shown else found
+
     return Change(
         flip_margin=-bounds.low,
-        n_superior=again.questions(
-            n_to_show(gain, sample, levels.alpha / levels.family), lambda found: found.claim_lows[-1] > 0
-        ),
-        n_non_inferior=again.questions(
-            n_to_show(gain + margin, sample, levels.alpha), lambda found: found.low > -margin
-        ),
-        n_worse=again.questions(
-            n_to_show(-gain, sample_of(sizes, swapped), levels.alpha), lambda found: found.high < 0
-        ),
+        n_superior=needed(n_to_show(gain, sample, levels.alpha / levels.family), shown=bounds.claim_lows[-1] > 0),
+        n_non_inferior=needed(n_to_show(gain + margin, sample, levels.alpha), shown=bounds.low > -margin),
+        n_worse=needed(n_to_show(-gain, sample_of(sizes, swapped), levels.alpha), shown=bounds.high < 0),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _More:
-    """What these questions would show if there were several times as many, all alike."""
-
-    pairs: Pairs
-    bounds: Bounds
-    levels: Levels
-    resampling: Resampling
-
-    def questions(self, needed: int | None, shows: Callable[[Bounds], bool]) -> int | None:
-        """Return ``needed``, or more where the bounds show less than the formula behind it expects.
-
-        The formula takes the spread for known. Where hardly any document changed, the bootstrap knows better: one
-        that loses is absent from a third of the resamples, so that the bound is the end of the scale however
-        small the spread.
-        """
-        if needed is None or needed > len(self.pairs.ids) or shows(self.bounds):
-            return needed
-        copies = 2
-        while copies <= MOST_COPIES:
-            few = replace(self.resampling, count=min(self.resampling.count, RESAMPLES))
-            if shows(self.pairs.repeated(copies).bounds(self.levels, few)):
-                return copies * len(self.pairs.ids)
-            copies += max(1, copies // 4)
-        return None
 
 
 def carriers(

@@ -99,7 +99,7 @@ def compare(
         advisory=findings.advisory,
         tried=findings.tried,
         power=_powers(family, margins, sizes, levels, findings.spreads),
-        changes=_changes(family, bounds, margins, levels, resampling),
+        changes=_changes(family, bounds, margins, levels),
         carriers=carriers(family, margins, levels, resampling),
         attributions=_attributions(pairs, base, version, design, resampling),
     )
@@ -192,12 +192,8 @@ def _changes(
     bounds: Mapping[str, Bounds],
     margins: Mapping[str, float],
     levels: Levels,
-    resampling: Resampling,
 ) -> dict[str, Change]:
-    changes = {
-        name: change(family[name], bounds[name], margin=margins[name], levels=levels, resampling=resampling)
-        for name in family
-    }
+    changes = {name: change(family[name], bounds[name], margin=margins[name], levels=levels) for name in family}
     return {name: each for name, each in changes.items() if each is not None}
 
 

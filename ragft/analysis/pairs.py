@@ -52,13 +52,6 @@ class Pairs:
         """Return the pairs as the base sees them: what was a gain is a loss."""
         return Pairs(self.ids, self.version, self.base, self.labels, self.criterion)
 
-    def repeated(self, copies: int) -> "Pairs":
-        """Return the same documents and questions ``copies`` times, each copy under names of its own."""
-        ids, labels = (
-            tuple(f"{name} ({copy})" for copy in range(copies) for name in names) for names in (self.ids, self.labels)
-        )
-        return Pairs(ids, np.tile(self.base, copies), np.tile(self.version, copies), labels, self.criterion)
-
     def gains(self) -> Array:
         """Return the differences, above 0 where the version is better, [questions]; NaN where a score is missing."""
         return gains_of(self.base, self.version, self.sign)

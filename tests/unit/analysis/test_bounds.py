@@ -76,6 +76,21 @@ def test_ties_alone_allow_what_so_many_draws_cannot_exclude() -> None:
     assert lows[3] > -0.02
 
 
+def test_next_to_no_change_is_bounded_by_what_so_many_draws_cannot_exclude() -> None:
+    # exp(-3) = 5 % of the resamples miss three losers among 150: the bootstrap alone would allow any loss.
+    few = cluster_sums(np.array([-1.0] * 3 + [0.0] * 147), [f"d{index:03d}" for index in range(150)])
+    resamples = resample(few, weights(150, 399))
+
+    assert studentised_bound(few, resamples, 0.025)[0] == -np.inf
+    assert -0.2 < bound(few, 0.0125) < bound(few, 0.025) < 0
+
+
+def test_few_documents_in_all_stay_with_the_bootstrap() -> None:
+    few = cluster_sums(np.array([-1.0] * 2 + [0.0] * 6), [f"d{index}" for index in range(8)])
+
+    assert bound(few, 0.025) == -EXTREME
+
+
 def test_an_unseen_document_fades_as_losers_are_seen() -> None:
     def unseen_size(losers: int) -> float:
         sums = cluster_sums(np.array([-1.0] * losers + [0.0] * (40 - losers)), [f"d{index:02d}" for index in range(40)])

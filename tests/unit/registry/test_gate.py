@@ -156,9 +156,9 @@ def test_reasons_name_the_numbers_they_rest_on() -> None:
     reasons = decide(comparison(superior=("accuracy",), veto=True)).reasons
 
     assert reasons[0] == (
-        "accuracy in the context retrieved: 3.00 to 3.10, a gain of +0.10 (95 % interval -0.04 to +0.24; 200 questions "
-        "in 80 independent groups of documents; 60 better, 100 equal, 40 worse): shown to be better and a loss beyond "
-        "the margin of 0.2 is ruled out."
+        "accuracy in the context retrieved: 3.00 to 3.10, a change of +0.10 (95 % interval -0.04 to +0.24; 200 "
+        "questions in 80 independent groups of documents; 60 better, 100 equal, 40 worse): shown to be better and a "
+        "loss beyond the margin of 0.2 is ruled out."
     )
     assert "Slice kind yes_no (200 questions) vetoes a promotion" in reasons[2]
     assert "-0.25" in reasons[2]
