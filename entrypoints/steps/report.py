@@ -12,6 +12,7 @@ import numpy as np
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
+from entrypoints.steps import forgetting
 from entrypoints.steps.newest import FILE
 from entrypoints.steps.scoring import LOWER_IS_BETTER, Evaluation, Scored
 from ragft.analysis.clusters import cluster
@@ -93,6 +94,7 @@ def assemble(
         metrics=tuple(_metrics(base, other, criteria, labels)),
         questions=tuple(_asked(base, other, criteria, compared.comparison.design.primary)),
         scales={each.name: (min(each.worst, each.best), max(each.worst, each.best)) for each in criteria},
+        forgotten=tuple(forgetting.lines_of(version)),
         curves=_curves(version),
         tried=tuple(
             Tried(each.name, each.outcome, f"{each.first:%Y-%m-%d %H:%M} UTC", each.version == identity(version))

@@ -105,6 +105,7 @@ class Report:
         would_change: What would change it, a sentence each.
         questions: Every question of the context that decides.
         scales: Criterion -> least and largest legal score.
+        forgotten: What the version lost of what it was not trained on, a sentence each; empty where none was measured.
         curves: Of the version's training; empty where its run is not known.
         all_contexts: The command that evaluates every context.
         source: Where the complete rows lie, in words.
@@ -126,6 +127,7 @@ class Report:
     metrics: tuple[Metric, ...]
     questions: tuple[Asked, ...]
     scales: Mapping[str, tuple[float, float]]
+    forgotten: tuple[str, ...]
     curves: tuple[Curve, ...]
     tried: tuple[Tried, ...]
     all_contexts: str

@@ -15,6 +15,7 @@ from entrypoints.steps.scoring import Evaluation, Scored
 from ragft import tracking
 from ragft.analysis.compare import CONDITIONS, Side, compare
 from ragft.analysis.comparison import Design
+from ragft.analysis.forgetting import Lost
 from ragft.errors import PrerequisiteError
 from ragft.params import CompareParams
 from ragft.prompts.criterion import load_criterion
@@ -31,6 +32,7 @@ LINEAGE = Lineage("base", "pocket", "f" * 64, "telecom", "a" * 64, 0)
 ADAPTER = dataclasses.replace(
     LINEAGE, kind="adapter", adapter_sha256="b" * 64, method="lora", format="closed_book", samples=200
 )
+LOST = Lost("known_facts", "share of facts right", 50, 0.9, 0.5, -0.4, -0.5, -0.3)
 PARAMS = CompareParams(dataset="telecom", base="pocket", top_k=3, estimator="expected")
 
 
@@ -93,6 +95,7 @@ def trials(outcome: str = "reject") -> list[Trial]:
 def test_the_report_is_logged_with_its_figures_and_found_again(store: Path) -> None:
     with mlflow.start_run(tags={"ragft.step": "finetune"}) as training:
         tracking.log_curve("train_loss", [(0, 2.0), (1, 1.0), (2, 0.5)])
+        mlflow.log_metrics(LOST.metrics)
     with mlflow.start_run(tags={"ragft.step": "compare"}) as run:
         found = compared(run.info.run_id, training.info.run_id)
         path = report.log(CompareParams(), PARAMS, found, QUESTIONS, CRITERIA, trials(), store)
@@ -100,6 +103,7 @@ def test_the_report_is_logged_with_its_figures_and_found_again(store: Path) -> N
     assert found.decision.outcome == "reject"
     assert "<strong>Reject</strong> It is worse in accuracy and completeness." in html
     assert "training loss from 2.00 to 0.50" in html
+    assert "Known facts, not trained on: 0.900 -&gt; 0.500" in html
     assert "fine-tuned on 200 question-answer pairs without passages" in html
     listed = {file.path for file in mlflow.MlflowClient().list_artifacts(run.info.run_id, "figures")}
     assert listed == {"figures/change.png", "figures/base_and_fine_tuned_retrieved.png"}

@@ -187,6 +187,12 @@ def test_nothing_scored_at_all_still_gives_a_page() -> None:
     assert data_of(html)["questions"] == []
 
 
+def test_what_was_forgotten_is_shown_where_it_was_measured() -> None:
+    section = render(PLAIN).partition('id="forgotten"')[2].partition("</section>")[0]
+    assert "Known facts, not trained on: 0.910 -&gt; 0.640, change \N{MINUS SIGN}0.270" in section
+    assert 'id="forgotten"' not in render(replace(PLAIN, forgotten=()))
+
+
 def test_one_context_says_which_are_missing_and_how_to_get_them() -> None:
     section = attribution(render(PLAIN))
     assert "Not known yet: answers were compared with retrieved passages alone." in section
