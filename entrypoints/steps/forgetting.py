@@ -113,12 +113,14 @@ def _of_data(name: str, preparation: Preparation, workspace: Workspace) -> Gener
 
 
 def _scores(model: LoadedModel, questions: Sequence[Question], workspace: Workspace) -> dict[str, float]:
-    answers = answer_questions(
-        workspace.store,
-        Generator(model),
-        load_answer_prompt(),
-        questions,
-        {question.id: () for question in questions},
-        max_new_tokens=MOST_NEW_TOKENS,
-    )
+    with workspace.progress("forget") as line:
+        answers = answer_questions(
+            workspace.store,
+            Generator(model),
+            load_answer_prompt(),
+            questions,
+            {question.id: () for question in questions},
+            max_new_tokens=MOST_NEW_TOKENS,
+            on_progress=line.tell,
+        )
     return {question.id: score(question, answer.text) for question, answer in zip(questions, answers, strict=True)}

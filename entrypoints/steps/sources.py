@@ -1,12 +1,14 @@
 """Where the data of a step comes from: generated, from files, or as it was prepared before. Needs no torch."""
 
 import dataclasses
+import functools
 from pathlib import Path
 
 from entrypoints.steps.workspace import Workspace
 from ragft.data.load import FORMATS, load
 from ragft.errors import PrerequisiteError
 from ragft.params import DataParams, P
+from ragft.store.connection import Store
 from ragft.store.datasets import find_preparation, load_dataset, prepared_names
 from ragft.types import Dataset
 
@@ -40,10 +42,10 @@ def read_dataset(params: DataParams, workspace: Workspace) -> Dataset:
         DataError: If the files cannot be read, naming every bad record.
         PrerequisiteError: If no path is given and nothing of that name was prepared before.
     """
-    if params.path or params.dataset in GENERATORS:
-        loaded = load(params.dataset, params.path, params.documents, seed=params.data_seed, generators=GENERATORS)
-        return dataclasses.replace(loaded, name=params.name or own_name(params) or loaded.name)
     name = params.name or own_name(params)
+    if params.path or params.dataset in GENERATORS:
+        files = (params.path, params.documents)
+        return _loaded(params.dataset, *files, params.data_seed, name, tuple(map(_state, files)))
     latest = find_preparation(workspace.store, name)
     if latest is None and params.dataset not in FORMATS:
         return dataclasses.replace(load(params.dataset, generators=GENERATORS), name=name)
@@ -52,7 +54,29 @@ def read_dataset(params: DataParams, workspace: Workspace) -> Dataset:
         raise PrerequisiteError(
             f"data set {name} was not prepared here (prepared: {known}): give its file or folder with -P path=..."
         )
-    return dataclasses.replace(load_dataset(workspace.store, latest.dataset), name=name)
+    return _stored(workspace.store, latest.dataset, name)
+
+
+# The steps of a study ask for the same data again and again, and their sha256 with them.
+@functools.lru_cache(maxsize=4)
+def _loaded(dataset: str, path: str, documents: str, seed: int, name: str, _: tuple[object, ...]) -> Dataset:
+    loaded = load(dataset, path, documents, seed=seed, generators=GENERATORS)
+    return dataclasses.replace(loaded, name=name or loaded.name)
+
+
+@functools.lru_cache(maxsize=4)
+def _stored(store: Store, sha256: str, name: str) -> Dataset:
+    return dataclasses.replace(load_dataset(store, sha256), name=name)
+
+
+def _state(path: str) -> tuple[tuple[str, int, int], ...]:
+    """Return what tells a file or folder from itself after a change: names, sizes and times."""
+    if not path:
+        return ()
+    root = Path(path)
+    files = sorted(file for file in root.rglob("*") if file.is_file()) if root.is_dir() else [root]
+    states = [(str(file), file.stat()) for file in files if file.exists()]
+    return tuple((name, state.st_size, state.st_mtime_ns) for name, state in states)
 
 
 def own_name(params: DataParams) -> str:

@@ -26,7 +26,7 @@ from ragft.store.datasets import find_preparation
 from ragft.store.study_cells import recorded_work
 from ragft.types import Question
 
-STAGES = ("train", "answer", "judge", "rest")
+STAGES = ("train", "forget", "answer", "judge", "rest")
 SAMPLE = 24
 # Where nothing was compared yet: differences of one score point between questions, a little alike within a document.
 ASSUMED = Spread(1.0, 0.1, "an assumption")
@@ -38,7 +38,7 @@ class Need:
     """What a cell needs that no earlier cell of the plan has computed.
 
     Attributes:
-        amounts: Stage -> tokens trained, answers, verdicts, and 1 for everything else.
+        amounts: Stage -> tokens trained, adapters asked what they forgot, answers, verdicts, and 1 for the rest.
         kinds: Stage -> what its rate depends on.
         read: Tokens that answers and verdicts read.
         written: Tokens that they write, at most.
@@ -69,6 +69,7 @@ def kinds_of(cell: Cell) -> dict[str, str]:
     base = cell.finetune.base
     return {
         "train": f"{base} {cell.finetune.method} {cell.finetune.format}",
+        "forget": base,
         "answer": f"{base} {cell.compare.context}",
         "judge": f"{cell.compare.judge} of {base} {cell.compare.estimator}",
         "rest": "",
@@ -99,6 +100,7 @@ def plan(cells: Sequence[Cell], done: Sequence[bool], identities: Identities) ->
         words = 0 if compare.estimator == "expected_no_rationale" else compare.judge_max_new_tokens
         amounts = {
             "train": round(finetune.samples * finetune.epochs * sizes.example) if fresh_adapter else 0,
+            "forget": int(fresh_adapter),
             "answer": answers,
             "judge": verdicts,
             "rest": 1,
@@ -225,7 +227,13 @@ def lines(needs: Sequence[Need], rates: Rates, params: StudyParams, identities: 
         yield (
             f"{need.cell.name:{width}}{amounts['train']:>16,}{amounts['answer']:>9,}{amounts['judge']:>10,}{when:>10}"
         )
-    names = {"train": "training", "answer": "answering", "judge": "judging", "rest": "the rest"}
+    names = {
+        "train": "training",
+        "forget": "what was forgotten",
+        "answer": "answering",
+        "judge": "judging",
+        "rest": "the rest",
+    }
     parts = ", ".join(f"{names[stage]} {duration(seconds)}" for stage, seconds in total.items())
     least = "at least " if unknown else ""
     done = sum(need.done for need in needs)

@@ -67,6 +67,8 @@ class StepRunner:
         tokens = 0 if trained.result.reused else trained.result.tokens
         workspace.stages.done["train"] = tokens
         workspace.stages.seconds["train"] = trained.result.seconds
+        if "forget" in workspace.stages.done:
+            workspace.stages.done["forget"] = 1
         return trained.version
 
 

@@ -5,6 +5,7 @@ was checked on duplicates with known edits and on real files without any (see th
 """
 
 import difflib
+import functools
 import math
 import re
 import unicodedata
@@ -187,6 +188,8 @@ def _question_score(
     return shared / total if total else 1.0
 
 
+# The same few thousand pairs of words meet again and again.
+@functools.lru_cache(maxsize=1 << 16)
 def _same_word(one: str, other: str, *, strict: bool) -> bool:
     """Return whether two different words are spellings of one; words with digits never are.
 

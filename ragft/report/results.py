@@ -15,6 +15,7 @@ from ragft.report.words import number
 BLOCK = re.compile(r"<!-- made of (?P<study>[\w-]+): (?P<what>[\w-]+) -->\n.*?<!-- end -->", re.DOTALL)
 STAGES = {
     "train": ("training", "tokens"),
+    "forget": ("asking adapters what they forgot", "adapters"),
     "answer": ("answering", "answers"),
     "judge": ("judging", "verdicts"),
     "embed": ("embedding", "passages"),
