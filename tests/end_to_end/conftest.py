@@ -50,7 +50,9 @@ class Checkout:
         return self._run([sys.executable, "-m", f"entrypoints.{name}", *words], check, environment or {})
 
     def mlflow_run(self, entry: str, *, check: bool = True, **params: object) -> subprocess.CompletedProcess[str]:
-        """Run ``mlflow run . -e <entry> --env-manager local``."""
+        """Run ``mlflow run . -e <entry> --env-manager local``, after what ``make setup`` does."""
+        if not (self.home / "mlflow.db").exists():
+            self.step("setup")
         words = [word for key, value in params.items() for word in ("-P", f"{key}={value}")]
         return self._run(["mlflow", "run", ".", "-e", entry, "--env-manager", "local", *words], check, {})
 

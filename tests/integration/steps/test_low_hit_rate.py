@@ -19,6 +19,7 @@ QUESTIONS = 64
 @pytest.fixture
 def tracked(tmp_path: Path) -> Iterator[None]:
     mlflow.set_tracking_uri(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    mlflow.create_experiment("hits", artifact_location=(tmp_path / "artifacts").as_uri())
     mlflow.set_experiment("hits")
     yield
     mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
