@@ -9,11 +9,14 @@ studies: the same claim by the BCa bootstrap over clusters and by CR2's t alone,
 a score.
 
     OMP_NUM_THREADS=1 python -m benchmarks.verdict --studies 10000 > benchmarks/results/verdict.txt
+    python -m benchmarks.verdict --table benchmarks/results/verdict.txt     # as docs/verdict.md shows it
 """
 
 import argparse
+import re
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -239,15 +242,49 @@ def report(world: World, tally: Tally, plan: Printed) -> list[str]:
     return broken
 
 
+COLUMNS = {
+    # Column of the table -> the lines of the output it is the largest rate of.
+    "false gain": ("a gain is claimed where there is none",),
+    "promoted at a boundary": tuple(words for name, words, *_ in CLAIMS if name.startswith("promote")),
+    "interval misses": tuple(words for name, words, *_ in CLAIMS if name.startswith("not covered")),
+    "false gain, BCa alone": ("peer: a gain claimed by BCa alone, at 2.5 %",),
+    "false gain, CR2 t alone": ("peer: a gain claimed by CR2 t alone, at 2.5 %",),
+}
+HEADING = re.compile(
+    r"(?P<name>.+): (?P<questions>\d+) questions in (?P<documents>\d+) documents \(.*, ICC (?P<icc>[\d.]+)"
+)
+RATE = re.compile(r"  (?P<words>.*?) +(?P<rate>[\d.]+) %  \[ *[\d.]+, +(?P<limit>[\d.]+)\]")
+
+
+def table_of(output: str) -> list[str]:
+    """Return the output of all worlds as a table in Markdown: rates, the upper Monte-Carlo limit in brackets."""
+    lines = [f"| world | questions in documents | ICC | {' | '.join(COLUMNS)} |", "|---" * (3 + len(COLUMNS)) + "|"]
+    for block in output.split("\n\n"):
+        heading = HEADING.match(block)
+        if heading is None:
+            continue
+        rates = {found["words"]: (float(found["rate"]), found["limit"]) for found in RATE.finditer(block)}
+        shown = [max(rates[words] for words in wanted) for wanted in COLUMNS.values()]
+        cells = " | ".join(f"{rate:.2f} ({limit})" for rate, limit in shown)
+        lines.append(
+            f"| {heading['name']} | {heading['questions']} in {heading['documents']} | {heading['icc']} | {cells} |"
+        )
+    return lines
+
+
 def main() -> None:
-    """Run every world and print the table."""
+    """Run every world and print what happened, or the table of what was printed before."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--studies", type=int, default=10000, help="per truth and world, a multiple of 250")
     parser.add_argument(
         "--only", type=int, nargs="*", help="numbers of worlds, from 0; each has its own random numbers"
     )
     parser.add_argument("--held-out", action="store_true", help="power alone, in worlds that no rule was made after")
+    parser.add_argument("--table", type=Path, help="print the table of this output and simulate nothing")
     options = parser.parse_args()
+    if options.table:
+        print("\n".join(table_of(options.table.read_text(encoding="utf-8"))))
+        return
     worlds = HELD_OUT if options.held_out else WORLDS
     started, broken = time.process_time(), []
     print(f"{options.studies} studies per truth, {RESAMPLES} resamples each\n")

@@ -1,4 +1,4 @@
-"""The results page: every table, figure and sentence with a number is made of the studies' exported JSON."""
+"""The pages of results: every table, figure and sentence with a number is made of the studies' exported JSON."""
 
 import json
 import re
@@ -10,7 +10,7 @@ from ragft.analysis.records import read_record
 from ragft.analysis.study import Study
 from ragft.errors import DataError
 from ragft.report import study as report
-from ragft.report.words import number
+from ragft.report.words import number, signed
 
 BLOCK = re.compile(r"<!-- made of (?P<study>[\w-]+): (?P<what>[\w-]+) -->\n.*?<!-- end -->", re.DOTALL)
 STAGES = {
@@ -24,18 +24,22 @@ STAGES = {
 
 
 def regenerate(page: Path) -> dict[Path, str]:
-    """Return every file of the results page as it should be: the page itself, and its figures beside the JSON.
+    """Return every file of a page of results as it should be: the page itself, and the figures that it shows.
 
-    The page's own words stay; what stands between ``made of`` and ``end`` is replaced.
+    The studies are the JSON files of the folder that is named like the page. The page's own words stay; what stands
+    between ``made of`` and ``end`` is replaced.
 
     Raises:
         DataError: If a block names a study or a content that does not exist.
     """
     folder = page.parent / page.stem
     studies = {path.stem: _read(path) for path in sorted(folder.glob("*.json"))}
+    text = page.read_text(encoding="utf-8")
+    shown = {block["study"] for block in BLOCK.finditer(text) if block["what"] == "figures"}
     made = {
         folder / f"{name}-{figure}.svg": svg
         for name, found in studies.items()
+        if name in shown
         for figure, svg in report.figures(found).items()
     }
 
@@ -46,7 +50,7 @@ def regenerate(page: Path) -> dict[Path, str]:
         lines = "\n".join(CONTENTS[what](name, studies[name], folder.name))
         return f"<!-- made of {name}: {what} -->\n{lines}\n<!-- end -->"
 
-    return {page: BLOCK.sub(fill, page.read_text(encoding="utf-8")), **made}
+    return {page: BLOCK.sub(fill, text), **made}
 
 
 def _read(path: Path) -> Study:
@@ -56,6 +60,17 @@ def _read(path: Path) -> Study:
 def _table(_: str, found: Study, __: str) -> Iterator[str]:
     yield ""
     yield from report.lines_of(found)
+    yield ""
+
+
+def _verdicts(_: str, found: Study, __: str) -> Iterator[str]:
+    """Yield every cell's own verdict, with the bounds that decided it."""
+    yield "\n| seed | verdict | accuracy | completeness | reason |\n|---|---|---|---|---|"
+    for cell in found.cells:
+        gains = {each.measure: each.gain for each in cell.changes if each.decides}
+        shown = " | ".join(f"{signed(each.mean)} [{signed(each.low)}, {signed(each.high)}]" for each in gains.values())
+        reason = cell.headline.partition(", because ")[2] or cell.headline
+        yield f"| {cell.axes['seed']} | {cell.outcome} | {shown} | {reason} |"
     yield ""
 
 
@@ -98,6 +113,7 @@ def _time(_: str, found: Study, __: str) -> Iterator[str]:
 
 CONTENTS = {
     "table": _table,
+    "verdicts": _verdicts,
     "findings": _findings,
     "figures": _figures,
     "judge": _judge,

@@ -1,23 +1,23 @@
-"""The results page is what its stored studies make of it, and says what they do not show."""
+"""The pages of results are what their stored studies make of them, and say what they do not show."""
 
 import re
 from pathlib import Path
 
 import pytest
 
+from entrypoints.results import PAGES
 from ragft.errors import DataError
 from ragft.report.results import BLOCK, regenerate
 
-ROOT = Path(__file__).resolve().parents[2]
-PAGE = ROOT / "docs" / "results.md"
+PAGE = PAGES[0]
 
 
-def test_page_and_figures_are_what_the_studies_make_of_them() -> None:
-    made = regenerate(PAGE)
-    assert len(made) >= 4
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_page_and_figures_are_what_the_studies_make_of_them(page: Path) -> None:
+    made = regenerate(page)
     for path, text in made.items():
         assert path.read_text(encoding="utf-8") == text, f"{path.name} is not up to date: run make results"
-    assert set((ROOT / "docs" / "results").glob("*.svg")) == set(made) - {PAGE}
+    assert set(page.with_suffix("").glob("*.svg")) == set(made) - {page}
 
 
 def test_every_number_of_a_result_stands_in_a_block() -> None:
