@@ -67,10 +67,13 @@ def example(
     both = scores(asked, 0.0, 1, contexts), scores(asked, shift, 2, contexts)
     both[1]["retrieved"]["accuracy"].update(dict.fromkeys(unscored))
     same = {name: f"the same {name}" for name in CONDITIONS}
+    refusals = [
+        {c: {q.id: float(k == 0 and i % 4 == 0) for i, q in enumerate(asked)} for c in contexts} for k in (0, 2)
+    ]
     lengths = [{c: {q.id: float(10 + i + k) for i, q in enumerate(asked)} for c in contexts} for k in (0, 2)]
     found = comparison or compare(
-        Side("models:/ragft-telecom-pocket/1", same, both[0], lengths[0]),
-        Side("models:/ragft-telecom-pocket/2", same, both[1], lengths[1]),
+        Side("models:/ragft-telecom-pocket/1", same, both[0], lengths[0], refusals[0]),
+        Side("models:/ragft-telecom-pocket/2", same, both[1], lengths[1], refusals[1]),
         asked,
         CRITERIA,
         slices=slices_of(asked),

@@ -20,6 +20,7 @@ from ragft import tracking
 from ragft.analysis.compare import Findings, Side, compare, slices_of
 from ragft.analysis.comparison import Comparison, Design
 from ragft.errors import ConfigError
+from ragft.judging.abstention import abstains
 from ragft.judging.agreement import correlations
 from ragft.params import CompareParams, EvaluateParams
 from ragft.prompts.criterion import load_criterion
@@ -164,6 +165,10 @@ def _side(version: Version, evaluations: Mapping[str, Evaluation]) -> Side:
             context: {row.id: float(row.facts["answer_tokens"]) for row in found.rows}
             for context, found in evaluations.items()
         },
+        refusals={
+            context: {row.id: float(abstains(row.answer)) for row in found.rows}
+            for context, found in evaluations.items()
+        },
     )
 
 
@@ -198,7 +203,9 @@ def _tell_causes(comparison: Comparison, everything: str, workspace: Workspace) 
         for term in found.terms:
             workspace.say(f"      {term.words}")
         for context, length in found.lengths.items():
-            workspace.say(f"      in the context {context}, {length.words} tokens")
+            workspace.say(f"      in the context {context}, {length.words}")
+        for context, refusals in found.refusals.items():
+            workspace.say(f"      in the context {context}, {refusals.words}")
     asked = {result.context for result in comparison.results}
     if missing := [context for context in CONTEXTS if context not in asked]:
         workspace.say(f"  - where the change comes from also needs the contexts {', '.join(missing)}: {everything}")

@@ -8,7 +8,7 @@ With d the gain of the version over the base in a context, each question gives a
 whose terms are named memory, use of good context, distractor robustness and retrieval.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -22,7 +22,7 @@ from ragft.analysis.pairs import Pairs
 ORDER = ("none", "oracle", "oracle_distractors", "retrieved")
 # Context a term ends in -> its name, and what is said when it is above or below 0.
 NAMES = {
-    "none": ("memory", "it knows more without passages", "it knows less without passages"),
+    "none": ("memory", "its answers without passages score higher", "its answers without passages score lower"),
     "oracle": (
         "use of good context",
         "it makes better use of passages that hold the answer",
@@ -73,6 +73,8 @@ class Attribution:
         terms: They add up to ``total``.
         total: The gain in the last context.
         lengths: Context -> change of the answers' length, where lengths were given.
+        refusals: Context -> change of the share of answers that give none, where that was given: a guess can score
+            above a refusal, so that a memory that grew may be one that guesses.
         conclusion: In one sentence, which terms explain the total.
     """
 
@@ -84,12 +86,14 @@ class Attribution:
     terms: tuple[Term, ...]
     total: Term
     lengths: Mapping[str, Term]
+    refusals: Mapping[str, Term]
     conclusion: str
 
 
 def attribute(
     pairs: Mapping[str, Pairs],
     lengths: Mapping[str, Mapping[str, float]],
+    refusals: Mapping[str, Mapping[str, float]],
     *,
     alpha: float = 0.025,
     resampling: Resampling,
@@ -97,8 +101,9 @@ def attribute(
     """Return the attribution of one criterion; None with fewer than two contexts or two clusters.
 
     ``pairs`` is context -> scores; contexts that the module's docstring does not name are left out. ``lengths`` is
-    context -> question id -> by how much the version's answer is longer, in any unit. ``alpha`` is the one-sided error
-    rate of each end of the intervals.
+    context -> question id -> by how many tokens the version's answer is longer; ``refusals`` is likewise 1.0 where the
+    version alone refuses, -1.0 where the base alone does. ``alpha`` is the one-sided error rate of each end of the
+    intervals.
     """
     contexts = tuple(context for context in ORDER if context in pairs)
     if len(contexts) < 2:
@@ -118,6 +123,15 @@ def attribute(
         sums = cluster_sums(values, labels)
         return bounds(sums, resampling.of(sums), steps * criterion.range, Levels(alpha))
 
+    def beside(
+        changes: Mapping[str, Mapping[str, float]], tell: Callable[[Array, Sequence[str], float], Term]
+    ) -> dict[str, Term]:
+        return {
+            context: tell(np.array([changes[context][name] for name in ids]), labels, alpha)
+            for context in contexts
+            if common <= changes.get(context, {}).keys()
+        }
+
     first = contexts[0]
     terms = [_term((first,), gains[first], interval(gains[first], 1))]
     for before, after in pairwise(contexts):
@@ -134,11 +148,8 @@ def attribute(
         clusters=len(set(labels)),
         terms=tuple(terms),
         total=total,
-        lengths={
-            context: _length(np.array([lengths[context][name] for name in ids]), labels, alpha)
-            for context in contexts
-            if common <= lengths.get(context, {}).keys()
-        },
+        lengths=beside(lengths, _length),
+        refusals=beside(refusals, _refusals),
         conclusion=conclude(criterion.name, terms, total),
     )
 
@@ -177,18 +188,24 @@ def _total(context: str, values: Array, ends: Bounds) -> Term:
 
 
 def _length(change: Array, labels: Sequence[str], alpha: float) -> Term:
+    value, low, high = _mean(change, labels, alpha)
+    direction = "longer" if low > 0 else "shorter" if high < 0 else "about as long"
+    words = f"answers are {direction}: {_signed(value, 1)} ({_signed(low, 1)} to {_signed(high, 1)}) tokens"
+    return Term("length", value, low, high, words)
+
+
+def _refusals(change: Array, labels: Sequence[str], alpha: float) -> Term:
+    value, low, high = _mean(change, labels, alpha)
+    direction = "more" if low > 0 else "fewer" if high < 0 else "about as many"
+    words = f"{direction} answers refuse: {value:+.0%} ({low:+.0%} to {high:+.0%}) of the questions"
+    return Term("refusals", value, low, high, words)
+
+
+def _mean(change: Array, labels: Sequence[str], alpha: float) -> tuple[float, float, float]:
     sums = cluster_sums(change, labels)
     robust = cr2(sums)
-    value = float(sums.mean[0])
     low, high = (float(t_bound(sums, robust, level)[0]) for level in (alpha, 1 - alpha))
-    direction = "longer" if low > 0 else "shorter" if high < 0 else "about as long"
-    return Term(
-        "length",
-        value,
-        low,
-        high,
-        f"answers are {direction}: {_signed(value, 1)} ({_signed(low, 1)} to {_signed(high, 1)})",
-    )
+    return float(sums.mean[0]), low, high
 
 
 def _signed(value: float, digits: int = 2) -> str:

@@ -200,19 +200,22 @@ def _changes(
 def _attributions(
     pairs: Mapping[tuple[str, str], Pairs], base: Side, version: Side, design: Design, resampling: Resampling
 ) -> tuple[Attribution, ...]:
-    lengths = {
-        context: {
-            name: length - base.lengths[context][name]
-            for name, length in found.items()
-            if name in base.lengths[context]
-        }
-        for context, found in version.lengths.items()
-        if context in base.lengths
-    }
+    lengths, refusals = _more(base.lengths, version.lengths), _more(base.refusals, version.refusals)
     found = []
     for name in design.primary:
         by_context = {context: each for (context, criterion), each in pairs.items() if criterion == name}
-        attribution = attribute(by_context, lengths, alpha=design.alpha, resampling=resampling)
+        attribution = attribute(by_context, lengths, refusals, alpha=design.alpha, resampling=resampling)
         if attribution is not None:
             found.append(attribution)
     return tuple(found)
+
+
+def _more(
+    base: Mapping[str, Mapping[str, float]], version: Mapping[str, Mapping[str, float]]
+) -> dict[str, dict[str, float]]:
+    """Return context -> question id -> what the version has more of than the base, where both are known."""
+    return {
+        context: {name: value - base[context][name] for name, value in found.items() if name in base[context]}
+        for context, found in version.items()
+        if context in base
+    }

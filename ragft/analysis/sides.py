@@ -25,13 +25,15 @@ class Side:
         conditions: Names of what must be equal on both sides -> its identity; at least those in `CONDITIONS`.
         scores: Context -> criterion -> question id -> score, None where it is unscored. In the deciding context every
             question has an entry; in others those may lack one on both sides that could not be asked there.
-        lengths: Context -> question id -> length of the answer, in any unit; only for the attribution.
+        lengths: Context -> question id -> length of the answer in tokens; only for the attribution.
+        refusals: Context -> question id -> 1.0 where the answer gives none, else 0.0; only for the attribution.
     """
 
     name: str
     conditions: Mapping[str, str]
     scores: Mapping[str, Mapping[str, Mapping[str, float | None]]]
     lengths: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    refusals: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 def check_conditions(base: Side, version: Side) -> None:

@@ -9,7 +9,7 @@ from ragft.report.words import signed
 
 # Attribution's term -> what a loss in it means, in words for a reader outside the team.
 LOST = {
-    "memory": "it knows less without passages",
+    "memory": "its answers without passages score lower",
     "use of good context": "it makes less of passages that hold the answer",
     "distractor robustness": "it is distracted by passages that do not hold the answer",
     "retrieval": "it copes worse with what retrieval finds or misses",

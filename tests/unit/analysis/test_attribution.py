@@ -26,7 +26,7 @@ def pairs_with(gains: dict[str, float], seed: int = 0) -> dict[str, Pairs]:
 
 def test_the_terms_add_up_and_are_named_by_what_changed() -> None:
     pairs = pairs_with({"none": 0.3, "oracle": -0.5, "oracle_distractors": -0.5, "retrieved": -0.4})
-    found = attribute(pairs, NO_LENGTHS, resampling=RESAMPLING)
+    found = attribute(pairs, NO_LENGTHS, {}, resampling=RESAMPLING)
 
     assert found is not None
     assert [term.name for term in found.terms] == [
@@ -40,7 +40,7 @@ def test_the_terms_add_up_and_are_named_by_what_changed() -> None:
     assert found.total.value == pytest.approx(pairs["retrieved"].gains().mean())
     assert all(term.low <= term.value <= term.high for term in (*found.terms, found.total))
     assert (found.n, found.clusters, found.unavailable) == (N, N // 2, ())
-    assert "it knows more without passages" in found.terms[0].words
+    assert "its answers without passages score higher" in found.terms[0].words
     assert "worse use of passages that hold the answer" in found.terms[1].words
     assert "no change can be told from chance" in found.terms[2].words
     assert found.conclusion.startswith("accuracy changes by -0.4")
@@ -49,7 +49,7 @@ def test_the_terms_add_up_and_are_named_by_what_changed() -> None:
 
 
 def test_a_context_that_was_not_measured_joins_two_terms() -> None:
-    found = attribute(pairs_with({"none": 0.0, "retrieved": 0.4}), NO_LENGTHS, resampling=RESAMPLING)
+    found = attribute(pairs_with({"none": 0.0, "retrieved": 0.4}), NO_LENGTHS, {}, resampling=RESAMPLING)
 
     assert found is not None
     assert found.unavailable == ("oracle", "oracle_distractors")
@@ -61,7 +61,7 @@ def test_a_question_unscored_in_any_context_is_left_out_of_all() -> None:
     pairs = pairs_with({"none": 0.2, "retrieved": 0.2})
     pairs["none"].base[0] = np.nan
     pairs["retrieved"].version[5] = np.nan
-    found = attribute(pairs, NO_LENGTHS, resampling=RESAMPLING)
+    found = attribute(pairs, NO_LENGTHS, {}, resampling=RESAMPLING)
 
     assert found is not None
     assert found.n == N - 2
@@ -71,7 +71,7 @@ def test_a_question_unscored_in_any_context_is_left_out_of_all() -> None:
 def test_questions_that_were_not_asked_in_a_context_are_left_out_of_all() -> None:
     pairs = pairs_with({"oracle": 0.2, "retrieved": 0.1})
     known = [index >= 30 for index in range(N)]
-    found = attribute({**pairs, "oracle": pairs["oracle"].only(known)}, NO_LENGTHS, resampling=RESAMPLING)
+    found = attribute({**pairs, "oracle": pairs["oracle"].only(known)}, NO_LENGTHS, {}, resampling=RESAMPLING)
 
     assert found is not None
     assert found.n == N - 30
@@ -82,7 +82,7 @@ def test_shorter_answers_are_said_to_be_shorter() -> None:
     rng = np.random.default_rng(0)
     long, short = rng.uniform(50, 60, size=N), rng.uniform(10, 20, size=N)
     lengths = {"retrieved": dict(zip(IDS, short - long, strict=True)), "none": {"q000": 1.0}}
-    found = attribute(pairs_with({"none": 0, "retrieved": -1}), lengths, resampling=RESAMPLING)
+    found = attribute(pairs_with({"none": 0, "retrieved": -1}), lengths, {}, resampling=RESAMPLING)
 
     assert found is not None
     assert set(found.lengths) == {"retrieved"}
@@ -91,7 +91,7 @@ def test_shorter_answers_are_said_to_be_shorter() -> None:
 
 
 def test_no_change_is_attributed_to_nothing() -> None:
-    found = attribute(pairs_with({"none": 0, "retrieved": 0}), NO_LENGTHS, resampling=RESAMPLING)
+    found = attribute(pairs_with({"none": 0, "retrieved": 0}), NO_LENGTHS, {}, resampling=RESAMPLING)
 
     assert found is not None
     assert found.conclusion.endswith("no single term can be told from 0.")
@@ -101,5 +101,5 @@ def test_one_context_or_one_document_has_no_attribution() -> None:
     pairs = pairs_with({"none": 0, "retrieved": 0})
     one = {context: Pairs(IDS, each.base, each.version, ("only",) * N, ACCURACY) for context, each in pairs.items()}
 
-    assert attribute({"none": pairs["none"]}, NO_LENGTHS, resampling=RESAMPLING) is None
-    assert attribute(one, NO_LENGTHS, resampling=RESAMPLING) is None
+    assert attribute({"none": pairs["none"]}, NO_LENGTHS, {}, resampling=RESAMPLING) is None
+    assert attribute(one, NO_LENGTHS, {}, resampling=RESAMPLING) is None

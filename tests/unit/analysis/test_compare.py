@@ -268,13 +268,22 @@ def test_a_document_that_carries_a_claim_is_found() -> None:
 
 def test_contexts_give_an_attribution_for_each_primary() -> None:
     contexts = ("none", "oracle", "retrieved")
-    one = base(scores=scores(0, seed=1, contexts=contexts), lengths={"none": {q.id: 20.0 for q in QUESTIONS}})
-    other = version(scores=scores(0.4, seed=2, contexts=contexts), lengths={"none": {q.id: 10.0 for q in QUESTIONS}})
+    one, other = (
+        side(
+            scores=scores(gain, seed=seed, contexts=contexts),
+            lengths={"none": {q.id: length for q in QUESTIONS}},
+            refusals={"none": {q.id: float(rank < refused) for rank, q in enumerate(QUESTIONS)}},
+        )
+        for side, gain, seed, length, refused in ((base, 0, 1, 20.0, len(QUESTIONS)), (version, 0.4, 2, 10.0, 30))
+    )
     found = compared(one, other)
 
     assert [each.criterion for each in found.attributions] == ["accuracy", "completeness"]
     assert found.attributions[0].unavailable == ("oracle_distractors",)
     assert set(found.attributions[0].lengths) == {"none"}
+    (refusals,) = found.attributions[0].refusals.values()
+    assert refusals.words.startswith("fewer answers refuse: -")
+    assert refusals.value == 30 / len(QUESTIONS) - 1
     assert {result.context for result in found.results} == set(contexts)
 
 

@@ -205,6 +205,7 @@ def test_all_contexts_say_where_the_change_comes_from_and_how_lengths_changed() 
     assert "Not evaluated" not in section
     assert all(term in section for term in ("memory", "use of good context", "distractor robustness", "retrieval"))
     assert "answers are longer: +2.0 (+2.0 to +2.0) tokens" in section
+    assert "fewer answers refuse: -25%" in section
 
 
 def attribution(html: str) -> str:
