@@ -36,13 +36,15 @@ class Stages:
 
 
 class Counted(Progress):
-    """A progress line that remembers how far it came."""
+    """A progress line that remembers how much was done on it, also where a count began anew."""
 
     reached = 0
+    _last = 0
 
     def tell(self, done: int, total: int) -> None:
-        """Take the number of items done so far, of ``total``."""
-        self.reached = done
+        """Take the number of items done so far, of ``total``; fewer than before are others."""
+        self.reached += done - self._last if done >= self._last else done
+        self._last = done
         super().tell(done, total)
 
 

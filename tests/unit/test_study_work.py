@@ -33,3 +33,13 @@ def test_warnings_are_heard_and_tables_are_not() -> None:
     seen.say("another process works on prepare: waiting for it")
     assert said == ["  warning: 3 held-out questions leak", "  another process works on prepare: waiting for it"]
     assert seen.home == Path("here")
+
+
+def test_a_count_that_begins_anew_is_added_to_what_was_counted() -> None:
+    seen = watched(workspace([]))
+    with seen.progress("judge") as line:
+        for done, total in ((100, 400), (400, 400), (8, 8), (3, 3)):  # what could not be read is asked again
+            line.tell(done, total)
+
+    (work,) = seen.stages.work({})
+    assert work.done == 411
