@@ -198,6 +198,8 @@ def _advisory(sides: Mapping[str, Mapping[str, Evaluation]]) -> tuple[str, ...]:
 
 def _tell_causes(comparison: Comparison, everything: str, workspace: Workspace) -> None:
     """Say where the change comes from, or how to find out; the change of length stands beside it."""
+    for name, term in comparison.equal_length.items():
+        workspace.say(f"  - {name}: {term.words}, if longer answers score higher in a straight line")
     for found in comparison.attributions:
         workspace.say(f"  - {found.conclusion}")
         for term in found.terms:

@@ -156,7 +156,7 @@ def attribute(
 
 def conclude(criterion: str, terms: Sequence[Term], total: Term) -> str:
     """Return one sentence: the total, and which terms with an interval on its side of 0 explain it."""
-    start = f"{criterion} changes by {_signed(total.value)} ({_signed(total.low)} to {_signed(total.high)})"
+    start = f"{criterion} changes by {signed(total.value)} ({signed(total.low)} to {signed(total.high)})"
     shown = [term for term in terms if term.low > 0 or term.high < 0]
     if not shown:
         return f"{start}; no single term can be told from 0."
@@ -164,16 +164,16 @@ def conclude(criterion: str, terms: Sequence[Term], total: Term) -> str:
     against = sorted((term for term in shown if term.value * total.value <= 0), key=lambda term: -abs(term.value))
     parts = []
     if along:
-        parts.append("because of " + " and ".join(f"{term.name} ({_signed(term.value)})" for term in along))
+        parts.append("because of " + " and ".join(f"{term.name} ({signed(term.value)})" for term in along))
     if against:
-        parts.append("in spite of " + " and ".join(f"{term.name} ({_signed(term.value)})" for term in against))
+        parts.append("in spite of " + " and ".join(f"{term.name} ({signed(term.value)})" for term in against))
     return f"{start}, {', '.join(parts)}."
 
 
 def _term(steps: tuple[str, ...], values: Array, ends: Bounds) -> Term:
     name = " and ".join(NAMES[step][0] for step in steps)
     value = float(np.sort(values).mean())
-    shown = f"{name} {_signed(value)} ({_signed(ends.low)} to {_signed(ends.high)})"
+    shown = f"{name} {signed(value)} ({signed(ends.low)} to {signed(ends.high)})"
     if ends.low <= 0 <= ends.high:
         meaning = "no change can be told from chance"
     else:
@@ -183,14 +183,14 @@ def _term(steps: tuple[str, ...], values: Array, ends: Bounds) -> Term:
 
 def _total(context: str, values: Array, ends: Bounds) -> Term:
     value = float(np.sort(values).mean())
-    words = f"in all, in the context {context}: {_signed(value)} ({_signed(ends.low)} to {_signed(ends.high)})"
+    words = f"in all, in the context {context}: {signed(value)} ({signed(ends.low)} to {signed(ends.high)})"
     return Term("total", value, ends.low, ends.high, words)
 
 
 def _length(change: Array, labels: Sequence[str], alpha: float) -> Term:
     value, low, high = _mean(change, labels, alpha)
     direction = "longer" if low > 0 else "shorter" if high < 0 else "about as long"
-    words = f"answers are {direction}: {_signed(value, 1)} ({_signed(low, 1)} to {_signed(high, 1)}) tokens"
+    words = f"answers are {direction}: {signed(value, 1)} ({signed(low, 1)} to {signed(high, 1)}) tokens"
     return Term("length", value, low, high, words)
 
 
@@ -208,6 +208,7 @@ def _mean(change: Array, labels: Sequence[str], alpha: float) -> tuple[float, fl
     return float(sums.mean[0]), low, high
 
 
-def _signed(value: float, digits: int = 2) -> str:
+def signed(value: float, digits: int = 2) -> str:
+    """Return a number with its sign; zero has a plus."""
     text = f"{value:+.{digits}f}"
     return text if float(text) else text.replace("-", "+")

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ragft.analysis.attribution import Attribution, attribute
+from ragft.analysis.attribution import Attribution, Term, attribute
 from ragft.analysis.change import Change, carriers, change
 from ragft.analysis.claims import claim
 from ragft.analysis.clusters import cluster
 from ragft.analysis.comparison import Check, Comparison, Design, Result
 from ragft.analysis.effect import Bounds, Levels, Resampling
+from ragft.analysis.length import at_equal_length
 from ragft.analysis.pairs import Pairs
 from ragft.analysis.power import Power, Spread, power
 from ragft.analysis.sides import CONDITIONS, Side, check_conditions, pair_sides
@@ -102,6 +103,7 @@ def compare(
         changes=_changes(family, bounds, margins, levels),
         carriers=carriers(family, margins, levels, resampling),
         attributions=_attributions(pairs, base, version, design, resampling),
+        equal_length=_equal_length(family, base, version, design),
     )
 
 
@@ -195,6 +197,17 @@ def _changes(
 ) -> dict[str, Change]:
     changes = {name: change(family[name], bounds[name], margin=margins[name], levels=levels) for name in family}
     return {name: each for name, each in changes.items() if each is not None}
+
+
+def _equal_length(family: Mapping[str, Pairs], base: Side, version: Side, design: Design) -> dict[str, Term]:
+    longer = _more(base.lengths, version.lengths).get(design.context, {})
+    found = {}
+    for name, pairs in family.items():
+        kept = pairs.only([done and each in longer for done, each in zip(pairs.complete, pairs.ids, strict=True)])
+        lengths = np.array([longer[each] for each in kept.ids])
+        if kept.ids and (term := at_equal_length(kept.gains(), lengths, kept.labels, alpha=design.alpha)):
+            found[name] = term
+    return found
 
 
 def _attributions(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ragft.analysis.attribution import Attribution
+from ragft.analysis.attribution import Attribution, Term
 from ragft.analysis.change import Carrier, Change
 from ragft.analysis.claims import Claims
 from ragft.analysis.effect import Bounds, Effect
@@ -93,6 +93,7 @@ class Comparison:
         changes: Primary criterion -> what would change its claims.
         carriers: Documents that move the means most, and what is shown without them.
         attributions: Where the change comes from, one per primary with at least two contexts.
+        equal_length: Primary criterion -> the change that is left at equal length; those whose lengths are known.
     """
 
     base: str
@@ -111,6 +112,7 @@ class Comparison:
     changes: Mapping[str, Change]
     carriers: tuple[Carrier, ...]
     attributions: tuple[Attribution, ...]
+    equal_length: Mapping[str, Term]
 
     @property
     def primaries(self) -> tuple[Result, ...]:

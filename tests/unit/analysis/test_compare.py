@@ -288,10 +288,12 @@ def test_contexts_give_an_attribution_for_each_primary() -> None:
 
 
 def test_a_comparison_survives_json() -> None:
-    found = compared(base(), version(0.2), slices=slices_of(QUESTIONS))
+    lengths = [{"retrieved": {q.id: float(i % k) for i, q in enumerate(QUESTIONS)}} for k in (3, 7)]
+    found = compared(base(lengths=lengths[0]), version(0.2, lengths=lengths[1]), slices=slices_of(QUESTIONS))
     again = Comparison.from_dict(json.loads(json.dumps(found.to_dict(), allow_nan=False)))
 
     assert again == found
+    assert set(found.equal_length) == {"accuracy", "completeness"}
     assert again.sha256 == found.sha256
     assert replace(found, tried=2).sha256 != found.sha256
 

@@ -71,6 +71,7 @@ def comparison(
         changes={"accuracy": Change(0.04, 900, 210, None), "completeness": Change(0.04, None, None, 800)},
         carriers=carriers,
         attributions=(),
+        equal_length={},
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from ragft.analysis.attribution import Term
 from ragft.analysis.means import Mean
 from ragft.report.page import MOST_BYTES, render
 from ragft.types import CONTEXTS
@@ -206,6 +207,14 @@ def test_all_contexts_say_where_the_change_comes_from_and_how_lengths_changed() 
     assert all(term in section for term in ("memory", "use of good context", "distractor robustness", "retrieval"))
     assert "answers are longer: +2.0 (+2.0 to +2.0) tokens" in section
     assert "fewer answers refuse: -25%" in section
+
+
+def test_the_change_at_equal_length_stands_beside_the_change() -> None:
+    one = next(iter(PLAIN.comparison.results))
+    term = Term("equal length", 0.1, -0.2, 0.4, "at equal length +0.10 (-0.20 to +0.40)")
+    html = render(replace(PLAIN, comparison=replace(PLAIN.comparison, equal_length={one.criterion: term})))
+    assert f"changes {term.words}" in html
+    assert "at equal length" not in render(replace(PLAIN, comparison=replace(PLAIN.comparison, equal_length={})))
 
 
 def attribution(html: str) -> str:
