@@ -150,13 +150,16 @@ def attribute(
         total=total,
         lengths=beside(lengths, _length),
         refusals=beside(refusals, _refusals),
-        conclusion=conclude(criterion.name, terms, total),
+        conclusion=conclude(criterion.name, len(labels), terms, total),
     )
 
 
-def conclude(criterion: str, terms: Sequence[Term], total: Term) -> str:
+def conclude(criterion: str, n: int, terms: Sequence[Term], total: Term) -> str:
     """Return one sentence: the total, and which terms with an interval on its side of 0 explain it."""
-    start = f"{criterion} changes by {signed(total.value)} ({signed(total.low)} to {signed(total.high)})"
+    start = (
+        f"{criterion} changes by {signed(total.value)} ({signed(total.low)} to {signed(total.high)}) over the {n:,} "
+        "questions that every context could ask"
+    )
     shown = [term for term in terms if term.low > 0 or term.high < 0]
     if not shown:
         return f"{start}; no single term can be told from 0."

@@ -135,13 +135,20 @@ def spreads_of(
 
 
 def slices_of(questions: Sequence[Question]) -> dict[str, set[str]]:
-    """Return the usual slices, name -> question ids: by kind and by answerability, where these differ."""
+    """Return the usual slices, name -> question ids: by answerability and by kind, where these differ.
+
+    Two names for the same questions are one slice: each slice makes the correction of a veto stricter.
+    """
     slices: dict[str, set[str]] = {}
     for question in questions:
         if question.kind:
             slices.setdefault(f"kind {question.kind}", set()).add(question.id)
         slices.setdefault("answerable" if question.answerable else "not answerable", set()).add(question.id)
-    return {name: ids for name, ids in sorted(slices.items()) if len(ids) < len(questions)}
+    found: dict[str, set[str]] = {}
+    for name, ids in sorted(slices.items(), key=lambda each: (each[0].startswith("kind "), each[0])):
+        if len(ids) < len(questions) and ids not in found.values():
+            found[name] = ids
+    return found
 
 
 def _check_primaries(pairs: Mapping[tuple[str, str], Pairs], design: Design, base: Side, version: Side) -> None:

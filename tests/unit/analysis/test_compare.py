@@ -174,6 +174,8 @@ def test_the_usual_slices_are_kinds_and_answerability() -> None:
     assert set(found) == {"kind extractive", "kind yes_no", "answerable", "not answerable"}
     assert len(found["not answerable"]) == 12
     assert slices_of([replace(question, kind="", answerable=True) for question in QUESTIONS]) == {}
+    named_twice = [replace(each, kind="fact" if each.answerable else "unanswerable") for each in QUESTIONS]
+    assert set(slices_of(named_twice)) == {"answerable", "not answerable"}
 
 
 @pytest.mark.parametrize("name", CONDITIONS)
