@@ -13,6 +13,8 @@ from ragft.report import study as report
 from ragft.report.words import number, signed
 
 BLOCK = re.compile(r"<!-- made of (?P<study>[\w-]+): (?P<what>[\w-]+) -->\n.*?<!-- end -->", re.DOTALL)
+# The figure of main effects, as `ragft.report.study.figures` calls it.
+EFFECTS = "causes"
 STAGES = {
     "train": ("training", "tokens"),
     "forget": ("asking adapters what they forgot", "adapters"),
@@ -35,12 +37,12 @@ def regenerate(page: Path) -> dict[Path, str]:
     folder = page.parent / page.stem
     studies = {path.stem: _read(path) for path in sorted(folder.glob("*.json"))}
     text = page.read_text(encoding="utf-8")
-    shown = {block["study"] for block in BLOCK.finditer(text) if block["what"] == "figures"}
+    shown = {(block["study"], block["what"]) for block in BLOCK.finditer(text)}
     made = {
         folder / f"{name}-{figure}.svg": svg
         for name, found in studies.items()
-        if name in shown
         for figure, svg in report.figures(found).items()
+        if (name, "figures") in shown or ((name, "effects") in shown and figure == EFFECTS)
     }
 
     def fill(block: re.Match[str]) -> str:
@@ -76,6 +78,12 @@ def _verdicts(_: str, found: Study, __: str) -> Iterator[str]:
 
 def _findings(_: str, found: Study, __: str) -> Iterator[str]:
     yield from (f"- {sentence}" for sentence in (*report.findings(found), *report.agreements(found)))
+
+
+def _effects(name: str, found: Study, folder: str) -> Iterator[str]:
+    """Yield the main effects alone: in words, and as their figure."""
+    yield from (f"- {sentence}" for sentence in report.effects(found))
+    yield f"\n![main effects of the study {name}]({folder}/{name}-{EFFECTS}.svg)\n"
 
 
 def _figures(name: str, found: Study, folder: str) -> Iterator[str]:
@@ -115,6 +123,7 @@ CONTENTS = {
     "table": _table,
     "verdicts": _verdicts,
     "findings": _findings,
+    "effects": _effects,
     "figures": _figures,
     "judge": _judge,
     "power": _power,

@@ -62,7 +62,12 @@ def figures(found: Study) -> dict[str, str]:
 def findings(found: Study) -> list[str]:
     """Return what was found of each adapter and each property, a sentence each, null results too."""
     sentences = [_finding(group, change, found) for group in found.groups for change in group.changes if change.decides]
-    return sentences + [_effect(effect, found.effects) for effect in found.effects]
+    return sentences + effects(found)
+
+
+def effects(found: Study) -> list[str]:
+    """Return the main effects, a sentence each; none where the study crossed nothing."""
+    return [_effect(effect, found.effects) for effect in found.effects]
 
 
 def agreements(found: Study) -> list[str]:

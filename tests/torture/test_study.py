@@ -8,22 +8,36 @@ from tests.end_to_end.conftest import Checkout
 from tests.end_to_end.test_study import STUDY, killed_in, same_fences, table
 
 LEAST_KILLS = 20
-OF_A_STUDY = [name for name in WINDOWS if not name.startswith(("promote.", "probe."))]
+OF_A_STUDY = {name for name in WINDOWS if not name.startswith(("promote.", "probe."))}
+# In the order in which a cell enters them: a window that is killed in is not passed, one that is never entered would
+# let the study run to its end. The second adapter needs no preparation, and may say what is judged already.
+FIRST = (
+    "prepare.save",
+    "prepare.embed",
+    "prepare.freeze",
+    "finetune.checkpoint",
+    "generate.write",
+    "retrieve.freeze",
+    "judge.write",
+    "study.cell",
+)
+SECOND = ("finetune.checkpoint", "generate.write", "study.cell")
+# Entered more than once by each cell: every other home is killed there one entry later, with half of it written.
+OFTEN = ("prepare.save", "finetune.checkpoint", "generate.write")
 
 
 def test_tables_are_identical_after_twenty_kills(tmp_path: Path) -> None:
+    assert set(FIRST) == OF_A_STUDY
     calm = same_fences(Checkout(tmp_path / "calm", tmp_path))
     calm.step("study", **STUDY, export=tmp_path / "calm.json")
-    kills: dict[str, int] = dict.fromkeys(OF_A_STUDY, 0)
-    entered: set[str] = set()
-    for home_number in range(10):
+    kills: dict[str, int] = dict.fromkeys(FIRST, 0)
+    for home_number in range(4):
         home = same_fences(Checkout(tmp_path / f"home{home_number}", tmp_path))
         out = tmp_path / f"{home_number}.json"
-        # Every home is killed at other entries of the windows, in their order; what a home has done it does not enter.
-        for window in OF_A_STUDY:
-            if killed_in(home, f"{window}:{home_number}", out):
+        for window in (*FIRST, *SECOND):
+            entry = home_number % 2 if window in OFTEN else 0
+            if killed_in(home, f"{window}:{entry}", out):
                 kills[window] += 1
-                entered.add(window)
         rest = home.step("study", **STUDY, export=out)
         done = re.search(r"2 cells, of which (\d) are done", rest.stdout)
         assert done is not None
@@ -32,4 +46,4 @@ def test_tables_are_identical_after_twenty_kills(tmp_path: Path) -> None:
         if sum(kills.values()) >= LEAST_KILLS:
             break
     assert sum(kills.values()) >= LEAST_KILLS, kills
-    assert entered == set(OF_A_STUDY), kills
+    assert all(kills.values()), kills
