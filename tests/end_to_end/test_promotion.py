@@ -79,7 +79,7 @@ def check_confirm(checkout: Checkout) -> None:
     for run in (*compared, *promoted):
         card = Path(found.download_artifacts(run.info.run_id, "model_card.md")).read_text(encoding="utf-8")
         assert card.splitlines()[:12] == (version.description or "").splitlines()[:12]
-        assert "| accuracy | retrieved | kind extractive |" in card
+        assert "| accuracy | retrieved | answerable |" in card
         assert "## How to load" in (version.description or "")
 
 

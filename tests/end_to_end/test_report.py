@@ -66,7 +66,9 @@ def test_the_report_and_its_address_are_told(compared: tuple[Run, str]) -> None:
 def test_make_report_fetches_the_newest(compared: tuple[Run, str], fresh: Checkout) -> None:
     make = shutil.which("make")
     assert make is not None
-    environment = {**os.environ, **fresh.environment}
+    # A make inside `make test` is told so, and says where it enters and leaves.
+    above = ("MAKELEVEL", "MAKEFLAGS", "MFLAGS")
+    environment = {key: value for key, value in {**os.environ, **fresh.environment}.items() if key not in above}
     done = subprocess.run(
         [make, "-o", ".venv/ready", "report"], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
     )
