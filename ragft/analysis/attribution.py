@@ -11,14 +11,17 @@ whose terms are named memory, use of good context, distractor robustness and ret
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TypeAlias
 
 import numpy as np
 
 from ragft.analysis.clusters import Array, cluster_sums
-from ragft.analysis.cr2 import cr2, t_bound
+from ragft.analysis.cr2 import interval
 from ragft.analysis.effect import Bounds, Levels, Resampling, bounds
 from ragft.analysis.pairs import Pairs
 
+# Context -> question id -> what the version's answer has more of than the base's.
+Changes: TypeAlias = Mapping[str, Mapping[str, float]]
 ORDER = ("none", "oracle", "oracle_distractors", "retrieved")
 # Context a term ends in -> its name, and what is said when it is above or below 0.
 NAMES = {
@@ -92,8 +95,8 @@ class Attribution:
 
 def attribute(
     pairs: Mapping[str, Pairs],
-    lengths: Mapping[str, Mapping[str, float]],
-    refusals: Mapping[str, Mapping[str, float]],
+    lengths: Changes,
+    refusals: Changes,
     *,
     alpha: float = 0.025,
     resampling: Resampling,
@@ -108,38 +111,30 @@ def attribute(
     contexts = tuple(context for context in ORDER if context in pairs)
     if len(contexts) < 2:
         return None
-    complete = [pairs[context].only(pairs[context].complete) for context in contexts]
-    common = set.intersection(*(set(each.ids) for each in complete))
-    kept = {
-        each: pairs.only([name in common for name in pairs.ids]) for each, pairs in zip(contexts, complete, strict=True)
-    }
+    kept = _scored_everywhere({context: pairs[context] for context in contexts})
     ids, labels = kept[contexts[0]].ids, kept[contexts[0]].labels
     if len(set(labels)) < 2:
         return None
     gains = {context: kept[context].gains() for context in contexts}
     criterion = kept[contexts[0]].criterion
 
-    def interval(values: Array, steps: int) -> Bounds:
+    def deciding(values: Array, steps: int) -> Bounds:
         sums = cluster_sums(values, labels)
         return bounds(sums, resampling.of(sums), steps * criterion.range, Levels(alpha))
 
-    def beside(
-        changes: Mapping[str, Mapping[str, float]], tell: Callable[[Array, Sequence[str], float], Term]
-    ) -> dict[str, Term]:
+    def beside(changes: Changes, tell: Callable[[Array, Sequence[str], float], Term]) -> dict[str, Term]:
+        known = {context: changes[context] for context in contexts if set(ids) <= changes.get(context, {}).keys()}
         return {
-            context: tell(np.array([changes[context][name] for name in ids]), labels, alpha)
-            for context in contexts
-            if common <= changes.get(context, {}).keys()
+            context: tell(np.array([found[name] for name in ids]), labels, alpha) for context, found in known.items()
         }
 
-    first = contexts[0]
-    terms = [_term((first,), gains[first], interval(gains[first], 1))]
+    first, last = contexts[0], contexts[-1]
+    terms = [_term((first,), gains[first], deciding(gains[first], 1))]
     for before, after in pairwise(contexts):
         between = ORDER[ORDER.index(before) + 1 : ORDER.index(after) + 1]
         step = gains[after] - gains[before]
-        terms.append(_term(between, step, interval(step, 2)))
-    last = contexts[-1]
-    total = _total(last, gains[last], interval(gains[last], 1))
+        terms.append(_term(between, step, deciding(step, 2)))
+    total = _total(last, gains[last], deciding(gains[last], 1))
     return Attribution(
         criterion=criterion.name,
         contexts=contexts,
@@ -152,6 +147,13 @@ def attribute(
         refusals=beside(refusals, _refusals),
         conclusion=conclude(criterion.name, len(labels), terms, total),
     )
+
+
+def _scored_everywhere(pairs: Mapping[str, Pairs]) -> dict[str, Pairs]:
+    """Return the questions that both sides have a score for in every context."""
+    complete = {context: each.only(each.complete) for context, each in pairs.items()}
+    common = set.intersection(*(set(each.ids) for each in complete.values()))
+    return {context: each.only([name in common for name in each.ids]) for context, each in complete.items()}
 
 
 def conclude(criterion: str, n: int, terms: Sequence[Term], total: Term) -> str:
@@ -206,9 +208,7 @@ def _refusals(change: Array, labels: Sequence[str], alpha: float) -> Term:
 
 def _mean(change: Array, labels: Sequence[str], alpha: float) -> tuple[float, float, float]:
     sums = cluster_sums(change, labels)
-    robust = cr2(sums)
-    low, high = (float(t_bound(sums, robust, level)[0]) for level in (alpha, 1 - alpha))
-    return float(sums.mean[0]), low, high
+    return float(sums.mean[0]), *interval(sums, alpha)
 
 
 def signed(value: float, digits: int = 2) -> str:

@@ -42,3 +42,10 @@ def t_bound(sums: ClusterSums, robust: Robust, level: float) -> Array:
     """Return the bound below which the mean lies with probability ``level`` (0.025: a lower bound), [studies]."""
     with np.errstate(invalid="ignore"):
         return np.asarray(sums.mean + stats.t.ppf(level, robust.dof) * robust.error)
+
+
+def interval(sums: ClusterSums, alpha: float = 0.025) -> tuple[float, float]:
+    """Return the 1 - 2 alpha interval of the mean of one study: CR2's t; NaN with one cluster."""
+    robust = cr2(sums)
+    low, high = (float(t_bound(sums, robust, level)[0]) for level in (alpha, 1 - alpha))
+    return low, high

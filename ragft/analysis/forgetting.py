@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ragft.analysis.clusters import cluster, cluster_sums
-from ragft.analysis.cr2 import cr2, t_bound
+from ragft.analysis.cr2 import interval
 from ragft.types import Question
 
 
@@ -53,8 +53,7 @@ def compare_answers(
     ids = [question.id for question in questions]
     differences = np.array([adapter[each] - base[each] for each in ids])
     sums = cluster_sums(differences, [labels[each] for each in ids])
-    robust = cr2(sums)
-    low, high = (float(t_bound(sums, robust, level)[0]) for level in (0.025, 0.975))
+    low, high = interval(sums)
     before, after = (float(np.mean([side[each] for each in ids])) for side in (base, adapter))
     return Lost(name, measure, len(ids), before, after, float(sums.mean[0]), low, high)
 

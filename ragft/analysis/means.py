@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ragft.analysis.clusters import Array, cluster_sums
-from ragft.analysis.cr2 import cr2, t_bound
+from ragft.analysis.cr2 import interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,4 @@ def mean_of(values: Array, labels: Sequence[str], *, alpha: float = 0.025) -> Me
     value = float(sums.mean[0])
     if len(set(kept)) < 2 or sums.sd[0] == 0:
         return Mean(len(kept), value)
-    robust = cr2(sums)
-    low, high = (float(t_bound(sums, robust, level)[0]) for level in (alpha, 1 - alpha))
-    return Mean(len(kept), value, low, high)
+    return Mean(len(kept), value, *interval(sums, alpha))
