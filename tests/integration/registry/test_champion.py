@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from entrypoints.steps.champion import require_shared_lock
+from entrypoints.steps.champion import is_local, require_shared_lock
 from entrypoints.steps.workspace import Workspace, say
 from ragft.errors import PrerequisiteError
 from ragft.store.connection import Store
@@ -29,4 +29,5 @@ def test_a_shared_registry_needs_a_shared_lock(uri: str, store: Store, tmp_path:
 
 @pytest.mark.parametrize("uri", ["sqlite:////home/person/.ragft/mlflow.db", "/home/person/mlruns", "file:///mlruns"])
 def test_a_registry_of_this_machine_needs_none(uri: str, store: Store, tmp_path: Path) -> None:
+    assert is_local(uri)
     require_shared_lock(uri, Workspace(tmp_path, store, say))
