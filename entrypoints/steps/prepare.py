@@ -83,10 +83,11 @@ def _prepare(params: DataParams, dataset: Dataset, workspace: Workspace) -> Prep
         workspace.say(f"{dataset.name} is prepared already (data {dataset.sha256[:12]})")
         save_preparation(workspace.store, found)
         return found
+    likeness = leakage.compare(dataset.questions, dataset.documents)
     splits = assign_splits(
-        dataset, seed=params.data_seed, test_seen=_seen_share(dataset), linked=leakage.links(dataset)
+        dataset, seed=params.data_seed, test_seen=_seen_share(dataset), linked=leakage.links(likeness)
     )
-    _check_leaks(leakage.find_leaks(splits, dataset.documents), params, workspace)
+    _check_leaks(leakage.find_leaks(splits, likeness), params, workspace)
     save_dataset(workspace.store, dataset)
     collections = _collections(dataset, splits, settings["chunk_chars"], params, workspace)
     preparation = Preparation(dataset.name, dataset.sha256, settings, splits, collections)

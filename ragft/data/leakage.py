@@ -1,13 +1,12 @@
 """What test and confirm share with train and dev: documents, questions, answer passages, the same or nearly."""
 
-import itertools
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from ragft.data.similarity import Near, groups_of, near_passages, near_questions, words
-from ragft.types import Dataset, Document, Question, Split
+from ragft.types import Document, Question, Split
 
 Kind = Literal["document", "question", "passage"]
 SEEN: tuple[Split, ...] = ("train", "dev")
@@ -107,45 +106,122 @@ class _Item:
 
     question: Question
     text: str
-    held_out: bool
 
 
-def find_leaks(splits: Mapping[Split, Sequence[Question]], documents: Iterable[Document] = ()) -> LeakReport:
+_Group = Sequence[_Item]
+"""Items whose texts are equal word by word."""
+
+
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """Which questions of a data set have equal or nearly equal texts, measured once over the whole of it.
+
+    How much a word weighs depends on the texts it is measured among. The splitter and the leak check read the same
+    numbers from here, so that no division is refused which the splitter made.
+
+    Attributes:
+        groups: Of each kind, the items in groups of equal texts.
+        near: Of each kind, the pairs of these groups that are nearly the same.
+        texts: The documents that questions name, by id.
+    """
+
+    groups: Mapping[Kind, Sequence[_Group]]
+    near: Mapping[Kind, Sequence[Near]]
+    texts: Mapping[str, str]
+
+
+def compare(questions: Iterable[Question], documents: Iterable[Document] = ()) -> Likeness:
+    """Return which questions are alike, in any order of them; of ``documents`` only those count that they name."""
+    ordered = sorted(questions, key=lambda question: question.id)
+    texts = {document.id: document.text for document in _named(documents, ordered)}
+    groups: dict[Kind, Sequence[_Group]] = {}
+    near: dict[Kind, Sequence[Near]] = {}
+    for kind, items in _items(ordered, texts).items():
+        groups[kind] = _grouped(items)
+        # Capitals tell names, so of equal texts always the same one is measured.
+        first = [min(item.text for item in group) for group in groups[kind]]
+        near[kind] = list(near_questions(first) if kind == "question" else near_passages(first))
+    return Likeness(groups, near, texts)
+
+
+def _grouped(items: Iterable[_Item]) -> list[_Group]:
+    """Return the items in groups of equal words, the groups in an order of their own; many share one text."""
+    sharing: defaultdict[str, list[_Item]] = defaultdict(list)
+    for item in items:
+        sharing[item.text].append(item)
+    texts = list(sharing)
+    ranks = groups_of(texts)
+    return [[item for rank in ranks[key] for item in sharing[texts[rank]]] for key in sorted(ranks)]
+
+
+def links(likeness: Likeness) -> list[tuple[str, str]]:
+    """Return pairs of ids of questions that must not be divided, for ``assign_splits(linked=...)``.
+
+    They have (nearly) the same words, documents or answer passages. Not every such pair is listed, but all of
+    them are connected.
+    """
+    found: dict[tuple[str, str], None] = {}
+    for kind, groups in likeness.groups.items():
+        hubs = [_hub(kind, group) for group in groups]
+        for group, hub in zip(groups, hubs, strict=True):
+            _connect(hub, group, found)
+        for near in likeness.near[kind]:
+            _connect(hubs[near.one], groups[near.other], found)
+            _connect(hubs[near.other], groups[near.one], found)
+    return list(found)
+
+
+def _hub(kind: Kind, group: _Group) -> _Item | None:
+    """Return the member that is comparable with any other; None where all are bound to documents, which join them."""
+    return next((item for item in group if kind != "question" or not _bound(item)), None)
+
+
+def _connect(hub: _Item | None, group: _Group, found: dict[tuple[str, str], None]) -> None:
+    if hub is not None:
+        for item in group:
+            if item.question.id != hub.question.id:
+                found[hub.question.id, item.question.id] = None
+
+
+def find_leaks(splits: Mapping[Split, Sequence[Question]], likeness: Likeness) -> LeakReport:
     """Return what ``test`` and ``confirm`` share with ``train`` and ``dev``.
 
-    ``documents`` are those of the data set; only the ones that questions name are compared. ``test_seen`` is about
-    documents of train by design and is not looked at.
+    ``likeness`` is that of the whole data set. ``test_seen`` is about documents of train by design and is not
+    looked at.
     """
-    questions = [(question, split in HELD_OUT) for split in (*SEEN, *HELD_OUT) for question in splits.get(split, ())]
-    texts = {document.id: document.text for document in _named(documents, [question for question, _ in questions])}
-    leaks = [*_shared_ids(questions, texts)]
+    sides = _Sides(splits)
+    leaks = [*_shared_ids(splits, likeness.texts)]
     elsewhere: set[str] = set()
-    for kind, items in _items(questions, texts).items():
-        leaks += _leaks(kind, items, elsewhere)
+    for kind, groups in likeness.groups.items():
+        for group in groups:
+            leaks += _leaks(kind, sides.of(group), sides.of(group), 1.0, elsewhere)
+        for near in likeness.near[kind]:
+            one, other = sides.of(groups[near.one]), sides.of(groups[near.other])
+            leaks += _leaks(kind, one, other, near.score, elsewhere, same=False)
+            leaks += _leaks(kind, other, one, near.score, elsewhere, same=False)
     best: dict[tuple[str, Kind], Leak] = {}
     for leak in leaks:
         known = best.get((leak.held_out, leak.kind))
         if known is None or (leak.same, leak.score) > (known.same, known.score):
             best[leak.held_out, leak.kind] = leak
     moved = sum(question.split in HELD_OUT for question in splits.get("test_seen", ()))
-    checked = sum(held_out for _, held_out in questions)
     ordered = sorted(best.values(), key=lambda leak: (KINDS.index(leak.kind), leak.held_out))
-    return LeakReport(tuple(ordered), checked, len(elsewhere), moved)
+    return LeakReport(tuple(ordered), len(sides.held_out), len(elsewhere), moved)
 
 
-def links(dataset: Dataset) -> list[tuple[str, str]]:
-    """Return pairs of ids of questions that must not be divided, for ``assign_splits(linked=...)``.
+class _Sides:
+    """Who is held out and who is seen in a division."""
 
-    They have (nearly) the same words, documents or answer passages.
-    """
-    questions = [(question, False) for question in dataset.questions]
-    texts = {document.id: document.text for document in _named(dataset.documents, dataset.questions)}
-    found: dict[tuple[str, str], None] = {}
-    for kind, items in _items(questions, texts).items():
-        for one, other, _, _ in _pairs(kind, items, _chain):
-            if one.question.id != other.question.id and _comparable(kind, one, other):
-                found[one.question.id, other.question.id] = None
-    return list(found)
+    def __init__(self, splits: Mapping[Split, Sequence[Question]]) -> None:
+        self.held_out = {question.id for split in HELD_OUT for question in splits.get(split, ())}
+        self.seen = {question.id for split in SEEN for question in splits.get(split, ())}
+
+    def of(self, group: _Group) -> tuple[list[_Item], list[_Item]]:
+        """Return the members that are held out and those that are seen."""
+        return (
+            [item for item in group if item.question.id in self.held_out],
+            [item for item in group if item.question.id in self.seen],
+        )
 
 
 def _named(documents: Iterable[Document], questions: Iterable[Question]) -> Iterator[Document]:
@@ -153,83 +229,59 @@ def _named(documents: Iterable[Document], questions: Iterable[Question]) -> Iter
     return (document for document in documents if document.id in named)
 
 
-def _items(questions: Sequence[tuple[Question, bool]], texts: Mapping[str, str]) -> dict[Kind, list[_Item]]:
-    """Return the texts to compare; a document once for each side that asks about it."""
-    documents = {
-        (name, held_out): _Item(question, texts[name], held_out)
-        for question, held_out in questions
-        for name in question.documents
-        if name in texts
-    }
-    passages = [_Item(question, text, held_out) for question, held_out in questions for text in question.evidence]
+def _items(questions: Sequence[Question], texts: Mapping[str, str]) -> dict[Kind, list[_Item]]:
+    passages = [_Item(question, text) for question in questions for text in question.evidence]
     return {
-        "document": list(documents.values()),
-        "question": [_Item(question, question.text, held_out) for question, held_out in questions],
+        "document": [
+            _Item(question, texts[name]) for question in questions for name in question.documents if name in texts
+        ],
+        "question": [_Item(question, question.text) for question in questions],
         "passage": [item for item in passages if len(words(item.text)) >= LEAST_WORDS],
     }
 
 
-def _shared_ids(questions: Sequence[tuple[Question, bool]], texts: Mapping[str, str]) -> Iterator[Leak]:
+def _shared_ids(splits: Mapping[Split, Sequence[Question]], texts: Mapping[str, str]) -> Iterator[Leak]:
     seen: dict[str, Question] = {}
-    for question, held_out in questions:
-        if not held_out:
+    for split in SEEN:
+        for question in splits.get(split, ()):
             for name in question.documents:
                 seen.setdefault(name, question)
-    for question, held_out in questions:
-        if held_out:
+    for split in HELD_OUT:
+        for question in splits.get(split, ()):
             for name in question.documents:
                 if name in seen:
                     shown = _shown(f"{name}: {texts.get(name, '')}")
                     yield Leak("document", True, 1.0, question.id, seen[name].id, shown, shown)
 
 
-Choose = Callable[[Sequence[_Item], Sequence[_Item]], Iterator[tuple[_Item, _Item]]]
-
-
-def _pairs(kind: Kind, items: Sequence[_Item], choose: Choose) -> Iterator[tuple[_Item, _Item, bool, float]]:
-    """Yield pairs of items that ``choose`` takes out of equal and out of nearly equal groups of items."""
-    groups = [[items[rank] for rank in ranks] for ranks in groups_of([item.text for item in items]).values()]
-    for group in groups:
-        yield from ((one, other, True, 1.0) for one, other in choose(group, group))
-    first = [group[0].text for group in groups]
-    nearly: Iterator[Near] = near_questions(first) if kind == "question" else near_passages(first)
-    for near in nearly:
-        for one, other in choose(groups[near.one], groups[near.other]):
-            yield one, other, False, near.score
-
-
-def _chain(one: Sequence[_Item], other: Sequence[_Item]) -> Iterator[tuple[_Item, _Item]]:
-    """Yield enough pairs to connect two groups, or the members of one."""
-    if one is other:
-        yield from itertools.pairwise(one)
-    else:
-        yield one[0], other[0]
-
-
-def _leaks(kind: Kind, items: Sequence[_Item], elsewhere: set[str]) -> Iterator[Leak]:
-    """Yield a leak for each held-out item with an item that training sees; note those that are none."""
-
-    def across(one: Sequence[_Item], other: Sequence[_Item]) -> Iterator[tuple[_Item, _Item]]:
-        sides = [(one, other)] if one is other else [(one, other), (other, one)]
-        for held_out, seen in sides:
-            for item in held_out:
-                mates = [mate for mate in seen if item.held_out and not mate.held_out]
-                leaking = next((mate for mate in mates if _comparable(kind, item, mate)), None)
-                if leaking is not None:
-                    yield item, leaking
-                elif mates:
-                    elsewhere.add(item.question.id)
-
-    for item, mate, same, score in _pairs(kind, items, across):
-        yield Leak(kind, same, score, item.question.id, mate.question.id, _shown(item.text), _shown(mate.text))
+def _leaks(
+    kind: Kind,
+    one: tuple[list[_Item], list[_Item]],
+    other: tuple[list[_Item], list[_Item]],
+    score: float,
+    elsewhere: set[str],
+    *,
+    same: bool = True,
+) -> Iterator[Leak]:
+    """Yield a leak for each held-out item of ``one`` with a seen item of ``other``; note those that are none."""
+    (held_out, _), (_, seen) = one, other
+    for item in held_out:
+        mate = next((mate for mate in seen if _comparable(kind, item, mate)), None)
+        if mate is not None:
+            yield Leak(kind, same, score, item.question.id, mate.question.id, _shown(item.text), _shown(mate.text))
+        elif seen:
+            elsewhere.add(item.question.id)
 
 
 def _comparable(kind: Kind, one: _Item, other: _Item) -> bool:
     """Return whether equal words mean the same: not where questions speak of "the paper" and have another each."""
-    if kind != "question":
+    if kind != "question" or not (_bound(one) and _bound(other)):
         return True
-    bound = one.question.metadata.get("bound_to_document") and other.question.metadata.get("bound_to_document")
-    return not bound or not set(one.question.documents).isdisjoint(other.question.documents)
+    return not set(one.question.documents).isdisjoint(other.question.documents)
+
+
+def _bound(item: _Item) -> bool:
+    return bool(item.question.metadata.get("bound_to_document"))
 
 
 def _shown(text: str) -> str:

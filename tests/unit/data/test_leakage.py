@@ -1,15 +1,17 @@
 import dataclasses
 import json
-from collections.abc import Sequence
+import random
+from collections.abc import Mapping, Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ragft.data.leakage import Leak, find_leaks, links
+from ragft.data.leakage import Leak, LeakReport, compare, find_leaks, links
 from ragft.data.load import load
 from ragft.data.similarity import QUESTION_THRESHOLD, near_questions, words
 from ragft.data.splits import assign_splits
+from ragft.errors import DataError
 from ragft.types import Dataset, Document, Question, Split
 from tests.unit.data.layouts import DATA, PAPERS
 
@@ -38,7 +40,13 @@ def real(name: str) -> Dataset:
 def leaks_between(
     seen: Sequence[Question], held_out: Sequence[Question], documents: Sequence[Document] = ()
 ) -> tuple[Leak, ...]:
-    return find_leaks({"train": seen, "test": held_out}, documents).leaks
+    return report_of({"train": seen, "test": held_out}, documents).leaks
+
+
+def report_of(splits: Mapping[Split, Sequence[Question]], documents: Sequence[Document] = ()) -> LeakReport:
+    """The leaks of a division of all the questions there are."""
+    questions = [question for part in splits.values() for question in part]
+    return find_leaks(splits, compare(questions, documents))
 
 
 def copy_of(number: int, edit: Edit, documents: list[Document]) -> Question:
@@ -84,12 +92,13 @@ def test_false_alarms_on_real_files(name: str, alarms: int) -> None:
     """
     dataset = real(name)
     documents = {q.id: set(q.documents) for q in dataset.questions}
-    pairs = links(dataset)
+    likeness = compare(dataset.questions, dataset.documents)
+    pairs = links(likeness)
     apart = {identifier for pair in pairs if documents[pair[0]].isdisjoint(documents[pair[1]]) for identifier in pair}
     assert len(apart) == alarms
     assert alarms <= 0.01 * len(dataset.questions)
     splits = assign_splits(dataset, seed=1, linked=pairs)
-    report = find_leaks(splits, dataset.documents)
+    report = find_leaks(splits, likeness)
     assert report.checked >= 6
     assert report.clean
 
@@ -98,9 +107,68 @@ def test_a_question_under_another_id_is_kept_on_one_side() -> None:
     original = real("bioasq")
     renamed = [dataclasses.replace(q, id=f"again-{q.id}", documents=(), evidence=()) for q in original.questions]
     dataset = Dataset("both", original.documents, (*original.questions, *renamed))
-    report = find_leaks(assign_splits(dataset, seed=0), dataset.documents)
+    likeness = compare(dataset.questions, dataset.documents)
+    report = find_leaks(assign_splits(dataset, seed=0), likeness)
     assert report.counts()["question_same"] >= 10
-    assert find_leaks(assign_splits(dataset, seed=0, linked=links(dataset)), dataset.documents).clean
+    assert find_leaks(assign_splits(dataset, seed=0, linked=links(likeness)), likeness).clean
+
+
+REAL_QUESTIONS = [*real("bioasq").questions, *real("natural_questions").questions]
+
+
+def edited(rng: random.Random) -> tuple[Question, ...]:
+    """Real questions, four a document, and each again about a document of its own and two or three words shorter."""
+    questions = []
+    for rank, original in enumerate(REAL_QUESTIONS):
+        spoken = original.text.split()
+        for _ in range(rng.choice((2, 3))):
+            if len(spoken) > 3:
+                spoken.pop(rng.randrange(len(spoken)))
+        questions += [
+            question(f"o{rank}", original.text, f"shared{rank // 4}"),
+            question(f"e{rank}", " ".join(spoken), f"own{rank}"),
+        ]
+    return tuple(questions)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_division_of_the_splitter_is_refused_by_the_check(seed: int) -> None:
+    """Pairs around the threshold, of which ``test_seen`` takes some out of what the check looks at."""
+    dataset = Dataset("edited", (), edited(random.Random(seed)))
+    likeness = compare(dataset.questions)
+    splits = assign_splits(dataset, seed=seed, test_seen=0.3, linked=links(likeness))
+    assert splits["test_seen"]
+    report = find_leaks(splits, likeness)
+    assert report.checked > 50
+    assert report.clean, report.text()
+
+
+@settings(max_examples=50)
+@given(seed=st.integers(0, 2**32), share=st.sampled_from([0.0, 0.1, 0.4]), data=st.data())
+def test_any_data_set_passes_its_own_check(seed: int, share: float, data: st.DataObject) -> None:
+    names = st.lists(st.integers(0, 8).map("d{}".format), max_size=2, unique=True)
+    texts = st.lists(
+        st.sampled_from(["alpha", "Beta", "beta", "gamma", "delta", "Delta", "epsilon", "7"]), min_size=1, max_size=6
+    )
+    drawn = data.draw(st.lists(st.tuples(texts, names, st.lists(texts, max_size=2), st.booleans()), min_size=4))
+    questions = tuple(
+        question(f"q{n}", " ".join(text), *named, evidence=[" ".join(each * 3) for each in evidence], bound=bound)
+        for n, (text, named, evidence, bound) in enumerate(drawn)
+    )
+    documents = tuple(Document(f"d{n}", "", (" ".join(data.draw(texts)),)) for n in range(4))
+    dataset, likeness = Dataset("any", documents, questions), compare(questions, documents)
+    try:
+        splits = assign_splits(dataset, seed=seed, test_seen=share, linked=links(likeness))
+    except DataError:
+        return
+    assert find_leaks(splits, likeness).clean
+
+
+def test_likeness_does_not_depend_on_the_order_of_the_questions() -> None:
+    questions = list(edited(random.Random(0)))
+    pairs = links(compare(questions))
+    random.Random(1).shuffle(questions)
+    assert links(compare(questions)) == pairs
 
 
 def test_shared_documents_passages_and_questions_are_told_apart() -> None:
@@ -113,7 +181,7 @@ def test_shared_documents_passages_and_questions_are_told_apart() -> None:
         question("h4", "New?", "d5"),
     ]
     documents = [Document(f"d{n}", "", (f"Text number {n} {'x' * n} is unlike any other text.",)) for n in range(1, 6)]
-    report = find_leaks({"train": seen, "dev": [], "test": held_out[:2], "confirm": held_out[2:]}, documents)
+    report = report_of({"train": seen, "dev": [], "test": held_out[:2], "confirm": held_out[2:]}, documents)
     assert [(leak.kind, leak.held_out, leak.seen, leak.same) for leak in report.leaks] == [
         ("document", "h1", "s1", True),
         ("question", "h2", "s1", True),
@@ -140,14 +208,14 @@ def test_dev_counts_as_seen_and_test_seen_does_not_count_as_held_out() -> None:
         "test": [question("x", "delta epsilon zeta")],
         "test_seen": [question("s", "alpha beta gamma")],
     }
-    (leak,) = find_leaks(splits).leaks
+    (leak,) = report_of(splits).leaks
     assert (leak.held_out, leak.seen) == ("x", "d")
 
 
 def test_questions_about_their_document_leak_with_their_document_only() -> None:
     same = "Which baselines do they compare with?"
     seen = [question("s", same, "d1", bound=True)]
-    report = find_leaks({"train": seen, "test": [question("h", same, "d2", bound=True)]})
+    report = report_of({"train": seen, "test": [question("h", same, "d2", bound=True)]})
     assert report.clean
     assert report.asked_elsewhere == 1
     assert "1 ask of their document what train asks of another" in report.text()
@@ -160,7 +228,7 @@ def test_a_data_set_that_holds_out_what_it_trains_on() -> None:
     rows = [("t", "d1", "train"), ("v", "d2", "dev"), ("x", "d1", "test"), ("y", "d3", "test"), ("c", "d4", "confirm")]
     questions = tuple(dataclasses.replace(question(i, "", d), split=s) for i, d, s in rows)  # type: ignore[arg-type]
     splits = assign_splits(Dataset("given", (), questions), seed=0)
-    report = find_leaks(splits)
+    report = report_of(splits)
     assert (report.clean, report.checked, report.moved) == (True, 2, 1)
     assert "1 held-out questions about documents of train were moved to test_seen" in report.text()
 
