@@ -12,6 +12,9 @@ SPLITS: tuple[Split, ...] = get_args(Split)
 Context = Literal["none", "retrieved", "oracle", "oracle_distractors"]
 CONTEXTS: tuple[Context, ...] = get_args(Context)
 
+# The reference of a question that the documents do not answer, as Qasper writes it.
+UNANSWERABLE = "Unanswerable"
+
 
 def digest(value: Any) -> str:  # noqa: ANN401 - anything JSON can hold
     """Return the sha256 of ``value`` as canonical JSON (sorted keys, no blanks, UTF-8), 64 hex digits.

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import mlflow
 
 from entrypoints.steps.runs import step_run
-from entrypoints.steps.sources import CHUNK_CHARS, DEFAULT_CHUNK_CHARS, read_dataset
+from entrypoints.steps.sources import CHUNK_CHARS, DEFAULT_CHUNK_CHARS, read_dataset, read_loaded
 from entrypoints.steps.workspace import Workspace
 from ragft import tracking
 from ragft.data import leakage
@@ -48,8 +48,12 @@ def run(params: PrepareParams, workspace: Workspace) -> Preparation:
         DataError: If the files cannot be read, naming every bad record.
         PrerequisiteError: If no path is given and nothing of that name was prepared before.
     """
-    dataset = read_dataset(params, workspace)
+    loaded = read_loaded(params, workspace)
+    dataset = loaded.dataset
     with step_run(params, f"{dataset.name}|prepare", {"ragft.step": "prepare"}, workspace.home):
+        for line in loaded.lines():
+            workspace.say(line)
+        mlflow.log_dict({"notes": loaded.notes, "left out": loaded.skipped}, "account.json")
         # Two processes that prepare the same data would embed every passage twice.
         with workspace.store.lock(f"prepare {dataset.sha256}", workspace.say):
             preparation = _prepare(params, dataset, workspace)

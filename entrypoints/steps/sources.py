@@ -5,7 +5,8 @@ import functools
 from pathlib import Path
 
 from entrypoints.steps.workspace import Workspace
-from ragft.data.load import FORMATS, load
+from ragft.data.collector import Loaded
+from ragft.data.load import FORMATS, load_with_account
 from ragft.errors import PrerequisiteError
 from ragft.params import DataParams, P
 from ragft.store.connection import Store
@@ -36,7 +37,12 @@ def with_top_k(params: P) -> P:
 
 
 def read_dataset(params: DataParams, workspace: Workspace) -> Dataset:
-    """Return the data set: generated, from its files, or as it was last prepared under its name.
+    """Return the data set; see `read_loaded`."""
+    return read_loaded(params, workspace).dataset
+
+
+def read_loaded(params: DataParams, workspace: Workspace) -> Loaded:
+    """Return the data set, generated, from its files, or as it was last prepared under its name, with its account.
 
     Raises:
         DataError: If the files cannot be read, naming every bad record.
@@ -48,20 +54,23 @@ def read_dataset(params: DataParams, workspace: Workspace) -> Dataset:
         return _loaded(params.dataset, *files, params.data_seed, name, tuple(map(_state, files)))
     latest = find_preparation(workspace.store, name)
     if latest is None and params.dataset not in FORMATS:
-        return dataclasses.replace(load(params.dataset, generators=GENERATORS), name=name)
+        return _named(load_with_account(params.dataset, generators=GENERATORS), name)
     if latest is None:
         known = ", ".join(prepared_names(workspace.store)) or "none yet"
         raise PrerequisiteError(
             f"data set {name} was not prepared here (prepared: {known}): give its file or folder with -P path=..."
         )
-    return _stored(workspace.store, latest.dataset, name)
+    return Loaded(_stored(workspace.store, latest.dataset, name), {})
 
 
 # The steps of a study ask for the same data again and again, and their sha256 with them.
 @functools.lru_cache(maxsize=4)
-def _loaded(dataset: str, path: str, documents: str, seed: int, name: str, _: tuple[object, ...]) -> Dataset:
-    loaded = load(dataset, path, documents, seed=seed, generators=GENERATORS)
-    return dataclasses.replace(loaded, name=name or loaded.name)
+def _loaded(dataset: str, path: str, documents: str, seed: int, name: str, _: tuple[object, ...]) -> Loaded:
+    return _named(load_with_account(dataset, path, documents, seed=seed, generators=GENERATORS), name)
+
+
+def _named(loaded: Loaded, name: str) -> Loaded:
+    return dataclasses.replace(loaded, dataset=dataclasses.replace(loaded.dataset, name=name or loaded.dataset.name))
 
 
 @functools.lru_cache(maxsize=4)

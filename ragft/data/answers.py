@@ -14,6 +14,7 @@ INPUT_NAMES = ("input", "question", "query")
 OUTPUT_NAMES = ("output", "actual_output", "prediction", "response")
 EXPECTED_NAMES = ("expected_output", "references", "reference", "expected", "answers", "answer")
 CONTEXT_NAMES = ("context", "contexts", "retrieval_context", "retrieved_contexts")
+NAMES = (*INPUT_NAMES, *OUTPUT_NAMES, *EXPECTED_NAMES, *CONTEXT_NAMES, *ID_NAMES, *DOCUMENT_NAMES)
 EXPECTED = (
     "rows (JSON lines, CSV, Parquet) with input, output, expected_output (a text or a list) and "
     "optionally context (a text or a list), id, documents (ids)"
@@ -53,7 +54,7 @@ def read_answers(path: Path) -> tuple[AnswerRow, ...]:
     for file in find_files(path, ROW_SUFFIXES):
         for row, place in _read_file(file, problems):
             if row.id and row.id in rows:
-                problems.add(place, f"has the id {shown(row.id)} of an earlier row")
+                problems.add(place, f"has the id {shown(row.id)} of an earlier row", "duplicate id")
             identifier = row.id or _made_id(row, rows)
             rows[identifier] = replace(row, id=identifier)
     problems.raise_if_any(str(path), EXPECTED)
@@ -74,7 +75,7 @@ def _made_id(row: AnswerRow, taken: Container[str]) -> str:
 def _read_file(file: Path, problems: Problems) -> Iterator[tuple[AnswerRow, str]]:
     for record in read_records(file, problems):
         value = decode_cells(record.value) if is_csv(file) else record.value
-        row = Fields(value, record.place, problems, "a row: an object with input, output and expected_output")
+        row = Fields(value, record.place, problems, "a row: an object with input, output and expected_output", NAMES)
         if row.valid:
             yield _answer(row, may_be_absent=is_csv(file)), record.place
 
@@ -84,7 +85,7 @@ def _answer(row: Fields, *, may_be_absent: bool) -> AnswerRow:
     name, output = row.pick(OUTPUT_NAMES)
     # An empty cell of CSV is an empty answer; elsewhere null is a missing one.
     if not isinstance(output, str) and not (may_be_absent and name in row.values):
-        row.wrong(name, "a text, empty when nothing was answered")
+        row.wrong(name, "a text, empty when nothing was answered", *(other for other in OUTPUT_NAMES if other != name))
     expected = tuple(dict.fromkeys(text.strip() for text in row.texts(*EXPECTED_NAMES) if text.strip()))
     context = tuple(text for text in row.texts(*CONTEXT_NAMES) if text.strip())
     return AnswerRow(

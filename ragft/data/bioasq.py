@@ -5,7 +5,7 @@ beside them; a document without abstract consists of its snippets.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from ragft.data.collector import Collector
 from ragft.data.documents import EXPECTED as EXPECTED_DOCUMENTS
 from ragft.data.documents import read_documents
 from ragft.data.files import JSON_SUFFIXES, PARQUET_SUFFIXES, find_files, read_records, splits_in_names
-from ragft.data.records import Fields, Problems, Record
+from ragft.data.records import Fields, Problems, Record, file_of
 from ragft.types import Document, Question, Split
 
 NAME = "bioasq"
@@ -72,15 +72,16 @@ def read_parts(parts: Iterable[tuple[Split | None, Iterator[Record]]], collector
     snippets = _Snippets()
     for split, records in parts:
         unanswered: list[str] = []
-        answered = 0
+        answered: list[Fields] = []
         for record in records:
             fields = Fields(record.value, record.place, collector.problems, "an object with questions")
             for question in _questions(fields):
                 if question.valid and not _add_question(question, split, collector, snippets):
                     unanswered.append(question.place)
                 else:
-                    answered += 1
-        _account(unanswered, answered, collector)
+                    answered.append(question)
+        _account(unanswered, len(answered), collector)
+        _warn_of_submission(answered, collector)
     _add_snippet_documents(collector, snippets)
 
 
@@ -97,6 +98,17 @@ def _account(unanswered: list[str], answered: int, collector: Collector) -> None
         collector.skip_at(place, "without answer")
 
 
+def _warn_of_submission(answered: Sequence[Fields], collector: Collector) -> None:
+    """Note a file whose every ideal answer is one text: systems submit them so, and golden files list them."""
+    ideal = [question for question in answered if question.values.get("ideal_answer")]
+    if ideal and all(isinstance(question.values["ideal_answer"], str) for question in ideal):
+        collector.notes.append(
+            f"warning: {file_of(ideal[0].place)} looks like a system's submission, not like a golden file: each of its "
+            f"{len(ideal)} ideal answers is one text where golden files have a list; what that system answered would "
+            "be taken for right"
+        )
+
+
 def _questions(fields: Fields) -> Iterator[Fields]:
     if "questions" in fields.values:
         yield from fields.children("questions", "question")
@@ -108,7 +120,7 @@ def _questions(fields: Fields) -> Iterator[Fields]:
 
 def _add_question(row: Fields, split: Split | None, collector: Collector, snippets: _Snippets) -> bool:
     """Add one question and return True, or return False when all that it lacks is an answer."""
-    found = len(row.problems.found)
+    found = row.problems.count
     identifier = row.identifier("id")
     text = row.text("body").strip()
     kind = row.text("type").strip().lower()
@@ -118,7 +130,7 @@ def _add_question(row: Fields, split: Split | None, collector: Collector, snippe
     references = _references(row, kind, exact)
     evidence, named = _read_snippets(row, snippets)
     documents = dict.fromkeys([*(document_id(given) for given in row.texts("documents") if given.strip()), *named])
-    if len(row.problems.found) > found:
+    if row.problems.count > found:
         return True
     if not references:
         return False

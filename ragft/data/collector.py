@@ -1,11 +1,11 @@
 """What a loader gathers: documents and questions with unique ids, what it left out, and what is wrong."""
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import cast
 
-from ragft.data.records import Problems, shown
+from ragft.data.records import MOST_NAMED, Problems, file_of, named_places, shown
 from ragft.data.shelf import DocumentShelf
 from ragft.errors import DataError
 from ragft.types import Dataset, Document, Question, digest
@@ -17,10 +17,24 @@ class Loaded:
 
     Attributes:
         skipped: Records left out, by file and reason; a file of which everything was used is not in it.
+        places: Where the first of them are, by file and reason.
+        notes: What a person should know of the data before using them.
     """
 
     dataset: Dataset
     skipped: Mapping[str, Mapping[str, int]]
+    places: Mapping[tuple[str, str], Sequence[str]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def lines(self) -> list[str]:
+        """Return the account to be read: a line for each note, and for each file and reason of leaving out."""
+        lines = list(self.notes)
+        for file, reasons in self.skipped.items():
+            for reason, count in reasons.items():
+                named = self.places.get((file, reason), ())
+                where = f": {named_places(named, count)}" if named else ""
+                lines.append(f"left out of {file}: {count}, {reason}{where}")
+        return lines
 
 
 class Collector:
@@ -35,6 +49,8 @@ class Collector:
         self.problems = problems
         self.name = name
         self.skipped: dict[str, Counter[str]] = {}
+        self.notes: list[str] = []
+        self._places: dict[tuple[str, str], list[str]] = {}
         self.documents = DocumentShelf()
         self._questions: dict[str, list[Question]] = {}
 
@@ -44,7 +60,11 @@ class Collector:
 
     def skip_at(self, place: str, reason: str) -> None:
         """Count the record at ``place`` as left out on purpose."""
-        self.skip(_file_of(place), reason)
+        file = file_of(place)
+        self.skip(file, reason)
+        places = self._places.setdefault((file, reason), [])
+        if len(places) < MOST_NAMED:
+            places.append(place)
 
     def add_document(self, document: Document, place: str, *, shared: bool = False) -> None:
         """Add a document, unless it is there already; one without id is a problem that was noted before.
@@ -89,22 +109,20 @@ class Collector:
 
     def questions(self) -> tuple[Question, ...]:
         """Return the questions with unique ids, in the order of the file."""
-        return tuple(
-            question if len(sharing) == 1 else replace(question, id=f"{identifier}-{_content_digest(question)}")
-            for identifier, sharing in self._questions.items()
-            for question in sharing
-        )
+        return tuple(question for sharing in self._questions.values() for question in _apart(sharing))
 
     def loaded(self) -> Loaded:
         """Return everything gathered."""
         # A shelf on disk stands in for the tuple: it is read the same way, one document at a time.
         documents = cast(tuple[Document, ...], self.documents.as_documents())
-        return Loaded(Dataset(self.name, documents, self.questions()), self.skipped)
+        return Loaded(Dataset(self.name, documents, self.questions()), self.skipped, self._places, tuple(self.notes))
 
 
-def _content_digest(question: Question) -> str:
-    return digest([question.text, question.references, question.documents, question.split])[:12]
-
-
-def _file_of(place: str) -> str:
-    return place.split(", ", 1)[0]
+def _apart(sharing: Sequence[Question]) -> Sequence[Question]:
+    """Return different questions of one id with an id each."""
+    if len(sharing) == 1:
+        return sharing
+    marks = [digest([q.text, q.references, q.documents, q.split])[:12] for q in sharing]
+    if len(set(marks)) < len(marks):
+        marks = [digest(asdict(question))[:12] for question in sharing]
+    return [replace(q, id=f"{q.id}-{mark}") for q, mark in zip(sharing, marks, strict=True)]

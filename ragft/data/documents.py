@@ -13,6 +13,7 @@ TEXT_SUFFIXES = (".txt", ".md", ".markdown")
 ID_NAMES = ("id", "document_id", "doc_id", "_id", "pmid", "wikipedia_id")
 TITLE_NAMES = ("title", "wikipedia_title")
 TEXT_NAMES = ("text", "paragraphs", "contents", "content", "body", "passage", "abstract", "abstractText")
+NAMES = (*ID_NAMES, *TITLE_NAMES, *TEXT_NAMES)
 EXPECTED = (
     "documents as rows (JSON lines, CSV, Parquet) with id, text (one text, or a list of paragraphs) and "
     "optionally title, or a folder of text and Markdown files"
@@ -43,7 +44,7 @@ def read_documents(path: Path, problems: Problems) -> Iterator[tuple[Document, s
 def documents_of(records: Iterable[Record], problems: Problems) -> Iterator[tuple[Document, str]]:
     """Yield the document of each record with its place; a record that is none is a problem."""
     for record in records:
-        fields = Fields(record.value, record.place, problems, "a document: an object with id and text")
+        fields = Fields(record.value, record.place, problems, "a document: an object with id and text", NAMES)
         # PubMed abstracts come as one object that lists them.
         listed = fields.children("articles", "article") if "articles" in fields.values else [fields]
         for row in listed:
@@ -52,14 +53,14 @@ def documents_of(records: Iterable[Record], problems: Problems) -> Iterator[tupl
 
 
 def _read_row(row: Fields) -> Iterator[tuple[Document, str]]:
-    found = len(row.problems.found)
+    found = row.problems.count
     identifier = row.identifier(*ID_NAMES)
     title = row.text(*TITLE_NAMES, required=False)
     paragraphs = split_paragraphs(*row.texts(*TEXT_NAMES))
     if paragraphs:
         yield Document(identifier, title, paragraphs), row.place
-    elif len(row.problems.found) == found:
-        row.wrong(row.pick(TEXT_NAMES)[0], "a text that is not blank")
+    elif row.problems.count == found:
+        row.wrong(row.pick(TEXT_NAMES)[0], "a text that is not blank", *TEXT_NAMES[1:])
 
 
 def _read_text(file: Path, folder: Path, problems: Problems) -> Iterator[tuple[Document, str]]:

@@ -41,10 +41,10 @@ def read_parts(parts: Iterable[tuple[Split | None, Iterator[Record]]], collector
 
 
 def _add(row: Fields, split: Split | None, collector: Collector) -> None:
-    found = len(row.problems.found)
+    found = row.problems.count
     text = row.text("question").strip()
     answers = tuple(dict.fromkeys(answer.strip() for answer in row.texts("answers", "answer") if answer.strip()))
-    if not answers and len(row.problems.found) == found:
+    if not answers and row.problems.count == found:
         row.wrong("answers", "at least one answer that is not blank")
     relation = _RELATION.search(row.place.split(", record ", 1)[0])
     question = Question(

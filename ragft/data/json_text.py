@@ -108,11 +108,11 @@ def read_json(path: Path, problems: Problems) -> Iterator[Record]:
     """
     try:
         as_lines = _is_json_lines(path)
-        found, count = len(problems.found), 0
+        found, count = problems.count, 0
         for record in _read_lines(path, problems) if as_lines else _read_values(path, problems):
             count += 1
             yield record
-        if not count and len(problems.found) == found:
+        if not count and problems.count == found:
             problems.add(str(path), "holds no record")
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         problems.add(str(path), f"is not a whole gzip file ({error})")

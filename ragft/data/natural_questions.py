@@ -63,7 +63,7 @@ def read_parts(parts: Iterable[tuple[Split | None, Iterator[Record]]], collector
             row = Fields(record.value, record.place, collector.problems, "a record of Natural Questions")
             if row.valid:
                 _add(row, split, collector)
-    if not given and not collector.documents and collector.has_questions and not collector.problems.found:
+    if not given and not collector.documents and collector.has_questions and not collector.problems.count:
         raise ConfigError(
             "These questions come without documents: give documents=, the collection to answer them from "
             f"({EXPECTED_DOCUMENTS}). To use them without any, read them with dataset=rows."
@@ -106,9 +106,9 @@ def _read_table(file: Path, problems: Problems) -> Iterator[Record]:
 
 def _answers(row: Fields, *names: str) -> tuple[str, ...]:
     """Return the answers; none at all is a problem that says what such a file is."""
-    found = len(row.problems.found)
+    found = row.problems.count
     answers = tuple(dict.fromkeys(text.strip() for text in row.texts(*names) if text.strip()))
-    if not answers and len(row.problems.found) == found:
+    if not answers and row.problems.count == found:
         row.problems.add(
             row.place,
             f"has no answer (field {names[0]!r}); a test set without answers cannot be trained on or evaluated",
@@ -180,7 +180,7 @@ def _add_kilt(row: Fields, split: Split | None, collector: Collector) -> None:
     answers: dict[str, None] = {}
     pages: dict[str, None] = {}
     evidence: dict[str, None] = {}
-    found = len(row.problems.found)
+    found = row.problems.count
     for output in row.children("output", "output", required=False):
         answer = output.text("answer", required=False).strip()
         if answer:
@@ -190,7 +190,7 @@ def _add_kilt(row: Fields, split: Split | None, collector: Collector) -> None:
             if page:
                 pages[page] = None
                 evidence.update(dict.fromkeys(_paragraphs(source, collector.documents.get(page), answer)))
-    if not answers and len(row.problems.found) == found:
+    if not answers and row.problems.count == found:
         row.problems.add(
             row.place, "has no answer (field 'output'); a test set without answers cannot be trained on or evaluated"
         )

@@ -12,9 +12,8 @@ from typing import NamedTuple
 
 from ragft.data.collector import Collector
 from ragft.data.records import Fields
-from ragft.types import Document, Question, Split
+from ragft.types import UNANSWERABLE, Document, Question, Split
 
-UNANSWERABLE = "Unanswerable"
 # NQ-open keeps answers of at most five tokens as short ones.
 SHORT_TOKENS = 5
 # With five annotators the official evaluation asks for two who gave an answer.
@@ -55,19 +54,19 @@ def add_page(row: Fields, split: Split | None, collector: Collector) -> None:
     The page's title is the first id of the question's documents, also when the page itself is another revision
     of one that came before and therefore has an id of its own: revisions of a page belong together.
     """
-    found = len(row.problems.found)
+    found = row.problems.count
     identifier = row.identifier("example_id", "id")
     question = row.child("question") if "question" in row.values else row
     text = question.text("question_text", "text").strip()
     page = row.child("document") if "document" in row.values else row
     tokens = _tokens(page)
     annotations = [_annotation(mark, tokens) for mark in row.children("annotations", "annotation") if mark.valid]
-    if not annotations and len(row.problems.found) == found:
+    if not annotations and row.problems.count == found:
         row.wrong("annotations", "at least one annotation")
     document = _document(page, identifier, tokens)
-    if not document.paragraphs and len(row.problems.found) == found:
+    if not document.paragraphs and row.problems.count == found:
         row.wrong("document_text", "a text with words")
-    if len(row.problems.found) > found:
+    if row.problems.count > found:
         return
     title = document.id
     known = collector.documents.get(title)

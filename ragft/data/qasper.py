@@ -11,11 +11,10 @@ from typing import Any
 from ragft.data.collector import Collector
 from ragft.data.files import JSON_SUFFIXES, PARQUET_SUFFIXES, find_files, read_records, splits_in_names
 from ragft.data.records import Fields, Problems, Record, shown
-from ragft.types import Document, Question, Split
+from ragft.types import UNANSWERABLE, Document, Question, Split
 
 NAME = "qasper"
 SUFFIXES = JSON_SUFFIXES + PARQUET_SUFFIXES
-UNANSWERABLE = "Unanswerable"
 FLOAT_MARK = "FLOAT SELECTED"
 EXPECTED = (
     "papers with id, title, abstract, full_text and qas: an object of papers by id (the original layout), "
@@ -62,9 +61,9 @@ def _read_file(file: Path, split: Split | None, collector: Collector, *, alone: 
     """Read one file; in a folder, a readable file without any paper is another thing and is left out."""
     records = read_records(file, collector.problems)
     if not alone:
-        found = len(collector.problems.found)
+        found = collector.problems.count
         in_memory = list(records)
-        readable = len(collector.problems.found) == found
+        readable = collector.problems.count == found
         if readable and not any(_looks_like_papers(record.value) for record in in_memory):
             collector.skip(file, "not papers", len(in_memory))
             return
@@ -163,7 +162,7 @@ def _answer(answer: Fields) -> tuple[str, str, tuple[str, ...]]:
 
     Unanswerable wins over any content, then spans, then free form, then yes or no: false is the answer "No".
     """
-    found = len(answer.problems.found)
+    found = answer.problems.count
     spans = [span for span in answer.texts("extractive_spans") if span.strip()]
     free = answer.text("free_form_answer", required=False)
     yes_no = answer.flag("yes_no")
@@ -176,7 +175,7 @@ def _answer(answer: Fields) -> tuple[str, str, tuple[str, ...]]:
         return "abstractive", free.strip(), evidence
     if yes_no is not None:
         return "yes_no", "Yes" if yes_no else "No", evidence
-    if answer.valid and len(answer.problems.found) == found:
+    if answer.valid and answer.problems.count == found:
         answer.problems.add(
             answer.place,
             "has none of the fields 'unanswerable', 'extractive_spans', 'free_form_answer', 'yes_no' filled in",

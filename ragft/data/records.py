@@ -1,12 +1,16 @@
 """A record with its place in a file, typed reading of its fields, and everything found wrong on the way."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from ragft.errors import DataError
 
 SHOWN_CHARS = 60
+# So many problems of one kind are lines of their own; of more, so many places are named and the rest is counted.
+MOST_LIKE = 3
+MOST_NAMED = 10
+MOST_FIELDS_NAMED = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,15 +26,40 @@ class Record:
     place: str
 
 
+@dataclass(slots=True)
+class _Kind:
+    """Problems that differ in their place and value only: how many, and the first with their ranks among all."""
+
+    count: int = 0
+    first: list[tuple[int, str, str]] = field(default_factory=list)
+
+
 class Problems:
-    """Collects what is wrong, so that a user sees every bad record at once."""
+    """Collects what is wrong, so that a user sees every bad record at once.
+
+    Up to three problems of one kind in a file are a line each; more of them are one line with their number. So a
+    million bad rows take no more memory than ten.
+    """
 
     def __init__(self) -> None:
-        self.found: list[str] = []
+        self.count = 0
+        self._kinds: dict[tuple[str, str], _Kind] = {}
 
-    def add(self, place: str, what: str) -> None:
-        """Note that ``what`` is wrong at ``place``."""
-        self.found.append(f"{place}: {what}")
+    def add(self, place: str, what: str, kind: str = "") -> None:
+        """Note that ``what`` is wrong at ``place``; ``kind`` is what it shares with its like, as a rule all of it."""
+        file = file_of(place)
+        # What concerns whole files is one kind over all of them.
+        known = self._kinds.setdefault(("" if file == place else file, kind or what), _Kind())
+        if known.count < MOST_NAMED:
+            known.first.append((self.count, place, what))
+        known.count += 1
+        self.count += 1
+
+    @property
+    def found(self) -> list[str]:
+        """The problems as lines, by their first places."""
+        lines = [line for kind in self._kinds.values() for line in _lines(kind)]
+        return [line for _, line in sorted(lines)]
 
     def raise_if_any(self, subject: str, expected: str) -> None:
         """End the reading of ``subject`` when anything was found.
@@ -38,10 +67,29 @@ class Problems:
         Raises:
             DataError: With every problem; ``expected`` says what the layout asks for.
         """
-        if self.found:
-            count = len(self.found)
-            noun = "problem" if count == 1 else "problems"
-            raise DataError(f"{subject} cannot be read: {count} {noun}. Expected {expected}.", self.found)
+        if self.count:
+            noun = "problem" if self.count == 1 else "problems"
+            raise DataError(f"{subject} cannot be read: {self.count} {noun}. Expected {expected}.", self.found)
+
+
+def _lines(kind: _Kind) -> Iterator[tuple[int, str]]:
+    if kind.count <= MOST_LIKE:
+        yield from ((rank, f"{place}: {what}") for rank, place, what in kind.first)
+        return
+    rank, place, what = kind.first[0]
+    others = named_places((other for _, other, _ in kind.first[1:]), kind.count - 1)
+    yield rank, f"{place}: {what}; likewise {kind.count - 1} more: {others}"
+
+
+def named_places(places: Iterable[str], count: int) -> str:
+    """Return the places, those of records without their file; there are ``count`` of them in all."""
+    named = [place.removeprefix(f"{file_of(place)}, ") for place in places]
+    return ", ".join(named) + (", ..." if count > len(named) else "")
+
+
+def file_of(place: str) -> str:
+    """Return the file that a place is in."""
+    return place.split(", record ", 1)[0].split(", after record ", 1)[0]
 
 
 class Repeated(dict[str, Any]):
@@ -78,23 +126,51 @@ class Fields:
     and the remaining problems are found too; the caller raises at the end.
     """
 
-    def __init__(self, value: object, place: str, problems: Problems, expected: str = "an object") -> None:
-        """Take ``value``; when it is no object that is a problem and the fields are empty."""
+    def __init__(
+        self, value: object, place: str, problems: Problems, expected: str = "an object", names: Iterable[str] = ()
+    ) -> None:
+        """Take ``value``; when it is no object that is a problem and the fields are empty.
+
+        A field that is one of ``names`` but for case and outer blanks, as a spreadsheet has them, is that field.
+        """
         self.place = place
         self.problems = problems
         self.valid = isinstance(value, Mapping)
         self.values: Mapping[str, Any] = value if isinstance(value, Mapping) else {}
         if not self.valid:
-            problems.add(place, f"is {shown(value)}, expected {expected}")
+            problems.add(place, f"is {shown(value)}, expected {expected}", f"expected {expected}")
+        elif names:
+            self.values = self._renamed(names)
         if isinstance(value, Repeated):
             problems.add(place, f"has the field {shown(value.keys_twice[0])} twice")
 
-    def wrong(self, name: str, expected: str) -> None:
-        """Add the problem that the field ``name`` is not what is ``expected``."""
+    def _renamed(self, names: Iterable[str]) -> Mapping[str, Any]:
+        meant = {name.casefold(): name for name in names}
+        values: dict[str, Any] = {}
+        for given, value in self.values.items():
+            name = meant.get(given.strip().casefold(), given)
+            if name not in values or values[name] is None:
+                values[name] = value
+            elif value is not None and value != values[name]:
+                self.problems.add(self.place, f"has the field {name!r} twice, once as {shown(given)}; keep one")
+        return values
+
+    def wrong(self, name: str, expected: str, *others: str) -> None:
+        """Add the problem that the field ``name`` (or one of ``others``) is not what is ``expected``."""
         if name in self.values:
-            self.problems.add(self.place, f"field {name!r} is {shown(self.values[name])}, expected {expected}")
+            self.problems.add(
+                self.place,
+                f"field {name!r} is {shown(self.values[name])}, expected {expected}",
+                f"field {name!r}, expected {expected}",
+            )
         elif self.valid:
-            self.problems.add(self.place, f"has no field {name!r}, expected {expected}")
+            self.missing(f"has no field {_either((name, *others))}, expected {expected}")
+
+    def missing(self, what: str) -> None:
+        """Add the problem ``what``, with the fields that there are instead."""
+        there = ", ".join(ascii(str(name)[:SHOWN_CHARS]) for name in list(self.values)[:MOST_FIELDS_NAMED])
+        rest = ", ..." if len(self.values) > MOST_FIELDS_NAMED else ""
+        self.problems.add(self.place, f"{what}; found {there + rest if there else 'no field at all'}", what)
 
     def pick(self, names: Iterable[str]) -> tuple[str, Any]:
         """Return the one of ``names`` that is there with its value, or the first name and None."""
@@ -106,13 +182,17 @@ class Fields:
         name = there[0] if there else next((name for name in names if name in self.values), names[0])
         return name, self.values.get(name)
 
+    def value(self, *names: str) -> Any:  # noqa: ANN401 - what the file holds there
+        """Return the value of the first of ``names`` that has one, without checking it; None without any."""
+        return next((self.values[name] for name in names if self.values.get(name) is not None), None)
+
     def text(self, *names: str, required: bool = True) -> str:
         """Return a text as it stands; "" when it is absent or null. A required one must not be blank."""
         name, value = self.pick(names)
         if value is None and not required:
             return ""
         if not isinstance(value, str):
-            self.wrong(name, "a text")
+            self.wrong(name, "a text", *(other for other in names if other != name))
             return ""
         if required and not value.strip():
             self.wrong(name, "a text that is not blank")
@@ -137,7 +217,8 @@ class Fields:
             return ""
         text = as_identifier(value)
         if not text:
-            self.wrong(name, "an id: a text that is not blank or a whole number")
+            others = (other for other in names if other != name)
+            self.wrong(name, "an id: a text that is not blank or a whole number", *others)
         return text
 
     def identifiers(self, *names: str) -> tuple[str, ...]:
@@ -210,6 +291,11 @@ def as_identifier(value: object) -> str:
         # Four thousand digits and more cannot be printed by Python; no id has a hundred.
         return str(value) if value.bit_length() < 4096 else ""
     return ""
+
+
+def _either(names: Sequence[str]) -> str:
+    first, *others = map(repr, names)
+    return f"{first} (or {', '.join(others)})" if others else first
 
 
 def _odd_one(value: object) -> str:

@@ -18,9 +18,9 @@ from ragft.data.files import (
     splits_in_names,
 )
 from ragft.data.json_text import parse
-from ragft.data.records import Fields, Problems, Record, shown
+from ragft.data.records import Fields, Problems, Record, named_places, shown
 from ragft.errors import ConfigError
-from ragft.types import SPLITS, Document, Question, Split, digest
+from ragft.types import SPLITS, UNANSWERABLE, Document, Question, Split, digest
 
 NAME = "rows"
 QUESTION_NAMES = ("question", "input", "query")
@@ -41,13 +41,24 @@ LIST_NAMES = (
     "retrieval_context",
     "retrieved_contexts",
 )
+NAMES = (
+    *QUESTION_NAMES,
+    *REFERENCE_NAMES,
+    *DOCUMENT_NAMES,
+    *EVIDENCE_NAMES,
+    *CONTEXT_NAMES,
+    *KIND_NAMES,
+    *ID_NAMES,
+    "answerable",
+    "split",
+)
 NEAR_MISS_DOCUMENTS = 2000
-BOOLEANS = {"true": True, "false": False}
+BOOLEANS = {"true": True, "false": False, "yes": True, "no": False, "1": True, "0": False}
 SHORT_TOKENS = 5
-NO_NAMES = {"yes", "no", *BOOLEANS}
+NO_NAMES = {"yes", "no", "true", "false"}
 EXPECTED = (
-    "rows (JSON lines, CSV, Parquet) with question and answer (or references, a list), and optionally id, "
-    "documents (ids), evidence, context, kind, answerable, split"
+    "rows (JSON lines, CSV, Parquet) with question and answer (or references, a list; an empty one where the documents "
+    "hold no answer), and optionally id, documents (ids), evidence, context, kind, answerable, split"
 )
 
 
@@ -79,7 +90,26 @@ def read(path: Path, documents: Path | None = None) -> Collector:
         if is_csv(file):
             records = (Record(decode_cells(record.value), record.place) for record in records)
         read_questions(records, collector, splits.get(file), with_documents=with_documents)
+    _account(collector)
     return collector.finish(path, EXPECTED)
+
+
+def _account(collector: Collector) -> None:
+    """Note how many questions have no answer; all of them is a problem: answers were forgotten, or it is a test set."""
+    questions = collector.questions()
+    without = sum(not question.answerable for question in questions)
+    if collector.problems.count or not without:
+        return
+    if all(question.references == (UNANSWERABLE,) for question in questions):
+        collector.problems.add(
+            collector.name,
+            f"none of the {without} questions has an answer, and nothing can be learned or scored from these alone",
+        )
+    else:
+        collector.notes.append(
+            f"{without} of {len(questions)} questions have no answer in the documents (answerable: false, or an empty "
+            "answer): right is whoever says so"
+        )
 
 
 def _documents_in(folder: Path) -> Path | None:
@@ -100,6 +130,7 @@ def read_parts(parts: Iterable[tuple[Split | None, Iterator[Record]]], collector
     with_documents = len(collector.documents) > 0
     for split, records in parts:
         read_questions(records, collector, split, with_documents=with_documents)
+    _account(collector)
 
 
 def read_questions(
@@ -107,17 +138,33 @@ def read_questions(
 ) -> None:
     """Add the questions of ``records`` to the collector.
 
-    ``with_documents``: documents were given, so a row may name only those and its context is not used.
+    ``with_documents``: documents were given, so a row may name only those and its context is not used. An id that
+    another row of ``records`` has is a problem; files of a folder may each count their rows from 1.
     """
+    given: dict[str, tuple[Question, str]] = {}
     for record in records:
         fields = Fields(
             _decode_passage_ids(record.value),
             record.place,
             collector.problems,
             "a row: an object with question and answer",
+            NAMES,
         )
         if fields.valid:
-            _add(fields, split, collector, with_documents=with_documents)
+            question = _question(fields, split, collector, with_documents=with_documents)
+            has_id = fields.value(*ID_NAMES) is not None
+            known, place = given.setdefault(question.id, (question, record.place)) if has_id else (question, "")
+            if known == question:
+                collector.add_question(question, record.place)
+            else:
+                fields.problems.add(record.place, _taken(question.id, place), "duplicate id")
+
+
+def _taken(identifier: str, place: str) -> str:
+    return (
+        f"has the id {shown(identifier)} of another question ({named_places([place], 1)}); give every row an id of its "
+        "own, or leave the column out"
+    )
 
 
 def _decode_passage_ids(row: object) -> object:
@@ -138,10 +185,15 @@ def is_csv(file: Path) -> bool:
 
 def decode_cells(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return a CSV row with its lists and its true or false read; text that is neither stays text."""
-    decoded = {name: _as_list(cell) if name in LIST_NAMES else cell for name, cell in row.items()}
-    answerable = decoded.get("answerable")
-    if isinstance(answerable, str):
-        decoded["answerable"] = BOOLEANS.get(answerable.strip().lower(), answerable)
+    plain = {name: name.strip().casefold() for name in row}
+    decoded = {name: _as_list(cell) if plain[name] in LIST_NAMES else cell for name, cell in row.items()}
+    for name, cell in decoded.items():
+        if plain[name] == "answerable" and isinstance(cell, str):
+            decoded[name] = BOOLEANS.get(cell.strip().lower(), cell)
+    # A cell of CSV cannot be absent: left empty, the answer is an empty one.
+    answers = [name for name in decoded if plain[name] in REFERENCE_NAMES]
+    if answers and not any(decoded[name] for name in answers):
+        decoded[answers[0]] = ""
     return decoded
 
 
@@ -155,27 +207,24 @@ def _as_list(cell: str | None) -> str | list[str] | None:
     return value if isinstance(value, list) and all(isinstance(item, str) for item in value) else cell
 
 
-def _add(row: Fields, given: Split | None, collector: Collector, *, with_documents: bool) -> None:
+def _question(row: Fields, given: Split | None, collector: Collector, *, with_documents: bool) -> Question:
     text = row.text(*QUESTION_NAMES).strip()
-    references = _references(row)
+    references, answerable = _references(row)
     documents = _documents(row, collector, with_documents=with_documents)
     evidence = tuple(text.strip() for text in row.texts(*EVIDENCE_NAMES) if text.strip())
     split = _split(row) or given
     identifier = row.identifier(*ID_NAMES, required=False)
-    answerable = row.flag("answerable")
-    collector.add_question(
-        Question(
-            id=identifier or f"q-{digest([text, references, documents, split])[:16]}",
-            text=text,
-            references=references,
-            documents=documents,
-            evidence=evidence,
-            kind=row.text(*KIND_NAMES, required=False).strip(),
-            answerable=True if answerable is None else answerable,
-            split=split,
-            metadata={} if with_documents or documents or evidence else _short(references),
-        ),
-        row.place,
+    kind = row.text(*KIND_NAMES, required=False).strip()
+    return Question(
+        id=identifier or f"q-{digest([text, references, documents, split])[:16]}",
+        text=text,
+        references=references,
+        documents=documents,
+        evidence=evidence,
+        kind=kind if kind or answerable else "unanswerable",
+        answerable=answerable,
+        split=split,
+        metadata={} if with_documents or documents or evidence or not answerable else _short(references),
     )
 
 
@@ -185,17 +234,30 @@ def _short(references: Sequence[str]) -> dict[str, list[str]]:
     return {"short_answers": short} if short else {}
 
 
-def _references(row: Fields) -> tuple[str, ...]:
-    found = len(row.problems.found)
+def _references(row: Fields) -> tuple[tuple[str, ...], bool]:
+    """Return the accepted answers, and whether the documents hold one.
+
+    They do not where the row says so, or where its answer is there and empty.
+    """
+    found = row.problems.count
+    answerable = row.flag("answerable")
     references = tuple(dict.fromkeys(text.strip() for text in row.texts(*REFERENCE_NAMES)))
-    if len(row.problems.found) > found:
-        return ()
-    if not references:
-        names = ", ".join(repr(name) for name in REFERENCE_NAMES)
-        row.problems.add(row.place, f"has no reference answer, expected one of the fields {names}")
-    elif not all(references):
-        row.wrong(row.pick(REFERENCE_NAMES)[0], "answers that are not blank")
-    return references
+    if row.problems.count > found:
+        return (), True
+    if any(references):
+        if not all(references):
+            row.wrong(row.pick(REFERENCE_NAMES)[0], "answers that are not blank")
+        return references, answerable is not False
+    if answerable is False or (answerable is None and row.value(*REFERENCE_NAMES) is not None):
+        return (UNANSWERABLE,), False
+    if answerable:
+        row.problems.add(row.place, "is answerable and has no answer")
+    else:
+        names = ", ".join(map(repr, REFERENCE_NAMES))
+        row.missing(
+            f"has no reference answer, expected one of the fields {names}, empty where the documents hold no answer"
+        )
+    return (), True
 
 
 def _documents(row: Fields, collector: Collector, *, with_documents: bool) -> tuple[str, ...]:
@@ -203,7 +265,7 @@ def _documents(row: Fields, collector: Collector, *, with_documents: bool) -> tu
     if named:
         for identifier in named:
             if with_documents and not collector.documents.has(identifier):
-                row.problems.add(row.place, _missing_document(identifier, collector))
+                row.problems.add(row.place, _missing_document(identifier, collector), "missing document")
         return named
     if with_documents:
         return ()

@@ -1,11 +1,11 @@
 """CSV and Parquet as records: a row is an object whose fields are the columns."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO
 
-from ragft.data.records import Problems, Record
+from ragft.data.records import Problems, Record, shown
 
 # The csv module refuses cells above 131,072 characters unless told otherwise; a document may be longer.
 LONGEST_CELL = 2**31 - 1
@@ -25,8 +25,9 @@ def cell(value: object) -> str:
 def read_csv(path: Path, problems: Problems) -> Iterator[Record]:
     """Yield the rows of a CSV file (tabs in a .tsv); cells are texts, empty cells None.
 
-    The first line names the columns. A row with more or fewer cells than columns is a problem and the
-    reading goes on; text that is not UTF-8 and an unclosed quote end the reading of the file.
+    The first line names the columns. Rows without any text are left out, and so are columns without a name and
+    without any text: spreadsheet programs write both. A row with more or fewer cells than columns is a problem and
+    the reading goes on; text that is not UTF-8 and an unclosed quote end the reading of the file.
     """
     limit = csv.field_size_limit(LONGEST_CELL)
     try:
@@ -47,13 +48,11 @@ def _read_csv_rows(path: Path, file: IO[str], problems: Problems) -> Iterator[Re
             return
         line = reader.line_num + 1
         for cells in reader:
-            if cells:
+            if any(cell.strip() for cell in cells):
                 count += 1
                 place = f"{path}, record {count} (line {line})"
-                if len(cells) == len(columns):
-                    yield Record({name: cell or None for name, cell in zip(columns, cells, strict=True)}, place)
-                else:
-                    problems.add(place, f"has {len(cells)} cells, expected {len(columns)} as in the first line")
+                if (row := _row(columns, cells, place, problems)) is not None:
+                    yield Record(row, place)
             line = reader.line_num + 1
         if not count:
             problems.add(str(path), "holds no record")
@@ -66,33 +65,58 @@ def _read_csv_rows(path: Path, file: IO[str], problems: Problems) -> Iterator[Re
         )
 
 
+def _row(columns: list[str], cells: list[str], place: str, problems: Problems) -> dict[str, str | None] | None:
+    if len(cells) != len(columns):
+        problems.add(
+            place, f"has {len(cells)} cells, expected {len(columns)} as in the first line", f"not {len(columns)} cells"
+        )
+        return None
+    nameless = [cell for name, cell in zip(columns, cells, strict=True) if not name.strip() and cell.strip()]
+    if nameless:
+        problems.add(place, f"has {shown(nameless[0])} in a column without a name", "a column without a name")
+    return {name: cell or None for name, cell in zip(columns, cells, strict=True) if name.strip()}
+
+
 def _columns_are_good(path: Path, columns: list[str], problems: Problems) -> bool:
-    found = len(problems.found)
+    found = problems.count
     if not any(name.strip() for name in columns):
         problems.add(str(path), "has no column names in its first line")
-    twice = sorted({name for name in columns if columns.count(name) > 1})
+    twice = sorted({name for name in columns if name.strip() and columns.count(name) > 1})
     if twice:
         problems.add(str(path), f"has the column {twice[0]!r} twice")
     if len(columns) == 1 and ";" in columns[0]:
         problems.add(str(path), "seems to be separated by semicolons, expected commas")
-    return len(problems.found) == found
+    return problems.count == found
 
 
 def read_parquet(path: Path, problems: Problems) -> Iterator[Record]:
-    """Yield the rows of a Parquet file, a thousand in memory at a time; nested columns become objects and lists."""
+    """Yield the rows of a Parquet file, a thousand in memory at a time; nested columns become objects and lists.
+
+    Rows without any value are left out.
+    """
     import pyarrow
     import pyarrow.parquet
 
-    count = 0
+    count = filled = 0
     try:
         with pyarrow.parquet.ParquetFile(path) as file:
             for batch in file.iter_batches(batch_size=PARQUET_BATCH_ROWS):
                 for row in batch.to_pylist():
                     count += 1
-                    yield Record(row, f"{path}, record {count}")
-        if not count:
+                    if not _is_blank(row):
+                        filled += 1
+                        yield Record(row, f"{path}, record {count}")
+        if not filled:
             problems.add(str(path), "holds no record")
     except UnicodeDecodeError as error:
         problems.add(f"{path}, after record {count}", f"is not UTF-8 ({error.reason})")
     except (pyarrow.ArrowException, OSError) as error:
         problems.add(f"{path}, after record {count}", f"is not Parquet ({str(error).splitlines()[0][:120]})")
+
+
+def _is_blank(row: Mapping[str, object]) -> bool:
+    """Return whether a row is one of those that pandas makes of the empty rows of a spreadsheet."""
+    return all(
+        value is None or value != value or (isinstance(value, str) and not value.strip())  # noqa: PLR0124 - NaN
+        for value in row.values()
+    )

@@ -77,7 +77,8 @@ def test_every_bad_row_is_named_at_once(tmp_path: Path) -> None:
     path = write(tmp_path / "answers.jsonl", values)
     expected = [
         "2 (line 2): has the id 'x' of an earlier row",
-        "3 (line 3): has no field 'output', expected a text, empty when nothing was answered",
+        "3 (line 3): has no field 'output' (or 'actual_output', 'prediction', 'response'), expected a text, empty when "
+        "nothing was answered; found 'input', 'expected_output'",
         "4 (line 4): field 'input' is ' ', expected a text that is not blank",
         "5 (line 5): field 'output' is null, expected a text, empty when nothing was answered",
         "6 (line 6): field 'output' is 3, expected a text, empty when nothing was answered",

@@ -207,7 +207,7 @@ def test_every_bad_record_is_named_at_once(tmp_path: Path) -> None:
         f"{at}4: field 'exact_answer' is a list of 2, expected a text, a list of texts, or a list of lists of texts",
         f"{at}5: field 'ideal_answer' is a list of 1, expected a text or a list of texts (item 1 is 1)",
         f"{at}6, snippet 1: field 'text' is 1, expected a text",
-        f"{at}6, snippet 2: has no field 'document', expected a text",
+        f"{at}6, snippet 2: has no field 'document', expected a text; found 'text'",
         f"{at}6, snippet 3: is 'text', expected an object",
         f"{at}7: field 'documents' is an object with 'a', expected a text or a list of texts",
         f"{at}8: is 'text', expected an object",
@@ -244,3 +244,30 @@ def test_what_is_written_is_read_back(tmp_path: Path, rows: list[dict[str, Any]]
         for given_snippet in given_row["snippets"]:
             paragraphs = texts[given_snippet["document"].removeprefix(URL)]
             assert any(given_snippet["text"].strip() in text for text in paragraphs)
+
+
+def test_a_systems_submission_is_not_taken_for_gold_without_a_word(tmp_path: Path) -> None:
+    golden = load(GOLDEN)
+    assert golden.notes == ()
+    value = json.loads(GOLDEN.read_text(encoding="utf-8"))
+    for question in value["questions"]:
+        question["ideal_answer"] = question["ideal_answer"][0]
+    submission = tmp_path / "system.json"
+    submission.write_text(json.dumps(value), encoding="utf-8")
+    (note,) = load(submission).notes
+    assert note.startswith(f"warning: {submission} looks like a system's submission, not like a golden file: each of")
+    assert "its 37 ideal answers is one text" in note
+
+
+def test_a_hundred_refusals_of_two_kinds_are_two_lines(tmp_path: Path) -> None:
+    """What phase A asks systems for: documents and snippets by the question's id alone."""
+    value = {"questions": [{"id": f"{rank:024x}", "documents": [], "snippets": []} for rank in range(100)]}
+    path = tmp_path / "phase_a.json"
+    path.write_text(json.dumps(value), encoding="utf-8")
+    problems = problems_of(path)
+    others = ", ".join(f"record 1 (line 1), question {rank}" for rank in range(2, 11))
+    assert problems == tuple(
+        f"{path}, record 1 (line 1), question 1: has no field '{field}', expected a text; found 'id', 'documents', "
+        f"'snippets'; likewise 99 more: {others}, ..."
+        for field in ("body", "type")
+    )

@@ -48,7 +48,7 @@ def test_every_bad_row_is_named_at_once(tmp_path: Path) -> None:
     assert [problem.removeprefix(f"{path}, record ") for problem in caught.value.problems] == [
         "2 (line 1): field 'question' is '', expected a text that is not blank",
         "2 (line 1): field 'answers' is a list of 1, expected a text or a list of texts (item 1 is 1)",
-        "3 (line 1): has no field 'answers', expected at least one answer that is not blank",
+        "3 (line 1): has no field 'answers', expected at least one answer that is not blank; found 'question'",
         "4 (line 1): is 3, expected an object with question and answers",
     ]
 

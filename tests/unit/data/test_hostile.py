@@ -68,7 +68,8 @@ def is_filled_text(value: Any) -> bool:  # noqa: ANN401 - any JSON value
         (
             "references",
             lambda value: (
-                is_filled_text(value) or (isinstance(value, list) and value and all(map(is_filled_text, value)))
+                isinstance(value, str)
+                or (_all_texts(value) and (not any(map(str.strip, value)) or all(map(str.strip, value))))
             ),
         ),
         ("evidence", lambda value: value is None or isinstance(value, str) or _all_texts(value)),

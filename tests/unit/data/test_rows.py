@@ -76,10 +76,11 @@ def test_a_hundred_real_rows() -> None:
 def test_a_hundred_real_rows_without_answers() -> None:
     path = NQ / "NQ-open.efficientqa.dev.1.1.no-annotations.sample.jsonl"
     problems = problems_of(path)
-    assert len(problems) == 100
-    assert problems[99] == (
-        f"{path}, record 100 (line 100): has no reference answer, expected one of the fields "
-        "'references', 'reference', 'answers', 'answer', 'expected_output'"
+    named = ", ".join(f"record {rank} (line {rank})" for rank in range(2, 11))
+    assert problems == (
+        f"{path}, record 1 (line 1): has no reference answer, expected one of the fields 'references', 'reference', "
+        "'answers', 'answer', 'expected_output', empty where the documents hold no answer; found 'question'; likewise "
+        f"99 more: {named}, ...",
     )
 
 
@@ -202,7 +203,7 @@ def test_every_bad_row_is_named_at_once(tmp_path: Path) -> None:
         "2 (line 2): field 'question' is '', expected a text that is not blank",
         "3 (line 3): field 'question' is null, expected a text",
         "4 (line 4): has no reference answer, expected one of the fields 'references', 'reference', 'answers', "
-        "'answer', 'expected_output'",
+        "'answer', 'expected_output', empty where the documents hold no answer; found 'question'",
         "5 (line 5): field 'answer' is 42, expected a text or a list of texts",
         "6 (line 6): field 'answer' is a list of 2, expected answers that are not blank",
         "7 (line 7): has the fields 'references' and 'answer', which mean the same; keep one",
@@ -231,9 +232,11 @@ def test_bad_documents_are_named_at_once(tmp_path: Path) -> None:
     problems = problems_of(write_lines(tmp_path / "rows.jsonl", [ROUTER]), path)
     expected = [
         "3 (line 3): is another document with the id 'router'",
-        "4 (line 4): has no field 'id', expected an id: a text that is not blank or a whole number",
+        "4 (line 4): has no field 'id' (or 'document_id', 'doc_id', '_id', 'pmid', 'wikipedia_id'), expected an id: "
+        "a text that is not blank or a whole number; found 'text'",
         "5 (line 5): field 'text' is ' \\n ', expected a text that is not blank",
-        "6 (line 6): has no field 'text', expected a text that is not blank",
+        "6 (line 6): has no field 'text' (or 'paragraphs', 'contents', 'content', 'body', 'passage', 'abstract', "
+        "'abstractText'), expected a text that is not blank; found 'id'",
         "7 (line 7): field 'id' is 0.5, expected an id: a text that is not blank or a whole number",
         "8 (line 8): field 'title' is a list of 1, expected a text",
         "9 (line 9): is 'text', expected a document: an object with id and text",
@@ -285,6 +288,123 @@ def test_csv_cells_may_be_long_and_the_limit_is_put_back(tmp_path: Path) -> None
     dataset = load(write_lines(tmp_path / "rows.jsonl", [ROUTER]), documents).dataset
     assert len(dataset.documents[0].text) == 250_000
     assert csv.field_size_limit() == before
+
+
+def test_questions_without_an_answer_as_a_user_writes_them(tmp_path: Path) -> None:
+    values: list[dict[str, Any]] = [
+        {"question": "A?", "answer": "a"},
+        {"question": "B?", "answer": ""},
+        {"question": "C?", "answerable": False},
+        {"question": "D?", "answerable": False, "answer": ""},
+        {"question": "E?", "references": []},
+        {"question": "F?", "answerable": False, "answer": "Not documented.", "kind": "trap"},
+    ]
+    loaded = load(write_lines(tmp_path / "rows.jsonl", values))
+    without = {q.text: (q.references, q.kind) for q in loaded.dataset.questions if not q.answerable}
+    bare = (("Unanswerable",), "unanswerable")
+    assert without == {"B?": bare, "C?": bare, "D?": bare, "E?": bare, "F?": (("Not documented.",), "trap")}
+    assert [note.split(" have ")[0] for note in loaded.notes] == ["5 of 6 questions"]
+    assert all(not question.metadata for question in loaded.dataset.questions if not question.answerable)
+
+
+def test_the_rows_that_the_documentation_shows(tmp_path: Path) -> None:
+    text = (DATA.parents[1] / "docs" / "data.md").read_text(encoding="utf-8")
+    path = tmp_path / "rows.jsonl"
+    path.write_text(text.partition("```json\n")[2].partition("```")[0], encoding="utf-8")
+    assert [question.answerable for question in load(path).dataset.questions] == [True, False, False]
+
+
+def test_an_empty_cell_of_csv_is_an_empty_answer(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("question,answer,answerable\nA?,a,\nB?,,\nC?,,FALSE\nD?,d,no\nE?,e,TRUE\n", encoding="utf-8")
+    questions = load(path).dataset.questions
+    assert {q.text: q.answerable for q in questions} == {"A?": True, "B?": False, "C?": False, "D?": False, "E?": True}
+
+
+def test_missing_answers_that_nobody_meant(tmp_path: Path) -> None:
+    asked = [{"question": f"{letter}?", "answer": ""} for letter in "AB"]
+    assert problems_of(write_lines(tmp_path / "none.jsonl", asked)) == (
+        "rows: none of the 2 questions has an answer, and nothing can be learned or scored from these alone",
+    )
+    values = [ROUTER, {"question": "A?", "answer": None}, {"question": "B?", "answer": "", "answerable": True}]
+    first, second = problems_of(write_lines(tmp_path / "rows.jsonl", values))
+    assert "record 2 (line 2): has no reference answer" in first
+    assert "record 3 (line 3): is answerable and has no answer" in second
+
+
+def test_an_id_that_comes_twice_is_refused_with_both_places(tmp_path: Path) -> None:
+    """Ids of documents in the column for those of questions: 56 of them over 196 rows."""
+    values = [{"id": f"d{n % 56}", "question": f"What is {n}?", "answer": f"{n}"} for n in range(196)]
+    (problem,) = problems_of(write_lines(tmp_path / "rows.jsonl", values))
+    assert "record 57 (line 57): has the id 'd0' of another question (record 1 (line 1)); give every row" in problem
+    assert "; likewise 139 more: record 58 (line 58), " in problem
+
+
+def test_files_of_a_folder_may_each_count_from_one(tmp_path: Path) -> None:
+    write_lines(tmp_path / "train.jsonl", [{"id": 1, "question": "A?", "answer": "a"}])
+    write_lines(tmp_path / "test.jsonl", [{"id": 1, "question": "B?", "answer": "b"}])
+    assert len({question.id for question in load(tmp_path).dataset.questions}) == 2
+
+
+def test_rows_that_differ_in_their_evidence_alone_have_an_id_each(tmp_path: Path) -> None:
+    values = [{"question": "A?", "answer": "a", "evidence": text} for text in ("One.", "Two.")]
+    assert len({q.id for q in load(write_lines(tmp_path / "rows.jsonl", values)).dataset.questions}) == 2
+
+
+def test_a_row_that_was_left_out_is_named(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "rows.jsonl", [ROUTER, {"question": "A?", "answer": "a"}, ROUTER])
+    assert load(path).lines() == [f"left out of {path}: 1, the same question again: record 3 (line 3)"]
+
+
+def test_columns_as_a_spreadsheet_has_them(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text(" Question ,ANSWER,Documents,Notes,,\nA?,a,7,mine,,\n,,,,,\n,,\n", encoding="utf-8")
+    documents = tmp_path / "docs.csv"
+    documents.write_text("ID,Title ,Text\n7,Seven,It is seven.\n,,\n", encoding="utf-8")
+    dataset = load(path, documents).dataset
+    assert [(q.text, q.references, q.documents) for q in dataset.questions] == [("A?", ("a",), ("7",))]
+    assert dataset.documents == (Document("7", "Seven", ("It is seven.",)),)
+
+
+def test_empty_rows_of_a_spreadsheet_that_pandas_wrote(tmp_path: Path) -> None:
+    rows_of_it: list[dict[str, Any]] = [
+        {"question": "A?", "answer": "a", "n": 1.0},
+        {"question": None, "answer": " ", "n": float("nan")},
+    ]
+    path = write_parquet(tmp_path / "rows.parquet", rows_of_it)
+    assert len(load(path).dataset.questions) == 1
+
+
+def test_a_cell_under_no_column_and_a_column_twice(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("question,answer,\nA?,a,lost\n", encoding="utf-8")
+    assert problems_of(path) == (f"{path}, record 1 (line 2): has 'lost' in a column without a name",)
+    path.write_text("question,Question,answer\nA?,B?,a\nA?,,a\n", encoding="utf-8")
+    assert problems_of(path) == (
+        f"{path}, record 1 (line 2): has the field 'question' twice, once as 'Question'; keep one",
+    )
+
+
+def test_missing_columns_say_which_were_found_once_for_all_rows(tmp_path: Path) -> None:
+    values = [{"Frage": f"{n}?", "Antwort": f"{n}", "Nr": n} for n in range(1000)]
+    path = write_csv(tmp_path / "rows.csv", values)
+    named = ", ".join(f"record {rank} (line {rank + 1})" for rank in range(2, 11))
+    assert problems_of(path) == (
+        f"{path}, record 1 (line 2): has no field 'question' (or 'input', 'query'), expected a text; found 'Frage', "
+        f"'Antwort', 'Nr'; likewise 999 more: {named}, ...",
+        f"{path}, record 1 (line 2): has no reference answer, expected one of the fields 'references', 'reference', "
+        "'answers', 'answer', 'expected_output', empty where the documents hold no answer; found 'Frage', 'Antwort', "
+        f"'Nr'; likewise 999 more: {named}, ...",
+    )
+
+
+def test_blank_files_of_a_folder_are_one_line(tmp_path: Path) -> None:
+    folder = tmp_path / "texts"
+    folder.mkdir()
+    for rank in range(30):
+        (folder / f"{rank:02}.md").write_text("\n", encoding="utf-8")
+    (problem,) = problems_of(write_lines(tmp_path / "rows.jsonl", [ROUTER]), folder)
+    assert problem.startswith(f"{folder}/00.md: is blank, expected text; remove it or fill it in; likewise 29 more: ")
 
 
 MEASURE = """
