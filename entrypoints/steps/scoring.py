@@ -23,6 +23,8 @@ from ragft.types import Score, digest
 
 # Outcomes of a repeat that is scored, or was never asked for.
 ASKED_AND_READ = ("scored", "empty", "not_applicable")
+# So many ids are named in a line; the rest is in rows.csv.
+MOST_NAMED = 10
 LOWER_IS_BETTER = ("truth_wrong", "truth_false_refusal")
 
 
@@ -96,6 +98,8 @@ def score(
         else None
     )
     scores = judged.scores if judged else {}
+    for line in too_long_lines(ids, judged) if judged else ():
+        workspace.say(line)
     metrics = [judge_metric(c, dict(zip(ids, scores[c.name], strict=True))) for c in criteria if c.name in scores]
     metrics += overlap_metrics({row.id: row.answer for row in rows}, {row.id: row.references for row in rows})
     metrics += [
@@ -168,6 +172,20 @@ def _check_judge(
     problems = tuple(f"{name}: {problem}" for name, result in results.items() for problem in result.problems)
     mlflow.set_tag("ragft.judge_advisory", "; ".join(problems)[:5000] or "no")
     return problems
+
+
+def too_long_lines(ids: Sequence[str], judged: Judged) -> list[str]:
+    """Return a line for each criterion under which rows are too long for the judge, with the ids of the first ten."""
+    lines = []
+    for name, rows in judged.rows.items():
+        found = [identifier for identifier, row in zip(ids, rows, strict=True) if "too_long" in row.outcomes]
+        if found:
+            rest = ", ..." if len(found) > MOST_NAMED else ""
+            lines.append(
+                f"{name}: {len(found)} of {len(ids)} rows are unscored, too long for the judge's context window: "
+                f"{', '.join(found[:MOST_NAMED])}{rest}"
+            )
+    return lines
 
 
 def item_of(row: Scored) -> Item:

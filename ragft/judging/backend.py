@@ -41,6 +41,7 @@ class Reply:
         text: The judge's words; "" when it was only asked for a distribution.
         cut: True when the length limit ended it.
         timed_out: True when the deadline came first; nothing is known of the judge's opinion.
+        too_long: True when the judge cannot read so long a message; the same of it.
         probabilities: Label -> probability, summing to 1, for the estimators that take an expectation.
         mass: Probability of all labels together before the rest was masked, with ``probabilities``.
     """
@@ -48,9 +49,12 @@ class Reply:
     text: str
     cut: bool = False
     timed_out: bool = False
+    too_long: bool = False
     probabilities: tuple[float, ...] | None = None
     mass: float | None = None
 
+
+TOO_LONG = Reply("", too_long=True)
 
 Piece = list[tuple[int, int, Reply]]
 """What is finished: (index of the ask, index of its seed, reply)."""
@@ -89,6 +93,9 @@ class ScoringModel(Protocol):
     @property
     def identity(self) -> str:
         """Hash of weights, adapter, precision."""
+
+    def fits(self, message: str, max_new_tokens: int, prefix: str = "") -> bool:
+        """Return whether a message, the beginning of its reply and so many tokens more fit the context window."""
 
     def generate(self, messages: Sequence[str], max_new_tokens: int) -> Sequence[WrittenText]:
         """Return the greedy reply to each message."""
@@ -135,7 +142,21 @@ class LocalJudge:
         return digest([self._model.identity, self._max_new_tokens, self._temperature])
 
     def replies(self, asks: Sequence[Ask], estimator: Estimator) -> Iterator[Piece]:
-        """Yield the asks in pieces of similar length, the longest first, so that little is padding."""
+        """Yield the asks in pieces of similar length, the longest first, so that little is padding.
+
+        What is too long for the model is the first piece: no other ask is lost with it.
+        """
+        room = 0 if estimator == "expected_no_rationale" else self._max_new_tokens
+        # Where the model is read again for the score, its reason is looked at once it is written.
+        form = f"{SCORE_PREFIX} {max(asks[0].labels, key=len)}" if asks and estimator != "sampled" else ""
+        readable = [self._model.fits(ask.message, room, form) for ask in asks]
+        if not all(readable):
+            yield [(i, j, TOO_LONG) for i, ask in enumerate(asks) if not readable[i] for j in range(len(ask.seeds))]
+        places = [index for index, fits in enumerate(readable) if fits]
+        for piece in self._readable([asks[index] for index in places], estimator):
+            yield [(places[i], j, reply) for i, j, reply in piece]
+
+    def _readable(self, asks: Sequence[Ask], estimator: Estimator) -> Iterator[Piece]:
         for indices in self._pieces(asks):
             batch = [asks[index] for index in indices]
             made = self._sampled(batch) if estimator == "sampled" else self._expected(batch, estimator)
@@ -182,11 +203,18 @@ class LocalJudge:
                 before_last_score(written.text) for written in self._model.generate(messages, self._max_new_tokens)
             ]
         prefixes = [f"{reason}\n{SCORE_PREFIX}" if reason else SCORE_PREFIX for reason in reasons]
-        probabilities, masses = self._model.score_distribution(messages, prefixes, batch[0].labels)
-        return [
-            [Reply(reason, probabilities=tuple(row), mass=mass)]
-            for reason, row, mass in zip(reasons, probabilities, masses, strict=True)
-        ]
+        label = max(batch[0].labels, key=len)
+        # A reason may be more tokens when it is read than when it was written.
+        fits = [self._model.fits(m, 0, f"{prefix} {label}") for m, prefix in zip(messages, prefixes, strict=True)]
+        asked = [index for index, fit in enumerate(fits) if fit]
+        probabilities, masses = self._model.score_distribution(
+            [messages[index] for index in asked], [prefixes[index] for index in asked], batch[0].labels
+        )
+        made = {
+            index: Reply(reasons[index], probabilities=tuple(row), mass=mass)
+            for index, row, mass in zip(asked, probabilities, masses, strict=True)
+        }
+        return [[made.get(index, TOO_LONG)] for index in range(len(batch))]
 
 
 def _alike(messages: Sequence[str]) -> dict[int, tuple[int, int]]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from ragft.errors import ConfigError
 from ragft.judging.backend import ESTIMATORS, Ask, Estimator, JudgeBackend, Piece
-from ragft.judging.scoring import MOST_REPEATS, Row, Summary, judgement_of, row_of, summarise, unasked
+from ragft.judging.scoring import MOST_REPEATS, Row, Summary, judgement_of, row_of, summarise, too_long, unasked
 from ragft.prompts.criterion import Criterion
 from ragft.prompts.judge import render_judge_message
 from ragft.store.connection import Store
@@ -70,8 +70,9 @@ def judge(
     """Return the scores of the items under each criterion, computing only what the store does not hold.
 
     An answer without a visible character gets the worst score without a call (``n_scored`` 0). A
-    criterion that rests on passages alone does not apply to an item that has none. An unreadable
-    repeat is asked again, at most ``reasks`` times, with other noise; then it stays unscored.
+    criterion that rests on passages alone does not apply to an item that has none. An item that is too
+    long for the judge stays unscored and holds no other back. An unreadable repeat is asked again, at
+    most ``reasks`` times, with other noise; then it stays unscored.
 
     Args:
         store: Where judgements are kept.
@@ -104,7 +105,9 @@ def judge(
         rows[criterion.name] = [
             unasked(criterion, empty=_applies(criterion, item))
             if message is None
-            else row_of(criterion, kept.get(_key(backend, criterion, message, estimator), []), repeats, estimator)
+            else too_long(criterion, repeats)
+            if (key := _key(backend, criterion, message, estimator)) in run.too_long
+            else row_of(criterion, kept.get(key, []), repeats, estimator)
             for item, message in zip(items, asked[criterion.name], strict=True)
         ]
     return Judged(rows, run.calls, {criterion.name: criterion.sha256 for criterion in criteria})
@@ -134,6 +137,7 @@ class _Run:
         self._reasks = reasks
         self._on_progress = on_progress
         self.calls = 0
+        self.too_long: set[str] = set()
 
     def complete(self, tasks: Mapping[str, tuple[Criterion, str]]) -> None:
         """Ask for every repeat that is not in the store."""
@@ -170,6 +174,7 @@ class _Run:
         ]
         total, done = sum(map(len, wanted.values())), 0
         for piece in self._backend.replies(asks, self._estimator):
+            self.too_long |= {keys[ask] for ask, _, reply in piece if reply.too_long}
             made = self._judgements(piece, keys, tasks, wanted)
             save_judgements(self._store, made)
             for judgement in made:
@@ -189,7 +194,7 @@ class _Run:
         return [
             judgement_of(keys[ask], wanted[keys[ask]][seed], reply, tasks[keys[ask]][0])
             for ask, seed, reply in piece
-            if not reply.timed_out
+            if not reply.timed_out and not reply.too_long
         ]
 
 

@@ -16,6 +16,7 @@ LEAST_MASS = 0.5
 # A repeat that is asked again stands beside its first reply, as repeat + 1,000 x attempt.
 MOST_REPEATS = 1_000
 EMPTY = "empty answer: the worst score, without a call"
+TOO_LONG = "unscored: too long for the judge's context window"
 NOT_APPLICABLE = "not applicable: there are no passages to be faithful to"
 
 
@@ -27,8 +28,8 @@ class Row:
         score: The mean of the readable repeats.
         values: The readable repeats.
         masses: Probability on legal scores, where it was observed.
-        outcomes: What became of the repeats: scored, unreadable, not_offered, refused, cut, low_mass, timed_out;
-            or a single "empty" or "not_applicable", for which the judge was not asked.
+        outcomes: What became of the repeats: scored, unreadable, not_offered, refused, cut, low_mass, timed_out,
+            too_long; or a single "empty" or "not_applicable", for which the judge was not asked.
     """
 
     score: Score
@@ -78,6 +79,11 @@ def unasked(criterion: Criterion, *, empty: bool) -> Row:
     if empty:
         return Row(Score(criterion.name, criterion.worst, EMPTY), outcomes={"empty": 1})
     return Row(Score(criterion.name, None, NOT_APPLICABLE), outcomes={"not_applicable": 1})
+
+
+def too_long(criterion: Criterion, repeats: int) -> Row:
+    """Return the row of an item that the judge cannot read as a whole; a part of it would be another answer."""
+    return Row(Score(criterion.name, None, TOO_LONG, n_unscored=repeats), outcomes={"too_long": repeats})
 
 
 def row_of(criterion: Criterion, found: Sequence[Judgement], repeats: int, estimator: Estimator) -> Row:

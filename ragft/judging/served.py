@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from ragft.errors import JudgeError, PrerequisiteError
-from ragft.judging.backend import Ask, Estimator, Piece, Reply
+from ragft.judging.backend import TOO_LONG, Ask, Estimator, Piece, Reply
 from ragft.models.endpoint import ChatRequest, Endpoint
 from ragft.models.endpoint_call import Completion
 from ragft.prompts.reply import before_last_score, last_score_end
@@ -80,6 +80,8 @@ class ServedJudge:
 def _reply(ask: Ask, completion: Completion, estimator: Estimator) -> Reply:
     if completion.timed_out:
         return Reply("", timed_out=True)
+    if completion.too_long:
+        return TOO_LONG
     if estimator == "sampled":
         return Reply(completion.text, cut=completion.cut)
     if completion.top_logprobs is None:

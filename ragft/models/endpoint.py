@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 BAD_REQUEST = (400, 422)
+TOO_LONG_STATUS = (400, 413, 422)
+TOO_LONG = re.compile(
+    r"context[ _](?:length|window|size)|max_model_len|(?:prompt|input|message|request)s? (?:is|are) too long"
+    r"|too many (?:input )?tokens|`?inputs`? must have less than",
+    re.IGNORECASE,
+)
 # OpenAI's reasoning models take the limit under a newer name, and say so.
 LIMIT_NAMES = ("max_tokens", "max_completion_tokens")
 
@@ -115,8 +121,9 @@ class Endpoint:
         """Yield (index of the request, index of the reply, reply) as calls finish, in any order.
 
         A call that finds the server silent until its deadline gives a timed-out reply, as long as other
-        calls get answers. Anything else that cannot be helped ends the run: calls in flight are waited
-        for and yielded, then the error is raised.
+        calls get answers, and a message that the server calls too long a reply that says so. Anything else
+        that cannot be helped ends the run: calls in flight are waited for and yielded, then the error is
+        raised.
 
         Raises:
             PrerequisiteError: If the server refuses a request, or cannot be reached until a deadline.
@@ -138,6 +145,8 @@ class Endpoint:
                         silent = 0
                         self._queue_left_over(waiting, unit, len(found))
                         yield [(unit.request, reply, text) for reply, text in zip(unit.replies, found, strict=False)]
+                    elif isinstance(found, RefusedRequestError) and _is_too_long(found):
+                        yield [(unit.request, reply, Completion("", too_long=True)) for reply in unit.replies]
                     elif isinstance(found, RefusedRequestError) and self._adapted(found, sent.body):
                         waiting.appendleft(unit)
                     elif isinstance(found, NoReplyError) and found.hung and silent + 1 < self._concurrency:
@@ -162,15 +171,22 @@ class Endpoint:
         from ragft.models.generation import Generated
 
         found: dict[int, Generated] = {}
+        too_long = 0
         for piece in self.complete([ChatRequest(message, max_new_tokens) for message in messages]):
+            too_long += sum(reply.too_long for _, _, reply in piece)
             made = [
                 (index, Generated(reply.text, reply.prompt_tokens, reply.tokens, reply.cut))
                 for index, _, reply in piece
-                if not reply.timed_out
+                if not reply.timed_out and not reply.too_long
             ]
             found.update(made)
             if on_batch is not None and made:
                 on_batch(made)
+        if too_long:
+            raise PrerequisiteError(
+                f"{too_long} of {len(messages)} messages do not fit the context window of {self.model} at "
+                f"{self.base_url}: use fewer or shorter passages (top_k, chunk_chars) or a smaller max_new_tokens"
+            )
         if missing := len(messages) - len(found):
             raise PrerequisiteError(
                 f"{self.base_url} left {missing} of {len(messages)} messages unanswered until the deadline; "
@@ -229,6 +245,11 @@ class Endpoint:
         else:
             return False
         return True
+
+
+def _is_too_long(refused: RefusedRequestError) -> bool:
+    """Whether the server refused the message for its length, in the words of OpenAI, vLLM, llama.cpp or TGI."""
+    return refused.status in TOO_LONG_STATUS and TOO_LONG.search(refused.said) is not None
 
 
 def _settled(done: "Future[list[Completion]]") -> list[Completion] | PrerequisiteError:

@@ -29,6 +29,7 @@ class Completion:
         cut: True when it stopped at the length limit.
         timed_out: True when the deadline came before a reply.
         top_logprobs: For each token written: (the token, candidate -> natural logarithm of its probability).
+        too_long: True when the server says that the message does not fit the model's context window.
     """
 
     text: str
@@ -37,6 +38,7 @@ class Completion:
     cut: bool = False
     timed_out: bool = False
     top_logprobs: tuple[tuple[str, Mapping[str, float]], ...] | None = None
+    too_long: bool = False
 
 
 class RefusedRequestError(PrerequisiteError):

@@ -85,6 +85,11 @@ class Generator:
         self._work_through(prompts, max_new_tokens, 1, work)
         return [found[index] for index in range(len(messages))]
 
+    def fits(self, message: str, max_new_tokens: int, prefix: str = "") -> bool:
+        """Return whether a message, the beginning of its reply and so many tokens more fit the context window."""
+        begun = chat.reply_ids(self._tokenizer, prefix) if prefix else []
+        return len(chat.prompt_ids(self._tokenizer, message)) + len(begun) + max_new_tokens <= self._window
+
     def fit_passages(
         self, question: str, passages: Sequence[str], render: Callable[[str, Sequence[str]], str], max_new_tokens: int
     ) -> int:

@@ -196,6 +196,24 @@ def test_answers_made_elsewhere_are_scored(client: MlflowClient, checkout: Check
     assert run.data.metrics["answer_f1/mean"] == pytest.approx((0.5 + 2 / 3 + 0) / 3, abs=0.05)
 
 
+def test_one_answer_that_is_too_long_for_the_judge_is_unscored(
+    client: MlflowClient, checkout: Checkout, tmp_path: Path
+) -> None:
+    rows = [
+        {"id": "short", "input": "Which?", "output": "The first.", "expected_output": "The first."},
+        {"id": "endless", "input": "Which?", "output": "word " * 20_000, "expected_output": "The first."},
+    ]
+    answers = tmp_path / "long_answers.jsonl"
+    answers.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    done = checkout.step(
+        "evaluate", answers=answers, base=checkout.base, estimator="expected_no_rationale", criteria="accuracy"
+    )
+    assert "accuracy: 1 of 2 rows are unscored, too long for the judge's context window: endless" in done.stdout
+    (run,) = [run for run in runs(client, "tags.`ragft.model` = 'answers'") if "long_answers" in run.info.run_name]
+    assert run.data.metrics["answer_f1/n_scored"] == 2
+    assert run.data.metrics["geval_accuracy/n_unscored"] >= 1
+
+
 def test_nothing_was_written_outside_the_home(client: MlflowClient) -> None:
     assert runs(client, "")
     assert not (ROOT / "mlruns").exists()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ragft.errors import ConfigError, JudgeError
-from ragft.judging.backend import Ask, Reply
+from ragft.judging.backend import TOO_LONG, Ask, Reply
 from ragft.judging.g_eval import Item, Judged, is_empty, judge
 from ragft.prompts.criterion import Criterion, load_criterion
 from ragft.store.connection import Store
@@ -177,6 +177,21 @@ def test_a_cut_reply_is_unscored_and_a_timed_out_one_is_left_to_the_next_run(sto
     judged = judge(store, next_run, [ACCURACY], both, repeats=2, reasks=0)
     assert all("late" in message for message, _ in next_run.asked)
     assert values(judged)[0] is not None
+
+
+def test_an_item_that_is_too_long_is_unscored_and_the_others_are_not(store: Store) -> None:
+    def script(ask: Ask, seed: int) -> Reply:
+        return TOO_LONG if "endless" in ask.message else by_word_count(ask, seed)
+
+    judged = judge(store, ScriptedJudge(script), [ACCURACY], items("endless", "It is $24."), repeats=3)
+    long, short = judged.scores["accuracy"]
+    assert (long.value, long.n_unscored, long.reason) == (None, 3, "unscored: too long for the judge's context window")
+    assert short.value is not None
+    assert judged.summary("accuracy").outcomes == {"too_long": 3, "scored": 3}
+    assert judged.summary("accuracy").n_unscored == 1
+    # A judge that can read it, or this one with a larger window, is asked.
+    again = judge(store, ScriptedJudge(by_word_count), [ACCURACY], items("endless"), repeats=3)
+    assert again.calls == 3
 
 
 def test_what_was_done_before_the_judge_died_is_kept(store: Store) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from ragft.judging.backend import Ask, Estimator, LocalJudge, Reply, ScoringModel
+from ragft.judging.backend import TOO_LONG, Ask, Estimator, LocalJudge, Reply, ScoringModel
 
 LABELS = ("1", "2", "3")
 
@@ -22,10 +22,14 @@ class FakeModel:
 
     identity = "fake"
 
-    def __init__(self, reason: str = "Reason: fine.\nScore: 2") -> None:
+    def __init__(self, reason: str = "Reason: fine.\nScore: 2", window: int = 10_000) -> None:
         self.reason = reason
+        self.window = window
         self.prefixes: list[str] = []
         self.batches: list[list[str]] = []
+
+    def fits(self, message: str, max_new_tokens: int, prefix: str = "") -> bool:
+        return len(message) + len(prefix) + max_new_tokens <= self.window
 
     def generate(self, messages: Sequence[str], max_new_tokens: int) -> list[Written]:
         return [Written(self.reason) for _ in messages]
@@ -135,3 +139,24 @@ def test_what_several_criteria_say_of_one_answer_stays_in_one_piece() -> None:
     begun = [{message[:20] for message in batch} for batch in model.batches]
     assert [len(batch) for batch in model.batches] == [4, 4, 4]
     assert [len(beginnings) for beginnings in begun] == [2, 2, 2]
+
+
+@pytest.mark.parametrize("estimator", ["sampled", "expected", "expected_no_rationale"])
+def test_a_message_that_is_too_long_holds_no_other_back(estimator: Estimator) -> None:
+    seeds = (0, 2) if estimator == "sampled" else (0,)
+    asks = [Ask("m" * length, LABELS, seeds) for length in (5, 500, 7, 900)]
+    found = collected(LocalJudge(FakeModel(window=100), max_new_tokens=10), asks, estimator)
+    assert {index for index, replies in found.items() if replies == [TOO_LONG] * len(seeds)} == {1, 3}
+    assert not any(reply.too_long for index in (0, 2) for reply in found[index])
+
+
+def test_a_reason_that_leaves_no_room_for_the_score_is_one_that_is_too_long() -> None:
+    model = FakeModel("Reason: " + "long " * 40, window=120)
+    found = collected(
+        LocalJudge(model, max_new_tokens=10), [Ask("m", LABELS, (0,)), Ask("n", LABELS, (0,))], "expected"
+    )
+    assert found == {0: [TOO_LONG], 1: [TOO_LONG]}
+
+
+def test_no_ask_is_no_piece() -> None:
+    assert list(LocalJudge(FakeModel()).replies([], "expected")) == []

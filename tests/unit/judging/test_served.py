@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ragft.errors import JudgeError
-from ragft.judging.backend import Ask, Estimator, Reply
+from ragft.judging.backend import TOO_LONG, Ask, Estimator, Reply
 from ragft.judging.served import ServedJudge
 from ragft.models.endpoint import Endpoint
 from tests.scripted_server import Response, Script, ScriptedServer, message_of, says
@@ -94,6 +94,16 @@ def test_a_silent_server_is_a_time_out_and_a_broken_one_a_judge_error() -> None:
     assert made[2, 0] == Reply("Score: 4")
     with pytest.raises(JudgeError, match="run the same command again"):
         judged(lambda *_: Response(401, b"no"), [ask()])
+
+
+def test_what_the_server_cannot_read_is_too_long() -> None:
+    def script(number: int, body: dict[str, Any]) -> Response:
+        refusal = Response(400, {"error": {"message": "maximum context length is 4096 tokens"}})
+        return refusal if message_of(body) == "long" else says("Score: 4")
+
+    assert judged(script, [ask("long")], "sampled")[0, 0] == TOO_LONG
+    assert judged(script, [ask("long")], "expected_no_rationale")[0, 0] == TOO_LONG
+    assert judged(script, [ask("a"), ask("long"), ask("b")])[2, 0] == Reply("Score: 4")
 
 
 def test_what_changes_replies_changes_the_identity() -> None:

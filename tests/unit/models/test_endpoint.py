@@ -319,3 +319,37 @@ def test_what_makes_no_sense_is_refused(url: str, options: dict[str, Any], messa
     with pytest.raises(ConfigError, match=message) as caught:
         Endpoint(url, "m", **options)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (400, "This model's maximum context length is 4096 tokens. However, you requested 9196 tokens"),
+        (400, "'max_tokens' or 'max_completion_tokens' is too large: 200. This model's maximum context length is 4096"),
+        (400, "the request exceeds the available context size, try increasing it"),
+        (422, "Input validation error: `inputs` must have less than 4096 tokens. Given: 9000"),
+        (413, "Prompt is too long"),
+    ],
+)
+def test_a_message_that_is_too_long_holds_no_other_back(status: int, said: str) -> None:
+    def script(number: int, body: dict[str, Any]) -> Response:
+        refusal = Response(status, {"error": {"message": said}})
+        return refusal if message_of(body) == "m1" else echo(number, body)
+
+    found, server = ask(script, requests(4))
+    assert found.pop((1, 0)) == Completion("", too_long=True)
+    assert [reply.text for reply in found.values()] == [f"re: m{i}" for i, _ in found]
+    assert len(server.calls) == 4
+    assert all("max_tokens" in body for body in server.calls)
+
+
+def test_an_answer_to_a_message_that_is_too_long_is_asked_of_the_user() -> None:
+    refusal = Response(400, {"error": {"code": "context_length_exceeded"}})
+    with (
+        ScriptedServer(lambda *_: refusal) as server,
+        Endpoint(server.url, "m", timeout_s=5, deadline_s=10) as endpoint,
+        pytest.raises(
+            PrerequisiteError, match=r"2 of 2 messages do not fit the context window of m .*fewer or shorter"
+        ),
+    ):
+        endpoint.generate(["a", "b"], 16)
