@@ -9,6 +9,12 @@ def main(params: PrepareParams) -> None:
     from entrypoints.early import check
 
     check(params)
+    if params.check:
+        from entrypoints.steps import checking
+        from entrypoints.steps.workspace import say
+
+        checking.run(params, say)
+        return
     from entrypoints.environment import opened_workspace
 
     with opened_workspace() as workspace:

@@ -109,6 +109,8 @@ class BaseParams(DataParams):
 class PrepareParams(DataParams):
     """Load, split, cut into passages, embed, and freeze what is retrieved."""
 
+    check: bool = param(False, "only look: columns, errors, duplicates, three rows, sizes; nothing is prepared")
+
 
 @dataclass(frozen=True, kw_only=True)
 class FinetuneParams(BaseParams):

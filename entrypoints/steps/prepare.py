@@ -19,6 +19,7 @@ from ragft.errors import ConfigError, DataError
 from ragft.params import DataParams, PrepareParams, ScoringParams
 from ragft.retrieval.embedding import Embedder
 from ragft.retrieval.retriever import Chosen, build_collection, count_passages
+from ragft.retrieval.sizes import sizes_of
 from ragft.store.datasets import (
     Preparation,
     find_preparation,
@@ -139,6 +140,8 @@ def _collections(
     if not dataset.documents:
         workspace.say(f"{dataset.name} has no documents: it can be asked in the context none only")
         return dict.fromkeys(chosen, NO_COLLECTION)
+    for warning in sizes_of(dataset.documents, chunk_chars).warnings():
+        workspace.say(warning)
     embedder = open_embedder(params.embedder)
     collections: dict[str, str] = {}
     for name, ids in chosen.items():

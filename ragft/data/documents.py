@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from ragft.data.columns import Roles
 from ragft.data.files import ROW_SUFFIXES, find_files, read_records
 from ragft.data.records import Fields, Problems, Record
 from ragft.types import Document
@@ -13,7 +14,8 @@ TEXT_SUFFIXES = (".txt", ".md", ".markdown")
 ID_NAMES = ("id", "document_id", "doc_id", "_id", "pmid", "wikipedia_id")
 TITLE_NAMES = ("title", "wikipedia_title")
 TEXT_NAMES = ("text", "paragraphs", "contents", "content", "body", "passage", "abstract", "abstractText")
-NAMES = (*ID_NAMES, *TITLE_NAMES, *TEXT_NAMES)
+ROLES: Roles = {"the id": ID_NAMES, "the title": TITLE_NAMES, "the text": TEXT_NAMES}
+NAMES = tuple(name for names in ROLES.values() for name in names)
 EXPECTED = (
     "documents as rows (JSON lines, CSV, Parquet) with id, text (one text, or a list of paragraphs) and "
     "optionally title, or a folder of text and Markdown files"

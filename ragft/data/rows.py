@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ragft.data.collector import Collector
+from ragft.data.columns import Roles
 from ragft.data.documents import EXPECTED as EXPECTED_DOCUMENTS
 from ragft.data.documents import read_documents, split_paragraphs
 from ragft.data.files import (
@@ -41,17 +42,18 @@ LIST_NAMES = (
     "retrieval_context",
     "retrieved_contexts",
 )
-NAMES = (
-    *QUESTION_NAMES,
-    *REFERENCE_NAMES,
-    *DOCUMENT_NAMES,
-    *EVIDENCE_NAMES,
-    *CONTEXT_NAMES,
-    *KIND_NAMES,
-    *ID_NAMES,
-    "answerable",
-    "split",
-)
+ROLES: Roles = {
+    "the question": QUESTION_NAMES,
+    "its answer": REFERENCE_NAMES,
+    "its documents": DOCUMENT_NAMES,
+    "the evidence": EVIDENCE_NAMES,
+    "texts that become documents": CONTEXT_NAMES,
+    "the kind": KIND_NAMES,
+    "the id": ID_NAMES,
+    "whether there is an answer": ("answerable",),
+    "the split": ("split",),
+}
+NAMES = tuple(name for names in ROLES.values() for name in names)
 NEAR_MISS_DOCUMENTS = 2000
 BOOLEANS = {"true": True, "false": False, "yes": True, "no": False, "1": True, "0": False}
 SHORT_TOKENS = 5
