@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ragft.data.files import ROW_SUFFIXES, find_files, read_records
-from ragft.data.records import Fields, Problems, shown
+from ragft.data.records import MOST_BYTES, Fields, Problems, shown
 from ragft.data.rows import DOCUMENT_NAMES, ID_NAMES, decode_cells, is_csv
 from ragft.errors import DataError
 from ragft.types import digest
@@ -73,7 +73,7 @@ def _made_id(row: AnswerRow, taken: Container[str]) -> str:
 
 
 def _read_file(file: Path, problems: Problems) -> Iterator[tuple[AnswerRow, str]]:
-    for record in read_records(file, problems):
+    for record in read_records(file, problems, MOST_BYTES):
         value = decode_cells(record.value) if is_csv(file) else record.value
         row = Fields(value, record.place, problems, "a row: an object with input, output and expected_output", NAMES)
         if row.valid:

@@ -5,7 +5,7 @@ from itertools import islice
 from pathlib import Path
 
 from ragft.data.files import read_records
-from ragft.data.records import Problems
+from ragft.data.records import MOST_BYTES, Problems
 
 # Columns that only later rows have are found as well, without reading a large file to its end.
 ROWS_LOOKED_AT = 1000
@@ -18,7 +18,7 @@ def columns_of(file: Path, roles: Roles) -> dict[str, str]:
     """Return each column of the first thousand rows, in the file's order, with what it is read as ("" for nothing)."""
     role_of = {name.casefold(): role for role, names in roles.items() for name in names}
     found: dict[str, str] = {}
-    for record in islice(read_records(file, Problems()), ROWS_LOOKED_AT):
+    for record in islice(read_records(file, Problems(), MOST_BYTES), ROWS_LOOKED_AT):
         if isinstance(record.value, Mapping):
             for name in record.value:
                 found.setdefault(str(name), role_of.get(str(name).strip().casefold(), ""))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ragft.data.columns import Roles
 from ragft.data.files import ROW_SUFFIXES, find_files, read_records
-from ragft.data.records import Fields, Problems, Record
+from ragft.data.records import MOST_BYTES, TOO_LONG, Fields, Problems, Record
 from ragft.types import Document
 
 TEXT_SUFFIXES = (".txt", ".md", ".markdown")
@@ -40,7 +40,11 @@ def read_documents(path: Path, problems: Problems) -> Iterator[tuple[Document, s
     rows = [file for file in files if file not in set(texts)]
     # A README beside the rows is no document; a folder without rows is one of texts.
     for file in rows or texts:
-        yield from documents_of(read_records(file, problems), problems) if rows else _read_text(file, path, problems)
+        yield from (
+            documents_of(read_records(file, problems, MOST_BYTES), problems)
+            if rows
+            else _read_text(file, path, problems)
+        )
 
 
 def documents_of(records: Iterable[Record], problems: Problems) -> Iterator[tuple[Document, str]]:
@@ -67,6 +71,9 @@ def _read_row(row: Fields) -> Iterator[tuple[Document, str]]:
 
 def _read_text(file: Path, folder: Path, problems: Problems) -> Iterator[tuple[Document, str]]:
     try:
+        if file.stat().st_size > MOST_BYTES:
+            problems.add(str(file), TOO_LONG)
+            return
         text = file.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         problems.add(str(file), f"is not UTF-8 (byte {error.object[error.start]:#04x}); save it as UTF-8")

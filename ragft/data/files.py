@@ -59,14 +59,18 @@ def find_files(path: Path, suffixes: Sequence[str]) -> list[Path]:
     return [path]
 
 
-def read_records(path: Path, problems: Problems) -> Iterator[Record]:
-    """Yield the records of one file, read as its ending says (JSON when it says nothing)."""
+def read_records(path: Path, problems: Problems, most_bytes: int | None = None) -> Iterator[Record]:
+    """Yield the records of one file, read as its ending says (JSON when it says nothing).
+
+    A record of more than ``most_bytes`` is a problem and never held: own data have one question or document a record,
+    where an official file may be one record as a whole. A row of CSV has at most 32 MB in any case.
+    """
     name = path.name.lower()
     if name.endswith(CSV_SUFFIXES):
         return read_csv(path, problems)
     if name.endswith(PARQUET_SUFFIXES):
         return read_parquet(path, problems)
-    return read_json(path, problems)
+    return read_json(path, problems, most_bytes)
 
 
 def splits_in_names(files: Sequence[Path]) -> dict[Path, Split]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, cast
 
-from ragft.data.records import Problems, Record, Repeated
+from ragft.data.records import TOO_LONG, Problems, Record, Repeated
 
 BLOCK_BYTES = 1 << 20
 PROBE_BYTES = 1 << 24
@@ -98,18 +98,19 @@ def parse(text: str) -> Any:  # noqa: ANN401 - any JSON value
     return value
 
 
-def read_json(path: Path, problems: Problems) -> Iterator[Record]:
+def read_json(path: Path, problems: Problems, most_bytes: int | None = None) -> Iterator[Record]:
     """Yield the records of a JSON file, whichever way they are written.
 
     JSON lines, objects one after the other (pretty-printed or not) and the elements of a top-level list
     are all records; any other value is one record. Only one record and a block of text are in memory at
     a time. A bad line of JSON lines is a problem and the reading goes on behind it; elsewhere the
-    reading of the file ends at the first text that is not JSON. An empty file is a problem.
+    reading of the file ends at the first text that is not JSON. An empty file is a problem, and so is a
+    record of more than ``most_bytes``, of which no more than that is in memory.
     """
     try:
         as_lines = _is_json_lines(path)
         found, count = problems.count, 0
-        for record in _read_lines(path, problems) if as_lines else _read_values(path, problems):
+        for record in (_read_lines if as_lines else _read_values)(path, problems, most_bytes):
             count += 1
             yield record
         if not count and problems.count == found:
@@ -150,14 +151,29 @@ def _is_object(line: bytes) -> bool:
         return False
 
 
-def _read_lines(path: Path, problems: Problems) -> Iterator[Record]:
+def _lines(file: IO[bytes], most_bytes: int | None) -> Iterator[bytes | None]:
+    """Yield the lines, None for each that is longer than ``most_bytes``."""
+    if most_bytes is None:
+        yield from file
+        return
+    while line := file.readline(most_bytes + 1):
+        too_long = len(line) > most_bytes
+        yield None if too_long else line
+        while too_long and line and not line.endswith(b"\n"):
+            line = file.readline(BLOCK_BYTES)
+
+
+def _read_lines(path: Path, problems: Problems, most_bytes: int | None) -> Iterator[Record]:
     count = 0
     with _open(path) as file:
-        for number, line in enumerate(file, start=1):
-            if not line.strip(BLANKS.encode()):
+        for number, line in enumerate(_lines(file, most_bytes), start=1):
+            if line is not None and not line.strip(BLANKS.encode()):
                 continue
             count += 1
             place = f"{path}, record {count} (line {number})"
+            if line is None:
+                problems.add(place, TOO_LONG)
+                continue
             try:
                 text = line.decode()
                 yield Record(parse(text.removeprefix(BOM) if number == 1 else text), place)
@@ -175,7 +191,8 @@ def _not_utf8(error: UnicodeDecodeError) -> str:
 class _Window:
     """The part of a file that is being read, with the line it begins on."""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes], most_bytes: int | None = None) -> None:
+        self.most_bytes = most_bytes
         # A stream of its own rather than io.TextIOWrapper, whose newline handling would move the lines.
         self.file = file
         self.unfinished = b""
@@ -232,6 +249,8 @@ class _Window:
                     self.position = end
                     return value
             self.forget()
+            if self.most_bytes is not None and len(self.text) > self.most_bytes:
+                raise _UnreadableError(TOO_LONG)
             self.more(max(BLOCK_BYTES, len(self.text)))
 
     def line_at(self, position: int) -> int:
@@ -261,11 +280,11 @@ def _skip_blanks(text: str, position: int) -> int:
     return position
 
 
-def _read_values(path: Path, problems: Problems) -> Iterator[Record]:
+def _read_values(path: Path, problems: Problems, most_bytes: int | None) -> Iterator[Record]:
     """Yield concatenated values; the elements of a list that is the whole file are records too."""
     count = 0
     with _open(path) as file:
-        window = _Window(file)
+        window = _Window(file, most_bytes)
         try:
             in_list = window.peek() == "["
             window.position += in_list

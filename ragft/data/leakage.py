@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from ragft.data.similarity import Near, groups_of, near_passages, near_questions, words
+from ragft.data.similarity import Near, Runs, key_of, near_questions, words
 from ragft.types import Document, Question, Split
 
 Kind = Literal["document", "question", "passage"]
@@ -102,10 +102,10 @@ KINDS = tuple(NOUNS)
 
 @dataclass(frozen=True, slots=True)
 class _Item:
-    """A text that a question has: itself, a document it asks about, or a passage with its answer."""
+    """What a question has: itself, a document it asks about, a passage with its answer; ``shown`` begins its text."""
 
     question: Question
-    text: str
+    shown: str
 
 
 _Group = Sequence[_Item]
@@ -122,36 +122,84 @@ class Likeness:
     Attributes:
         groups: Of each kind, the items in groups of equal texts.
         near: Of each kind, the pairs of these groups that are nearly the same.
-        texts: The documents that questions name, by id.
+        beginnings: How the documents begin that questions name, by id.
     """
 
     groups: Mapping[Kind, Sequence[_Group]]
     near: Mapping[Kind, Sequence[Near]]
-    texts: Mapping[str, str]
+    beginnings: Mapping[str, str]
 
 
 def compare(questions: Iterable[Question], documents: Iterable[Document] = ()) -> Likeness:
-    """Return which questions are alike, in any order of them; of ``documents`` only those count that they name."""
+    """Return which questions are alike, in any order of them; of ``documents`` only those count that they name.
+
+    Documents are read once, one at a time, and not held.
+    """
     ordered = sorted(questions, key=lambda question: question.id)
-    texts = {document.id: document.text for document in _named(documents, ordered)}
-    groups: dict[Kind, Sequence[_Group]] = {}
-    near: dict[Kind, Sequence[Near]] = {}
-    for kind, items in _items(ordered, texts).items():
-        groups[kind] = _grouped(items)
-        # Capitals tell names, so of equal texts always the same one is measured.
-        first = [min(item.text for item in group) for group in groups[kind]]
-        near[kind] = list(near_questions(first) if kind == "question" else near_passages(first))
-    return Likeness(groups, near, texts)
+    beginnings, alike_documents = _compare_documents(ordered, documents)
+    alike = {
+        "document": alike_documents,
+        "question": _compare_questions(ordered),
+        "passage": _compare_passages(ordered),
+    }
+    return Likeness(
+        {kind: groups for kind, (groups, _) in alike.items()},  # type: ignore[misc]  # the keys are kinds
+        {kind: near for kind, (_, near) in alike.items()},  # type: ignore[misc]
+        beginnings,
+    )
 
 
-def _grouped(items: Iterable[_Item]) -> list[_Group]:
-    """Return the items in groups of equal words, the groups in an order of their own; many share one text."""
-    sharing: defaultdict[str, list[_Item]] = defaultdict(list)
-    for item in items:
-        sharing[item.text].append(item)
-    texts = list(sharing)
-    ranks = groups_of(texts)
-    return [[item for rank in ranks[key] for item in sharing[texts[rank]]] for key in sorted(ranks)]
+_Alike = tuple[list[_Group], list[Near]]
+
+
+def _compare_documents(questions: Sequence[Question], documents: Iterable[Document]) -> tuple[dict[str, str], _Alike]:
+    named = {name for question in questions for name in question.documents}
+    keys: dict[str, bytes] = {}
+    beginnings: dict[str, str] = {}
+    ranks: dict[bytes, int] = {}
+    runs = Runs()
+    for document in documents:
+        if document.id in named:
+            text = document.text
+            key = key_of(text)
+            beginnings[document.id], keys[document.id] = _shown(text), key
+            if key and key not in ranks:
+                ranks[key] = len(ranks)
+                runs.add(text)
+    groups: list[list[_Item]] = [[] for _ in ranks]
+    for question in questions:
+        for name in question.documents:
+            if keys.get(name):
+                groups[ranks[keys[name]]].append(_Item(question, beginnings[name]))
+    return beginnings, (list(groups), list(runs.near()))
+
+
+def _compare_questions(questions: Sequence[Question]) -> _Alike:
+    sharing = _by_key((question, question.text) for question in questions)
+    # Capitals tell names, so of equal texts always the same one is measured.
+    measured = [min(text for _, text in group) for group in sharing]
+    return [_items(group) for group in sharing], list(near_questions(measured))
+
+
+def _compare_passages(questions: Sequence[Question]) -> _Alike:
+    texts = ((question, text) for question in questions for text in question.evidence)
+    sharing = _by_key((question, text) for question, text in texts if len(words(text)) >= LEAST_WORDS)
+    runs = Runs()
+    for group in sharing:
+        runs.add(group[0][1])
+    return [_items(group) for group in sharing], list(runs.near())
+
+
+def _by_key(texts: Iterable[tuple[Question, str]]) -> list[list[tuple[Question, str]]]:
+    """Return questions and texts in groups of equal words, in an order that depends on the words alone."""
+    sharing: defaultdict[bytes, list[tuple[Question, str]]] = defaultdict(list)
+    for question, text in texts:
+        sharing[key_of(text)].append((question, text))
+    return [sharing[key] for key in sorted(sharing) if key]
+
+
+def _items(group: Iterable[tuple[Question, str]]) -> list[_Item]:
+    return [_Item(question, _shown(text)) for question, text in group]
 
 
 def links(likeness: Likeness) -> list[tuple[str, str]]:
@@ -190,7 +238,7 @@ def find_leaks(splits: Mapping[Split, Sequence[Question]], likeness: Likeness) -
     looked at.
     """
     sides = _Sides(splits)
-    leaks = [*_shared_ids(splits, likeness.texts)]
+    leaks = [*_shared_ids(splits, likeness.beginnings)]
     elsewhere: set[str] = set()
     for kind, groups in likeness.groups.items():
         for group in groups:
@@ -224,23 +272,7 @@ class _Sides:
         )
 
 
-def _named(documents: Iterable[Document], questions: Iterable[Question]) -> Iterator[Document]:
-    named = {name for question in questions for name in question.documents}
-    return (document for document in documents if document.id in named)
-
-
-def _items(questions: Sequence[Question], texts: Mapping[str, str]) -> dict[Kind, list[_Item]]:
-    passages = [_Item(question, text) for question in questions for text in question.evidence]
-    return {
-        "document": [
-            _Item(question, texts[name]) for question in questions for name in question.documents if name in texts
-        ],
-        "question": [_Item(question, question.text) for question in questions],
-        "passage": [item for item in passages if len(words(item.text)) >= LEAST_WORDS],
-    }
-
-
-def _shared_ids(splits: Mapping[Split, Sequence[Question]], texts: Mapping[str, str]) -> Iterator[Leak]:
+def _shared_ids(splits: Mapping[Split, Sequence[Question]], beginnings: Mapping[str, str]) -> Iterator[Leak]:
     seen: dict[str, Question] = {}
     for split in SEEN:
         for question in splits.get(split, ()):
@@ -250,7 +282,7 @@ def _shared_ids(splits: Mapping[Split, Sequence[Question]], texts: Mapping[str, 
         for question in splits.get(split, ()):
             for name in question.documents:
                 if name in seen:
-                    shown = _shown(f"{name}: {texts.get(name, '')}")
+                    shown = _shown(f"{name}: {beginnings.get(name, '')}")
                     yield Leak("document", True, 1.0, question.id, seen[name].id, shown, shown)
 
 
@@ -268,7 +300,7 @@ def _leaks(
     for item in held_out:
         mate = next((mate for mate in seen if _comparable(kind, item, mate)), None)
         if mate is not None:
-            yield Leak(kind, same, score, item.question.id, mate.question.id, _shown(item.text), _shown(mate.text))
+            yield Leak(kind, same, score, item.question.id, mate.question.id, item.shown, mate.shown)
         elif seen:
             elsewhere.add(item.question.id)
 

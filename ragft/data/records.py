@@ -11,6 +11,12 @@ SHOWN_CHARS = 60
 MOST_LIKE = 3
 MOST_NAMED = 10
 MOST_FIELDS_NAMED = 12
+# The most bytes of a record or text of own data. Cutting a document into passages holds it a few times over.
+MOST_BYTES = 32_000_000
+TOO_LONG = (
+    f"is longer than {MOST_BYTES // 1_000_000} MB, which is no row and no document to retrieve from; divide it into "
+    "smaller ones"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from ragft.data.files import (
     splits_in_names,
 )
 from ragft.data.json_text import parse
-from ragft.data.records import Fields, Problems, Record, named_places, shown
+from ragft.data.records import MOST_BYTES, Fields, Problems, Record, named_places, shown
 from ragft.errors import ConfigError
 from ragft.types import SPLITS, UNANSWERABLE, Document, Question, Split, digest
 
@@ -88,7 +88,7 @@ def read(path: Path, documents: Path | None = None) -> Collector:
     splits = splits_in_names(files)
     with_documents = documents is not None
     for file in files:
-        records = read_records(file, collector.problems)
+        records = read_records(file, collector.problems, MOST_BYTES)
         if is_csv(file):
             records = (Record(decode_cells(record.value), record.place) for record in records)
         read_questions(records, collector, splits.get(file), with_documents=with_documents)

@@ -6,6 +6,7 @@ was checked on duplicates with known edits and on real files without any (see th
 
 import difflib
 import functools
+import hashlib
 import math
 import re
 import unicodedata
@@ -33,6 +34,7 @@ BANDS, ROWS = 42, 3
 PERMUTATIONS = BANDS * ROWS
 SHINGLE_CHARS = 4
 SHINGLE_WORDS = 3
+MOST_RUNS = 8_000_000
 # Shingles of more than this share of the texts (and of more than this many) are the template that all are written
 # in; they say nothing about which texts are the same.
 COMMON_SHARE = 0.05
@@ -58,13 +60,11 @@ def words(text: str) -> tuple[str, ...]:
     return tuple(_WORD.findall("".join(letter for letter in folded if not unicodedata.combining(letter))))
 
 
-def groups_of(texts: Sequence[str]) -> dict[tuple[str, ...], list[int]]:
-    """Return the ranks of the texts that are equal word by word, by their words; texts without words left out."""
-    groups: dict[tuple[str, ...], list[int]] = {}
-    for rank, text in enumerate(texts):
-        if key := words(text):
-            groups.setdefault(key, []).append(rank)
-    return groups
+def key_of(text: str) -> bytes:
+    """Return what texts share that are equal word by word, a hash of 16 bytes; empty for a text without words."""
+    spoken = words(text)
+    joined = " ".join(spoken).encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(joined, digest_size=16).digest() if spoken else b""
 
 
 def near_questions(texts: Sequence[str]) -> Iterator[Near]:
@@ -84,12 +84,41 @@ def near_questions(texts: Sequence[str]) -> Iterator[Near]:
             yield Near(one, other, score)
 
 
-def near_passages(texts: Iterable[str]) -> Iterator[Near]:
-    """Yield the pairs of passages or documents whose runs of three words have a Jaccard index of at least .6.
+class Runs:
+    """The runs of three words of passages or documents, of which the texts themselves need not be kept.
 
-    Runs that many texts have, a template's, are left out: passages that fill in one form differ in what they fill in.
+    Up to eight million runs are kept whole (documents of about 40 MB). Of more, one in two, four, eight ... is kept,
+    the same ones of every text, so that shares of runs stay what they are, measured on fewer.
     """
-    runs = _rare([_hashes(_runs(words(text))) for text in texts])
+
+    def __init__(self, most: int = MOST_RUNS) -> None:
+        self._most = most
+        self._kept: list[Hashes] = []
+        self._count = 0
+        self._one_in = 1
+
+    def add(self, text: str) -> None:
+        """Add the next text."""
+        self._kept.append(self._thinned(_hashes(_runs(words(text)))))
+        self._count += len(self._kept[-1])
+        while self._count > self._most:
+            self._one_in *= 2
+            self._kept = [self._thinned(hashes) for hashes in self._kept]
+            self._count = sum(map(len, self._kept))
+
+    def _thinned(self, hashes: "Hashes") -> "Hashes":
+        return hashes if self._one_in == 1 else hashes[hashes % self._one_in == 0].copy()
+
+    def near(self) -> Iterator[Near]:
+        """Yield the pairs of texts, by their rank, whose runs have a Jaccard index of at least .6.
+
+        Runs that many texts have, a template's, are left out: passages that fill in one form differ in what they fill
+        in.
+        """
+        return _near_runs(_rare(self._kept))
+
+
+def _near_runs(runs: Sequence["Hashes"]) -> Iterator[Near]:
     for one, other in _proposed(runs):
         shared = _shared(runs[one], runs[other])
         score = shared / (len(runs[one]) + len(runs[other]) - shared)
@@ -126,8 +155,11 @@ def _rare(shingles: Sequence["Hashes"]) -> list["Hashes"]:
 
     if not shingles:
         return []
-    values, counts = np.unique(np.concatenate(shingles), return_counts=True)
-    common = values[counts > max(COMMON_COUNT, COMMON_SHARE * len(shingles))]
+    ordered = np.concatenate(shingles)
+    ordered.sort()
+    # In order, what comes more than so many times is equal to its neighbour so many places on.
+    places = int(max(COMMON_COUNT, COMMON_SHARE * len(shingles)))
+    common = np.unique(ordered[:-places][ordered[:-places] == ordered[places:]])
     rare = [np.setdiff1d(each, common, assume_unique=True) for each in shingles]
     return [left if len(left) else each for left, each in zip(rare, shingles, strict=True)]
 

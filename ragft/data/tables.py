@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO
 
-from ragft.data.records import Problems, Record, shown
+from ragft.data.records import MOST_BYTES, TOO_LONG, Problems, Record, shown
 
 # The csv module refuses cells above 131,072 characters unless told otherwise; a document may be longer.
-LONGEST_CELL = 2**31 - 1
+LONGEST_CELL = MOST_BYTES
 PARQUET_BATCH_ROWS = 1000
 # A cell that begins so is run as a formula by spreadsheet programs.
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -40,7 +40,7 @@ def read_csv(path: Path, problems: Problems) -> Iterator[Record]:
 
 
 def _read_csv_rows(path: Path, file: IO[str], problems: Problems) -> Iterator[Record]:
-    reader = csv.reader(file, delimiter="\t" if path.suffix.lower() == ".tsv" else ",", strict=True)
+    reader = csv.reader(_lines(file), delimiter="\t" if path.suffix.lower() == ".tsv" else ",", strict=True)
     count, line = 0, 1
     try:
         columns = next(reader, [])
@@ -57,12 +57,21 @@ def _read_csv_rows(path: Path, file: IO[str], problems: Problems) -> Iterator[Re
         if not count:
             problems.add(str(path), "holds no record")
     except csv.Error as error:
-        problems.add(f"{path}, record {count + 1} (line {line})", f"is not CSV ({error})")
+        what = TOO_LONG if "field limit" in str(error) else f"is not CSV ({error})"
+        problems.add(f"{path}, record {count + 1} (line {line})", what)
     except UnicodeDecodeError as error:
         byte = error.object[error.start]
         problems.add(
             f"{path}, after record {count} (line {line})", f"is not UTF-8 (byte {byte:#04x}); save it as UTF-8"
         )
+
+
+def _lines(file: IO[str]) -> Iterator[str]:
+    """Yield the lines, of which one that is longer than a cell may be is never held."""
+    while line := file.readline(LONGEST_CELL + 1):
+        if len(line) > LONGEST_CELL:
+            raise csv.Error("a line above the field limit")
+        yield line
 
 
 def _row(columns: list[str], cells: list[str], place: str, problems: Problems) -> dict[str, str | None] | None:

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import islice
 from typing import Any, cast, get_args, overload
 
 from ragft.errors import PrerequisiteError
@@ -13,6 +12,7 @@ from ragft.store.windows import window
 from ragft.types import Dataset, Document, Question, Split, digest
 
 RECORDS_AT_ONCE = 256
+CHARS_AT_ONCE = 16_000_000
 # Documents that are larger together stay in the store and are read from there.
 MEMORY_BYTES = 200_000_000
 
@@ -164,12 +164,24 @@ def _insert_records(cursor: Cursor, table: str, records: Iterable[dict[str, Any]
     # Writers take turns until they commit, so that two that write the same rows cannot wait for each other in a ring.
     cursor.execute("SELECT pg_advisory_xact_lock(hashtext(current_schema() || '.records'))")
     keys: list[str] = []
-    every = iter(records)
-    while batch := list(islice(every, RECORDS_AT_ONCE)):
-        rows = [(digest(record), _ascii(record)) for record in batch]
+    for rows in _batches((digest(record), _ascii(record)) for record in records):
         keys += [key for key, _ in rows]
         cursor.executemany(f"INSERT INTO {table} (key, record) VALUES (%s, %s) ON CONFLICT DO NOTHING", rows)
     return keys
+
+
+def _batches(rows: Iterable[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
+    """Yield keys and records, so many at once that large documents are not held together."""
+    batch: list[tuple[str, str]] = []
+    size = 0
+    for row in rows:
+        batch.append(row)
+        size += len(row[1])
+        if len(batch) == RECORDS_AT_ONCE or size >= CHARS_AT_ONCE:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
 
 
 def _records(cursor: Cursor, table: str, keys: list[str]) -> list[dict[str, Any]]:
