@@ -32,14 +32,16 @@ class RetrievedSplit:
         return {question: passages for question, passages in found.items() if passages is not None}
 
     def row_metrics(self, k: int) -> dict[str, dict[str, float | None]]:
-        """Return metric -> question id -> value, None where the evidence is unknown."""
+        """Return metric -> question id -> value, None where the evidence is unknown.
+
+        All three count the same passages as found: the gold ones.
+        """
         metrics: dict[str, dict[str, float | None]] = {f"hit_at_{k}": {}, f"recall_at_{k}": {}, "mrr": {}}
         for question in self.questions:
-            texts = [passage.text for passage in self.retrieved[question.id]]
             known = bool(self.gold[question.id])
             ranking = [passage.id for passage in self.retrieved[question.id]]
             relevant = {passage.id for passage in self.gold[question.id]}
-            metrics[f"hit_at_{k}"][question.id] = float(hit_at_k(texts, question.evidence, k)) if known else None
+            metrics[f"hit_at_{k}"][question.id] = float(hit_at_k(ranking, relevant, k)) if known else None
             metrics[f"recall_at_{k}"][question.id] = recall_at_k(ranking, relevant, k) if known else None
             metrics["mrr"][question.id] = reciprocal_rank(ranking, relevant) if known else None
         return metrics

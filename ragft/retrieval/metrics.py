@@ -36,13 +36,13 @@ def has_evidence(text: str, evidence: Sequence[str]) -> bool:
     return any(evidence_share(text, piece) >= _LEAST_SHARE for piece in evidence)
 
 
-def hit_at_k(texts: Sequence[str], evidence: Sequence[str], k: int) -> bool:
-    """Return whether one of the first ``k`` texts holds the evidence.
+def hit_at_k(ranking: Sequence[str], relevant: Collection[str], k: int) -> bool:
+    """Return whether one of the ``relevant`` ids is among the first ``k`` of ``ranking``.
 
     Raises:
         ConfigError: If ``k`` is below 1.
     """
-    return any(has_evidence(text, evidence) for text in _first(texts, k))
+    return any(item in relevant for item in _first(ranking, k))
 
 
 def recall_at_k(ranking: Sequence[str], relevant: Collection[str], k: int) -> float:
