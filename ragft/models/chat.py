@@ -76,4 +76,5 @@ def _render(
 
 
 def _ids(tokenizer: PreTrainedTokenizerBase, text: str, *, add_special_tokens: bool = False) -> list[int]:
-    return list(tokenizer.encode(text, add_special_tokens=add_special_tokens))
+    # `verbose` would announce "indexing errors" for a text that is only measured, to be shortened if it does not fit.
+    return list(tokenizer.encode(text, add_special_tokens=add_special_tokens, verbose=False))

@@ -2,10 +2,12 @@
 
 import copy
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
 import pytest
+from transformers import AutoTokenizer
 
 from ragft.models import chat
 from ragft.models.loading import LoadedModel
@@ -77,3 +79,21 @@ def test_every_naughty_string_can_be_asked_and_read_back(tiny: LoadedModel) -> N
         ids = chat.prompt_ids(tiny.tokenizer, text)
         read = tiny.tokenizer.decode(ids[len(head) : -len(tail)])
         assert read == chat.tokenisable(tiny.tokenizer, text)
+
+
+def test_a_text_beyond_the_tokenizers_own_limit_is_measured_in_silence(tiny_base: Path) -> None:
+    """What does not fit is dropped by ragft, which says so; transformers would announce "indexing errors"."""
+    tokenizer = AutoTokenizer.from_pretrained(tiny_base)
+    tokenizer.model_max_length = 8
+    said: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
+    logger = logging.getLogger("transformers")
+    logger.addHandler(handler)
+    try:
+        assert len(chat.prompt_ids(tokenizer, "word " * 20)) > 8
+        assert len(chat.completion_ids(tokenizer, "word " * 20, [])) > 8
+        assert len(chat.reply_ids(tokenizer, "word " * 20)) > 8
+    finally:
+        logger.removeHandler(handler)
+    assert said == []
