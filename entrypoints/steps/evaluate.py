@@ -41,8 +41,9 @@ def run(params: EvaluateParams, workspace: Workspace) -> list[Evaluation]:
     prompt = load_answer_prompt(params.prompt)
     if params.answers:
         return [_evaluate_file(params, criteria, workspace)]
-    version, chosen = find_version(params), params.context
-    params = settle(params, version)
+    found_version, chosen = find_version(params), params.context
+    params = settle(params, found_version)
+    version = None if found_version is None or found_version.lineage.kind == "base" else found_version
     tags: dict[str, Any] = {"ragft.step": "evaluate", "ragft.prompt_sha256": prompt.sha256}
     with ExitStack() as stack, step_run(params, f"{params.dataset}|evaluate", tags, workspace.home):
         if not chosen:

@@ -42,8 +42,10 @@ def open_judge(
         return ServedJudge(endpoint, max_new_tokens=params.judge_max_new_tokens, top_logprobs=params.top_logprobs)
     if params.judge == BASE and subject is not None and subject.quantization == "none":
         loaded = without_adapter(subject)
+    elif params.judge == BASE:
+        loaded = load_base_model(params.base, params.revision, "none")
     else:
-        loaded = load_base_model(params.base if params.judge == BASE else params.judge, "", "none")
+        loaded = load_base_model(params.judge, "", "none")
     return LocalJudge(Generator(loaded), max_new_tokens=params.judge_max_new_tokens)
 
 

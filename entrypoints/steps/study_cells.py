@@ -166,14 +166,14 @@ class Identities:
     def cell(self, cell: Cell) -> str:
         """Return the hash of everything that makes the cell's result."""
         compare = cell.compare
-        judge = compare.base if compare.judge == "base" else compare.judge
+        judge = (compare.base, compare.revision) if compare.judge == "base" else (compare.judge, "")
         criteria = [load_criterion(name.strip()).sha256 for name in compare.criteria.split(",")]
         return digest(
             {
                 "training": self.training(cell),
                 "compare": _without(compare.as_dict(), ADDRESSES),
                 # A served judge is what its server says it is: its address and name stand in the parameters.
-                "judge": "" if judge == "none" or compare.judge_url else base_fingerprint(judge, ""),
+                "judge": "" if compare.judge == "none" or compare.judge_url else base_fingerprint(*judge),
                 "prompt": load_answer_prompt(compare.prompt).sha256,
                 "criteria": criteria,
                 "code": code_identity(),

@@ -10,7 +10,7 @@ from typing import Any
 
 from transformers.utils.logging import disable_progress_bar
 
-from entrypoints.steps.bases import POCKET, base_path
+from entrypoints.steps.bases import POCKET, base_path, require_base
 from entrypoints.steps.served import open_endpoint
 from entrypoints.steps.sources import DEFAULT_DATASET, with_top_k
 from entrypoints.steps.workspace import Workspace
@@ -88,16 +88,15 @@ def open_registry() -> Registry:
 
 
 def find_version(params: EvaluateParams) -> Version | None:
-    """Return the registered version under test, or None for a base; nothing heavy is loaded."""
-    version = None if params.model in (BASE, SERVED) else open_registry().get(params.model)
-    return None if version is None or version.lineage.kind == "base" else version
+    """Return the registered version under test, an adapter's or a base's, or None; nothing heavy is loaded."""
+    return None if params.model in (BASE, SERVED) else open_registry().get(params.model)
 
 
 def settle(params: P, version: Version | None) -> P:
-    """Return the parameters with data set and base filled in: the version's own, else the defaults.
+    """Return the parameters with data set, base and its revision filled in: the version's own, else the defaults.
 
     Raises:
-        ConfigError: If a base was asked for that is not the version's.
+        ConfigError: If a base or revision was asked for that is not the version's.
     """
     own = version.lineage if version else None
     values = params.as_dict()
@@ -105,7 +104,15 @@ def settle(params: P, version: Version | None) -> P:
         raise ConfigError(
             f"base is {values['base']}, but {version.uri if version else ''} belongs to {own.base}: leave base out"
         )
-    changes = {"base": values["base"] or (own.base if own else POCKET)}
+    if own and values["revision"] and require_base(own.base, values["revision"]).revision != own.revision:
+        raise ConfigError(
+            f"revision is {values['revision']}, but {version.uri if version else ''} belongs to {own.base} at revision "
+            f"{own.revision}: leave revision out"
+        )
+    changes = {
+        "base": values["base"] or (own.base if own else POCKET),
+        "revision": own.revision if own else values["revision"],
+    }
     if not values["dataset"]:
         changes |= {"dataset": DEFAULT_DATASET} if own is None else {"dataset": own.data, "data_seed": own.data_seed}
     settled = with_top_k(dataclasses.replace(params, **changes))
