@@ -59,8 +59,9 @@ class RetrievalModel(PythonModel):
         for question, passages in zip(questions, found, strict=True):
             texts = [passage.text for passage in passages]
             kept = self._generator.fit_passages(question, texts, self._prompt.render, MAX_NEW_TOKENS)
-            messages.append(self._prompt.render(question, texts[:kept]))
-            sources.append(texts[:kept])
+            shown = [texts[place] for place in kept]
+            messages.append(self._prompt.render(question, shown))
+            sources.append(shown)
         answers = [reply.text for reply in self._generator.generate(messages, MAX_NEW_TOKENS)]
         return pd.DataFrame({"answer": answers, "sources": sources})
 

@@ -121,26 +121,46 @@ class Passage:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What a model generated for one question in one context.
+class Written:
+    """What a model wrote to one message, whoever asked: its key decides all of it.
 
     Attributes:
-        key: Hash of everything that made it (model, messages, generation settings).
+        key: Hash of everything that made it (model, message, generation settings).
         prompt: The rendered user message.
-        passages: Ids of the passages that were in the prompt, in order.
-        dropped_passages: How many retrieved passages did not fit the context window.
         cut: True when generation stopped at the length limit.
     """
 
     key: str
-    question_id: str
-    text: str
     prompt: str
-    passages: tuple[str, ...] = ()
+    text: str = ""
     prompt_tokens: int = 0
     tokens: int = 0
-    dropped_passages: int = 0
     cut: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a model wrote to one question in one context.
+
+    Attributes:
+        passages: Ids of the passages that were in the prompt, in order.
+        dropped_passages: How many passages of the context did not fit the context window.
+    """
+
+    question_id: str
+    written: Written
+    passages: tuple[str, ...] = ()
+    dropped_passages: int = 0
+
+    @property
+    def text(self) -> str:
+        """The answer."""
+        return self.written.text
+
+    @property
+    def prompt(self) -> str:
+        """The rendered user message."""
+        return self.written.prompt
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,6 +141,7 @@ def _answer(
             questions,
             passages,
             max_new_tokens=params.max_new_tokens,
+            golden=found.kept_longest(context),
             on_progress=line.tell,
         )
     return passages, {answer.question_id: answer for answer in answers}
@@ -161,15 +162,16 @@ def _rows(
             question=question.text,
             answer=answers[question.id].text,
             references=question.references,
-            passages=tuple(p.text for p in passages[question.id][: len(answers[question.id].passages)]),
+            passages=tuple(p.text for p in passages[question.id] if p.id in answers[question.id].passages),
             documents=question.documents,
             kind=question.kind,
             facts={
                 "answerable": question.answerable,
-                "prompt_tokens": answers[question.id].prompt_tokens,
-                "answer_tokens": answers[question.id].tokens,
-                "cut": answers[question.id].cut,
+                "prompt_tokens": answers[question.id].written.prompt_tokens,
+                "answer_tokens": answers[question.id].written.tokens,
+                "cut": answers[question.id].written.cut,
                 "dropped_passages": answers[question.id].dropped_passages,
+                "dropped_gold": found.gold_left_out(question, passages[question.id], answers[question.id]),
             },
             numbers={
                 **{name: values[question.id] for name, values in retrieval.items()},

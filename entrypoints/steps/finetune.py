@@ -273,3 +273,8 @@ def _tell(result: TrainResult, version: Version, workspace: Workspace) -> None:
         f"{result.trainable_parameters:,} trainable parameters, {result.tokens_per_second:,.0f} tokens/s, "
         f"peak {result.peak_memory_bytes / 2**20:,.0f} MiB{before}"
     )
+    if result.dropped_golden:
+        workspace.say(
+            f"warning: {result.dropped_golden} passages with the evidence that the format shows did not fit the "
+            "examples: use a larger max_length, or smaller passages (chunk_chars)"
+        )

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from entrypoints.steps.prepare import has_documents, open_embedder
 from entrypoints.steps.workspace import Workspace
 from ragft.retrieval.chunking import chunk
-from ragft.retrieval.contexts import context_passages, gold_passages
+from ragft.retrieval.contexts import GOLD_IS_KNOWN, context_passages, gold_passages
 from ragft.retrieval.metrics import has_evidence, hit_at_k, recall_at_k, reciprocal_rank
 from ragft.retrieval.retriever import Retriever
 from ragft.store.datasets import Preparation, load_dataset
-from ragft.types import Context, Passage, Question, Split
+from ragft.types import Answer, Context, Passage, Question, Split
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,16 @@ class RetrievedSplit:
         """Return question id -> passages, leaving out questions for which the context is not available."""
         found = {q.id: context_passages(context, q, self.retrieved[q.id], self.gold[q.id]) for q in self.questions}
         return {question: passages for question, passages in found.items() if passages is not None}
+
+    def kept_longest(self, context: Context) -> dict[str, frozenset[str]]:
+        """Return question id -> ids of the passages that are left out last where not all fit."""
+        gold = self.gold if context in GOLD_IS_KNOWN else {}
+        return {question: frozenset(passage.id for passage in passages) for question, passages in gold.items()}
+
+    def gold_left_out(self, question: Question, shown: Sequence[Passage], answer: Answer) -> int:
+        """Return how many passages with the evidence belonged to what was ``shown`` and did not fit."""
+        gold = {passage.id for passage in self.gold[question.id]}
+        return len({passage.id for passage in shown} & gold - set(answer.passages))
 
     def row_metrics(self, k: int) -> dict[str, dict[str, float | None]]:
         """Return metric -> question id -> value, None where the evidence is unknown.

@@ -1,14 +1,14 @@
 """Answers to questions in one context: those that are in the store, and the missing ones generated into it."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 from ragft.models.generation import Generated, OnBatch
 from ragft.prompts.answer import AnswerPrompt
 from ragft.store.answers import find_answers, save_answers
 from ragft.store.connection import Store
-from ragft.types import Answer, Passage, Question, digest
+from ragft.types import Answer, Passage, Question, Written, digest
 
 
 class Writer(Protocol):
@@ -24,9 +24,14 @@ class Writer(Protocol):
         """Return the likeliest reply to each message, each batch told to ``on_batch`` as it is done."""
 
     def fit_passages(
-        self, question: str, passages: Sequence[str], render: Callable[[str, Sequence[str]], str], max_new_tokens: int
-    ) -> int:
-        """Return how many of the passages fit with the question and its answer."""
+        self,
+        question: str,
+        passages: Sequence[str],
+        render: Callable[[str, Sequence[str]], str],
+        max_new_tokens: int,
+        golden: Collection[int] = (),
+    ) -> tuple[int, ...]:
+        """Return the places of the passages that fit; those at the places ``golden`` are left out last."""
 
 
 def answer_questions(
@@ -37,26 +42,30 @@ def answer_questions(
     passages: Mapping[str, Sequence[Passage]],
     *,
     max_new_tokens: int,
+    golden: Mapping[str, Collection[str]] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> list[Answer]:
     """Return an answer to each question, in their order; each batch is written before the next begins.
 
-    An answer's key is the model, the rendered message and the limit, so a message that was answered
-    before, in any run, is not generated again.
+    What was written is keyed by the model, the rendered message and the limit, so a message that was answered
+    before, in any run, is not generated again. Which passages the message shows is the asker's own.
 
     Args:
         store: Where answers are kept.
         writer: The model.
         prompt: The template of the message.
         questions: Each with an entry in ``passages``.
-        passages: Question id -> what the prompt shows; whole passages are dropped from the end where
-            they do not fit the context window.
+        passages: Question id -> what the prompt shows, nearest first; whole passages are left out where they do not
+            fit the context window (`ragft.models.fitting`).
         max_new_tokens: Most tokens of an answer.
+        golden: Question id -> ids of the passages that are left out last; none where it is missing.
         on_progress: Told how many of the missing answers are done, and how many are missing.
     """
-    asked = {q.id: _ask(writer, prompt, q, passages[q.id], max_new_tokens) for q in questions}
-    there = find_answers(store, [answer.key for answer in asked.values()])
-    missing = list({answer.key: answer for answer in asked.values() if answer.key not in there}.values())
+    last = golden or {}
+    asked = [_ask(writer, prompt, q, passages[q.id], max_new_tokens, last.get(q.id, ())) for q in questions]
+    wanted = {answer.written.key: answer.written for answer in asked}
+    there = find_answers(store, wanted)
+    missing = [written for key, written in wanted.items() if key not in there]
 
     done = 0
 
@@ -64,33 +73,37 @@ def answer_questions(
         nonlocal done
         made = [_answered(missing[index], reply) for index, reply in batch]
         save_answers(store, made)
-        there.update({answer.key: answer for answer in made})
+        there.update({written.key: written for written in made})
         done += len(made)
         if on_progress is not None:
             on_progress(done, len(missing))
 
-    writer.generate([answer.prompt for answer in missing], max_new_tokens, on_batch=keep)
-    return [dataclasses.replace(there[answer.key], question_id=question) for question, answer in asked.items()]
+    writer.generate([written.prompt for written in missing], max_new_tokens, on_batch=keep)
+    return [dataclasses.replace(answer, written=there[answer.written.key]) for answer in asked]
 
 
 def _ask(
-    writer: Writer, prompt: AnswerPrompt, question: Question, passages: Sequence[Passage], max_new_tokens: int
+    writer: Writer,
+    prompt: AnswerPrompt,
+    question: Question,
+    passages: Sequence[Passage],
+    max_new_tokens: int,
+    golden: Collection[str],
 ) -> Answer:
-    """Return the answer as far as it is known before anything is generated: key, message, passages."""
+    """Return the answer as far as it is known before anything is written: key, message, passages."""
     texts = [passage.text for passage in passages]
-    kept = writer.fit_passages(question.text, texts, prompt.render, max_new_tokens)
-    message = prompt.render(question.text, texts[:kept])
+    places = [place for place, passage in enumerate(passages) if passage.id in golden]
+    kept = writer.fit_passages(question.text, texts, prompt.render, max_new_tokens, places)
+    message = prompt.render(question.text, [texts[place] for place in kept])
     return Answer(
-        key=digest([writer.identity, message, max_new_tokens]),
         question_id=question.id,
-        text="",
-        prompt=message,
-        passages=tuple(passage.id for passage in passages[:kept]),
-        dropped_passages=len(passages) - kept,
+        written=Written(digest([writer.identity, message, max_new_tokens]), message),
+        passages=tuple(passages[place].id for place in kept),
+        dropped_passages=len(passages) - len(kept),
     )
 
 
-def _answered(asked: Answer, reply: Generated) -> Answer:
+def _answered(asked: Written, reply: Generated) -> Written:
     return dataclasses.replace(
         asked, text=reply.text, prompt_tokens=reply.prompt_tokens, tokens=reply.tokens, cut=reply.cut
     )

@@ -1,12 +1,12 @@
 """Answers, replies and distributions from a model in this process."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 
 from ragft.errors import ConfigError, PrerequisiteError
-from ragft.models import chat, decoding, reading
+from ragft.models import chat, decoding, fitting, reading
 from ragft.models.loading import LoadedModel
 from ragft.types import digest
 
@@ -55,8 +55,7 @@ class Generator:
             CUDA_BATCH_TOKENS if loaded.device.startswith("cuda") else CPU_BATCH_TOKENS
         )
         self._batch_rows = batch_rows
-        most = loaded.context_window - reading.virtual_tokens(loaded.model)
-        self._window = min(window or most, most)
+        self._window = fitting.room(loaded.context_window, window, reading.virtual_tokens(loaded.model))
 
     @property
     def identity(self) -> str:
@@ -91,17 +90,28 @@ class Generator:
         return len(chat.prompt_ids(self._tokenizer, message)) + len(begun) + max_new_tokens <= self._window
 
     def fit_passages(
-        self, question: str, passages: Sequence[str], render: Callable[[str, Sequence[str]], str], max_new_tokens: int
-    ) -> int:
-        """Return how many of the passages fit with the question and its answer; whole ones are dropped from the end.
+        self,
+        question: str,
+        passages: Sequence[str],
+        render: Callable[[str, Sequence[str]], str],
+        max_new_tokens: int,
+        golden: Collection[int] = (),
+    ) -> tuple[int, ...]:
+        """Return the places of the passages, nearest first, that fit with the question and its answer.
+
+        What does not fit is left out whole, the lowest-ranked first, and those at the places ``golden`` last.
 
         Raises:
             ConfigError: If the question does not fit even without passages.
         """
-        room = self._window - max_new_tokens
-        for kept in range(len(passages), -1, -1):
-            if len(chat.prompt_ids(self._tokenizer, render(question, passages[:kept]))) <= room:
-                return kept
+
+        def length(places: Sequence[int]) -> int:
+            message = render(question, [passages[place] for place in places])
+            return len(chat.prompt_ids(self._tokenizer, message)) + max_new_tokens
+
+        kept = fitting.fit(fitting.dropping_order(range(len(passages)), golden), length, self._window)
+        if kept is not None:
+            return kept
         raise ConfigError(
             f"the question {question[:60]!r} alone does not fit: the context window of {self.loaded.name} has "
             f"{self._window} tokens, of which {max_new_tokens} are kept for the answer (max_new_tokens)"

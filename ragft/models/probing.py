@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ragft.models.generation import Generated, Generator
 from ragft.store.answers import find_answers, save_answers
 from ragft.store.connection import Store
-from ragft.types import Answer, digest
+from ragft.types import Written, digest
 
 SAMPLED_AT_ONCE = 64
 
@@ -47,7 +47,7 @@ def reply(
     texts = {key: answer.text for key, answer in find_answers(store, wanted).items()}
     missing = len(set(wanted) - set(texts))
 
-    def keep(made: list[Answer]) -> None:
+    def keep(made: list[Written]) -> None:
         save_answers(store, made)
         texts.update({answer.key: answer.text for answer in made})
         if on_progress is not None:
@@ -74,7 +74,7 @@ def _reply_greedily(
     messages: Sequence[str],
     keys: dict[str, str],
     max_new_tokens: int,
-    keep: Callable[[list[Answer]], None],
+    keep: Callable[[list[Written]], None],
 ) -> None:
     def on_batch(batch: list[tuple[int, Generated]]) -> None:
         keep([_kept(keys[messages[index]], messages[index], made) for index, made in batch])
@@ -87,13 +87,5 @@ def _sampled_keys(generator: Generator, message: str, sampling: Sampling, max_ne
     return [digest([*made_by, number]) for number in range(sampling.samples)]
 
 
-def _kept(key: str, message: str, made: Generated) -> Answer:
-    return Answer(
-        key=key,
-        question_id="",
-        text=made.text,
-        prompt=message,
-        prompt_tokens=made.prompt_tokens,
-        tokens=made.tokens,
-        cut=made.cut,
-    )
+def _kept(key: str, message: str, made: Generated) -> Written:
+    return Written(key, message, made.text, made.prompt_tokens, made.tokens, made.cut)

@@ -5,6 +5,9 @@ from collections.abc import Callable, Iterable, Sequence
 
 from ragft.types import Context, Passage, Question, digest
 
+# The contexts that are made from the evidence: what one is would change if it were left out for want of room.
+GOLD_IS_KNOWN: tuple[Context, ...] = ("oracle", "oracle_distractors")
+
 HasEvidence = Callable[[str, Sequence[str]], bool]
 """Whether a passage's text holds one of the pieces of evidence (`ragft.retrieval.metrics.has_evidence`)."""
 

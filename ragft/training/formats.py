@@ -3,7 +3,7 @@
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from ragft.errors import ConfigError
 from ragft.types import Passage, Question, digest
@@ -13,12 +13,19 @@ Format = Literal["closed_book", "retrieved", "oracle", "raft"]
 
 @dataclass(frozen=True, slots=True)
 class TrainingExample:
-    """A question, the passages it is asked with (none when closed-book), and the answer to learn."""
+    """A question, the passages it is asked with (none when closed-book), and the answer to learn.
+
+    Attributes:
+        ranks: Of each passage, 0 for the nearest to the question; empty where they are shown in that order.
+        golden: The places of the passages that the format shows for the evidence they hold.
+    """
 
     question_id: str
     question: str
     passages: tuple[str, ...]
     answer: str
+    ranks: tuple[int, ...] = ()
+    golden: tuple[int, ...] = ()
 
 
 def build_examples(
@@ -45,29 +52,39 @@ def build_examples(
     Raises:
         ConfigError: If the passages that a format needs were not given for a question.
     """
-    shown: dict[str, Sequence[Passage]]
-    if format == "closed_book":
-        shown = {question.id: () for question in questions}
-    elif format == "retrieved":
-        shown = {question.id: _of(question, retrieved, "retrieved", format) for question in questions}
-    elif format == "oracle":
-        shown = {question.id: _of(question, golden, "golden", format) for question in questions}
-    elif format == "raft":
-        shown = {
-            question.id: _mix(
-                _of(question, golden, "golden", format),
-                _of(question, retrieved, "retrieved", format),
-                without_golden,
-                random.Random(digest(["raft", seed, question.id])),
-            )
-            for question in questions
-        }
-    else:
+    if format not in get_args(Format):
         raise ConfigError(f"format is {format!r}, expected closed_book, retrieved, oracle or raft")
-    return [
-        TrainingExample(q.id, q.text, tuple(passage.text for passage in shown[q.id]), q.references[0])
-        for q in questions
-    ]
+    examples = []
+    for question in questions:
+        evidence: Sequence[Passage] = ()
+        shown: Sequence[Passage] = ()
+        if format in ("oracle", "raft"):
+            shown = evidence = _of(question, golden, "golden", format)
+        if format in ("retrieved", "raft"):
+            shown = _of(question, retrieved, "retrieved", format)
+        if format == "raft":
+            draw = random.Random(digest(["raft", seed, question.id]))
+            shown = _mix(evidence, shown, without_golden, draw)
+        examples.append(_example(question, shown, evidence, retrieved or {}))
+    return examples
+
+
+def _example(
+    question: Question,
+    shown: Sequence[Passage],
+    evidence: Sequence[Passage],
+    retrieved: Mapping[str, Sequence[Passage]],
+) -> TrainingExample:
+    gold = {passage.id for passage in evidence}
+    rank = {passage.id: number for number, passage in enumerate(retrieved.get(question.id, ()))}
+    return TrainingExample(
+        question.id,
+        question.text,
+        tuple(passage.text for passage in shown),
+        question.references[0],
+        tuple(rank.get(passage.id, len(rank)) for passage in shown),
+        tuple(place for place, passage in enumerate(shown) if passage.id in gold),
+    )
 
 
 def _of(

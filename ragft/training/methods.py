@@ -44,6 +44,11 @@ class TrainingSettings:
         return cls(**{name: given[name] for name in cls.__dataclass_fields__ if name in given} | changes)
 
 
+def virtual_tokens(settings: TrainingSettings) -> int:
+    """Return how many tokens the adapter puts before every prompt; 0 for most methods."""
+    return VIRTUAL_TOKENS if settings.method == "prompt_tuning" else 0
+
+
 def attach(base: LoadedModel, settings: TrainingSettings, parent: Path | None = None) -> PeftModel:
     """Return the base with a trainable adapter in it: a fresh one, or ``parent`` to go on with.
 

@@ -20,7 +20,7 @@ from ragft.training.checkpoints import checkpoints_newest_first, newest_valid
 from ragft.training.encoding import IGNORED, Encoded, encode
 from ragft.training.formats import TrainingExample
 from ragft.training.loop import Loop
-from ragft.training.methods import TrainingSettings, attach
+from ragft.training.methods import TrainingSettings, attach, virtual_tokens
 from ragft.training.watch import OnLog, OnProgress, Watch
 from ragft.types import digest
 
@@ -65,6 +65,7 @@ class TrainResult:
     examples: int
     too_long: int
     dropped_passages: int
+    dropped_golden: int
     trainable_parameters: int
     all_parameters: int
     train_loss: float
@@ -82,7 +83,7 @@ class TrainResult:
     def metrics(self) -> dict[str, float]:
         """Return what a run logs of it once; no name is that of a curve, whose last step it would hide."""
         names = (
-            "steps examples too_long dropped_passages trainable_parameters all_parameters tokens "
+            "steps examples too_long dropped_passages dropped_golden trainable_parameters all_parameters tokens "
             "answer_tokens tokens_per_second peak_memory_bytes seconds"
         )
         found = {name: float(getattr(self, name)) for name in names.split()}
@@ -133,8 +134,9 @@ def train(  # noqa: PLR0913 - five things to train with, the rest by name
         raise ConfigError(f"{base.name} carries adapter {base.adapter[:12]}: an adapter is trained on a bare base")
     if not examples:
         raise ConfigError("there are no training examples")
-    encoded = encode(examples, base, prompt, settings.max_length)
-    held_out = encode(dev, base, prompt, settings.max_length)
+    encoded, held_out = (
+        encode(asked, base, prompt, settings.max_length, virtual_tokens(settings)) for asked in (examples, dev)
+    )
     added = [measure.key if measure else "", _identity(parent) if parent else ""]
     key = training_key(base, encoded, held_out, settings, added)
     watch = Watch(on_log or _nobody, on_progress or _nobody, settings.learning_rate)
@@ -217,6 +219,7 @@ def _counts(encoded: Encoded, epochs: int) -> dict[str, int]:
         "examples": len(encoded.examples),
         "too_long": len(encoded.too_long),
         "dropped_passages": encoded.dropped_passages,
+        "dropped_golden": encoded.dropped_golden,
         "tokens": epochs * sum(len(example.input_ids) for example in encoded.examples),
         "answer_tokens": epochs * sum(label != IGNORED for example in encoded.examples for label in example.labels),
     }

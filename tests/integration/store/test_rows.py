@@ -20,7 +20,7 @@ from ragft.store.datasets import (
     save_preparation,
 )
 from ragft.store.judgements import find_judgements, save_judgements
-from ragft.types import Answer, Dataset, Document, Judgement, Question
+from ragft.types import Dataset, Document, Judgement, Question, Written
 
 BLNS = Path(__file__).parents[2] / "data" / "hostile" / "blns.json"
 HOSTILE = [
@@ -96,10 +96,7 @@ def test_the_latest_preparation_of_a_name_counts(store: Store) -> None:
 
 
 def test_answers_come_back_and_the_first_one_stays(store: Store) -> None:
-    answers = [
-        Answer(f"k{n}", text, text, f"asked {text}", ("p1", "p2"), 7, 3, 1, n % 2 == 0)
-        for n, text in enumerate(HOSTILE)
-    ]
+    answers = [Written(f"k{n}", f"asked {text}", text, 7, 3, n % 2 == 0) for n, text in enumerate(HOSTILE)]
     save_answers(store, answers)
     save_answers(store, [dataclasses.replace(answers[0], text="another"), answers[1]])
     assert find_answers(store, [a.key for a in answers] + ["missing"]) == {a.key: a for a in answers}

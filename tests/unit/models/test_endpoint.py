@@ -278,7 +278,7 @@ def test_it_writes_answers_like_a_model_in_process() -> None:
         assert (made[0].prompt_tokens, made[0].tokens, made[0].cut) == (7, 3, False)
         assert sum(batches) == 3
         assert all(body["temperature"] == 0 for body in server.calls)
-        assert endpoint.fit_passages("q", ["a", "b"], lambda question, _: question, 16) == 2
+        assert endpoint.fit_passages("q", ["a", "b"], lambda question, _: question, 16) == (0, 1)
 
 
 def test_an_unanswered_message_is_an_error_that_keeps_the_others() -> None:

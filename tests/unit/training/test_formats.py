@@ -3,7 +3,7 @@
 import pytest
 
 from ragft.errors import ConfigError
-from ragft.training.formats import build_examples
+from ragft.training.formats import Format, build_examples
 from ragft.types import Passage, Question
 
 QUESTIONS = [Question(str(number), f"Question {number}?", (f"best {number}", "other")) for number in range(400)]
@@ -69,3 +69,20 @@ def test_a_subset_shows_the_same_as_the_whole() -> None:
 def test_a_format_without_its_passages_is_refused(wanted: str, given: dict[str, object], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         build_examples(QUESTIONS, wanted, **given)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("format_", ["oracle", "raft"])
+def test_what_the_format_shows_for_its_evidence_is_known(format_: Format) -> None:
+    for example in build_examples(QUESTIONS, format_, retrieved=RETRIEVED, golden=GOLDEN):
+        gold = {passage.text for passage in GOLDEN[example.question_id]}
+        assert gold
+        assert {example.passages[place] for place in example.golden} == gold
+        ranking = [passage.text for passage in RETRIEVED[example.question_id]]
+        for text, rank in zip(example.passages, example.ranks, strict=True):
+            assert rank == (ranking.index(text) if text in ranking else len(ranking))
+
+
+def test_what_is_retrieved_hides_its_evidence_as_in_use() -> None:
+    for example in build_examples(QUESTIONS, "retrieved", retrieved=RETRIEVED, golden=GOLDEN):
+        assert example.golden == ()
+        assert example.ranks == tuple(range(len(example.passages)))
