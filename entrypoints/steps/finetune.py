@@ -171,11 +171,12 @@ def _train(
     measure: Measure | None,
     parent: Path | None,
 ) -> TrainResult:
-    curves: dict[str, list[tuple[int, float]]] = defaultdict(list)
+    curves: dict[str, dict[int, float]] = defaultdict(dict)
 
     def note(step: int, metrics: Mapping[str, float]) -> None:
+        # A training that begins again with smaller batches tells its first steps again.
         for metric, value in metrics.items():
-            curves[metric].append((step, value))
+            curves[metric][step] = value
 
     folder = workspace.home / "training"
     lineage: dict[str, Any] = {"data": preparation.name, "data_sha256": preparation.dataset, "params": params.as_dict()}
@@ -195,7 +196,7 @@ def _train(
             parent=parent,
         )
     for metric, points in curves.items():
-        tracking.log_curve(metric, points)
+        tracking.log_curve(metric, sorted(points.items()))
     mlflow.log_metrics(result.metrics())
     mlflow.set_tags({"ragft.resumed_from": result.resumed_from, "ragft.reused": result.reused})
     return result

@@ -1,15 +1,17 @@
 """Answers, replies and distributions from a model in this process."""
 
+import logging
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 
 from ragft.errors import ConfigError, PrerequisiteError
-from ragft.models import chat, decoding, fitting, reading
+from ragft.models import chat, decoding, fitting, reading, shortage
 from ragft.models.loading import LoadedModel
 from ragft.types import digest
 
+LOG = logging.getLogger(__name__)
 CPU_BATCH_TOKENS = 8_192
 CUDA_BATCH_TOKENS = 65_536
 
@@ -143,10 +145,10 @@ class Generator:
         found: dict[int, list[Generated]] = {}
 
         def work(batch: list[int]) -> None:
-            choose = decoding.sampler([seed for index in batch for seed in seeds[index]], temperature, max_new_tokens)
-            replies = self._decode([asked[index] for index in batch], n, max_new_tokens, choose)
-            for position, index in enumerate(batch):
-                own = replies[position * n : (position + 1) * n]
+            replies = self._sampled(
+                [asked[index] for index in batch], [seeds[index] for index in batch], temperature, max_new_tokens
+            )
+            for index, own in zip(batch, replies, strict=True):
                 found[index] = [self._reply(asked[index], reply) for reply in own]
 
         self._work_through(asked, max_new_tokens, n, work)
@@ -214,24 +216,66 @@ class Generator:
             self._model, prompts, repeats=repeats, max_new_tokens=max_new_tokens, stop=self._stop, choose=choose
         )
 
+    def _sampled(
+        self,
+        prompts: Sequence[Sequence[int]],
+        seeds: Sequence[Sequence[int]],
+        temperature: float,
+        max_new_tokens: int,
+    ) -> list[list[list[int]]]:
+        """Return a reply for each seed of each prompt; where memory is short for one prompt's, half of them at a time.
+
+        A seed alone decides its reply, so it does not matter which are drawn together.
+        """
+        repeats = len(seeds[0])
+        choose = decoding.sampler([seed for own in seeds for seed in own], temperature, max_new_tokens)
+        try:
+            replies = self._decode(prompts, repeats, max_new_tokens, choose)
+        except (RuntimeError, MemoryError) as error:
+            if not shortage.is_shortage(error) or len(prompts) > 1 or repeats == 1:
+                raise
+        else:
+            return [replies[place * repeats : (place + 1) * repeats] for place in range(len(prompts))]
+        shortage.give_back()
+        LOG.warning("%s: %d replies to a prompt are drawn in two halves", self._short_of_memory, repeats)
+        halves = (seeds[0][: repeats // 2], seeds[0][repeats // 2 :])
+        return [[r for half in halves for r in self._sampled(prompts, [half], temperature, max_new_tokens)[0]]]
+
+    @property
+    def _short_of_memory(self) -> str:
+        return f"{self.loaded.device} has too little memory for {self.loaded.name}"
+
     def _work_through(
         self, prompts: Sequence[Sequence[int]], new_tokens: int, repeats: int, work: Callable[[list[int]], None]
     ) -> None:
-        """Do the work batch by batch; a batch for which the device has too little memory is halved."""
-        waiting = list(self.batches(prompts, new_tokens, repeats))[::-1]
+        """Do the work batch by batch; where memory is too short for one, this and all later ones are half as large."""
+        waiting = list(self.batches(prompts, new_tokens, repeats))
         while waiting:
-            batch = waiting.pop()
+            batch = waiting[0]
             try:
                 work(batch)
-            except torch.OutOfMemoryError as error:
+            except (RuntimeError, MemoryError) as error:
+                if not shortage.is_shortage(error):
+                    raise
                 if len(batch) == 1:
                     raise PrerequisiteError(
-                        f"{self.loaded.device} has too little memory for {self.loaded.name} and one prompt of "
-                        f"{len(prompts[batch[0]])} tokens with {repeats} replies of {new_tokens}: use a quantization, "
-                        "fewer passages or a smaller max_new_tokens"
+                        f"{self._short_of_memory} and one prompt of {len(prompts[batch[0]])} tokens with {repeats} "
+                        f"replies of {new_tokens}: use a quantization, fewer passages or a smaller max_new_tokens"
                     ) from error
-                torch.cuda.empty_cache()
-                waiting += [batch[len(batch) // 2 :], batch[: len(batch) // 2]]
+            else:
+                del waiting[0]
+                continue
+            shortage.give_back()
+            left = [index for batch in waiting for index in batch]
+            self._make_do(len(batch), max(len(prompts[index]) for index in batch) + repeats * new_tokens, repeats)
+            again = self.batches([prompts[index] for index in left], new_tokens, repeats)
+            waiting = [[left[place] for place in batch] for batch in again]
+
+    def _make_do(self, prompts: int, tokens_each: int, repeats: int) -> None:
+        """Say that memory is too short for so many prompts at once, and take half as many from now on."""
+        LOG.warning("%s and %d prompts at once: going on with %d", self._short_of_memory, prompts, prompts // 2)
+        self._batch_rows = min(self._batch_rows, prompts // 2 * repeats)
+        self._batch_tokens = min(self._batch_tokens, prompts // 2 * tokens_each)
 
     def _check_fits(self, prompts: Sequence[Sequence[int]], max_new_tokens: int) -> None:
         longest = max((len(prompt) for prompt in prompts), default=0)

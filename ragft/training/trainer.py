@@ -9,9 +9,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from ragft.errors import ConfigError, PrerequisiteError
+from ragft.models import shortage
 from ragft.models.fingerprint import verify_manifest
 from ragft.models.loading import LoadedModel, adapter_identity, read_lineage, save_adapter, without_adapter
 from ragft.prompts.answer import AnswerPrompt
@@ -55,6 +54,7 @@ class TrainResult:
         tokens_per_second: Real tokens (there is no padding) through forward and backward passes.
         peak_memory_bytes: GPU memory allocated, or resident memory of the whole process on a CPU.
         resumed_from: Step of the checkpoint that training went on from; 0 for none.
+        batch: Examples in one forward pass: fewer than asked for where memory was short.
         reused: True when the adapter was already there and nothing was trained.
     """
 
@@ -76,6 +76,7 @@ class TrainResult:
     peak_memory_bytes: int
     seconds: float
     padding_free: bool
+    batch: int
     resumed_from: int = 0
     passed_over: tuple[str, ...] = ()
     reused: bool = False
@@ -83,8 +84,8 @@ class TrainResult:
     def metrics(self) -> dict[str, float]:
         """Return what a run logs of it once; no name is that of a curve, whose last step it would hide."""
         names = (
-            "steps examples too_long dropped_passages dropped_golden trainable_parameters all_parameters tokens "
-            "answer_tokens tokens_per_second peak_memory_bytes seconds"
+            "steps examples too_long dropped_passages dropped_golden batch trainable_parameters all_parameters "
+            "tokens answer_tokens tokens_per_second peak_memory_bytes seconds"
         )
         found = {name: float(getattr(self, name)) for name in names.split()}
         found["train_loss_mean"] = self.train_loss
@@ -111,7 +112,8 @@ def train(  # noqa: PLR0913 - five things to train with, the rest by name
 
     The key is made of base, examples, settings and library versions, so the same call resumes after a kill
     from the newest whole checkpoint, with a bit-identical adapter, and finds the finished adapter after that.
-    Two processes must not train the same key at once (the caller holds a lock).
+    Two processes must not train the same key at once (the caller holds a lock). Where memory is short, fewer examples
+    go through the model at once and more such passes make a step.
 
     Args:
         base: Loaded without an adapter, and quantised already for qlora.
@@ -127,8 +129,8 @@ def train(  # noqa: PLR0913 - five things to train with, the rest by name
         parent: Folder of an adapter of this base that training goes on from; None begins a fresh one.
 
     Raises:
-        ConfigError: If settings do not fit the model or the parent, no example fits, or loss or gradient is no longer
-            finite.
+        ConfigError: If settings do not fit the model or the parent, no example fits, loss or gradient is no longer
+            finite, or memory is too short for one example at a time.
     """
     if base.adapter:
         raise ConfigError(f"{base.name} carries adapter {base.adapter[:12]}: an adapter is trained on a bare base")
@@ -144,37 +146,92 @@ def train(  # noqa: PLR0913 - five things to train with, the rest by name
     if (done := _finished(place, watch)) is not None:
         return done
     place.mkdir(parents=True, exist_ok=True)
-    checkpoint, passed = newest_valid(place)
+    job = _Job(base, encoded, held_out, settings, place, watch, measure, parent, {"key": key}, lineage or {})
+    batch: int | None = settings.batch_size
+    while batch is not None:
+        found = _attempt(job, batch)
+        if isinstance(found, TrainResult):
+            return found
+        shortage.give_back()
+        batch = _smaller(batch, job)
+    raise ConfigError(
+        f"{base.device} has too little memory to train one example of max_length {settings.max_length} at a time: use "
+        "a smaller max_length, or method qlora"
+    )
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A training as it was asked for, whatever memory allows."""
+
+    base: LoadedModel
+    encoded: Encoded
+    held_out: Encoded
+    settings: TrainingSettings
+    place: Path
+    watch: Watch
+    measure: Measure | None
+    parent: Path | None
+    named: Mapping[str, str]
+    lineage: Mapping[str, Any]
+
+
+def _attempt(job: _Job, batch: int) -> TrainResult | None:
+    """Train with so many examples in a forward pass, and as many passes in a step as asked; None: memory ran out."""
+    checkpoint, passed = newest_valid(job.place)
     for problem in passed:
         LOG.warning("checkpoint passed over: %s", problem)
-    adapted = replace(base, model=attach(base, settings, parent))
-    memory.reset_peak(base.device)
+    passes = job.settings.gradient_accumulation_steps * job.settings.batch_size // batch
+    adapted = replace(job.base, model=attach(job.base, job.settings, job.parent))
+    memory.reset_peak(job.base.device)
     try:
         loop = Loop(
-            adapted, encoded.examples, held_out.examples, settings, place, watch, measure.run if measure else None
+            adapted,
+            job.encoded.examples,
+            job.held_out.examples,
+            replace(job.settings, batch_size=batch, gradient_accumulation_steps=passes),
+            job.place,
+            job.watch,
+            job.measure.run if job.measure else None,
         )
         loop.run(checkpoint)
         measured = {
-            "key": key,
-            "peak_memory_bytes": memory.peak_bytes(base.device),
+            **job.named,
+            "peak_memory_bytes": memory.peak_bytes(job.base.device),
             "resumed_from": int(checkpoint.name.removeprefix("checkpoint-")) if checkpoint else 0,
             "passed_over": passed,
-            **_counts(encoded, settings.epochs),
+            "batch": batch,
+            **_counts(job.encoded, job.settings.epochs),
             **loop.measurements(),
         }
-        kept = {"result": measured, "settings": asdict(settings), **(lineage or {})}
-        identity = save_adapter(adapted, place / ADAPTER, kept)
-    except torch.OutOfMemoryError as error:
-        raise ConfigError(
-            f"{base.device} has too little memory to train with batch_size {settings.batch_size} and max_length "
-            f"{settings.max_length}: use a smaller batch_size with more gradient_accumulation_steps, or method qlora"
-        ) from error
+        kept = {"result": measured, "settings": asdict(job.settings), **job.lineage}
+        identity = save_adapter(adapted, job.place / ADAPTER, kept)
+    except (RuntimeError, MemoryError) as error:
+        if not shortage.is_shortage(error):
+            raise
+        return None
     finally:
         without_adapter(adapted)
-    (place / HISTORY).write_text(json.dumps(loop.history()), encoding="utf-8")
-    for leftover in checkpoints_newest_first(place):
+    (job.place / HISTORY).write_text(json.dumps(loop.history()), encoding="utf-8")
+    for leftover in checkpoints_newest_first(job.place):
         shutil.rmtree(leftover)
-    return _result(place / ADAPTER, identity, measured)
+    return _result(job.place / ADAPTER, identity, measured)
+
+
+def _smaller(batch: int, job: _Job) -> int | None:
+    """Return the largest part of a batch that divides it and is at most half of it, and say so; None after 1.
+
+    An optimiser step sees the same examples as before, so the adapter is the same up to rounding (and to dropout,
+    whose draws depend on the batch).
+    """
+    if batch == 1:
+        return None
+    part = max(size for size in range(1, batch // 2 + 1) if batch % size == 0)
+    LOG.warning(
+        "%s has too little memory to train %d examples at once: going on with %d, and more of them in a step",
+        job.base.device, batch, part,
+    )  # fmt: skip
+    return part
 
 
 def training_key(

@@ -1,7 +1,10 @@
 """What is written depends on the message (and the seed), never on what else is in the batch."""
 
 import copy
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -205,7 +208,9 @@ def test_a_plain_reply_ends_where_the_next_turn_begins(tiny: LoadedModel) -> Non
     assert Generator(tiny)._reply([1], written).cut
 
 
-def test_a_batch_that_does_not_fit_the_memory_is_halved(tiny: LoadedModel, generator: Generator) -> None:
+def test_a_batch_that_does_not_fit_the_memory_is_halved(
+    tiny: LoadedModel, generator: Generator, caplog: pytest.LogCaptureFixture
+) -> None:
     rows: list[int] = []
 
     def refuse(module: object, inputs: object, keywords: dict[str, torch.Tensor]) -> None:
@@ -219,10 +224,64 @@ def test_a_batch_that_does_not_fit_the_memory_is_halved(tiny: LoadedModel, gener
         limit = 2
         told: list[int] = []
         made = Generator(tiny).generate(MESSAGES, 4, on_batch=lambda batch: told.extend(index for index, _ in batch))
-        assert (made, rows[:2], max(rows[2:])) == (expected, [5, 2], 3)
+        assert (made, rows[:2], max(rows[1:])) == (expected, [5, 2], 2)
         assert sorted(told) == [0, 1, 2, 3, 4]
+        assert [record.getMessage() for record in caplog.records] == [
+            f"cpu has too little memory for {tiny.name} and 5 prompts at once: going on with 2"
+        ]
         limit = 0
         with pytest.raises(PrerequisiteError, match=r"too little memory for .* one prompt of 8 tokens"):
             Generator(tiny).generate(["Short?"], 4)
     finally:
         hook.remove()
+
+
+def test_replies_to_one_prompt_that_do_not_fit_together_are_drawn_apart(
+    tiny: LoadedModel, generator: Generator, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As a judge is asked: many replies to few long messages."""
+    seeds = [[10 * prompt + repeat for repeat in range(6)] for prompt in range(2)]
+    expected = generator.sample(MESSAGES[:2], "Reason:", 6, 8, 1.0, seeds)
+
+    def refuse(module: object, inputs: object, keywords: dict[str, torch.Tensor]) -> None:
+        # Replies that share a prompt's row stand side by side in it.
+        if keywords["past_key_values"].get_seq_length() and keywords["input_ids"].numel() > 2:
+            raise torch.OutOfMemoryError("no room")
+
+    hook = tiny.model.register_forward_pre_hook(refuse, with_kwargs=True)
+    try:
+        assert Generator(tiny).sample(MESSAGES[:2], "Reason:", 6, 8, 1.0, seeds) == expected
+    finally:
+        hook.remove()
+    said = [record.getMessage().partition(": ")[2] for record in caplog.records]
+    assert said[:2] == ["going on with 1", "6 replies to a prompt are drawn in two halves"]
+
+
+SHORT_OF_MEMORY = """
+import resource, sys
+import torch
+from ragft.models.generation import Generator
+from ragft.models.loading import load_base
+torch.set_num_threads(1)
+generator = Generator(load_base(sys.argv[1], device="cpu"), batch_tokens=10**9)
+generator.generate(["warm up"], 2)
+messages = [f"{number} " + "word " * 300 for number in range(48)]
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + int(sys.argv[2]) * 2**20,) * 2)
+for reply in generator.generate(messages, 4):
+    print(reply.tokens, repr(reply.text))
+"""
+
+
+def test_a_real_shortage_on_the_host_changes_no_reply(tiny_base: Path) -> None:
+    """A process whose memory is limited halves its batches and says so; one that is not writes the same."""
+
+    def replies(megabytes: int) -> subprocess.CompletedProcess[str]:
+        arguments = [sys.executable, "-c", SHORT_OF_MEMORY, str(tiny_base), str(megabytes)]
+        return subprocess.run(arguments, capture_output=True, text=True, check=True)
+
+    plenty, little = replies(16_384), replies(24)
+    assert len(plenty.stdout.splitlines()) == 48
+    assert little.stdout == plenty.stdout
+    assert "48 prompts at once: going on with 24" in little.stderr
+    assert "memory" not in plenty.stderr

@@ -134,8 +134,42 @@ def test_too_little_memory_says_what_to_change(job: Job, tmp_path: Path) -> None
     def refuse(*args: object) -> None:
         raise torch.OutOfMemoryError("no room")
 
-    with pytest.raises(ConfigError, match="too little memory to train with batch_size 5"):
+    with pytest.raises(ConfigError, match="too little memory to train one example of max_length 1536 at a time"):
         job.train(tmp_path, on_progress=refuse)
+
+
+@pytest.mark.parametrize("method", ["lora", "prompt_tuning"])
+def test_where_memory_is_short_smaller_batches_make_the_same_steps(
+    job: Job, tmp_path: Path, caplog: pytest.LogCaptureFixture, method: str
+) -> None:
+    """A device that takes few tokens at a time, from the third step on; lora in one row, prompt tuning padded."""
+    settings = {"method": method, "batch_size": 4, "lora_dropout": 0.0}
+    whole = job.train(tmp_path / "whole", **settings)
+    losses = [metrics["train_loss"] for _, metrics in job.told if "train_loss" in metrics]
+    steps = 0
+
+    def count(done: int, of: int) -> None:
+        nonlocal steps
+        steps = done
+
+    def refuse(module: object, inputs: object, keywords: dict[str, Any]) -> None:
+        shown = next((keywords[name] for name in ("input_ids", "inputs_embeds") if name in keywords), ())
+        rows = len(keywords["segments"]) - 1 if "segments" in keywords else len(shown)
+        if steps >= 2 and rows > 2:
+            raise torch.OutOfMemoryError("no room")
+
+    hook = job.base.model.register_forward_pre_hook(refuse, with_kwargs=True)
+    try:
+        small = job.train(tmp_path / "small", on_progress=count, **settings)
+    finally:
+        hook.remove()
+    told = {step: metrics["train_loss"] for step, metrics in job.told if "train_loss" in metrics}
+    assert (whole.batch, small.batch, small.key) == (4, 2, whole.key)
+    assert small.steps == whole.steps == len(losses)
+    assert list(told.values()) == pytest.approx(losses, abs=1e-5)
+    assert small.dev_losses == pytest.approx(whole.dev_losses, abs=1e-5)
+    said = "cpu has too little memory to train 4 examples at once: going on with 2, and more of them in a step"
+    assert [record.getMessage() for record in caplog.records if record.name.startswith("ragft")] == [said]
 
 
 @pytest.mark.parametrize("method", ["dora", "ia3", "prompt_tuning"])

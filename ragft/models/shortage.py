@@ -1,0 +1,22 @@
+"""What a device says when it has too little memory, and giving back what was taken in vain."""
+
+import gc
+
+import torch
+
+# PyTorch has a class for a GPU's shortage; its allocator on the CPU raises a plain RuntimeError.
+_ON_CPU = "DefaultCPUAllocator: can't allocate memory"
+
+
+def is_shortage(error: BaseException) -> bool:
+    """Return whether an error says that memory ran out, on a GPU or on the host."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and _ON_CPU in str(error)
+
+
+def give_back() -> None:
+    """Free what the failed work held; called when its exception, which holds its frames, is gone."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
