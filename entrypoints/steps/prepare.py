@@ -17,6 +17,7 @@ from ragft.data.leakage import LeakReport
 from ragft.data.splits import assign_splits
 from ragft.errors import ConfigError, DataError
 from ragft.params import DataParams, PrepareParams, ScoringParams
+from ragft.result_versions import VERSIONS
 from ragft.retrieval.embedding import Embedder
 from ragft.retrieval.retriever import Chosen, build_collection, count_passages
 from ragft.retrieval.sizes import sizes_of
@@ -74,6 +75,7 @@ def _settings(params: DataParams, dataset: Dataset, workspace: Workspace) -> dic
     latest = find_preparation(workspace.store, dataset.name, dataset=dataset.sha256)
     usual = CHUNK_CHARS.get(params.dataset, DEFAULT_CHUNK_CHARS)
     return {
+        "version": VERSIONS["preparation"],
         "data_seed": params.data_seed,
         "chunk_chars": params.chunk_chars or (latest.settings["chunk_chars"] if latest else usual),
         "embedder": open_embedder(params.embedder).id,

@@ -29,12 +29,15 @@ from ragft.models.generation import Generator
 from ragft.models.probing import Replies, Sampling, reply
 from ragft.params import DataParams, ProbeParams
 from ragft.prompts import probe as messages
+from ragft.result_versions import VERSIONS
 from ragft.store.datasets import Preparation
 from ragft.store.probes import ProbeRecord, find_probe, save_probe
 from ragft.types import Question, Split, digest
 from registry.versions import Version
 
 USUAL_SHOTS = 4
+# What a base knows is what it answers, and how that is graded.
+KINDS = ("answering", "judging")
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,7 @@ def run(params: ProbeParams, workspace: Workspace) -> Probed:
 def known_categories(fingerprint: str, dataset: str, workspace: Workspace) -> dict[str, Category]:
     """Return question id -> category as last probed for this base and data; empty where it never was."""
     probe = find_probe(workspace.store, fingerprint, dataset)
-    found = estimates_of(probe) if probe else {}
+    found = estimates_of(probe) if probe and probe.settings.get("versions") == _versions() else {}
     return {identifier: estimate.category for identifier, estimate in found.items()}
 
 
@@ -132,7 +135,11 @@ def _shots(params: ProbeParams) -> int:
 
 def _settings(params: ProbeParams, shots: int) -> dict[str, Any]:
     named = {name: getattr(params, name) for name in ("sets", "samples", "temperature", "seed", "max_new_tokens")}
-    return {**named, "shots": shots, "messages": messages.SHA256}
+    return {**named, "shots": shots, "messages": messages.SHA256, "versions": _versions()}
+
+
+def _versions() -> dict[str, int]:
+    return {kind: VERSIONS[kind] for kind in KINDS}
 
 
 def _prompts(

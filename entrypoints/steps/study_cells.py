@@ -5,20 +5,18 @@ import functools
 import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import version
-from pathlib import Path
 from typing import Any, Literal
 
-import ragft
 from entrypoints.steps.bases import require_base
 from entrypoints.steps.sources import read_dataset, with_top_k
 from entrypoints.steps.study_presets import DECIDING, Matrix
 from entrypoints.steps.workspace import Workspace
 from ragft.errors import ConfigError
-from ragft.models.fingerprint import file_sha256, fingerprint_weights
+from ragft.models.fingerprint import fingerprint_weights
 from ragft.params import CompareParams, DataParams, FinetuneParams, PrepareParams, StudyParams
 from ragft.prompts.answer import load_answer_prompt
 from ragft.prompts.criterion import load_criterion
+from ragft.result_versions import OTHER_LIBRARIES, TRAINING_LIBRARIES, VERSIONS, libraries
 from ragft.types import Dataset, digest
 
 Role = Literal["cell", "agreement"]
@@ -30,9 +28,6 @@ AXES = ("dataset", "base", *TRAINING, *SETTINGS)
 ADDRESSES = ("path", "documents", "model", "against")
 # What an adapter trained on questions alone does not see.
 OF_RETRIEVAL = ("embedder", "top_k", "chunk_chars", "collection", "raft_without_golden", "allow_low_hit_rate")
-# The packages whose code decides what a cell's result is.
-DECIDING_CODE = ("analysis", "data", "judging", "models", "pocket", "prompts", "retrieval", "training")
-DECIDING_LIBRARIES = ("torch", "transformers", "peft", "trl", "sentence-transformers", "numpy", "scipy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,21 +171,25 @@ class Identities:
                 "judge": "" if compare.judge == "none" or compare.judge_url else base_fingerprint(*judge),
                 "prompt": load_answer_prompt(compare.prompt).sha256,
                 "criteria": criteria,
-                "code": code_identity(),
+                "versions": VERSIONS,  # it holds the outcome of all that comes before the decision, too
+                "libraries": libraries(OTHER_LIBRARIES),
                 "role": cell.role,
             }
         )
 
     def training(self, cell: Cell) -> str:
         """Return the hash of everything that makes the cell's adapter."""
-        blind = OF_RETRIEVAL if cell.finetune.format == "closed_book" else ()
+        blind = cell.finetune.format == "closed_book"
+        unseen = OF_RETRIEVAL if blind else ()
+        retrieval = [] if blind else [VERSIONS["embedding"], VERSIONS["retrieval"]]
         data = self.dataset(cell)
         return digest(
             {
-                "params": _without(cell.finetune.as_dict(), (*ADDRESSES, *blind)),
+                "params": _without(cell.finetune.as_dict(), (*ADDRESSES, *unseen)),
                 "data": [data.name, data.sha256],
                 "base": base_fingerprint(cell.finetune.base, cell.finetune.revision),
-                "libraries": {name: version(name) for name in DECIDING_LIBRARIES},
+                "versions": [VERSIONS["preparation"], *retrieval, VERSIONS["training"]],
+                "libraries": libraries(TRAINING_LIBRARIES),
             }
         )
 
@@ -199,16 +198,6 @@ class Identities:
 def base_fingerprint(name: str, revision: str) -> str:
     """Return the identity of a base's weights; the weights of a large model are read for it."""
     return fingerprint_weights(require_base(name, revision).folder)
-
-
-@functools.cache
-def code_identity() -> str:
-    """Return the hash of the code that decides results, so that a cell is not taken from another version of it."""
-    root = Path(ragft.__file__).parent
-    files = [
-        path for name in DECIDING_CODE for path in (root / name).rglob("*") if path.suffix in (".py", ".txt", ".md")
-    ]
-    return digest(sorted([path.relative_to(root).as_posix(), file_sha256(path)] for path in files))
 
 
 def _without(values: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from ragft.prompts.reply import before_last_score
+from ragft.result_versions import VERSIONS
 from ragft.types import digest
 
 Estimator = Literal["sampled", "expected", "expected_no_rationale"]
@@ -65,7 +66,7 @@ class JudgeBackend(Protocol):
 
     @property
     def identity(self) -> str:
-        """Hash of the model and of every setting that changes its replies."""
+        """Hash of the model, of every setting that changes its replies, and of the version that reads them."""
 
     def replies(self, asks: Sequence[Ask], estimator: Estimator) -> Iterator[Piece]:
         """Yield a reply for every seed of every ask, in pieces, in any order.
@@ -138,8 +139,8 @@ class LocalJudge:
 
     @property
     def identity(self) -> str:
-        """Hash of the model and of how its replies are made."""
-        return digest([self._model.identity, self._max_new_tokens, self._temperature])
+        """Hash of the model and of how its replies are made and read."""
+        return digest([VERSIONS["judging"], self._model.identity, self._max_new_tokens, self._temperature])
 
     def replies(self, asks: Sequence[Ask], estimator: Estimator) -> Iterator[Piece]:
         """Yield the asks in pieces of similar length, the longest first, so that little is padding.

@@ -8,6 +8,7 @@ from ragft.judging.backend import TOO_LONG, Ask, Estimator, Piece, Reply
 from ragft.models.endpoint import ChatRequest, Endpoint
 from ragft.models.endpoint_call import Completion
 from ragft.prompts.reply import before_last_score, last_score_end
+from ragft.result_versions import VERSIONS
 from ragft.types import digest
 
 MOST_CANDIDATES = 20
@@ -42,7 +43,9 @@ class ServedJudge:
     @property
     def identity(self) -> str:
         """Hash of the server's model and of how its replies are made."""
-        return digest([self._endpoint.identity, self._max_new_tokens, self._temperature, self._top_logprobs])
+        return digest(
+            [VERSIONS["judging"], self._endpoint.identity, self._max_new_tokens, self._temperature, self._top_logprobs]
+        )
 
     def replies(self, asks: Sequence[Ask], estimator: Estimator) -> Iterator[Piece]:
         """Yield the replies of each call when it is finished.

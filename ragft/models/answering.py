@@ -6,6 +6,7 @@ from typing import Protocol
 
 from ragft.models.generation import Generated, OnBatch
 from ragft.prompts.answer import AnswerPrompt
+from ragft.result_versions import VERSIONS
 from ragft.store.answers import find_answers, save_answers
 from ragft.store.connection import Store
 from ragft.types import Answer, Passage, Question, Written, digest
@@ -97,7 +98,7 @@ def _ask(
     message = prompt.render(question.text, [texts[place] for place in kept])
     return Answer(
         question_id=question.id,
-        written=Written(digest([writer.identity, message, max_new_tokens]), message),
+        written=Written(digest([VERSIONS["answering"], writer.identity, message, max_new_tokens]), message),
         passages=tuple(passages[place].id for place in kept),
         dropped_passages=len(passages) - len(kept),
     )

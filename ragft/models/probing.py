@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from ragft.models.generation import Generated, Generator
+from ragft.result_versions import VERSIONS
 from ragft.store.answers import find_answers, save_answers
 from ragft.store.connection import Store
 from ragft.types import Written, digest
@@ -41,7 +42,9 @@ def reply(
 ) -> dict[str, Replies]:
     """Return message -> replies; what is in the store is not generated again, and a kill loses one batch at most."""
     asked = list(dict.fromkeys(messages))
-    greedy = {message: digest([generator.identity, message, max_new_tokens]) for message in asked}
+    greedy = {
+        message: digest([VERSIONS["answering"], generator.identity, message, max_new_tokens]) for message in asked
+    }
     sampled = {message: _sampled_keys(generator, message, sampling, max_new_tokens) for message in asked}
     wanted = [*greedy.values(), *(key for keys in sampled.values() for key in keys)]
     texts = {key: answer.text for key, answer in find_answers(store, wanted).items()}
@@ -83,7 +86,8 @@ def _reply_greedily(
 
 
 def _sampled_keys(generator: Generator, message: str, sampling: Sampling, max_new_tokens: int) -> list[str]:
-    made_by = [generator.loaded.identity, "sampled", sampling.temperature, sampling.seed, message, max_new_tokens]
+    how = ["sampled", sampling.temperature, sampling.seed]
+    made_by = [VERSIONS["answering"], generator.loaded.identity, *how, message, max_new_tokens]
     return [digest([*made_by, number]) for number in range(sampling.samples)]
 
 

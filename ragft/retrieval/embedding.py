@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from sentence_transformers import SentenceTransformer
 
 from ragft.errors import ConfigError, PrerequisiteError
+from ragft.result_versions import VERSIONS
 
 log = logging.getLogger(__name__)
 
@@ -37,8 +38,8 @@ class Embedder:
     weighted by tokens: nothing of a passage is left out.
 
     Attributes:
-        id: Name, hash of weights, vocabulary and pooling, and window: two embedders with one id give the same vectors
-            but for rounding.
+        id: Name, hash of weights, vocabulary and pooling, window, and version of this code: two embedders with one id
+            give the same vectors but for rounding.
         dimension: Length of a vector.
         window: Tokens that the model sees at once, special ones included.
     """
@@ -62,7 +63,8 @@ class Embedder:
         self._frames = {question: self._frame(question) for question in (False, True)}
         self.dimension = int(self._model.get_embedding_dimension() or 0)
         name = _DEFAULT_NAME if is_default else Path(name_or_path).name
-        self.id = f"{name}@{_fingerprint(self._model)[:16]}/{self.window}{'' if pooled else ' cut'}"
+        how = f"{self.window}{'' if pooled else ' cut'} v{VERSIONS['embedding']}"
+        self.id = f"{name}@{_fingerprint(self._model)[:16]}/{how}"
         self._model.to(_dtype(self._model.device))
 
     def encode(self, texts: Sequence[str], *, question: bool = False) -> Vectors:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ragft.errors import ConfigError, DataError
+from ragft.result_versions import VERSIONS
 from ragft.retrieval.chunking import chunk
 from ragft.store.connection import Store
 from ragft.store.passages import embedded, find_collection, freeze_collection, nearest, write_passages
@@ -154,4 +155,4 @@ class Retriever:
         return [list(found[keys[question]]) for question in questions]
 
     def _key(self, question: str, k: int) -> str:
-        return digest({"collection": self._collection, "question": question, "k": k})
+        return digest({"version": VERSIONS["retrieval"], "collection": self._collection, "question": question, "k": k})

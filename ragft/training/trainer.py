@@ -5,7 +5,6 @@ import logging
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from ragft.models import shortage
 from ragft.models.fingerprint import verify_manifest
 from ragft.models.loading import LoadedModel, adapter_identity, read_lineage, save_adapter, without_adapter
 from ragft.prompts.answer import AnswerPrompt
+from ragft.result_versions import TRAINING_LIBRARIES, VERSIONS, libraries
 from ragft.training import memory
 from ragft.training.checkpoints import checkpoints_newest_first, newest_valid
 from ragft.training.encoding import IGNORED, Encoded, encode
@@ -238,10 +238,10 @@ def training_key(
     base: LoadedModel, encoded: Encoded, dev: Encoded, settings: TrainingSettings, added: Sequence[str] = ()
 ) -> str:
     """Return the hash of all that decides the adapter, 64 hex digits; ``added`` counts where anything in it does."""
-    libraries = {name: version(name) for name in ("torch", "transformers", "peft", "trl")}
+    code = {"version": VERSIONS["training"], "libraries": libraries(TRAINING_LIBRARIES)}
     tokens = [[example.input_ids, example.labels] for example in encoded.examples]
     held_out = [[example.input_ids, example.labels] for example in dev.examples]
-    made_of: list[Any] = [base.identity, digest(tokens), digest(held_out), asdict(settings), libraries]
+    made_of: list[Any] = [base.identity, digest(tokens), digest(held_out), asdict(settings), code]
     return digest([*made_of, *added] if any(added) else made_of)
 
 

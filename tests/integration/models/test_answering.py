@@ -8,6 +8,7 @@ from ragft.models.answering import answer_questions
 from ragft.models.generation import Generator
 from ragft.models.loading import load_base
 from ragft.prompts.answer import load_answer_prompt
+from ragft.result_versions import VERSIONS
 from ragft.store.connection import Store
 from ragft.types import Answer, Passage, Question
 from tests.tiny_model import tiny_base  # noqa: F401 - a fixture
@@ -66,3 +67,25 @@ def test_evidence_is_left_out_last(store: Store, generator: Generator) -> None:
     )
     assert answer.passages == ("p0", "p1", "p4")
     assert "Passage 4" in answer.prompt and "Passage 2" not in answer.prompt
+
+
+def test_answers_of_an_older_version_are_not_taken(
+    store: Store, generator: Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def keys() -> set[str]:
+        told: list[int] = []
+        [answer] = answer_questions(
+            store,
+            generator,
+            load_answer_prompt(),
+            [asked()],
+            {"q": PASSAGES},
+            max_new_tokens=TOKENS,
+            on_progress=lambda _, of: told.append(of),
+        )
+        return {answer.written.key, *(f"written {count}" for count in told)}
+
+    first, again = keys(), keys()
+    assert first - again == {"written 1"}
+    monkeypatch.setitem(VERSIONS, "answering", VERSIONS["answering"] + 1)
+    assert keys() & first == {"written 1"}

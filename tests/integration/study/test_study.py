@@ -22,6 +22,7 @@ from ragft.analysis.records import read_record
 from ragft.analysis.study import Cell as Result
 from ragft.analysis.study import Study, Work
 from ragft.params import StudyParams
+from ragft.result_versions import VERSIONS
 from ragft.store.connection import Store
 from tests.unit.analysis.studies_of_cells import cell as imagined
 
@@ -155,8 +156,11 @@ def test_a_cell_is_what_makes_it_and_nothing_else(workspace: Workspace, monkeypa
     # Questions alone are trained on the same whatever is retrieved, passages are not.
     assert trainings[0] == trainings[2]
     assert trainings[1] != trainings[3]
-    monkeypatch.setattr("entrypoints.steps.study_cells.code_identity", lambda: "another version")
-    assert keys() != [usual]
+    for kind in VERSIONS:
+        with monkeypatch.context() as patch:
+            patch.setitem(VERSIONS, kind, 99)
+            assert keys() != [usual], kind
+    assert keys() == [usual]
 
 
 def test_a_plan_says_what_is_left_how_long_it_takes_and_what_it_can_show(workspace: Workspace, said: list[str]) -> None:
