@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from entrypoints.last_words import last_words
 from ragft.store.server import open_store
 from ragft.store.windows import enable_windows
 
@@ -79,7 +80,7 @@ def opened_workspace() -> Iterator["Workspace"]:
     from entrypoints.steps.workspace import Workspace, say
 
     folder = prepare_environment()
-    with open_store(os.environ.get("RAGFT_DSN"), folder) as store:
+    with last_words(), open_store(os.environ.get("RAGFT_DSN"), folder) as store:
         yield Workspace(
             home=folder,
             store=store,
