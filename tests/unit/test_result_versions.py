@@ -1,11 +1,11 @@
 """Every key of a kept result names the version of the code that made it."""
 
+import importlib.metadata
 from pathlib import Path
 
 import pytest
 
-from ragft import result_versions
-from ragft.judging.backend import LocalJudge
+from ragft.judging.backend import JudgeBackend, LocalJudge
 from ragft.judging.served import ServedJudge
 from ragft.models.endpoint import Endpoint
 from ragft.models.generation import Generator
@@ -43,14 +43,14 @@ def test_another_version_of_a_library_trains_again(
     base: LoadedModel, monkeypatch: pytest.MonkeyPatch, library: str
 ) -> None:
     usual = key_of_training(base)
-    there = result_versions.version
-    monkeypatch.setattr(result_versions, "version", lambda name: "0.0.1" if name == library else there(name))
+    there = importlib.metadata.version
+    monkeypatch.setattr("ragft.result_versions.version", lambda name: "0.0.1" if name == library else there(name))
     assert key_of_training(base) != usual
 
 
 def test_a_mended_judge_is_another_judge(base: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
     with Endpoint("http://localhost:1/v1", "some") as endpoint:
-        judges = [LocalJudge(Generator(base)), ServedJudge(endpoint)]
+        judges: list[JudgeBackend] = [LocalJudge(Generator(base)), ServedJudge(endpoint)]
         usual = [judge.identity for judge in judges]
         monkeypatch.setitem(VERSIONS, "answering", VERSIONS["answering"] + 1)
         assert [judge.identity for judge in judges] == usual

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -243,7 +244,7 @@ def test_replies_to_one_prompt_that_do_not_fit_together_are_drawn_apart(
     seeds = [[10 * prompt + repeat for repeat in range(6)] for prompt in range(2)]
     expected = generator.sample(MESSAGES[:2], "Reason:", 6, 8, 1.0, seeds)
 
-    def refuse(module: object, inputs: object, keywords: dict[str, torch.Tensor]) -> None:
+    def refuse(module: object, inputs: object, keywords: dict[str, Any]) -> None:
         # Replies that share a prompt's row stand side by side in it.
         if keywords["past_key_values"].get_seq_length() and keywords["input_ids"].numel() > 2:
             raise torch.OutOfMemoryError("no room")

@@ -143,7 +143,7 @@ def test_where_memory_is_short_smaller_batches_make_the_same_steps(
     job: Job, tmp_path: Path, caplog: pytest.LogCaptureFixture, method: str
 ) -> None:
     """A device that takes few tokens at a time, from the third step on; lora in one row, prompt tuning padded."""
-    settings = {"method": method, "batch_size": 4, "lora_dropout": 0.0}
+    settings: dict[str, Any] = {"method": method, "batch_size": 4, "lora_dropout": 0.0}
     whole = job.train(tmp_path / "whole", **settings)
     losses = [metrics["train_loss"] for _, metrics in job.told if "train_loss" in metrics]
     steps = 0
