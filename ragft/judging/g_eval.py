@@ -171,7 +171,7 @@ class _Run:
         total, done = sum(map(len, wanted.values())), 0
         for piece in self._backend.replies(asks, self._estimator):
             made = self._judgements(piece, keys, tasks, wanted)
-            save_judgements(self._store, made)
+            save_judgements(self._store, made, {judgement.key: tasks[judgement.key][0].ends for judgement in made})
             for judgement in made:
                 known.setdefault(judgement.key, {})[judgement.repeat] = judgement.value
             done += len(piece)

@@ -13,6 +13,8 @@ from ragft.prompts.reply import read_reason, read_verdict
 from ragft.types import Judgement, Score
 
 LEAST_MASS = 0.5
+# Probabilities of single precision do not add up to 1 exactly; an expectation beyond that is refused by the store.
+ROUNDING = 1e-4
 # A repeat that is asked again stands beside its first reply, as repeat + 1,000 x attempt.
 MOST_REPEATS = 1_000
 EMPTY = "empty answer: the worst score, without a call"
@@ -66,7 +68,10 @@ def judgement_of(key: str, repeat: int, reply: Reply, criterion: Criterion) -> J
     if reply.probabilities is None:
         return Judgement(key, repeat, reply.text, read_verdict(reply.text, criterion, cut=reply.cut).value, reply.mass)
     value = sum(p * criterion.scores[label] for label, p in zip(criterion.scores, reply.probabilities, strict=True))
+    least, most = criterion.ends
     readable = reply.mass is not None and reply.mass >= LEAST_MASS
+    if readable and least - ROUNDING <= value <= most + ROUNDING:
+        value = min(max(value, least), most)
     text = reply.text or json.dumps(
         dict(zip(criterion.scores, (round(p, 6) for p in reply.probabilities), strict=True))
     )

@@ -62,6 +62,11 @@ class Criterion:
         """The distance between the worst and the best legal score, above 0."""
         return abs(self.best - self.worst)
 
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The least and the greatest legal score."""
+        return min(self.scores.values()), max(self.scores.values())
+
     def with_steps(self, steps: Sequence[str]) -> "Criterion":
         """Return the criterion with the evaluation steps that a judge wrote for it."""
         return replace(self, steps=tuple(steps))
