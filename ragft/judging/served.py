@@ -1,5 +1,6 @@
 """A served model as a judge: replies by sampling, expectations from the log probabilities it offers."""
 
+import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -10,7 +11,10 @@ from ragft.models.endpoint_call import Completion
 from ragft.prompts.reply import before_last_score, last_score_end
 from ragft.types import digest
 
+log = logging.getLogger(__name__)
+
 MOST_CANDIDATES = 20
+ROUNDING = 0.01
 SCORE_ONLY_TOKENS = 16
 
 
@@ -52,7 +56,7 @@ class ServedJudge:
         """
         try:
             for finished in self._endpoint.complete([self._request(ask, estimator) for ask in asks]):
-                yield [(ask, seed, _reply(asks[ask], completion, estimator)) for ask, seed, completion in finished]
+                yield [(ask, seed, reply_of(asks[ask], completion, estimator)) for ask, seed, completion in finished]
         except PrerequisiteError as error:
             raise JudgeError(
                 f"the judge cannot be asked: {error}. What it judged is kept: run the same command again to go on"
@@ -77,7 +81,12 @@ class ServedJudge:
         return ChatRequest(ask.message, tokens, 0.0, ask.seeds, self._top_logprobs)
 
 
-def _reply(ask: Ask, completion: Completion, estimator: Estimator) -> Reply:
+def reply_of(ask: Ask, completion: Completion, estimator: Estimator) -> Reply:
+    """Return what a served model's reply says to an ask.
+
+    Raises:
+        JudgeError: If the estimator needs log probabilities and the server offers none.
+    """
     if completion.timed_out:
         return Reply("", timed_out=True)
     if estimator == "sampled":
@@ -88,7 +97,7 @@ def _reply(ask: Ask, completion: Completion, estimator: Estimator) -> Reply:
         )
     # The last score line of a reason that was cut may be a quotation.
     known = not (completion.cut and estimator == "expected")
-    candidates = _candidates_of_the_score(completion.top_logprobs) if known else {}
+    candidates = _probabilities(_candidates_of_the_score(completion.top_logprobs) if known else {})
     legal = [sum(p for token, p in candidates.items() if token.strip() == label) for label in ask.labels]
     mass = min(1.0, sum(legal))
     probabilities = tuple(p / mass for p in legal) if mass > 0 else (1 / len(legal),) * len(legal)
@@ -97,13 +106,28 @@ def _reply(ask: Ask, completion: Completion, estimator: Estimator) -> Reply:
 
 
 def _candidates_of_the_score(tokens: Sequence[tuple[str, Mapping[str, float]]]) -> Mapping[str, float]:
-    """Return the probabilities at the first token after the last score marker; none when there is no such token."""
+    """Return the log probabilities at the first token after the last score marker; none without such a token."""
     end = last_score_end("".join(token for token, _ in tokens))
     if end is None:
         return {}
     start = 0
     for token, logprobs in tokens:
         if token.strip(" *_`\n") and start + len(token) - len(token.lstrip()) >= end:
-            return {candidate: math.exp(value) for candidate, value in logprobs.items()}
+            return logprobs
         start += len(token)
+    return {}
+
+
+def _probabilities(logprobs: Mapping[str, float]) -> Mapping[str, float]:
+    """Return the probabilities of the candidates; none where the server's numbers are no log probabilities.
+
+    Such a judgement is unscored: a number above 0 taken at its word has given a score of 100 on a scale to 5.
+    """
+    wrong = next((value for value in logprobs.values() if not value <= ROUNDING), None)
+    found = {} if wrong is not None else {token: math.exp(value) for token, value in logprobs.items()}
+    together = sum(found.values())
+    if wrong is None and together <= 1 + ROUNDING:
+        return found
+    told = f"{wrong} is above 0 or no number" if wrong is not None else f"the candidates' add up to {together:.3g}"
+    log.warning("the judge's server gives log probabilities that are none (%s): unscored; use sampled", told)
     return {}

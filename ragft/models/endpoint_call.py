@@ -2,7 +2,9 @@
 
 import email.utils
 import json
+import math
 import random
+import re
 import threading
 import time
 from collections.abc import Mapping
@@ -17,6 +19,8 @@ RETRIED = frozenset({408, 409, 429})
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 30.0
 MOST_BYTES = 64 * 1024 * 1024
+MOST_TOKENS = 1 << 31
+MOST_CHARACTERS_OF_A_DATE = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +32,8 @@ class Completion:
         tokens: Tokens it wrote, 0 where the server does not count.
         cut: True when it stopped at the length limit.
         timed_out: True when the deadline came before a reply.
-        top_logprobs: For each token written: (the token, candidate -> natural logarithm of its probability).
+        top_logprobs: For each token written: (the token, candidate -> natural logarithm of its probability, as the
+            server says it).
     """
 
     text: str
@@ -99,16 +104,16 @@ class Caller:
             try:
                 status, headers, content = self._send(body, min(self._timeout_s, left))
                 if status == 200:
-                    return _choices(content)
+                    return read_completions(content)
                 failure, hung = f"status {status}: {self._excerpt(content)}", False
                 if status not in RETRIED and status < 500:
                     raise RefusedRequestError(f"{self._url} refuses the request, {failure}", status, failure)
-                asked_wait = _retry_after(headers)
+                asked_wait = retry_after(headers)
             except httpx2.TimeoutException:
                 failure, hung = f"no answer within {min(self._timeout_s, left):.3g} s", True
             except (httpx2.TransportError, httpx2.DecodingError) as error:
                 failure, hung = f"{type(error).__name__}: {error}", False
-            except _UnreadableError as error:
+            except UnreadableError as error:
                 failure, hung = f"an answer that is no chat completion ({error})", False
             self._back_off(attempt, asked_wait, deadline, stop)
             attempt += 1
@@ -126,7 +131,7 @@ class Caller:
                 if time.monotonic() > end:
                     raise httpx2.ReadTimeout("the answer took too long")
                 if len(content) > MOST_BYTES:
-                    raise _UnreadableError(f"more than {MOST_BYTES} bytes")
+                    raise UnreadableError(f"more than {MOST_BYTES} bytes")
             return response.status_code, response.headers, bytes(content)
 
     def _wait_for_the_others(self, deadline: float, stop: threading.Event) -> None:
@@ -149,35 +154,46 @@ class Caller:
         return (text.replace(self._api_key, "***") if self._api_key else text)[:300]
 
 
-class _UnreadableError(Exception):
+class UnreadableError(Exception):
     """The body is no chat completion; the server may do better next time."""
 
 
-def _retry_after(headers: httpx2.Headers) -> float:
+def retry_after(headers: httpx2.Headers) -> float:
     """Return the seconds the server asks to wait, 0.0 when it does not say (RFC 9110, 10.2.3)."""
     value = headers.get("retry-after", "").strip()
-    if value.replace(".", "", 1).isdigit():
+    if re.fullmatch(r"\d{1,9}(?:\.\d{0,9})?", value, flags=re.ASCII):
         return float(value)
     try:
-        moment = email.utils.parsedate_to_datetime(value)
-    except ValueError:
+        moment = email.utils.parsedate_to_datetime(value[:MOST_CHARACTERS_OF_A_DATE]).timestamp()
+    except (ValueError, TypeError, IndexError, OverflowError, OSError):  # each of them is a date that is none
         return 0.0
-    return max(0.0, moment.timestamp() - time.time())
+    return max(0.0, moment - time.time())
 
 
-def _choices(content: bytes) -> list[Completion]:
+def read_completions(content: bytes) -> list[Completion]:
+    """Return the choices of an answer's body, at least one.
+
+    Raises:
+        UnreadableError: If the body is no chat completion.
+    """
     try:
         body: Any = json.loads(content)
-        usage = body.get("usage") or {}
+        usage = body.get("usage")
         choices = body["choices"]
-        counts = int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0) // max(1, len(choices))
+        counts = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens") // max(1, len(choices))
         return [_completion(choice, *counts) for choice in choices if choice is not None] or _nothing()
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise _UnreadableError(repr(error)) from error
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError) as error:
+        raise UnreadableError(repr(error)[:300]) from error
+
+
+def _count(usage: Any, name: str) -> int:  # noqa: ANN401 - JSON
+    """Return a number of tokens, 0 where the server gives none or nonsense: a reply does not depend on it."""
+    number = usage.get(name) if isinstance(usage, dict) else None
+    return int(number) if isinstance(number, int | float) and 0 <= number <= MOST_TOKENS else 0
 
 
 def _nothing() -> list[Completion]:
-    raise _UnreadableError("it holds no choice")
+    raise UnreadableError("it holds no choice")
 
 
 def _completion(choice: Any, prompt_tokens: int, tokens: int) -> Completion:  # noqa: ANN401 - JSON
@@ -191,5 +207,14 @@ def _completion(choice: Any, prompt_tokens: int, tokens: int) -> Completion:  # 
 
 
 def _candidates(entry: Any) -> dict[str, float]:  # noqa: ANN401 - JSON
-    own = {str(entry["token"]): float(entry["logprob"])}
-    return own | {str(other["token"]): float(other["logprob"]) for other in entry.get("top_logprobs") or ()}
+    own = {str(entry["token"]): _log_probability(entry)}
+    return own | {str(other["token"]): _log_probability(other) for other in entry.get("top_logprobs") or ()}
+
+
+def _log_probability(entry: Any) -> float:  # noqa: ANN401 - JSON
+    """Return what the server calls the logarithm of a probability, NaN where it is no number; not checked further."""
+    value = entry.get("logprob")
+    try:
+        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
+    except OverflowError:
+        return math.nan

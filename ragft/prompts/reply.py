@@ -12,10 +12,13 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
 
+from ragft.folding import normal_form
 from ragft.prompts.criterion import Criterion
 
 Outcome = Literal["scored", "unreadable", "not_offered", "refused", "cut"]
 
+# Most characters of a reply after its thinking; a judge writes a few hundred, and one that never stops says nothing.
+MOST_CHARACTERS = 20_000
 # A line that begins with "Score:", with the Markdown, list number and adjectives that judges put
 # around it. No ">": a quoted line is somebody else's.
 # Nothing is given back ("*+"): a model that repeats one sign for ever must not cost quadratic time.
@@ -50,8 +53,10 @@ class Verdict:
 
 def read_verdict(reply: str, criterion: Criterion, *, cut: bool = False) -> Verdict:
     """Return the verdict of a reply; a ``cut`` one never has any, for its last line is not known."""
+    if cut:
+        return Verdict("cut")
     text = _own_words(reply)
-    if cut or text is None:
+    if text is None:
         return Verdict("cut")
     rest = _last_score(text, criterion)
     if rest is None:
@@ -93,8 +98,16 @@ def _marker(name: str) -> re.Pattern[str]:
 
 
 def _own_words(reply: str) -> str | None:
-    """Return the reply without thinking and code fence, or None while it is still thinking."""
-    text = unicodedata.normalize("NFKC", reply)
+    """Return the reply without thinking and code fence, or None while it is still thinking.
+
+    A reply that is longer than any judge's has no words: it is read as an empty one.
+    """
+    text = reply.rpartition("</think>")[2]
+    if len(text) > MOST_CHARACTERS:
+        return ""
+    text = normal_form("NFKC", text)
+    if len(text) > MOST_CHARACTERS:  # one sign can become eighteen
+        return ""
     if not text.isascii():  # no format character is in ASCII, and looking at each sign costs more than all the rest
         unseen = [sign for sign in set(text) if unicodedata.category(sign) == "Cf"]
         text = text.translate(dict.fromkeys(map(ord, unseen)))
@@ -136,13 +149,16 @@ def _label(rest: str, criterion: Criterion) -> str | None:
 
 
 def _confirms(tail: str, label: str, criterion: Criterion) -> bool:
-    """Whether what follows a label leaves it as it is: its own scale, its own meaning, harmless prose."""
+    """Whether what follows a label leaves it as it is: its own scale (once), its own meaning, harmless prose."""
     scale = re.fullmatch(
         r"(?:/|out of|of)\s*(\d+)(?:\.0+)?(?:\s+(?:points?|stars?))?(?P<rest>|\W.*)", tail, flags=re.DOTALL
     )
     if scale:
-        rest = scale["rest"].strip(" \t*_.")
-        return scale[1] == _top_of_scale(criterion) and (not rest or _confirms(scale["rest"].strip(), label, criterion))
+        if scale[1] != _top_of_scale(criterion):
+            return False
+        if not scale["rest"].strip(" \t*_."):
+            return True
+        tail = scale["rest"].strip()
     words = _unwrapped(tail.lstrip("-–—:=.,;*_ \t")).casefold()
     meant = [other for other, meaning in criterion.meanings.items() if meaning and meaning.casefold() == words]
     if meant or words in ("", "point", "points", "star", "stars"):
