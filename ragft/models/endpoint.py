@@ -81,7 +81,8 @@ class Endpoint:
             deadline_s: Most seconds for one call, all its attempts and waits together.
 
         Raises:
-            ConfigError: If the address is no http(s) URL, holds a password, or a number makes no sense.
+            ConfigError: If the address is no http(s) URL or holds a password, the key cannot be sent, or a number
+                makes no sense.
         """
         self.base_url = _checked_url(base_url)
         if not model or concurrency < 1 or timeout_s <= 0 or deadline_s <= 0:

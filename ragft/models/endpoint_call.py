@@ -13,7 +13,8 @@ from typing import Any
 
 import httpx2
 
-from ragft.errors import PrerequisiteError
+from ragft.errors import ConfigError, PrerequisiteError
+from ragft.masking import MASK
 
 RETRIED = frozenset({408, 409, 429})
 FIRST_WAIT_S = 0.5
@@ -21,6 +22,9 @@ LONGEST_WAIT_S = 30.0
 MOST_BYTES = 64 * 1024 * 1024
 MOST_TOKENS = 1 << 31
 MOST_CHARACTERS_OF_A_DATE = 64
+MOST_CHARACTERS_LOOKED_AT = 1 << 20
+# A server may send back what it was sent, key included; shorter ones ("EMPTY") are words that an answer may hold.
+LEAST_KEY = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +69,26 @@ class StoppedError(PrerequisiteError):
     """The call was given up because another one failed for good."""
 
 
+def checked_key(key: str) -> str:
+    """Return a key that can stand in a header.
+
+    Raises:
+        ConfigError: If it has a blank, a line end or a sign that is not ASCII; the message does not repeat it.
+    """
+    if not re.fullmatch(r"[\x21-\x7e]*", key):
+        raise ConfigError(
+            "the API key holds a blank, a line end or a sign that is not ASCII, which no key has: set RAGFT_API_KEY "
+            "(or RAGFT_JUDGE_API_KEY, RAGFT_MODEL_API_KEY, OPENAI_API_KEY, whichever you use) to the key alone"
+        )
+    return key
+
+
 class Caller:
     """Sends calls from several threads; when the server asks for a pause, all of them keep it."""
 
     def __init__(self, base_url: str, api_key: str, *, timeout_s: float, deadline_s: float, threads: int) -> None:
         self._url = f"{base_url.rstrip('/')}/chat/completions"
-        self._api_key = api_key
+        self._api_key = checked_key(api_key)
         self._timeout_s = timeout_s
         self._deadline_s = deadline_s
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
@@ -105,16 +123,16 @@ class Caller:
                 status, headers, content = self._send(body, min(self._timeout_s, left))
                 if status == 200:
                     return read_completions(content)
-                failure, hung = f"status {status}: {self._excerpt(content)}", False
+                failure, hung = f"status {status}: {self._excerpt(content.decode('utf-8', 'replace'))}", False
                 if status not in RETRIED and status < 500:
                     raise RefusedRequestError(f"{self._url} refuses the request, {failure}", status, failure)
                 asked_wait = retry_after(headers)
             except httpx2.TimeoutException:
                 failure, hung = f"no answer within {min(self._timeout_s, left):.3g} s", True
             except (httpx2.TransportError, httpx2.DecodingError) as error:
-                failure, hung = f"{type(error).__name__}: {error}", False
+                failure, hung = self._excerpt(f"{type(error).__name__}: {error}"), False
             except UnreadableError as error:
-                failure, hung = f"an answer that is no chat completion ({error})", False
+                failure, hung = self._excerpt(f"an answer that is no chat completion ({error})"), False
             self._back_off(attempt, asked_wait, deadline, stop)
             attempt += 1
         raise NoReplyError(
@@ -132,7 +150,12 @@ class Caller:
                     raise httpx2.ReadTimeout("the answer took too long")
                 if len(content) > MOST_BYTES:
                     raise UnreadableError(f"more than {MOST_BYTES} bytes")
-            return response.status_code, response.headers, bytes(content)
+            return response.status_code, response.headers, self._without_key(bytes(content))
+
+    def _without_key(self, content: bytes) -> bytes:
+        if len(self._api_key) < LEAST_KEY:
+            return content
+        return content.replace(self._api_key.encode(), MASK.encode())
 
     def _wait_for_the_others(self, deadline: float, stop: threading.Event) -> None:
         with self._pause:
@@ -149,9 +172,10 @@ class Caller:
         if stop.wait(max(0.0, min(grown, deadline - time.monotonic()))):
             raise StoppedError("given up, because another call failed")
 
-    def _excerpt(self, content: bytes) -> str:
-        text = " ".join(content[:2000].decode("utf-8", "replace").split())
-        return (text.replace(self._api_key, "***") if self._api_key else text)[:300]
+    def _excerpt(self, text: str) -> str:
+        """Return the beginning of a failure's text, the key masked before anything is cut off."""
+        text = " ".join(text[:MOST_CHARACTERS_LOOKED_AT].split())
+        return (text.replace(self._api_key, MASK) if self._api_key else text)[:300]
 
 
 class UnreadableError(Exception):
