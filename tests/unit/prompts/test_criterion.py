@@ -116,6 +116,48 @@ def test_what_is_wrong_is_named(old: str, new: str, message: str) -> None:
     assert "my/tone.md" in str(caught.value)
 
 
+BOMB = "\n".join(["l0: &l0 [x, x]", *(f"l{n}: &l{n} [*l{n - 1}, *l{n - 1}]" for n in range(1, 21))])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [BOMB, "sees: &seen [question]", "sees: *seen", "<<: *more", "scores: &s {a: *s}"],
+    ids=lambda line: line[:12],
+)
+def test_yaml_that_refers_to_itself_is_refused(line: str) -> None:
+    """Twenty levels of two aliases each are a million entries: 8.5 seconds, with a few more all memory."""
+    with pytest.raises(ConfigError, match=r"my/tone.md: .*anchor or alias.*write it out"):
+        parse_criterion(GOOD.replace("name: tone", f"{line}\nname: tone"), source="my/tone.md")
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("x: " + "[" * 20_000, "nested deeper than 10"),
+        ("x: " + "{a: " * 20_000, "nested deeper than 10"),
+        ("x: 2026-99-99", "cannot be read"),
+        ("x: !!python/name:os.system", "cannot be read"),
+    ],
+    ids=lambda text: text[:12],
+)
+def test_yaml_that_cannot_be_read_is_said_in_a_line(line: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=f"my/tone.md: its YAML .*{message}") as caught:
+        parse_criterion(GOOD.replace("name: tone", f"{line}\nname: tone"), source="my/tone.md")
+    assert len(str(caught.value)) < 500
+
+
+def test_a_criterion_s_meaning_may_hold_those_signs_in_quotes() -> None:
+    found = parse_criterion(GOOD.replace("means: Rude", "means: '*Rude* & worse'"), source="x")
+    assert "*Rude* & worse" in found.meanings.values()
+
+
+def test_an_enormous_file_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "long.md"
+    path.write_text(GOOD + "x" * 100_000)
+    with pytest.raises(ConfigError, match=r"long.md has 100,\d+ bytes, expected at most 100,000"):
+        load_criterion(str(path))
+
+
 def test_an_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(ConfigError, match="accuracy, answer_relevancy"):
         load_criterion("acuracy")
