@@ -24,7 +24,7 @@ from ragft.judging.abstention import abstains
 from ragft.judging.calibration import TRUTH, Calibration, calibrate, reasons_against
 from ragft.params import CompareParams, EvaluateParams
 from ragft.pocket.truth import TRUTH_OF
-from ragft.prompts.criterion import load_criterion
+from ragft.prompts.criterion import load_criteria
 from ragft.store.trials import begin_trial, find_trials, settle_trial
 from ragft.types import CONTEXTS, Question
 from registry.card import Verdict
@@ -65,7 +65,7 @@ def run(params: CompareParams, workspace: Workspace, known: Known = NOTHING_KNOW
     version, against = _versions(params)
     given, params = params, settle(params, version)
     with step_run(params, f"{params.dataset}|compare", {"ragft.step": "compare"}, workspace.home) as run_:
-        criteria = [load_criterion(name.strip()) for name in params.criteria.split(",")]
+        criteria = load_criteria(params.criteria)
         spreads = planning.before(params, version, against, criteria, workspace)
         sides = {each.uri: known.get(each.uri) or evaluate_side(params, each, workspace) for each in (against, version)}
         questions = _questions(params, sides[version.uri], workspace)

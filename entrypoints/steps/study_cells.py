@@ -18,7 +18,7 @@ from ragft.errors import ConfigError
 from ragft.models.fingerprint import file_sha256, fingerprint_weights
 from ragft.params import CompareParams, DataParams, FinetuneParams, PrepareParams, StudyParams
 from ragft.prompts.answer import load_answer_prompt
-from ragft.prompts.criterion import load_criterion
+from ragft.prompts.criterion import load_criteria
 from ragft.types import Dataset, digest
 
 Role = Literal["cell", "agreement"]
@@ -167,7 +167,7 @@ class Identities:
         """Return the hash of everything that makes the cell's result."""
         compare = cell.compare
         judge = compare.base if compare.judge == "base" else compare.judge
-        criteria = [load_criterion(name.strip()).sha256 for name in compare.criteria.split(",")]
+        criteria = [criterion.sha256 for criterion in load_criteria(compare.criteria)]
         return digest(
             {
                 "training": self.training(cell),

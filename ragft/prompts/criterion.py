@@ -11,6 +11,7 @@ from typing import Any, Literal
 import yaml
 
 from ragft.errors import ConfigError
+from ragft.lists import entries
 from ragft.types import digest
 
 Direction = Literal["higher", "lower"]
@@ -108,6 +109,22 @@ def load_criterion(name_or_path: str) -> Criterion:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"criterion file {name_or_path} cannot be read: {error}") from error
     return parse_criterion(text, source=name_or_path)
+
+
+def load_criteria(names: str) -> list[Criterion]:
+    """Return the criteria of a list joined by commas.
+
+    Raises:
+        ConfigError: If it names none, one twice, or one that there is not.
+    """
+    found = [load_criterion(name) for name in entries(names)]
+    twice = sorted({each.name for each in found if [other.name for other in found].count(each.name) > 1})
+    if twice or not found:
+        raise ConfigError(
+            f"criteria is {names!r}, which names {' and '.join(twice) + ' twice' if twice else 'none'}: give built-in "
+            "names or .md files joined by commas, such as accuracy,completeness"
+        )
+    return found
 
 
 def parse_criterion(text: str, *, source: str) -> Criterion:

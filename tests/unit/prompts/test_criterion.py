@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ragft.errors import ConfigError
-from ragft.prompts.criterion import BUILT_IN, Criterion, load_criterion, parse_criterion, read_steps
+from ragft.prompts.criterion import BUILT_IN, Criterion, load_criteria, load_criterion, parse_criterion, read_steps
 
 NAMES = sorted(entry.name.removesuffix(".md") for entry in BUILT_IN.iterdir() if entry.name.endswith(".md"))
 GOOD = """---
@@ -156,6 +156,20 @@ def test_an_enormous_file_is_not_read(tmp_path: Path) -> None:
     path.write_text(GOOD + "x" * 100_000)
     with pytest.raises(ConfigError, match=r"long.md has 100,\d+ bytes, expected at most 100,000"):
         load_criterion(str(path))
+
+
+@pytest.mark.parametrize("names", ["accuracy,", ",accuracy", " accuracy , ", "accuracy"])
+def test_a_comma_too_many_is_no_criterion(names: str) -> None:
+    assert [criterion.name for criterion in load_criteria(names)] == ["accuracy"]
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [("", "names none"), (" , ", "names none"), ("accuracy,style,accuracy", "names accuracy twice")],
+)
+def test_a_list_that_names_none_or_one_twice_is_refused(names: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=f"criteria is '{names}', which {message}"):
+        load_criteria(names)
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
