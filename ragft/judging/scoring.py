@@ -96,7 +96,7 @@ def row_of(criterion: Criterion, found: Sequence[Judgement], repeats: int, estim
     score = Score(
         criterion.name,
         statistics.fmean(values) if values else None,
-        read_reason(readable[0].reply) if readable and estimator != "expected_no_rationale" else "",
+        read_reason(readable[0].reply, criterion) if readable and estimator != "expected_no_rationale" else "",
         n_scored=len(values),
         n_unscored=repeats - len(values),
         spread=statistics.stdev(values) if len(values) > 1 else 0.0,

@@ -97,7 +97,7 @@ def reply_of(ask: Ask, completion: Completion, estimator: Estimator) -> Reply:
         )
     # The last score line of a reason that was cut may be a quotation.
     known = not (completion.cut and estimator == "expected")
-    candidates = _probabilities(_candidates_of_the_score(completion.top_logprobs) if known else {})
+    candidates = _probabilities(_candidates_of_the_score(completion.top_logprobs, ask.labels) if known else {})
     legal = [sum(p for token, p in candidates.items() if token.strip() == label) for label in ask.labels]
     mass = min(1.0, sum(legal))
     probabilities = tuple(p / mass for p in legal) if mass > 0 else (1 / len(legal),) * len(legal)
@@ -105,9 +105,11 @@ def reply_of(ask: Ask, completion: Completion, estimator: Estimator) -> Reply:
     return Reply(reason, probabilities=probabilities, mass=mass)
 
 
-def _candidates_of_the_score(tokens: Sequence[tuple[str, Mapping[str, float]]]) -> Mapping[str, float]:
-    """Return the log probabilities at the first token after the last score marker; none without such a token."""
-    end = last_score_end("".join(token for token, _ in tokens))
+def _candidates_of_the_score(
+    tokens: Sequence[tuple[str, Mapping[str, float]]], labels: Sequence[str]
+) -> Mapping[str, float]:
+    """Return the log probabilities at the first token of the label: after the last score marker, or of a lone label."""
+    end = last_score_end("".join(token for token, _ in tokens), labels)
     if end is None:
         return {}
     start = 0

@@ -1,13 +1,14 @@
 """Reading a judge's reply: the last score line counts, and what was not offered is a failure.
 
 A reply may quote the answer it grades, and that answer may have been written to be quoted. So only
-a line of its own that begins with the marker is read, never a number found somewhere in prose, and
-whatever is ambiguous is unreadable: an unscored row is counted and shown, a misread one is not.
+a line of its own that begins with the marker is read, or a reply that is nothing but a legal label, never a number
+found somewhere in prose, and whatever is ambiguous is unreadable: an unscored row is counted and shown, a misread one is not.
 """
 
 import json
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
@@ -59,6 +60,8 @@ def read_verdict(reply: str, criterion: Criterion, *, cut: bool = False) -> Verd
     if text is None:
         return Verdict("cut")
     rest = _last_score(text, criterion)
+    if rest is None and (label := _lone_label(text, criterion)) is not None:
+        return Verdict("scored", criterion.scores[label])
     if rest is None:
         return Verdict("refused" if _REFUSAL.search(text[:300]) else "unreadable")
     if not rest:
@@ -72,9 +75,11 @@ def read_score(reply: str, criterion: Criterion) -> float | None:
     return read_verdict(reply, criterion).value
 
 
-def read_reason(reply: str) -> str:
-    """Return the text before the first score line, without its ``Reason:``."""
+def read_reason(reply: str, criterion: Criterion | None = None) -> str:
+    """Return the text before the first score line, without its ``Reason:``; a lone label of ``criterion`` is none."""
     text = _own_words(reply) or ""
+    if criterion is not None and _lone_label(text, criterion) is not None:
+        return ""
     match = _marker("score").search(text)
     return _REASON.sub("", (text[: match.start()] if match else text).strip()).strip()
 
@@ -85,9 +90,14 @@ def before_last_score(reply: str) -> str:
     return (reply[: matches[-1].start()] if matches else reply).rstrip()
 
 
-def last_score_end(reply: str) -> int | None:
-    """Return where the label of the last score line begins, at the latest, or None without such a line."""
+def last_score_end(reply: str, labels: Sequence[str] = ()) -> int | None:
+    """Return where the label of the last score line begins, at the latest, or None without such a line.
+
+    A reply that is one of ``labels`` and nothing else begins with it.
+    """
     matches = list(_marker("score").finditer(reply))
+    if not matches and _unwrapped(reply) in labels:
+        return 0
     return matches[-1].start("rest") if matches else None
 
 
@@ -125,6 +135,14 @@ def _last_score(text: str, criterion: Criterion) -> str | None:
         return _json_score(text)
     after = text[matches[-1].end() :]
     return matches[-1]["rest"].strip() or next((line.strip() for line in after.splitlines() if line.strip()), "")
+
+
+def _lone_label(text: str, criterion: Criterion) -> str | None:
+    """Return the label that is the whole reply, alone or after the criterion's name as in G-Eval's published form."""
+    name = re.escape(criterion.name).replace("_", "[_ ]")
+    named = re.fullmatch(rf"[-*#_ \t]*{name}[*_]*[ \t]*:[*_]*[ \t]*(\S[^\n]*)", text.strip(), flags=re.IGNORECASE)
+    alone = _unwrapped(named[1] if named else text).casefold()
+    return next((label for label in criterion.scores if label.casefold() == alone), None)
 
 
 def _json_score(text: str) -> str | None:

@@ -70,6 +70,13 @@ def test_the_blank_may_be_a_token_of_its_own(blank: list[str]) -> None:
     assert reply.probabilities == pytest.approx((0, 0, 0, 0.9, 0.1))
 
 
+@pytest.mark.parametrize("text", ["4", " 4", "4\n"])
+def test_a_reply_that_is_nothing_but_a_label_is_the_score(text: str) -> None:
+    spelled = tokens((text, {text: 0.75, "5": 0.25}))
+    reply = judged(lambda *_: says(text, logprobs=spelled), [ask()], "expected_no_rationale")[0, 0]
+    assert reply.probabilities == pytest.approx((0, 0, 0, 0.75, 0.25))
+
+
 @pytest.mark.parametrize("text", ["I would say 4.", "Reason: it never ends"])
 def test_without_a_score_line_there_is_no_mass(text: str) -> None:
     spelled = tokens(*text.split(" "))
