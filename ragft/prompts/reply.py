@@ -1,8 +1,8 @@
 """Reading a judge's reply: the last score line counts, and what was not offered is a failure.
 
-A reply may quote the answer it grades, and that answer may have been written to be quoted. So only
-a line of its own that begins with the marker is read, or a reply that is nothing but a legal label, never a number
-found somewhere in prose, and whatever is ambiguous is unreadable: an unscored row is counted and shown, a misread one is not.
+A reply may quote the answer it grades, and that answer may have been written to be quoted. So only a line of its own
+that begins with the marker is read, or a reply that is nothing but a legal label, never a number found somewhere in
+prose, and whatever is ambiguous is unreadable: an unscored row is counted and shown, a misread one is not.
 """
 
 import json
