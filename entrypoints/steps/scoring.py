@@ -48,11 +48,17 @@ class Scored:
 
 @dataclass(frozen=True)
 class JudgedBy:
-    """The judge of an evaluation; the criteria are complete with the steps it graded by."""
+    """The judge of an evaluation.
+
+    Attributes:
+        criteria: Complete with the steps it graded by.
+        served_by: What its server called itself -> in how many judgements; empty in process.
+    """
 
     name: str
     identity: str
     criteria: tuple[Criterion, ...]
+    served_by: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -141,7 +147,9 @@ def score(
         _conditions(criteria, judge_backend, params),
         tuple(f"{name}: {problem}" for name, result in canaries.items() for problem in result.problems),
         canaries,
-        JudgedBy(judge_name(params), judge_backend.identity, tuple(criteria)) if judge_backend else None,
+        JudgedBy(judge_name(params), judge_backend.identity, tuple(criteria), judged.served_by)
+        if judge_backend and judged
+        else None,
     )
 
 
@@ -208,6 +216,7 @@ def _log_judge(judged: Judged, backend: JudgeBackend, params: ScoringParams) -> 
             "ragft.judge": params.judge,
             "ragft.judge_identity": backend.identity,
             "ragft.estimator": params.estimator,
+            "ragft.judge_served_by": "; ".join(judged.served_by)[:5000] or "in process",
             **{f"ragft.criterion_{name}": sha for name, sha in judged.criteria.items()},
         }
     )

@@ -43,6 +43,7 @@ class Reply:
         timed_out: True when the deadline came first; nothing is known of the judge's opinion.
         probabilities: Label -> probability, summing to 1, for the estimators that take an expectation.
         mass: Probability of all labels together before the rest was masked, with ``probabilities``.
+        served_by: What the judge's server called itself; "" in process.
     """
 
     text: str
@@ -50,6 +51,7 @@ class Reply:
     timed_out: bool = False
     probabilities: tuple[float, ...] | None = None
     mass: float | None = None
+    served_by: str = ""
 
 
 Piece = list[tuple[int, int, Reply]]

@@ -90,7 +90,7 @@ def reply_of(ask: Ask, completion: Completion, estimator: Estimator) -> Reply:
     if completion.timed_out:
         return Reply("", timed_out=True)
     if estimator == "sampled":
-        return Reply(completion.text, cut=completion.cut)
+        return Reply(completion.text, cut=completion.cut, served_by=completion.served_by)
     if completion.top_logprobs is None:
         raise JudgeError(
             f"the judge's server offers no log probabilities, which the estimator {estimator} needs; use sampled"
@@ -102,7 +102,7 @@ def reply_of(ask: Ask, completion: Completion, estimator: Estimator) -> Reply:
     mass = min(1.0, sum(legal))
     probabilities = tuple(p / mass for p in legal) if mass > 0 else (1 / len(legal),) * len(legal)
     reason = before_last_score(completion.text) if estimator == "expected" else ""
-    return Reply(reason, probabilities=probabilities, mass=mass)
+    return Reply(reason, probabilities=probabilities, mass=mass, served_by=completion.served_by)
 
 
 def _candidates_of_the_score(

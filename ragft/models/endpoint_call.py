@@ -38,6 +38,7 @@ class Completion:
         timed_out: True when the deadline came before a reply.
         top_logprobs: For each token written: (the token, candidate -> natural logarithm of its probability, as the
             server says it).
+        served_by: What the server calls itself in the reply, model and fingerprint; "" where it does not say.
     """
 
     text: str
@@ -46,6 +47,7 @@ class Completion:
     cut: bool = False
     timed_out: bool = False
     top_logprobs: tuple[tuple[str, Mapping[str, float]], ...] | None = None
+    served_by: str = ""
 
 
 class RefusedRequestError(PrerequisiteError):
@@ -205,7 +207,8 @@ def read_completions(content: bytes) -> list[Completion]:
         usage = body.get("usage")
         choices = body["choices"]
         counts = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens") // max(1, len(choices))
-        return [_completion(choice, *counts) for choice in choices if choice is not None] or _nothing()
+        served_by = _served_by(body)
+        return [_completion(choice, *counts, served_by) for choice in choices if choice is not None] or _nothing()
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError) as error:
         raise UnreadableError(repr(error)[:300]) from error
 
@@ -220,14 +223,22 @@ def _nothing() -> list[Completion]:
     raise UnreadableError("it holds no choice")
 
 
-def _completion(choice: Any, prompt_tokens: int, tokens: int) -> Completion:  # noqa: ANN401 - JSON
+def _served_by(body: Any) -> str:  # noqa: ANN401 - JSON
+    """Return model and fingerprint of a reply in one line, each cut to 100 printable signs."""
+    said = [body.get(name) for name in ("model", "system_fingerprint")]
+    lines = ["".join(sign for sign in text[:100] if sign.isprintable()) for text in said if isinstance(text, str)]
+    return " ".join(" ".join(lines).split())
+
+
+def _completion(choice: Any, prompt_tokens: int, tokens: int, served_by: str) -> Completion:  # noqa: ANN401 - JSON
     message = choice["message"]
     text = message.get("content") or message.get("refusal") or ""
     if not isinstance(text, str):
         raise TypeError(f"content is {type(text).__name__}")
     listed = (choice.get("logprobs") or {}).get("content")
     tops = tuple((str(entry["token"]), _candidates(entry)) for entry in listed) if listed else None
-    return Completion(text.strip(), prompt_tokens, tokens, choice.get("finish_reason") == "length", False, tops)
+    cut = choice.get("finish_reason") == "length"
+    return Completion(text.strip(), prompt_tokens, tokens, cut, False, tops, served_by)
 
 
 def _candidates(entry: Any) -> dict[str, float]:  # noqa: ANN401 - JSON

@@ -17,12 +17,13 @@ def find_judgements(store: Store, keys: Iterable[str]) -> dict[str, list[Judgeme
     found: dict[str, list[Judgement]] = defaultdict(list)
     with store.transaction() as cursor:
         cursor.execute(
-            "SELECT key, repeat, reply, value, mass FROM judgements WHERE key = ANY(%s) ORDER BY key, repeat",
+            "SELECT key, repeat, reply, value, mass, served_by FROM judgements "
+            "WHERE key = ANY(%s) ORDER BY key, repeat",
             [list(keys)],
             binary=True,
         )
-        for key, repeat, reply, value, mass in cursor:
-            found[key].append(Judgement(key, repeat, from_postgres(reply), value, mass))
+        for key, repeat, reply, value, mass, served_by in cursor:
+            found[key].append(Judgement(key, repeat, from_postgres(reply), value, mass, from_postgres(served_by)))
     return dict(found)
 
 
@@ -51,9 +52,9 @@ def save_judgements(store: Store, judgements: Iterable[Judgement], ends: Mapping
         )
     with store.transaction() as cursor, window("judge.write"):
         cursor.executemany(
-            "INSERT INTO judgements (key, repeat, reply, value, mass) VALUES (%s, %s, %s, %s, %s) "
+            "INSERT INTO judgements (key, repeat, reply, value, mass, served_by) VALUES (%s, %s, %s, %s, %s, %s) "
             "ON CONFLICT DO NOTHING",
-            [(j.key, j.repeat, to_postgres(j.reply), j.value, j.mass) for j in ordered],
+            [(j.key, j.repeat, to_postgres(j.reply), j.value, j.mass, to_postgres(j.served_by)) for j in ordered],
         )
 
 
