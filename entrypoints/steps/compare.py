@@ -94,6 +94,9 @@ def run(params: CompareParams, workspace: Workspace, known: Known = NOTHING_KNOW
         _say({_short(each): sides[each.uri] for each in (against, version)}, decision, workspace)
         settle_trial(workspace.store, data, report.identity(version), decision.outcome, decision.comparison)
         planning.tell_of(comparison, workspace)
+        for check in comparison.checks:
+            if check.name == integrity.PADDING_CHECK and check.detail.startswith("warning"):
+                workspace.say(f"  - {check.detail}")
         _tell_causes(comparison, report.all_contexts(given, params, version), workspace)
         trials = find_trials(workspace.store, data)
         path = report.log(given, params, compared, questions, criteria, trials, workspace.home)

@@ -12,6 +12,7 @@ from registry.versions import Version
 # With more of the champion's answers cut off, the length limit decides and not the models.
 MOST_CUT = 0.2
 JUDGE_CHECK = "one judge"
+PADDING_CHECK = "padded answers"
 
 
 def checks(
@@ -40,7 +41,18 @@ def checks(
         ),
         _cut(params, against, version, sides),
         *_one_judge(sides),
+        *_padding(sides),
     )
+
+
+def _padding(sides: Mapping[str, Sequence[Evaluation]]) -> list[Check]:
+    """Return what padding an answer does to its score, as a warning: it fails nothing."""
+    told = [(uri, each) for uri, found in sides.items() for side in found for each in side.padding.values()]
+    warnings = [f"{each.warning}, on the side of {uri}" for uri, each in told if each.warning]
+    if not told:
+        return []
+    calm = "answers padded to twice their length score about the same"
+    return [Check(PADDING_CHECK, True, f"warning: {'; '.join(warnings)}" if warnings else calm)]
 
 
 def _one_judge(sides: Mapping[str, Sequence[Evaluation]]) -> list[Check]:

@@ -14,9 +14,10 @@ from ragft import tracking
 from ragft.judging.abstention import ABSTENTION_CELLS, abstention_table
 from ragft.judging.backend import JudgeBackend
 from ragft.judging.calibration import Calibration
-from ragft.judging.canaries import CanaryResult, check_canaries, make_canaries
+from ragft.judging.canaries import CanaryResult, check_canaries, is_checkable, make_canaries
 from ragft.judging.g_eval import Item, Judged, judge
 from ragft.judging.metrics import ROW_ID, judge_metric, number_metric, overlap_metrics
+from ragft.judging.verbosity import Padded, check_padding, choose, padded
 from ragft.params import ScoringParams
 from ragft.prompts.criterion import Criterion
 from ragft.types import Score, digest
@@ -70,6 +71,7 @@ class Evaluation:
         conditions: What the other side of a comparison must share -> its identity.
         advisory: Why the judge is only advisory, a sentence each; empty where its canaries did not fool it.
         canaries: Criterion -> how the judge did on answers of known worth, for the criteria that these can check.
+        padding: Criterion -> how padding to twice the length moved its scores, for the same criteria.
         judged_by: None where nothing was judged.
         data_sha256: Of the data set, or of the file of answers.
         calibrations: Criterion -> how the judge did beside people on this data, where that was measured.
@@ -82,6 +84,7 @@ class Evaluation:
     conditions: Mapping[str, str] = field(default_factory=dict)
     advisory: tuple[str, ...] = ()
     canaries: Mapping[str, CanaryResult] = field(default_factory=dict)
+    padding: Mapping[str, Padded] = field(default_factory=dict)
     judged_by: JudgedBy | None = None
     data_sha256: str = ""
     calibrations: Mapping[str, Calibration] = field(default_factory=dict)
@@ -147,6 +150,7 @@ def score(
         _conditions(criteria, judge_backend, params),
         tuple(f"{name}: {problem}" for name, result in canaries.items() for problem in result.problems),
         canaries,
+        _check_padding(rows, judged, criteria, judge_backend, params, workspace),
         JudgedBy(judge_name(params), judge_backend.identity, tuple(criteria), judged.served_by)
         if judge_backend and judged
         else None,
@@ -183,6 +187,26 @@ def _check_judge(
         {f"geval_{name}/canary_auc": result.auc for name, result in results.items() if result.auc is not None}
     )
     return results
+
+
+def _check_padding(
+    rows: Sequence[Scored],
+    judged: Judged | None,
+    criteria: Sequence[Criterion],
+    backend: JudgeBackend | None,
+    params: ScoringParams,
+    workspace: Workspace,
+) -> dict[str, Padded]:
+    """Let the judge grade some of the answers again, padded to twice their length, and log how their scores moved."""
+    checked = [criterion for criterion in criteria if is_checkable(criterion)]
+    if backend is None or judged is None or not checked:
+        return {}
+    items = [item_of(row) for row in rows]
+    places = choose(items)
+    longer = judge_items([padded(items[place]) for place in places], checked, backend, params, workspace)
+    found = check_padding(places, judged, longer, checked)
+    mlflow.log_metrics({f"geval_{name}/padding_shift": each.shift for name, each in found.items()})
+    return found
 
 
 def item_of(row: Scored) -> Item:
@@ -287,6 +311,9 @@ def show(evaluations: Sequence[Evaluation], title: str, workspace: Workspace) ->
                 )
         for problem in evaluation.advisory:
             workspace.say(f"    the judge is advisory: {problem}")
+        for each in evaluation.padding.values():
+            if each.warning:
+                workspace.say(f"    warning: {each.warning}")
         if all(cell in metrics for cell in ABSTENTION_CELLS):
             answered, made_up, gave_up, abstained = (f"{metrics[cell]:.0f}" for cell in ABSTENTION_CELLS)
             workspace.say(f"    {'':22} {'has answer':>12} {'has none':>12}")
