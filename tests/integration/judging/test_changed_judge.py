@@ -26,7 +26,9 @@ class Judges:
         self.said: dict[str, Any] = {"model": "judge-2026-01", "system_fingerprint": "fp_a"}
 
     def __call__(self, number: int, body: dict[str, Any]) -> Response:  # noqa: ARG002 - a script
-        spelled = {"content": [{"token": token, "logprob": -0.01, "top_logprobs": []} for token in ("Score:", " 4")]}
+        spelled: dict[str, Any] = {
+            "content": [{"token": token, "logprob": -0.01, "top_logprobs": []} for token in ("Score:", " 4")]
+        }
         answer = says("Score: 4", logprobs=spelled)
         return Response(body={**answer.body, **self.said})
 
