@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ragft.errors import ConfigError
+from ragft.lists import entries
 from ragft.params import Params
 from ragft.prompts.answer import load_answer_prompt
-from ragft.prompts.criterion import load_criterion
+from ragft.prompts.criterion import load_criteria
 
 FILES = ("path", "documents", "answers", "ratings")
 SEVERAL = ("ratings",)
@@ -26,9 +27,8 @@ def check(params: Params) -> None:
                 raise ConfigError(f"{name} is {value!r}, which does not exist (looked in {Path.cwd()})")
     if "prompt" in values:
         load_answer_prompt(values["prompt"])
-    for criterion in values.get("criteria", "").split(","):
-        if criterion.strip():
-            load_criterion(criterion.strip())
+    if "criteria" in values:
+        load_criteria(values["criteria"])
     if base := values.get("base"):
         from entrypoints.steps.bases import require_base
 
@@ -41,4 +41,4 @@ def check(params: Params) -> None:
 
 def _paths(name: str, values: Mapping[str, str]) -> list[str]:
     value = values.get(name, "")
-    return [path.strip() for path in (value.split(",") if name in SEVERAL else [value]) if path.strip()]
+    return list(entries(value)) if name in SEVERAL else [value.strip()] if value.strip() else []

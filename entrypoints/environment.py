@@ -93,7 +93,8 @@ def opened_workspace() -> Iterator["Workspace"]:
 def api_key(role: str) -> str:
     """Return the key for a server: ``RAGFT_<ROLE>_API_KEY``, else ``RAGFT_API_KEY``, else ``OPENAI_API_KEY``.
 
-    The first lets model and judge lie on servers of which neither may see the other's key.
+    The first lets model and judge lie on servers of which neither may see the other's key. Blanks and line ends around
+    it, which a file or a copy leaves there, do not count.
     """
     names = (f"RAGFT_{role.upper()}_API_KEY", "RAGFT_API_KEY", "OPENAI_API_KEY")
-    return next((os.environ[name] for name in names if os.environ.get(name)), "")
+    return next((key for name in names if (key := os.environ.get(name, "").strip())), "")

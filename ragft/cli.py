@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from ragft.errors import RagftError
+from ragft.masking import print_masked
 from ragft.params import Params
 
 P = TypeVar("P", bound=Params)
@@ -39,6 +40,7 @@ def step_command(name: str, params_type: type[P], main: Callable[[P], None]) -> 
     """
 
     def run(**values: Any) -> None:  # noqa: ANN401
+        sys.excepthook = print_masked
         try:
             main(params_type(**values))
         except RagftError as error:

@@ -6,13 +6,19 @@ a `RagftError` is a bug and keeps its traceback.
 
 from collections.abc import Sequence
 
+from ragft.masking import masked
+
 MOST_PROBLEMS_SHOWN = 20
 
 
 class RagftError(Exception):
-    """The base of every error that a user can put right."""
+    """The base of every error that a user can put right; its message never holds a password."""
 
     exit_code = 1
+
+    def __init__(self, message: str = "") -> None:
+        """Keep the message, its secrets masked: it may quote an address, or a library that does."""
+        super().__init__(masked(message))
 
 
 class ConfigError(RagftError):

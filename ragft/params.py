@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ragft.errors import ConfigError
+from ragft.lists import entries
 from ragft.types import CONTEXTS, SPLITS, Split
 
 METHODS = ("lora", "qlora", "dora", "ia3", "prompt_tuning")
@@ -310,7 +311,7 @@ class JudgeParams(EvaluateParams):
 
     def models(self) -> tuple[str, ...]:
         """Return what is under test, in the asked order."""
-        return tuple(name.strip() for name in self.model.split(",") if name.strip())
+        return entries(self.model)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -418,7 +419,7 @@ def _check_address(name: str, url: str) -> None:
 
 
 def _listed(name: str, value: str, allowed: Sequence[str]) -> tuple[str, ...]:
-    items = tuple(item.strip() for item in value.split(",") if item.strip())
+    items = entries(value)
     if not items or len(set(items)) < len(items) or not set(items) <= set(allowed):
         raise ConfigError(f"{name} is {value!r}, expected some of {', '.join(allowed)}, joined by commas, each once")
     return items

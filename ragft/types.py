@@ -171,6 +171,7 @@ class Judgement:
         key: Hash of judge, rendered message, estimator and repeat.
         value: The score read from the reply, or None when it is unscored.
         mass: Probability on the legal scores before masking, or None where it is not observed.
+        served_by: What the judge's server called itself in the reply; "" for a judge in process.
     """
 
     key: str
@@ -178,6 +179,7 @@ class Judgement:
     reply: str
     value: float | None
     mass: float | None = None
+    served_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,17 +21,16 @@ from ragft.analysis.compare import Findings, Side, compare, slices_of
 from ragft.analysis.comparison import Comparison, Design
 from ragft.errors import ConfigError
 from ragft.judging.abstention import abstains
-from ragft.judging.agreement import correlations
+from ragft.judging.calibration import TRUTH, Calibration, calibrate, reasons_against
 from ragft.params import CompareParams, EvaluateParams
-from ragft.prompts.criterion import load_criterion
+from ragft.pocket.truth import TRUTH_OF
+from ragft.prompts.criterion import load_criteria
 from ragft.store.trials import begin_trial, find_trials, settle_trial
 from ragft.types import CONTEXTS, Question
 from registry.card import Verdict
 from registry.gate import Decision, Policy, decide
 from registry.versions import CHALLENGER, CHAMPION, Version, registered_name
 
-# Below this rank correlation with the programmatic truth a judge's scores are a hint, not evidence.
-LEAST_SPEARMAN = 0.7
 DECIDING = Design().context
 
 Known = Mapping[str, Mapping[str, Evaluation]]
@@ -66,7 +65,7 @@ def run(params: CompareParams, workspace: Workspace, known: Known = NOTHING_KNOW
     version, against = _versions(params)
     given, params = params, settle(params, version)
     with step_run(params, f"{params.dataset}|compare", {"ragft.step": "compare"}, workspace.home) as run_:
-        criteria = [load_criterion(name.strip()) for name in params.criteria.split(",")]
+        criteria = load_criteria(params.criteria)
         spreads = planning.before(params, version, against, criteria, workspace)
         sides = {each.uri: known.get(each.uri) or evaluate_side(params, each, workspace) for each in (against, version)}
         questions = _questions(params, sides[version.uri], workspace)
@@ -95,6 +94,9 @@ def run(params: CompareParams, workspace: Workspace, known: Known = NOTHING_KNOW
         _say({_short(each): sides[each.uri] for each in (against, version)}, decision, workspace)
         settle_trial(workspace.store, data, report.identity(version), decision.outcome, decision.comparison)
         planning.tell_of(comparison, workspace)
+        for check in comparison.checks:
+            if check.name == integrity.PADDING_CHECK and check.detail.startswith("warning"):
+                workspace.say(f"  - {check.detail}")
         _tell_causes(comparison, report.all_contexts(given, params, version), workspace)
         trials = find_trials(workspace.store, data)
         path = report.log(given, params, compared, questions, criteria, trials, workspace.home)
@@ -173,27 +175,28 @@ def _side(version: Version, evaluations: Mapping[str, Evaluation]) -> Side:
 
 
 def _advisory(sides: Mapping[str, Mapping[str, Evaluation]]) -> tuple[str, ...]:
-    """Return why the judge is only advisory: canaries that fooled it, or no measure of its worth on this data."""
+    """Return why the judge is only advisory: canaries that fooled it, or too little known of its worth on this data."""
     decisive = [evaluations[DECIDING] for evaluations in sides.values()]
-    reasons = [problem for evaluation in decisive for problem in evaluation.advisory]
-    beside_people = [calibration for evaluation in decisive for calibration in evaluation.calibrations.values()]
-    reasons += [calibration.sentence for calibration in beside_people if not calibration.passed]
-    pairs = [
-        (score.value, truth)
+    fooled = [problem for evaluation in decisive for problem in evaluation.advisory]
+    people = [calibration for evaluation in decisive for calibration in evaluation.calibrations.values()]
+    judged = tuple(decisive[0].scores)
+    truth = [found for name in judged if (found := _beside_truth(name, decisive)) is not None]
+    return tuple(dict.fromkeys([*fooled, *reasons_against(judged, people, truth)]))
+
+
+def _beside_truth(criterion: str, decisive: Sequence[Evaluation]) -> Calibration | None:
+    """Return how the judge did beside the programmatic truth under a criterion; None where there is no such truth."""
+    measure = TRUTH_OF.get(criterion, "")
+    rows = [
+        (score.value, row.numbers[measure], row.documents or row.question)
         for evaluation in decisive
-        for row, score in zip(evaluation.rows, evaluation.scores.get("accuracy", ()), strict=False)
-        if score.value is not None and (truth := row.numbers.get("truth_facts")) is not None
+        for row, score in zip(evaluation.rows, evaluation.scores[criterion], strict=True)
+        if row.numbers.get(measure) is not None
     ]
-    if not pairs:
-        known = {calibration.criterion for calibration in beside_people}
-        if missing := [name for name in decisive[0].scores if name not in known]:
-            reasons.append(f"it was not calibrated against people on this data under {' and '.join(missing)}")
-    else:
-        found = correlations([value for value, _ in pairs], [truth for _, truth in pairs]).spearman
-        if found is None or found < LEAST_SPEARMAN:
-            shown = "cannot be computed" if found is None else f"is {found:.2f}"
-            reasons.append(f"its rank correlation with the programmatic truth {shown}, expected {LEAST_SPEARMAN}")
-    return tuple(dict.fromkeys(reasons))
+    if not rows:
+        return None
+    scores, truths, groups = zip(*rows, strict=True)
+    return calibrate(criterion, scores, truths, groups, measure, TRUTH)
 
 
 def _tell_causes(comparison: Comparison, everything: str, workspace: Workspace) -> None:

@@ -24,7 +24,7 @@ from ragft.models.answering import answer_questions
 from ragft.params import SERVED, EvaluateParams
 from ragft.pocket.truth import truth_metrics
 from ragft.prompts.answer import AnswerPrompt, load_answer_prompt
-from ragft.prompts.criterion import Criterion, load_criterion
+from ragft.prompts.criterion import Criterion, load_criteria
 from ragft.store.datasets import Preparation
 from ragft.types import Answer, Context, Passage, Question, Split, digest
 
@@ -37,7 +37,7 @@ def run(params: EvaluateParams, workspace: Workspace) -> list[Evaluation]:
         PrerequisiteError: If the data, the base or the version is not there, or the adapter does nothing.
         DataError: If a file cannot be read, or no question is left.
     """
-    criteria = [load_criterion(name.strip()) for name in params.criteria.split(",") if name.strip()]
+    criteria = load_criteria(params.criteria)
     prompt = load_answer_prompt(params.prompt)
     if params.answers:
         return [_evaluate_file(params, criteria, workspace)]

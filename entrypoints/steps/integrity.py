@@ -1,5 +1,6 @@
 """What else could explain a difference between two sides, checked on their evaluations."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from entrypoints.steps.scoring import Evaluation
@@ -10,6 +11,8 @@ from registry.versions import Version
 
 # With more of the champion's answers cut off, the length limit decides and not the models.
 MOST_CUT = 0.2
+JUDGE_CHECK = "one judge"
+PADDING_CHECK = "padded answers"
 
 
 def checks(
@@ -37,7 +40,44 @@ def checks(
             + different,
         ),
         _cut(params, against, version, sides),
+        *_one_judge(sides),
+        *_padding(sides),
     )
+
+
+def _padding(sides: Mapping[str, Sequence[Evaluation]]) -> list[Check]:
+    """Return what padding an answer does to its score, as a warning: it fails nothing."""
+    told = [(uri, each) for uri, found in sides.items() for side in found for each in side.padding.values()]
+    warnings = [f"{each.warning}, on the side of {uri}" for uri, each in told if each.warning]
+    if not told:
+        return []
+    calm = "answers padded to twice their length score about the same"
+    return [Check(PADDING_CHECK, True, f"warning: {'; '.join(warnings)}" if warnings else calm)]
+
+
+def _one_judge(sides: Mapping[str, Sequence[Evaluation]]) -> list[Check]:
+    """Return the check that one model judged, by what its server called itself in each reply; none in process."""
+    told = {
+        uri: Counter[str](
+            {name: count for each in found if each.judged_by for name, count in each.judged_by.served_by.items()}
+        )
+        for uri, found in sides.items()
+    }
+    names = sorted({name for counts in told.values() for name in counts})
+    if not names:
+        return []
+    if len(names) == 1:
+        return [Check(JUDGE_CHECK, True, f"its server called itself {names[0]!r} in every judgement")]
+    shares = [
+        f"{', '.join(f'{name!r} in {count}' for name, count in sorted(counts.items()))} judgements of {uri}"
+        for uri, counts in told.items()
+        if counts
+    ]
+    detail = (
+        f"the judge's server changed while it judged: it called itself {' and '.join(shares)}. Name the judge by a "
+        "version that does not change (-P judge=...), or change -P judge_max_new_tokens, and both sides are judged anew"
+    )
+    return [Check(JUDGE_CHECK, False, detail)]
 
 
 def _held(params: CompareParams, version: Version) -> str:

@@ -22,8 +22,9 @@ from ragft.judging.calibration import Calibration, calibrate
 from ragft.judging.confusion_plot import draw_confusion
 from ragft.judging.ratings import Columns, RatedTable, read_table
 from ragft.judging.sheet import is_sheet, read_sheets, row_id, write_sheet
+from ragft.lists import entries
 from ragft.params import SERVED, EvaluateParams, JudgeParams
-from ragft.prompts.criterion import Criterion, load_criterion
+from ragft.prompts.criterion import Criterion, load_criteria
 from ragft.store.calibrations import save_calibration
 
 GIVEN_SCORES = "the scores in the table"
@@ -71,8 +72,8 @@ def run(params: JudgeParams, workspace: Workspace) -> dict[str, tuple[Agreement,
         ConfigError: If a parameter or a column cannot be used.
         DataError: If people's numbers cannot be read, or belong to none of the answers.
     """
-    criteria = [load_criterion(name.strip()) for name in params.criteria.split(",") if name.strip()]
-    paths = [Path(path.strip()) for path in params.ratings.split(",") if path.strip()]
+    criteria = load_criteria(params.criteria)
+    paths = [Path(path) for path in entries(params.ratings)]
     with step_run(params, f"{params.name or params.dataset or 'judge'}|judge", {"ragft.step": "judge"}, workspace.home):
         if params.estimators:
             _compare_estimators(params, criteria, workspace)
@@ -101,7 +102,7 @@ def _evaluations(params: JudgeParams, workspace: Workspace, **changes: str) -> l
 
 def _compare_estimators(params: JudgeParams, criteria: Sequence[Criterion], workspace: Workspace) -> None:
     """Say and log how far two estimators agree on the same answers, criterion by criterion."""
-    names = [name.strip() for name in params.estimators.split(",")]
+    names = entries(params.estimators)
     first, second = (_evaluations(params, workspace, estimator=name) for name in names)
     found = {}
     for criterion in criteria:

@@ -14,9 +14,10 @@ from ragft import tracking
 from ragft.judging.abstention import ABSTENTION_CELLS, abstention_table
 from ragft.judging.backend import JudgeBackend
 from ragft.judging.calibration import Calibration
-from ragft.judging.canaries import check_canaries, make_canaries
+from ragft.judging.canaries import CanaryResult, check_canaries, is_checkable, make_canaries
 from ragft.judging.g_eval import Item, Judged, judge
 from ragft.judging.metrics import ROW_ID, judge_metric, number_metric, overlap_metrics
+from ragft.judging.verbosity import Padded, check_padding, choose, padded
 from ragft.params import ScoringParams
 from ragft.prompts.criterion import Criterion
 from ragft.types import Score, digest
@@ -50,11 +51,17 @@ class Scored:
 
 @dataclass(frozen=True)
 class JudgedBy:
-    """The judge of an evaluation; the criteria are complete with the steps it graded by."""
+    """The judge of an evaluation.
+
+    Attributes:
+        criteria: Complete with the steps it graded by.
+        served_by: What its server called itself -> in how many judgements; empty in process.
+    """
 
     name: str
     identity: str
     criteria: tuple[Criterion, ...]
+    served_by: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -65,6 +72,8 @@ class Evaluation:
         scores: Criterion -> one score a row.
         conditions: What the other side of a comparison must share -> its identity.
         advisory: Why the judge is only advisory, a sentence each; empty where its canaries did not fool it.
+        canaries: Criterion -> how the judge did on answers of known worth, for the criteria that these can check.
+        padding: Criterion -> how padding to twice the length moved its scores, for the same criteria.
         judged_by: None where nothing was judged.
         data_sha256: Of the data set, or of the file of answers.
         calibrations: Criterion -> how the judge did beside people on this data, where that was measured.
@@ -76,6 +85,8 @@ class Evaluation:
     scores: Mapping[str, Sequence[Score]] = field(default_factory=dict)
     conditions: Mapping[str, str] = field(default_factory=dict)
     advisory: tuple[str, ...] = ()
+    canaries: Mapping[str, CanaryResult] = field(default_factory=dict)
+    padding: Mapping[str, Padded] = field(default_factory=dict)
     judged_by: JudgedBy | None = None
     data_sha256: str = ""
     calibrations: Mapping[str, Calibration] = field(default_factory=dict)
@@ -134,14 +145,19 @@ def score(
     mlflow.log_metrics(facts)
     tracking.log_table([_record(row, scores, index) for index, row in enumerate(rows)], "rows")
     run = mlflow.active_run()
+    canaries = _check_judge(rows, criteria, judge_backend, params, workspace)
     return Evaluation(
         run.info.run_id if run else "",
         {**summary, **facts},
         rows,
         scores,
         _conditions(criteria, judge_backend, params),
-        _check_judge(rows, criteria, judge_backend, params, workspace),
-        JudgedBy(judge_name(params), judge_backend.identity, tuple(criteria)) if judge_backend else None,
+        tuple(f"{name}: {problem}" for name, result in canaries.items() for problem in result.problems),
+        canaries,
+        _check_padding(rows, judged, criteria, judge_backend, params, workspace),
+        JudgedBy(judge_name(params), judge_backend.identity, tuple(criteria), judged.served_by)
+        if judge_backend and judged
+        else None,
     )
 
 
@@ -161,17 +177,40 @@ def _check_judge(
     backend: JudgeBackend | None,
     params: ScoringParams,
     workspace: Workspace,
-) -> tuple[str, ...]:
-    """Let the judge grade answers of known worth, log how it did, and return what makes it advisory."""
+) -> dict[str, CanaryResult]:
+    """Let the judge grade answers of known worth, log how it did, and return it by criterion."""
     canaries = make_canaries([item_of(row) for row in rows]) if backend else []
     if backend is None or not canaries:
-        return ()
+        return {}
     judged = judge_items([canary.item for canary in canaries], criteria, backend, params, workspace)
     results = check_canaries(canaries, judged, criteria)
     mlflow.log_dict({name: dataclasses.asdict(result) for name, result in results.items()}, "canaries.json")
     problems = tuple(f"{name}: {problem}" for name, result in results.items() for problem in result.problems)
     mlflow.set_tag("ragft.judge_advisory", "; ".join(problems)[:5000] or "no")
-    return problems
+    mlflow.log_metrics(
+        {f"geval_{name}/canary_auc": result.auc for name, result in results.items() if result.auc is not None}
+    )
+    return results
+
+
+def _check_padding(
+    rows: Sequence[Scored],
+    judged: Judged | None,
+    criteria: Sequence[Criterion],
+    backend: JudgeBackend | None,
+    params: ScoringParams,
+    workspace: Workspace,
+) -> dict[str, Padded]:
+    """Let the judge grade some of the answers again, padded to twice their length, and log how their scores moved."""
+    checked = [criterion for criterion in criteria if is_checkable(criterion)]
+    if backend is None or judged is None or not checked:
+        return {}
+    items = [item_of(row) for row in rows]
+    places = choose(items)
+    longer = judge_items([padded(items[place]) for place in places], checked, backend, params, workspace)
+    found = check_padding(places, judged, longer, checked)
+    mlflow.log_metrics({f"geval_{name}/padding_shift": each.shift for name, each in found.items()})
+    return found
 
 
 def too_long_lines(ids: Sequence[str], judged: Judged) -> list[str]:
@@ -219,6 +258,7 @@ def _log_judge(judged: Judged, backend: JudgeBackend, params: ScoringParams) -> 
             "ragft.judge": params.judge,
             "ragft.judge_identity": backend.identity,
             "ragft.estimator": params.estimator,
+            "ragft.judge_served_by": "; ".join(judged.served_by)[:5000] or "in process",
             **{f"ragft.criterion_{name}": sha for name, sha in judged.criteria.items()},
         }
     )
@@ -285,9 +325,23 @@ def show(evaluations: Sequence[Evaluation], title: str, workspace: Workspace) ->
                     tail += f", {enough:.0f} repeat{'s' if enough > 1 else ''} would do"
                 workspace.say(
                     f"    {name:22} {metrics[f'{name}/mean']:8.3f}   n={metrics[f'{name}/n_scored']:.0f}{tail}"
+                    f"{_worth(evaluation.canaries.get(name.removeprefix('geval_')))}"
                 )
+        for problem in evaluation.advisory:
+            workspace.say(f"    the judge is advisory: {problem}")
+        for each in evaluation.padding.values():
+            if each.warning:
+                workspace.say(f"    warning: {each.warning}")
         if all(cell in metrics for cell in ABSTENTION_CELLS):
             answered, made_up, gave_up, abstained = (f"{metrics[cell]:.0f}" for cell in ABSTENTION_CELLS)
             workspace.say(f"    {'':22} {'has answer':>12} {'has none':>12}")
             workspace.say(f"    {'answered':22} {answered:>12} {made_up:>12}")
             workspace.say(f"    {'abstained':22} {gave_up:>12} {abstained:>12}")
+
+
+def _worth(canaries: CanaryResult | None) -> str:
+    """Return what stands beside a judged mean: whether canaries fooled the judge, and how it tells right from wrong."""
+    if canaries is None:
+        return ""
+    auc = "unknown" if canaries.auc is None else f"{canaries.auc:.2f}"
+    return f"   judge {'valid' if canaries.valid else 'NOT VALID'}, AUC {auc}"

@@ -15,7 +15,7 @@ from ragft.errors import ConfigError
 from ragft.models.fingerprint import fingerprint_weights
 from ragft.params import CompareParams, DataParams, FinetuneParams, PrepareParams, StudyParams
 from ragft.prompts.answer import load_answer_prompt
-from ragft.prompts.criterion import load_criterion
+from ragft.prompts.criterion import load_criteria
 from ragft.result_versions import OTHER_LIBRARIES, TRAINING_LIBRARIES, VERSIONS, libraries
 from ragft.types import Dataset, digest
 
@@ -162,7 +162,7 @@ class Identities:
         """Return the hash of everything that makes the cell's result."""
         compare = cell.compare
         judge = (compare.base, compare.revision) if compare.judge == "base" else (compare.judge, "")
-        criteria = [load_criterion(name.strip()).sha256 for name in compare.criteria.split(",")]
+        criteria = [criterion.sha256 for criterion in load_criteria(compare.criteria)]
         return digest(
             {
                 "training": self.training(cell),

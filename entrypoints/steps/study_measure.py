@@ -14,7 +14,7 @@ from ragft.judging.backend import Ask, LocalJudge
 from ragft.models.generation import Generator
 from ragft.models.loading import LoadedModel
 from ragft.prompts.answer import load_answer_prompt
-from ragft.prompts.criterion import load_criterion
+from ragft.prompts.criterion import load_criteria
 from ragft.prompts.judge import render_judge_message
 from ragft.retrieval.chunking import chunk
 from ragft.training.formats import TrainingExample
@@ -67,7 +67,7 @@ def _answer(cell: Cell, base: LoadedModel, identities: Identities) -> float:
 
 def _judge(cell: Cell, base: LoadedModel, identities: Identities) -> float:
     judge = LocalJudge(Generator(base), max_new_tokens=cell.compare.judge_max_new_tokens)
-    criterion = load_criterion(cell.compare.criteria.split(",")[0].strip())
+    criterion = load_criteria(cell.compare.criteria)[0]
     repeats = cell.compare.repeats if cell.compare.estimator == "sampled" else 1
     asks = [
         Ask(

@@ -17,9 +17,10 @@ from ragft.analysis.power import Spread, power
 from ragft.analysis.study import Work
 from ragft.data.splits import assign_splits, nested_subset
 from ragft.errors import PrerequisiteError
+from ragft.lists import entries
 from ragft.params import StudyParams
 from ragft.prompts.answer import load_answer_prompt
-from ragft.prompts.criterion import Criterion, load_criterion
+from ragft.prompts.criterion import Criterion, load_criteria
 from ragft.prompts.judge import render_judge_message
 from ragft.retrieval.chunking import chunk
 from ragft.store.datasets import find_preparation
@@ -96,7 +97,7 @@ def plan(cells: Sequence[Cell], done: Sequence[bool], identities: Identities) ->
         finetune, compare = cell.finetune, cell.compare
         answers = sizes.questions * len(compare.contexts()) * (1 + fresh_base)
         repeats = compare.repeats if compare.estimator == "sampled" else 1
-        verdicts = 0 if compare.judge == "none" else answers * len(compare.criteria.split(",")) * repeats
+        verdicts = 0 if compare.judge == "none" else answers * len(entries(compare.criteria)) * repeats
         words = 0 if compare.estimator == "expected_no_rationale" else compare.judge_max_new_tokens
         amounts = {
             "train": round(finetune.samples * finetune.epochs * sizes.example) if fresh_adapter else 0,
@@ -138,7 +139,7 @@ def sizes_of(cell: Cell, identities: Identities) -> Sizes:
     answer = tokens([q.references[0] for q in sample])
     blind = finetune.format == "closed_book"
     trained = tokens([prompt.render(q.text, [] if blind else shown[q.id]) for q in sample]) + answer
-    criteria = [load_criterion(name.strip()) for name in compare.criteria.split(",")]
+    criteria = load_criteria(compare.criteria)
     verdict = tokens([_message(c, q, shown[q.id], compare.estimator) for c in criteria for q in sample])
     sizes = np.unique(list(cluster(questions).labels.values()), return_counts=True)[1]
     return Sizes(len(questions), tuple(int(size) for size in sizes), trained, asked, answer, verdict)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ragft.errors import ConfigError
+from ragft.lists import entries
 from ragft.params import ESTIMATORS, FORMATS, METHODS, StudyParams
 from ragft.types import CONTEXTS, SPLITS
 
@@ -132,13 +133,13 @@ def listed(name: str, text: str, kind: Callable[[str], T]) -> tuple[T, ...]:
         ConfigError: Naming the entry that is no number, or there twice.
     """
     found = []
-    for entry in text.split(","):
+    for entry in entries(text):
         try:
-            found.append(kind(entry.strip()))
+            found.append(kind(entry))
         except ValueError:
             what = "a whole number" if kind is int else "a number"
-            raise ConfigError(f"{name} is {text!r}: {entry.strip()!r} is not {what}") from None
-    if len(set(found)) < len(found) or "" in found:
+            raise ConfigError(f"{name} is {text!r}: {entry!r} is not {what}") from None
+    if len(set(found)) < len(found):
         raise ConfigError(f"{name} is {text!r}, expected entries joined by commas, each once")
     return tuple(found)
 

@@ -16,6 +16,8 @@ from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ragft.folding import normal_form
+
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
@@ -56,7 +58,7 @@ class Near:
 
 def words(text: str) -> tuple[str, ...]:
     """Return the words of a text: compatibility forms, case and accents taken away, punctuation left out."""
-    folded = unicodedata.normalize("NFKD", text.casefold())
+    folded = normal_form("NFKD", text.casefold())
     return tuple(_WORD.findall("".join(letter for letter in folded if not unicodedata.combining(letter))))
 
 

@@ -45,6 +45,7 @@ class Reply:
         too_long: True when the judge cannot read so long a message; the same of it.
         probabilities: Label -> probability, summing to 1, for the estimators that take an expectation.
         mass: Probability of all labels together before the rest was masked, with ``probabilities``.
+        served_by: What the judge's server called itself; "" in process.
     """
 
     text: str
@@ -53,6 +54,7 @@ class Reply:
     too_long: bool = False
     probabilities: tuple[float, ...] | None = None
     mass: float | None = None
+    served_by: str = ""
 
 
 TOO_LONG = Reply("", too_long=True)

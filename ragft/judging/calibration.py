@@ -1,4 +1,8 @@
-"""Whether a judge agrees with people well enough to decide: what is kept of it, and what it says to a verdict."""
+"""Whether a judge agrees with people, or with a truth that needs none, well enough to decide.
+
+One rule for both: at least 30 answers, and the lower end of the rank correlation's 95 % interval is at least .7. A
+truth that a program knows stands for people under the criteria it measures, where no people were asked.
+"""
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -13,6 +17,7 @@ LEAST_SPEARMAN = 0.7
 LEAST_ROWS = 30
 RESAMPLES = 2_000
 COVERAGE = 0.95
+PEOPLE, TRUTH = "people", "the programmatic truth"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +31,7 @@ class Calibration:
         low: Lower end of its 95 % percentile interval over resampled groups; None below two groups.
         high: Upper end.
         source: Where people's numbers came from.
+        beside: Beside what it was held: people, or the programmatic truth.
     """
 
     criterion: str
@@ -35,21 +41,23 @@ class Calibration:
     low: float | None
     high: float | None
     source: str
+    beside: str = PEOPLE
 
     @property
     def passed(self) -> bool:
-        """Whether the rank correlation is at least .7 over at least 30 rows."""
-        return self.n >= LEAST_ROWS and self.spearman is not None and self.spearman >= LEAST_SPEARMAN
+        """Whether the whole interval of the rank correlation is at least .7, over at least 30 rows."""
+        return self.n >= LEAST_ROWS and self.low is not None and self.low >= LEAST_SPEARMAN
 
     @property
     def sentence(self) -> str:
         """What was found, in words."""
+        what = f"{self.criterion}: its rank correlation with {self.beside}"
         if self.spearman is None:
-            return f"{self.criterion}: its rank correlation with people cannot be computed ({self.n} answers)"
-        interval = "" if self.low is None else f", 95 % interval {self.low:.2f} to {self.high:.2f}"
-        told = f"{self.criterion}: its rank correlation with people is {self.spearman:.2f}{interval}, n={self.n}"
-        few = f" and {LEAST_ROWS} answers" if self.n < LEAST_ROWS else ""
-        return told if self.passed else f"{told}; expected {LEAST_SPEARMAN}{few}"
+            return f"{what} cannot be computed ({self.n} answers)"
+        interval = "no interval" if self.low is None else f"95 % interval {self.low:.2f} to {self.high:.2f}"
+        told = f"{what} is {self.spearman:.2f}, {interval}, n={self.n}"
+        few = f", and {LEAST_ROWS} answers" if self.n < LEAST_ROWS else ""
+        return told if self.passed else f"{told}; expected an interval from {LEAST_SPEARMAN} up{few}"
 
     def as_record(self) -> dict[str, Any]:
         """Return what the store keeps."""
@@ -67,6 +75,7 @@ def calibrate(
     people: Sequence[float | None],
     groups: Sequence[Hashable],
     source: str,
+    beside: str = PEOPLE,
 ) -> Calibration:
     """Return the calibration of paired numbers, both oriented alike; rows where one is None are left out."""
     kept = [i for i, pair in enumerate(zip(judge, people, strict=True)) if None not in pair]
@@ -76,7 +85,26 @@ def calibrate(
     for position, index in enumerate(kept):
         rows.setdefault(groups[index], []).append(position)
     low, high = _interval(x, y, [np.array(own) for own in rows.values()])
-    return Calibration(criterion, len(kept), len(rows), _spearman(x, y), low, high, source)
+    return Calibration(criterion, len(kept), len(rows), _spearman(x, y), low, high, source, beside)
+
+
+def reasons_against(
+    criteria: Sequence[str], people: Sequence[Calibration], truth: Sequence[Calibration]
+) -> tuple[str, ...]:
+    """Return why a judge is only advisory on the data, a sentence each; nothing where every criterion passed.
+
+    Args:
+        criteria: Those that were judged.
+        people: How it did beside people, where that is known.
+        truth: How it did beside the programmatic truth, under the criteria which that measures; it counts where
+            people were not asked.
+    """
+    asked = {each.criterion for each in people}
+    known = [*people, *(each for each in truth if each.criterion not in asked)]
+    reasons = [each.sentence for each in known if not each.passed]
+    if missing := [name for name in criteria if name not in {each.criterion for each in known}]:
+        reasons.append(f"it was not calibrated against people on this data under {' and '.join(missing)}")
+    return tuple(dict.fromkeys(reasons))
 
 
 def _spearman(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> float | None:

@@ -6,6 +6,7 @@ what a killed run had finished is there for the next one.
 """
 
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -49,6 +50,11 @@ class Judged:
     def scores(self) -> dict[str, list[Score]]:
         """Criterion -> one score an item."""
         return {name: [row.score for row in rows] for name, rows in self.rows.items()}
+
+    @property
+    def served_by(self) -> dict[str, int]:
+        """What the judge's server called itself -> in how many judgements; empty for a judge in process."""
+        return dict(Counter(name for rows in self.rows.values() for row in rows for name in row.served_by))
 
     def summary(self, criterion: str, items: Iterable[int] | None = None) -> Summary:
         """Return the summary of a criterion over some items (a side, a context), or over all."""
@@ -176,7 +182,7 @@ class _Run:
         for piece in self._backend.replies(asks, self._estimator):
             self.too_long |= {keys[ask] for ask, _, reply in piece if reply.too_long}
             made = self._judgements(piece, keys, tasks, wanted)
-            save_judgements(self._store, made)
+            save_judgements(self._store, made, {judgement.key: tasks[judgement.key][0].ends for judgement in made})
             for judgement in made:
                 known.setdefault(judgement.key, {})[judgement.repeat] = judgement.value
             done += len(piece)

@@ -11,6 +11,7 @@ from ragft.data.records import Problems, shown
 from ragft.errors import ConfigError, DataError
 from ragft.judging.g_eval import Item
 from ragft.judging.sheet import ANNOTATOR, NOTHING, WORDS, csv_rows
+from ragft.lists import entries
 from ragft.prompts.criterion import Criterion
 
 QUESTION = ("question", "input", "query", "source")
@@ -148,7 +149,7 @@ def _named(path: Path, names: Sequence[str], part: str, given: str, usual: Seque
 def _people_columns(
     path: Path, names: Sequence[str], given: str, criterion: Criterion, taken: set[str]
 ) -> tuple[str, ...]:
-    asked = tuple(name.strip() for name in given.split(",") if name.strip())
+    asked = entries(given)
     if missing := [name for name in asked if name not in names]:
         raise ConfigError(f"human_columns names {', '.join(missing)}, which {path} does not have: {', '.join(names)}")
     own = criterion.name.lower()

@@ -13,6 +13,8 @@ from ragft.prompts.reply import read_reason, read_verdict
 from ragft.types import Judgement, Score
 
 LEAST_MASS = 0.5
+# Probabilities of single precision do not add up to 1 exactly; an expectation beyond that is refused by the store.
+ROUNDING = 1e-4
 # A repeat that is asked again stands beside its first reply, as repeat + 1,000 x attempt.
 MOST_REPEATS = 1_000
 EMPTY = "empty answer: the worst score, without a call"
@@ -30,12 +32,14 @@ class Row:
         masses: Probability on legal scores, where it was observed.
         outcomes: What became of the repeats: scored, unreadable, not_offered, refused, cut, low_mass, timed_out,
             too_long; or a single "empty" or "not_applicable", for which the judge was not asked.
+        served_by: What the judge's server called itself in each judgement that it said so in.
     """
 
     score: Score
     values: tuple[float, ...] = ()
     masses: tuple[float, ...] = ()
     outcomes: Mapping[str, int] = field(default_factory=dict)
+    served_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +69,17 @@ class Summary:
 def judgement_of(key: str, repeat: int, reply: Reply, criterion: Criterion) -> Judgement:
     """Return what is kept of a reply; less than half of the probability on legal scores is no score."""
     if reply.probabilities is None:
-        return Judgement(key, repeat, reply.text, read_verdict(reply.text, criterion, cut=reply.cut).value, reply.mass)
+        read = read_verdict(reply.text, criterion, cut=reply.cut).value
+        return Judgement(key, repeat, reply.text, read, reply.mass, reply.served_by)
     value = sum(p * criterion.scores[label] for label, p in zip(criterion.scores, reply.probabilities, strict=True))
+    least, most = criterion.ends
     readable = reply.mass is not None and reply.mass >= LEAST_MASS
+    if readable and least - ROUNDING <= value <= most + ROUNDING:
+        value = min(max(value, least), most)
     text = reply.text or json.dumps(
         dict(zip(criterion.scores, (round(p, 6) for p in reply.probabilities), strict=True))
     )
-    return Judgement(key, repeat, text, value if readable else None, reply.mass)
+    return Judgement(key, repeat, text, value if readable else None, reply.mass, reply.served_by)
 
 
 def unasked(criterion: Criterion, *, empty: bool) -> Row:
@@ -97,12 +105,13 @@ def row_of(criterion: Criterion, found: Sequence[Judgement], repeats: int, estim
     score = Score(
         criterion.name,
         statistics.fmean(values) if values else None,
-        read_reason(readable[0].reply) if readable and estimator != "expected_no_rationale" else "",
+        read_reason(readable[0].reply, criterion) if readable and estimator != "expected_no_rationale" else "",
         n_scored=len(values),
         n_unscored=repeats - len(values),
         spread=statistics.stdev(values) if len(values) > 1 else 0.0,
     )
-    return Row(score, values, tuple(entry.mass for entry in entries if entry.mass is not None), dict(outcomes))
+    masses = tuple(entry.mass for entry in entries if entry.mass is not None)
+    return Row(score, values, masses, dict(outcomes), tuple(entry.served_by for entry in entries if entry.served_by))
 
 
 def _last_attempt(found: Sequence[Judgement], repeat: int) -> Judgement | None:

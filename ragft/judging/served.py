@@ -1,5 +1,6 @@
 """A served model as a judge: replies by sampling, expectations from the log probabilities it offers."""
 
+import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -11,7 +12,10 @@ from ragft.prompts.reply import before_last_score, last_score_end
 from ragft.result_versions import VERSIONS
 from ragft.types import digest
 
+log = logging.getLogger(__name__)
+
 MOST_CANDIDATES = 20
+ROUNDING = 0.01
 SCORE_ONLY_TOKENS = 16
 
 
@@ -55,7 +59,7 @@ class ServedJudge:
         """
         try:
             for finished in self._endpoint.complete([self._request(ask, estimator) for ask in asks]):
-                yield [(ask, seed, _reply(asks[ask], completion, estimator)) for ask, seed, completion in finished]
+                yield [(ask, seed, reply_of(asks[ask], completion, estimator)) for ask, seed, completion in finished]
         except PrerequisiteError as error:
             raise JudgeError(
                 f"the judge cannot be asked: {error}. What it judged is kept: run the same command again to go on"
@@ -80,35 +84,57 @@ class ServedJudge:
         return ChatRequest(ask.message, tokens, 0.0, ask.seeds, self._top_logprobs)
 
 
-def _reply(ask: Ask, completion: Completion, estimator: Estimator) -> Reply:
+def reply_of(ask: Ask, completion: Completion, estimator: Estimator) -> Reply:
+    """Return what a served model's reply says to an ask.
+
+    Raises:
+        JudgeError: If the estimator needs log probabilities and the server offers none.
+    """
     if completion.timed_out:
         return Reply("", timed_out=True)
     if completion.too_long:
         return TOO_LONG
     if estimator == "sampled":
-        return Reply(completion.text, cut=completion.cut)
+        return Reply(completion.text, cut=completion.cut, served_by=completion.served_by)
     if completion.top_logprobs is None:
         raise JudgeError(
             f"the judge's server offers no log probabilities, which the estimator {estimator} needs; use sampled"
         )
     # The last score line of a reason that was cut may be a quotation.
     known = not (completion.cut and estimator == "expected")
-    candidates = _candidates_of_the_score(completion.top_logprobs) if known else {}
+    candidates = _probabilities(_candidates_of_the_score(completion.top_logprobs, ask.labels) if known else {})
     legal = [sum(p for token, p in candidates.items() if token.strip() == label) for label in ask.labels]
     mass = min(1.0, sum(legal))
     probabilities = tuple(p / mass for p in legal) if mass > 0 else (1 / len(legal),) * len(legal)
     reason = before_last_score(completion.text) if estimator == "expected" else ""
-    return Reply(reason, probabilities=probabilities, mass=mass)
+    return Reply(reason, probabilities=probabilities, mass=mass, served_by=completion.served_by)
 
 
-def _candidates_of_the_score(tokens: Sequence[tuple[str, Mapping[str, float]]]) -> Mapping[str, float]:
-    """Return the probabilities at the first token after the last score marker; none when there is no such token."""
-    end = last_score_end("".join(token for token, _ in tokens))
+def _candidates_of_the_score(
+    tokens: Sequence[tuple[str, Mapping[str, float]]], labels: Sequence[str]
+) -> Mapping[str, float]:
+    """Return the log probabilities at the first token of the label: after the last score marker, or of a lone label."""
+    end = last_score_end("".join(token for token, _ in tokens), labels)
     if end is None:
         return {}
     start = 0
     for token, logprobs in tokens:
         if token.strip(" *_`\n") and start + len(token) - len(token.lstrip()) >= end:
-            return {candidate: math.exp(value) for candidate, value in logprobs.items()}
+            return logprobs
         start += len(token)
+    return {}
+
+
+def _probabilities(logprobs: Mapping[str, float]) -> Mapping[str, float]:
+    """Return the probabilities of the candidates; none where the server's numbers are no log probabilities.
+
+    Such a judgement is unscored: a number above 0 taken at its word has given a score of 100 on a scale to 5.
+    """
+    wrong = next((value for value in logprobs.values() if not value <= ROUNDING), None)
+    found = {} if wrong is not None else {token: math.exp(value) for token, value in logprobs.items()}
+    together = sum(found.values())
+    if wrong is None and together <= 1 + ROUNDING:
+        return found
+    told = f"{wrong} is above 0 or no number" if wrong is not None else f"the candidates' add up to {together:.3g}"
+    log.warning("the judge's server gives log probabilities that are none (%s): unscored; use sampled", told)
     return {}

@@ -5,15 +5,21 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
+from ragft.models.controls import without_controls, without_turns
+
 PLAIN_PROMPT = "User: {message}\nAssistant:"
 PLAIN_STOP = "\nUser:"
+PLACE = "?the message?"
 
 
 def prompt_ids(tokenizer: PreTrainedTokenizerBase, message: str) -> list[int]:
     """Return the tokens a model reads before it answers ``message``."""
     message = tokenisable(tokenizer, message)
     if tokenizer.chat_template is None:
+        message = without_turns(message, f"{PLAIN_STOP}{PLAIN_PROMPT.partition('{message}')[2]}")
         return _ids(tokenizer, PLAIN_PROMPT.format(message=message), add_special_tokens=True)
+    after = _render(tokenizer, [_turn("user", PLACE)], add_generation_prompt=True).rpartition(PLACE)[2]
+    message = without_turns(message, after)
     return _ids(tokenizer, _render(tokenizer, [_turn("user", message)], add_generation_prompt=True))
 
 
@@ -55,13 +61,9 @@ def tokenisable(tokenizer: PreTrainedTokenizerBase, text: str) -> str:
     """Return ``text`` as the tokenizer can read it and as nothing but text.
 
     Lone surrogates become U+FFFD. A special token that was written out, such as an end of turn in a
-    passage, gets a blank after its first character: whoever wrote it cannot end the user's turn.
+    passage, is broken up: whoever wrote it cannot end the user's turn.
     """
-    text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    for token in tokenizer.all_special_tokens:
-        if len(token) > 1 and token in text:
-            text = text.replace(token, f"{token[0]} {token[1:]}")
-    return text
+    return without_controls(tokenizer, text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"))
 
 
 def _turn(role: str, content: str) -> dict[str, str]:

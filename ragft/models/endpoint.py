@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 import httpx2
 
 from ragft.errors import ConfigError, PrerequisiteError
+from ragft.models.controls import without_known_controls
 from ragft.models.endpoint_call import Caller, Completion, NoReplyError, RefusedRequestError, StoppedError
 from ragft.types import digest
 
@@ -86,7 +87,8 @@ class Endpoint:
             deadline_s: Most seconds for one call, all its attempts and waits together.
 
         Raises:
-            ConfigError: If the address is no http(s) URL, holds a password, or a number makes no sense.
+            ConfigError: If the address is no http(s) URL or holds a password, the key cannot be sent, or a number
+                makes no sense.
         """
         self.base_url = _checked_url(base_url)
         if not model or concurrency < 1 or timeout_s <= 0 or deadline_s <= 0:
@@ -275,5 +277,5 @@ def _checked_url(base_url: str) -> str:
 
 
 def _sendable(text: str) -> str:
-    # JSON in UTF-8 cannot hold a lone surrogate.
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    # JSON in UTF-8 cannot hold a lone surrogate, and some servers read a control token that was written out as one.
+    return without_known_controls(text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"))

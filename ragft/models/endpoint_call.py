@@ -2,7 +2,9 @@
 
 import email.utils
 import json
+import math
 import random
+import re
 import threading
 import time
 from collections.abc import Mapping
@@ -11,12 +13,18 @@ from typing import Any
 
 import httpx2
 
-from ragft.errors import PrerequisiteError
+from ragft.errors import ConfigError, PrerequisiteError
+from ragft.masking import MASK
 
 RETRIED = frozenset({408, 409, 429})
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 30.0
 MOST_BYTES = 64 * 1024 * 1024
+MOST_TOKENS = 1 << 31
+MOST_CHARACTERS_OF_A_DATE = 64
+MOST_CHARACTERS_LOOKED_AT = 1 << 20
+# A server may send back what it was sent, key included; shorter ones ("EMPTY") are words that an answer may hold.
+LEAST_KEY = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +36,10 @@ class Completion:
         tokens: Tokens it wrote, 0 where the server does not count.
         cut: True when it stopped at the length limit.
         timed_out: True when the deadline came before a reply.
-        top_logprobs: For each token written: (the token, candidate -> natural logarithm of its probability).
+        top_logprobs: For each token written: (the token, candidate -> natural logarithm of its probability, as the
+            server says it).
         too_long: True when the server says that the message does not fit the model's context window.
+        served_by: What the server calls itself in the reply, model and fingerprint; "" where it does not say.
     """
 
     text: str
@@ -39,6 +49,7 @@ class Completion:
     timed_out: bool = False
     top_logprobs: tuple[tuple[str, Mapping[str, float]], ...] | None = None
     too_long: bool = False
+    served_by: str = ""
 
 
 class RefusedRequestError(PrerequisiteError):
@@ -62,12 +73,26 @@ class StoppedError(PrerequisiteError):
     """The call was given up because another one failed for good."""
 
 
+def checked_key(key: str) -> str:
+    """Return a key that can stand in a header.
+
+    Raises:
+        ConfigError: If it has a blank, a line end or a sign that is not ASCII; the message does not repeat it.
+    """
+    if not re.fullmatch(r"[\x21-\x7e]*", key):
+        raise ConfigError(
+            "the API key holds a blank, a line end or a sign that is not ASCII, which no key has: set RAGFT_API_KEY "
+            "(or RAGFT_JUDGE_API_KEY, RAGFT_MODEL_API_KEY, OPENAI_API_KEY, whichever you use) to the key alone"
+        )
+    return key
+
+
 class Caller:
     """Sends calls from several threads; when the server asks for a pause, all of them keep it."""
 
     def __init__(self, base_url: str, api_key: str, *, timeout_s: float, deadline_s: float, threads: int) -> None:
         self._url = f"{base_url.rstrip('/')}/chat/completions"
-        self._api_key = api_key
+        self._api_key = checked_key(api_key)
         self._timeout_s = timeout_s
         self._deadline_s = deadline_s
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
@@ -101,17 +126,17 @@ class Caller:
             try:
                 status, headers, content = self._send(body, min(self._timeout_s, left))
                 if status == 200:
-                    return _choices(content)
-                failure, hung = f"status {status}: {self._excerpt(content)}", False
+                    return read_completions(content)
+                failure, hung = f"status {status}: {self._excerpt(content.decode('utf-8', 'replace'))}", False
                 if status not in RETRIED and status < 500:
                     raise RefusedRequestError(f"{self._url} refuses the request, {failure}", status, failure)
-                asked_wait = _retry_after(headers)
+                asked_wait = retry_after(headers)
             except httpx2.TimeoutException:
                 failure, hung = f"no answer within {min(self._timeout_s, left):.3g} s", True
             except (httpx2.TransportError, httpx2.DecodingError) as error:
-                failure, hung = f"{type(error).__name__}: {error}", False
-            except _UnreadableError as error:
-                failure, hung = f"an answer that is no chat completion ({error})", False
+                failure, hung = self._excerpt(f"{type(error).__name__}: {error}"), False
+            except UnreadableError as error:
+                failure, hung = self._excerpt(f"an answer that is no chat completion ({error})"), False
             self._back_off(attempt, asked_wait, deadline, stop)
             attempt += 1
         raise NoReplyError(
@@ -128,8 +153,13 @@ class Caller:
                 if time.monotonic() > end:
                     raise httpx2.ReadTimeout("the answer took too long")
                 if len(content) > MOST_BYTES:
-                    raise _UnreadableError(f"more than {MOST_BYTES} bytes")
-            return response.status_code, response.headers, bytes(content)
+                    raise UnreadableError(f"more than {MOST_BYTES} bytes")
+            return response.status_code, response.headers, self._without_key(bytes(content))
+
+    def _without_key(self, content: bytes) -> bytes:
+        if len(self._api_key) < LEAST_KEY:
+            return content
+        return content.replace(self._api_key.encode(), MASK.encode())
 
     def _wait_for_the_others(self, deadline: float, stop: threading.Event) -> None:
         with self._pause:
@@ -146,52 +176,82 @@ class Caller:
         if stop.wait(max(0.0, min(grown, deadline - time.monotonic()))):
             raise StoppedError("given up, because another call failed")
 
-    def _excerpt(self, content: bytes) -> str:
-        text = " ".join(content[:2000].decode("utf-8", "replace").split())
-        return (text.replace(self._api_key, "***") if self._api_key else text)[:300]
+    def _excerpt(self, text: str) -> str:
+        """Return the beginning of a failure's text, the key masked before anything is cut off."""
+        text = " ".join(text[:MOST_CHARACTERS_LOOKED_AT].split())
+        return (text.replace(self._api_key, MASK) if self._api_key else text)[:300]
 
 
-class _UnreadableError(Exception):
+class UnreadableError(Exception):
     """The body is no chat completion; the server may do better next time."""
 
 
-def _retry_after(headers: httpx2.Headers) -> float:
+def retry_after(headers: httpx2.Headers) -> float:
     """Return the seconds the server asks to wait, 0.0 when it does not say (RFC 9110, 10.2.3)."""
     value = headers.get("retry-after", "").strip()
-    if value.replace(".", "", 1).isdigit():
+    if re.fullmatch(r"\d{1,9}(?:\.\d{0,9})?", value, flags=re.ASCII):
         return float(value)
     try:
-        moment = email.utils.parsedate_to_datetime(value)
-    except ValueError:
+        moment = email.utils.parsedate_to_datetime(value[:MOST_CHARACTERS_OF_A_DATE]).timestamp()
+    except (ValueError, TypeError, IndexError, OverflowError, OSError):  # each of them is a date that is none
         return 0.0
-    return max(0.0, moment.timestamp() - time.time())
+    return max(0.0, moment - time.time())
 
 
-def _choices(content: bytes) -> list[Completion]:
+def read_completions(content: bytes) -> list[Completion]:
+    """Return the choices of an answer's body, at least one.
+
+    Raises:
+        UnreadableError: If the body is no chat completion.
+    """
     try:
         body: Any = json.loads(content)
-        usage = body.get("usage") or {}
+        usage = body.get("usage")
         choices = body["choices"]
-        counts = int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0) // max(1, len(choices))
-        return [_completion(choice, *counts) for choice in choices if choice is not None] or _nothing()
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise _UnreadableError(repr(error)) from error
+        counts = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens") // max(1, len(choices))
+        served_by = _served_by(body)
+        return [_completion(choice, *counts, served_by) for choice in choices if choice is not None] or _nothing()
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError) as error:
+        raise UnreadableError(repr(error)[:300]) from error
+
+
+def _count(usage: Any, name: str) -> int:  # noqa: ANN401 - JSON
+    """Return a number of tokens, 0 where the server gives none or nonsense: a reply does not depend on it."""
+    number = usage.get(name) if isinstance(usage, dict) else None
+    return int(number) if isinstance(number, int | float) and 0 <= number <= MOST_TOKENS else 0
 
 
 def _nothing() -> list[Completion]:
-    raise _UnreadableError("it holds no choice")
+    raise UnreadableError("it holds no choice")
 
 
-def _completion(choice: Any, prompt_tokens: int, tokens: int) -> Completion:  # noqa: ANN401 - JSON
+def _served_by(body: Any) -> str:  # noqa: ANN401 - JSON
+    """Return model and fingerprint of a reply in one line, each cut to 100 printable signs."""
+    said = [body.get(name) for name in ("model", "system_fingerprint")]
+    lines = ["".join(sign for sign in text[:100] if sign.isprintable()) for text in said if isinstance(text, str)]
+    return " ".join(" ".join(lines).split())
+
+
+def _completion(choice: Any, prompt_tokens: int, tokens: int, served_by: str) -> Completion:  # noqa: ANN401 - JSON
     message = choice["message"]
     text = message.get("content") or message.get("refusal") or ""
     if not isinstance(text, str):
         raise TypeError(f"content is {type(text).__name__}")
     listed = (choice.get("logprobs") or {}).get("content")
     tops = tuple((str(entry["token"]), _candidates(entry)) for entry in listed) if listed else None
-    return Completion(text.strip(), prompt_tokens, tokens, choice.get("finish_reason") == "length", False, tops)
+    cut = choice.get("finish_reason") == "length"
+    return Completion(text.strip(), prompt_tokens, tokens, cut, False, tops, served_by)
 
 
 def _candidates(entry: Any) -> dict[str, float]:  # noqa: ANN401 - JSON
-    own = {str(entry["token"]): float(entry["logprob"])}
-    return own | {str(other["token"]): float(other["logprob"]) for other in entry.get("top_logprobs") or ()}
+    own = {str(entry["token"]): _log_probability(entry)}
+    return own | {str(other["token"]): _log_probability(other) for other in entry.get("top_logprobs") or ()}
+
+
+def _log_probability(entry: Any) -> float:  # noqa: ANN401 - JSON
+    """Return what the server calls the logarithm of a probability, NaN where it is no number; not checked further."""
+    value = entry.get("logprob")
+    try:
+        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
+    except OverflowError:
+        return math.nan

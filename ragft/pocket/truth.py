@@ -6,6 +6,9 @@ from ragft.types import Question
 # Keys that only the world's own questions carry.
 MARKS = {"facts", "form", "held_wording"}
 
+# Criterion -> the metric that measures the same thing without a judge.
+TRUTH_OF = {"accuracy": "truth_facts", "completeness": "truth_facts"}
+
 
 def truth_metrics(question: Question, answer: str) -> dict[str, float | None]:
     """Return what is objectively right about an answer; nothing for questions that are not telecom's.

@@ -11,11 +11,21 @@ from typing import Any, Literal
 import yaml
 
 from ragft.errors import ConfigError
+from ragft.lists import entries
 from ragft.types import digest
 
 Direction = Literal["higher", "lower"]
 Sight = Literal["question", "reference", "passages"]
 SIGHTS = ("question", "reference", "passages")
+MOST_BYTES = 100_000
+MOST_DEPTH = 10
+OPENING = (
+    yaml.FlowSequenceStartToken,
+    yaml.FlowMappingStartToken,
+    yaml.BlockSequenceStartToken,
+    yaml.BlockMappingStartToken,
+)
+CLOSING = yaml.FlowSequenceEndToken, yaml.FlowMappingEndToken, yaml.BlockEndToken
 BUILT_IN = files("ragft.prompts") / "criteria"
 
 
@@ -62,6 +72,11 @@ class Criterion:
         """The distance between the worst and the best legal score, above 0."""
         return abs(self.best - self.worst)
 
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The least and the greatest legal score."""
+        return min(self.scores.values()), max(self.scores.values())
+
     def with_steps(self, steps: Sequence[str]) -> "Criterion":
         """Return the criterion with the evaluation steps that a judge wrote for it."""
         return replace(self, steps=tuple(steps))
@@ -88,10 +103,28 @@ def load_criterion(name_or_path: str) -> Criterion:
             )
         return parse_criterion(built_in.read_text(encoding="utf-8"), source=name_or_path)
     try:
+        if (size := Path(name_or_path).stat().st_size) > MOST_BYTES:
+            raise ConfigError(f"criterion file {name_or_path} has {size:,} bytes, expected at most {MOST_BYTES:,}")
         text = Path(name_or_path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"criterion file {name_or_path} cannot be read: {error}") from error
     return parse_criterion(text, source=name_or_path)
+
+
+def load_criteria(names: str) -> list[Criterion]:
+    """Return the criteria of a list joined by commas.
+
+    Raises:
+        ConfigError: If it names none, one twice, or one that there is not.
+    """
+    found = [load_criterion(name) for name in entries(names)]
+    twice = sorted({each.name for each in found if [other.name for other in found].count(each.name) > 1})
+    if twice or not found:
+        raise ConfigError(
+            f"criteria is {names!r}, which names {' and '.join(twice) + ' twice' if twice else 'none'}: give built-in "
+            "names or .md files joined by commas, such as accuracy,completeness"
+        )
+    return found
 
 
 def parse_criterion(text: str, *, source: str) -> Criterion:
@@ -137,10 +170,11 @@ def _wrong(source: str, problem: str) -> ConfigError:
 
 def _head(text: str, source: str) -> dict[str, Any]:
     try:
+        _refuse_bombs(text, source)
         tree = yaml.compose(text, Loader=yaml.SafeLoader)
         head = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise _wrong(source, f"its YAML cannot be read: {error}") from error
+    except (yaml.YAMLError, ValueError) as error:  # the latter for a date that is none
+        raise _wrong(source, f"its YAML cannot be read: {str(error)[:300]}") from error
     if not isinstance(head, dict):
         raise _wrong(source, "its YAML must be a mapping with name, direction, sees and scores")
     if repeated := _repeated_keys(tree):
@@ -148,6 +182,20 @@ def _head(text: str, source: str) -> dict[str, Any]:
     if unknown := head.keys() - {"name", "direction", "sees", "scores"}:
         raise _wrong(source, f"{sorted(map(str, unknown))} are not known; expected name, direction, sees, scores")
     return head
+
+
+def _refuse_bombs(text: str, source: str) -> None:
+    """Refuse YAML that refers to itself (twenty lines can stand for a million entries) or is nested without end."""
+    depth = 0
+    for token in yaml.scan(text, Loader=yaml.SafeLoader):
+        if isinstance(token, yaml.AliasToken | yaml.AnchorToken):
+            raise _wrong(
+                source, f"its YAML has {token.value!r} as an anchor or alias (& or *): write it out, or quote it"
+            )
+        depth += isinstance(token, OPENING)
+        depth -= isinstance(token, CLOSING)
+        if depth > MOST_DEPTH:
+            raise _wrong(source, f"its YAML is nested deeper than {MOST_DEPTH}: scores hold all that is nested")
 
 
 def _repeated_keys(node: yaml.Node | None) -> list[str]:

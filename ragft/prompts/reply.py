@@ -1,21 +1,25 @@
 """Reading a judge's reply: the last score line counts, and what was not offered is a failure.
 
-A reply may quote the answer it grades, and that answer may have been written to be quoted. So only
-a line of its own that begins with the marker is read, never a number found somewhere in prose, and
-whatever is ambiguous is unreadable: an unscored row is counted and shown, a misread one is not.
+A reply may quote the answer it grades, and that answer may have been written to be quoted. So only a line of its own
+that begins with the marker is read, or a reply that is nothing but a legal label, never a number found somewhere in
+prose, and whatever is ambiguous is unreadable: an unscored row is counted and shown, a misread one is not.
 """
 
 import json
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
 
+from ragft.folding import normal_form
 from ragft.prompts.criterion import Criterion
 
 Outcome = Literal["scored", "unreadable", "not_offered", "refused", "cut"]
 
+# Most characters of a reply after its thinking; a judge writes a few hundred, and one that never stops says nothing.
+MOST_CHARACTERS = 20_000
 # A line that begins with "Score:", with the Markdown, list number and adjectives that judges put
 # around it. No ">": a quoted line is somebody else's.
 # Nothing is given back ("*+"): a model that repeats one sign for ever must not cost quadratic time.
@@ -50,10 +54,14 @@ class Verdict:
 
 def read_verdict(reply: str, criterion: Criterion, *, cut: bool = False) -> Verdict:
     """Return the verdict of a reply; a ``cut`` one never has any, for its last line is not known."""
+    if cut:
+        return Verdict("cut")
     text = _own_words(reply)
-    if cut or text is None:
+    if text is None:
         return Verdict("cut")
     rest = _last_score(text, criterion)
+    if rest is None and (label := _lone_label(text, criterion)) is not None:
+        return Verdict("scored", criterion.scores[label])
     if rest is None:
         return Verdict("refused" if _REFUSAL.search(text[:300]) else "unreadable")
     if not rest:
@@ -67,9 +75,11 @@ def read_score(reply: str, criterion: Criterion) -> float | None:
     return read_verdict(reply, criterion).value
 
 
-def read_reason(reply: str) -> str:
-    """Return the text before the first score line, without its ``Reason:``."""
+def read_reason(reply: str, criterion: Criterion | None = None) -> str:
+    """Return the text before the first score line, without its ``Reason:``; a lone label of ``criterion`` is none."""
     text = _own_words(reply) or ""
+    if criterion is not None and _lone_label(text, criterion) is not None:
+        return ""
     match = _marker("score").search(text)
     return _REASON.sub("", (text[: match.start()] if match else text).strip()).strip()
 
@@ -80,9 +90,14 @@ def before_last_score(reply: str) -> str:
     return (reply[: matches[-1].start()] if matches else reply).rstrip()
 
 
-def last_score_end(reply: str) -> int | None:
-    """Return where the label of the last score line begins, at the latest, or None without such a line."""
+def last_score_end(reply: str, labels: Sequence[str] = ()) -> int | None:
+    """Return where the label of the last score line begins, at the latest, or None without such a line.
+
+    A reply that is one of ``labels`` and nothing else begins with it.
+    """
     matches = list(_marker("score").finditer(reply))
+    if not matches and _unwrapped(reply) in labels:
+        return 0
     return matches[-1].start("rest") if matches else None
 
 
@@ -93,8 +108,16 @@ def _marker(name: str) -> re.Pattern[str]:
 
 
 def _own_words(reply: str) -> str | None:
-    """Return the reply without thinking and code fence, or None while it is still thinking."""
-    text = unicodedata.normalize("NFKC", reply)
+    """Return the reply without thinking and code fence, or None while it is still thinking.
+
+    A reply that is longer than any judge's has no words: it is read as an empty one.
+    """
+    text = reply.rpartition("</think>")[2]
+    if len(text) > MOST_CHARACTERS:
+        return ""
+    text = normal_form("NFKC", text)
+    if len(text) > MOST_CHARACTERS:  # one sign can become eighteen
+        return ""
     if not text.isascii():  # no format character is in ASCII, and looking at each sign costs more than all the rest
         unseen = [sign for sign in set(text) if unicodedata.category(sign) == "Cf"]
         text = text.translate(dict.fromkeys(map(ord, unseen)))
@@ -112,6 +135,14 @@ def _last_score(text: str, criterion: Criterion) -> str | None:
         return _json_score(text)
     after = text[matches[-1].end() :]
     return matches[-1]["rest"].strip() or next((line.strip() for line in after.splitlines() if line.strip()), "")
+
+
+def _lone_label(text: str, criterion: Criterion) -> str | None:
+    """Return the label that is the whole reply, alone or after the criterion's name as in G-Eval's published form."""
+    name = re.escape(criterion.name).replace("_", "[_ ]")
+    named = re.fullmatch(rf"[-*#_ \t]*{name}[*_]*[ \t]*:[*_]*[ \t]*(\S[^\n]*)", text.strip(), flags=re.IGNORECASE)
+    alone = _unwrapped(named[1] if named else text).casefold()
+    return next((label for label in criterion.scores if label.casefold() == alone), None)
 
 
 def _json_score(text: str) -> str | None:
@@ -136,13 +167,16 @@ def _label(rest: str, criterion: Criterion) -> str | None:
 
 
 def _confirms(tail: str, label: str, criterion: Criterion) -> bool:
-    """Whether what follows a label leaves it as it is: its own scale, its own meaning, harmless prose."""
+    """Whether what follows a label leaves it as it is: its own scale (once), its own meaning, harmless prose."""
     scale = re.fullmatch(
         r"(?:/|out of|of)\s*(\d+)(?:\.0+)?(?:\s+(?:points?|stars?))?(?P<rest>|\W.*)", tail, flags=re.DOTALL
     )
     if scale:
-        rest = scale["rest"].strip(" \t*_.")
-        return scale[1] == _top_of_scale(criterion) and (not rest or _confirms(scale["rest"].strip(), label, criterion))
+        if scale[1] != _top_of_scale(criterion):
+            return False
+        if not scale["rest"].strip(" \t*_."):
+            return True
+        tail = scale["rest"].strip()
     words = _unwrapped(tail.lstrip("-–—:=.,;*_ \t")).casefold()
     meant = [other for other, meaning in criterion.meanings.items() if meaning and meaning.casefold() == words]
     if meant or words in ("", "point", "points", "star", "stars"):

@@ -8,6 +8,7 @@ from peft import IA3Config, LoraConfig, PeftConfig, PeftModel, PromptTuningConfi
 from transformers import set_seed
 
 from ragft.errors import ConfigError
+from ragft.lists import entries
 from ragft.models.loading import LoadedModel, load_adapter, quiet_peft, without_adapter
 from ragft.params import FinetuneParams
 
@@ -116,7 +117,7 @@ def _continue(base: LoadedModel, settings: TrainingSettings, parent: Path) -> Pe
 
 def _config(settings: TrainingSettings) -> PeftConfig:
     automatic = settings.target_modules == ALL_LINEAR
-    modules = [name.strip() for name in settings.target_modules.split(",") if name.strip()]
+    modules = list(entries(settings.target_modules))
     if not modules:
         raise ConfigError(
             f"target_modules is {settings.target_modules!r}, expected {ALL_LINEAR} or names joined by commas"

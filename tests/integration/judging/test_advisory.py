@@ -9,16 +9,17 @@ from entrypoints.steps.scoring import Evaluation, Scored
 from ragft.judging.calibration import Calibration
 from ragft.types import Score
 
-ROWS = [Scored(str(n), f"Question {n}?", "An answer.", ("A reference.",), ()) for n in range(4)]
+ROWS = [Scored(str(n), f"Question {n}?", "An answer.", ("A reference.",), ()) for n in range(40)]
 
 
 def calibration(criterion: str, spearman: float, n: int = 50) -> Calibration:
     return Calibration(criterion, n, n, spearman, spearman - 0.1, spearman + 0.1, "people.csv: Ann, Bo")
 
 
-def sides(*calibrations: Calibration, truths: bool = False) -> dict[str, dict[str, Evaluation]]:
-    rows = [dataclasses.replace(row, numbers={"truth_facts": float(n)}) for n, row in enumerate(ROWS)]
-    scores = {name: [Score(name, float(n)) for n in range(1, 5)] for name in ("accuracy", "completeness")}
+def sides(*calibrations: Calibration, truths: bool = False, n: int = 40) -> dict[str, dict[str, Evaluation]]:
+    """Return two sides; where there are truths, the first ``n`` rows have one, and the judge knows it."""
+    rows = [dataclasses.replace(row, numbers={"truth_facts": i / 40 if i < n else None}) for i, row in enumerate(ROWS)]
+    scores = {name: [Score(name, 1 + i / 10) for i in range(40)] for name in ("accuracy", "completeness")}
     known = {each.criterion: each for each in calibrations}
     evaluation = Evaluation("", {}, rows if truths else ROWS, scores, calibrations=known)
     return {"base": {DECIDING: evaluation}, "version": {DECIDING: evaluation}}
@@ -27,22 +28,34 @@ def sides(*calibrations: Calibration, truths: bool = False) -> dict[str, dict[st
 def test_without_people_or_truth_it_was_not_calibrated() -> None:
     [reason] = _advisory(sides())
     assert reason == "it was not calibrated against people on this data under accuracy and completeness"
-    [reason] = _advisory(sides(calibration("accuracy", 0.8)))
+    [reason] = _advisory(sides(calibration("accuracy", 0.85)))
     assert reason.endswith("on this data under completeness")
 
 
 def test_a_calibration_that_passed_leaves_no_reason() -> None:
-    assert _advisory(sides(calibration("accuracy", 0.8), calibration("completeness", 0.7))) == ()
+    assert _advisory(sides(calibration("accuracy", 0.85), calibration("completeness", 0.8))) == ()
+
+
+def test_a_truth_for_enough_rows_leaves_no_reason() -> None:
+    assert _advisory(sides(truths=True)) == ()
+
+
+def test_a_handful_of_truths_is_none() -> None:
+    """Three rows on both sides once stood for a calibration."""
+    reasons = _advisory(sides(truths=True, n=3))
+    assert [reason.partition(":")[0] for reason in reasons] == ["accuracy", "completeness"]
+    assert all("the programmatic truth" in reason and reason.endswith("and 30 answers") for reason in reasons)
 
 
 @pytest.mark.parametrize("truths", [False, True])
 def test_one_that_failed_is_named_whatever_else_is_known(truths: bool) -> None:
     [reason] = _advisory(sides(calibration("accuracy", 0.41), calibration("completeness", 0.9), truths=truths))
     assert reason == (
-        "accuracy: its rank correlation with people is 0.41, 95 % interval 0.31 to 0.51, n=50; expected 0.7"
+        "accuracy: its rank correlation with people is 0.41, 95 % interval 0.31 to 0.51, n=50; "
+        "expected an interval from 0.7 up"
     )
 
 
 def test_too_few_answers_do_not_pass() -> None:
     [reason] = _advisory(sides(calibration("accuracy", 0.9, n=29), calibration("completeness", 0.9)))
-    assert reason.endswith("n=29; expected 0.7 and 30 answers")
+    assert reason.endswith("n=29; expected an interval from 0.7 up, and 30 answers")

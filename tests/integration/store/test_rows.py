@@ -104,18 +104,28 @@ def test_answers_come_back_and_the_first_one_stays(store: Store) -> None:
     save_answers(store, [])
 
 
+ENDS = dict.fromkeys("ab", (0.0, 5.0))
+
+
 def test_judgements_come_back_in_the_order_of_their_repeats(store: Store) -> None:
     first = [Judgement("a", repeat, HOSTILE[repeat], 1 / 3 if repeat else None, None) for repeat in (2, 0, 1)]
     other = [Judgement("b", 0, "\x00", 5.0, 0.25)]
-    save_judgements(store, first + other)
-    save_judgements(store, [dataclasses.replace(other[0], value=1.0)])
+    save_judgements(store, first + other, ENDS)
+    save_judgements(store, [dataclasses.replace(other[0], value=1.0)], ENDS)
     found = find_judgements(store, ["a", "b", "c"])
     assert found == {"a": sorted(first, key=lambda j: j.repeat), "b": other}
 
 
-def test_a_score_that_is_no_number_is_refused_before_anything_is_written(store: Store) -> None:
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 100.43, -0.001, 5.001])
+def test_a_score_outside_its_criterion_is_refused_before_anything_is_written(store: Store, value: float) -> None:
     good = Judgement("a", 0, "", 1.0)
-    for value in (math.nan, math.inf):
-        with pytest.raises(DataError, match=f"judgement b, repeat 1: value {value}"):
-            save_judgements(store, [good, Judgement("b", 1, "", value)])
+    with pytest.raises(DataError, match=f"judgement b, repeat 1: value {value}, expected 0 to 5"):
+        save_judgements(store, [good, Judgement("b", 1, "", value)], ENDS)
     assert find_judgements(store, ["a"]) == {}
+
+
+def test_a_score_of_an_unknown_criterion_or_with_an_impossible_mass_is_refused(store: Store) -> None:
+    for judgement in (Judgement("c", 0, "", 1.0), Judgement("a", 0, "", 1.0, 1.5), Judgement("a", 0, "", None, -0.1)):
+        with pytest.raises(DataError, match=rf"judgement {judgement.key}, repeat 0: (value|mass)"):
+            save_judgements(store, [judgement], ENDS)
+    assert find_judgements(store, ["a", "c"]) == {}

@@ -8,8 +8,10 @@ import pytest
 
 from ragft.errors import JudgeError
 from ragft.judging.backend import TOO_LONG, Ask, Estimator, Reply
+from ragft.judging.scoring import judgement_of
 from ragft.judging.served import ServedJudge
 from ragft.models.endpoint import Endpoint
+from ragft.prompts.criterion import load_criterion
 from tests.scripted_server import Response, Script, ScriptedServer, message_of, says
 
 LABELS = ("1", "2", "3", "4", "5")
@@ -68,6 +70,13 @@ def test_the_blank_may_be_a_token_of_its_own(blank: list[str]) -> None:
     assert reply.probabilities == pytest.approx((0, 0, 0, 0.9, 0.1))
 
 
+@pytest.mark.parametrize("text", ["4", " 4", "4\n"])
+def test_a_reply_that_is_nothing_but_a_label_is_the_score(text: str) -> None:
+    spelled = tokens((text, {text: 0.75, "5": 0.25}))
+    reply = judged(lambda *_: says(text, logprobs=spelled), [ask()], "expected_no_rationale")[0, 0]
+    assert reply.probabilities == pytest.approx((0, 0, 0, 0.75, 0.25))
+
+
 @pytest.mark.parametrize("text", ["I would say 4.", "Reason: it never ends"])
 def test_without_a_score_line_there_is_no_mass(text: str) -> None:
     spelled = tokens(*text.split(" "))
@@ -78,6 +87,34 @@ def test_the_score_line_of_a_cut_reason_may_be_a_quotation() -> None:
     spelled = tokens("It", " says", "\n", "Score", ":", " 5")
     cut = judged(lambda *_: says("It says\nScore: 5", finish="length", logprobs=spelled), [ask()], "expected")
     assert cut[0, 0].mass == 0.0
+
+
+@pytest.mark.parametrize(
+    "logprob", [800.0, 3.0, 0.5, math.nan, math.inf, 10**400, "-0.1", None, True, [0.1], {"a": 1}], ids=repr
+)
+def test_what_is_no_log_probability_is_no_score(logprob: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """A server's 3.0 was taken for a probability of 20: a score of 100 on a scale to 5."""
+    spelled = tokens("Score", ":", " 5")
+    spelled["content"][-1] |= {"logprob": logprob, "top_logprobs": [{"token": " 5", "logprob": logprob}]}
+    for estimator in ("expected", "expected_no_rationale"):
+        reply = judged(lambda *_: says("Score: 5", logprobs=spelled), [ask()], estimator)[0, 0]
+        assert reply.mass == 0.0
+        assert judgement_of("k", 0, reply, load_criterion("accuracy")).value is None
+    assert "log probabilities that are none" in caplog.text
+
+
+def test_candidates_that_add_up_to_more_than_everything_are_no_distribution(caplog: pytest.LogCaptureFixture) -> None:
+    spelled = tokens("Score", ":", (" 5", {" 5": 0.9, " 4": 0.9, " 3": 0.9}))
+    reply = judged(lambda *_: says("Score: 5", logprobs=spelled), [ask()], "expected_no_rationale")[0, 0]
+    assert reply.mass == 0.0
+    assert "add up to 2.7" in caplog.text
+
+
+def test_a_candidate_that_cannot_be_has_no_probability() -> None:
+    spelled = tokens("Score", ":", (" 5", {" 5": 1.0}))
+    spelled["content"][-1]["top_logprobs"].append({"token": " 4", "logprob": -math.inf})
+    reply = judged(lambda *_: says("Score: 5", logprobs=spelled), [ask()], "expected_no_rationale")[0, 0]
+    assert (reply.mass, reply.probabilities) == (1.0, (0, 0, 0, 0, 1))
 
 
 def test_without_log_probabilities_an_expectation_is_refused_not_swapped() -> None:

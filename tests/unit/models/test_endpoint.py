@@ -253,6 +253,34 @@ def test_the_key_is_sent_and_never_shown() -> None:
         assert "sk-secret-123" not in repr(endpoint) + endpoint.identity
 
 
+@pytest.mark.parametrize(
+    "key", ["sk-secret-123\nX: y", "sk-secret-123\r\n", "sk secret-123", "sk-secret-123\u00e9", "\x00s3cret"]
+)
+def test_a_key_that_cannot_be_sent_is_refused_without_being_repeated(key: str) -> None:
+    """The client's own error holds the whole header."""
+    with pytest.raises(ConfigError, match="the API key holds a blank") as caught:
+        Endpoint("http://localhost/v1", "m", api_key=key)
+    assert "secret" not in str(caught.value) and "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("padding", [0, 250, 290, 1990, 4000])
+@pytest.mark.parametrize("status", [200, 401, 500])
+def test_a_server_that_sends_the_key_back_does_not_get_it_shown_or_kept(status: int, padding: int) -> None:
+    key = "sk-secret-1234567890"
+    echo = f"{'x' * (padding % 300)}{' ' * padding} you sent {key} to us {key[:4]}"
+
+    def script(number: int, body: dict[str, Any]) -> Response:
+        return Response(status, says(echo).body if status == 200 else {"error": echo})
+
+    with ScriptedServer(script) as server, Endpoint(server.url, "m", api_key=key, deadline_s=0.3) as endpoint:
+        try:
+            shown = repr(gathered(endpoint.complete(requests(1))))
+        except PrerequisiteError as error:
+            shown = f"{error!s} {error.__dict__}"
+    assert server.headers[0]["authorization"] == f"Bearer {key}"
+    assert "sk-secret" not in shown
+
+
 def test_cut_refusal_and_log_probabilities_are_read() -> None:
     logprobs = {"content": [{"token": "Hi", "logprob": -0.5, "top_logprobs": [{"token": "Ho", "logprob": -1.5}]}]}
     found, server = ask(lambda *_: says("Hi", finish="length", logprobs=logprobs), requests(1, top_logprobs=5))

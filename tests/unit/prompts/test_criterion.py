@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ragft.errors import ConfigError
-from ragft.prompts.criterion import BUILT_IN, Criterion, load_criterion, parse_criterion, read_steps
+from ragft.prompts.criterion import BUILT_IN, Criterion, load_criteria, load_criterion, parse_criterion, read_steps
 
 NAMES = sorted(entry.name.removesuffix(".md") for entry in BUILT_IN.iterdir() if entry.name.endswith(".md"))
 GOOD = """---
@@ -114,6 +114,62 @@ def test_what_is_wrong_is_named(old: str, new: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message) as caught:
         parse_criterion(GOOD.replace(old, new), source="my/tone.md")
     assert "my/tone.md" in str(caught.value)
+
+
+BOMB = "\n".join(["l0: &l0 [x, x]", *(f"l{n}: &l{n} [*l{n - 1}, *l{n - 1}]" for n in range(1, 21))])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [BOMB, "sees: &seen [question]", "sees: *seen", "<<: *more", "scores: &s {a: *s}"],
+    ids=lambda line: line[:12],
+)
+def test_yaml_that_refers_to_itself_is_refused(line: str) -> None:
+    """Twenty levels of two aliases each are a million entries: 8.5 seconds, with a few more all memory."""
+    with pytest.raises(ConfigError, match=r"my/tone.md: .*anchor or alias.*write it out"):
+        parse_criterion(GOOD.replace("name: tone", f"{line}\nname: tone"), source="my/tone.md")
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("x: " + "[" * 20_000, "nested deeper than 10"),
+        ("x: " + "{a: " * 20_000, "nested deeper than 10"),
+        ("x: 2026-99-99", "cannot be read"),
+        ("x: !!python/name:os.system", "cannot be read"),
+    ],
+    ids=lambda text: text[:12],
+)
+def test_yaml_that_cannot_be_read_is_said_in_a_line(line: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=f"my/tone.md: its YAML .*{message}") as caught:
+        parse_criterion(GOOD.replace("name: tone", f"{line}\nname: tone"), source="my/tone.md")
+    assert len(str(caught.value)) < 500
+
+
+def test_a_criterion_s_meaning_may_hold_those_signs_in_quotes() -> None:
+    found = parse_criterion(GOOD.replace("means: Rude", "means: '*Rude* & worse'"), source="x")
+    assert "*Rude* & worse" in found.meanings.values()
+
+
+def test_an_enormous_file_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "long.md"
+    path.write_text(GOOD + "x" * 100_000)
+    with pytest.raises(ConfigError, match=r"long.md has 100,\d+ bytes, expected at most 100,000"):
+        load_criterion(str(path))
+
+
+@pytest.mark.parametrize("names", ["accuracy,", ",accuracy", " accuracy , ", "accuracy"])
+def test_a_comma_too_many_is_no_criterion(names: str) -> None:
+    assert [criterion.name for criterion in load_criteria(names)] == ["accuracy"]
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [("", "names none"), (" , ", "names none"), ("accuracy,style,accuracy", "names accuracy twice")],
+)
+def test_a_list_that_names_none_or_one_twice_is_refused(names: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=f"criteria is '{names}', which {message}"):
+        load_criteria(names)
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:

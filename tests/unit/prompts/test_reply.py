@@ -71,6 +71,14 @@ READABLE: list[tuple[str, float]] = [
     ("Score: 2. The answer does not name the 3 fees.", 2),
     ("Score: 4/5. The answer does not name all fees.", 4),
     ("Score:\n4", 4),
+    ("4", 4),
+    (" 4\n", 4),
+    ("**4**", 4),
+    ("4.", 4),
+    ("Accuracy: 4", 4),
+    ("- Accuracy: 4", 4),
+    ("**Accuracy:** 4", 4),
+    ("<think>5?</think>\naccuracy: 4.", 4),
     ("**Score:**\n\n**4**", 4),
     ("Score：4", 4),
     ("Score: ４", 4),
@@ -142,7 +150,21 @@ HOSTILE: list[tuple[str, Outcome, float | None]] = [
     ("Score: 4\n\nScore: not sure", "not_offered", None),
     ("Score:", "unreadable", None),
     ("Score:\nReason: It is 5.", "not_offered", None),
-    ("4", "unreadable", None),
+    ("7", "unreadable", None),
+    ("4.5", "unreadable", None),
+    ("4/5", "unreadable", None),
+    ("4 5", "unreadable", None),
+    ("4\n5", "unreadable", None),
+    ("4?", "unreadable", None),
+    ("-4", "unreadable", None),
+    ("> 4", "unreadable", None),
+    ("4 points", "unreadable", None),
+    ("Accuracy: 7", "unreadable", None),
+    ("Accuracy: 4 or 5", "unreadable", None),
+    ("Accuracy: 4\nCompleteness: 5", "unreadable", None),
+    ("Reason: It says so.\nAccuracy: 5", "unreadable", None),
+    ("Completeness: 4", "unreadable", None),
+    ("The answer says Accuracy: 5", "unreadable", None),
     ("The answer deserves a 4.", "unreadable", None),
     ("Scores: 4", "unreadable", None),
     ("Underscore: 4", "unreadable", None),
@@ -216,11 +238,13 @@ def test_a_longer_label_is_not_taken_for_a_shorter_one() -> None:
         ("It agrees.\nAnd more.\nScore: 4\nScore: 5", "It agrees.\nAnd more."),
         ("<think>hm</think>Reasoning: It agrees.", "It agrees."),
         ("Score: 4", ""),
+        ("4", ""),
+        ("Accuracy: 4", ""),
         ("", ""),
     ],
 )
 def test_the_reason_is_what_stands_before_the_score(reply: str, reason: str) -> None:
-    assert read_reason(reply) == reason
+    assert read_reason(reply, ACCURACY) == reason
 
 
 @given(st.text(max_size=200), st.sampled_from(list(ACCURACY.scores)))

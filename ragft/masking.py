@@ -1,0 +1,23 @@
+"""Secrets taken out of what is printed: every error of ours passes through here, and so does the traceback of a bug."""
+
+import re
+import sys
+import traceback
+from types import TracebackType
+
+MASK = "***"
+_IN_ADDRESS = re.compile(r"(?<=://)(?:[^\s/:@'\"]*:[^\s'\"]*|[^\s/@'\"]+)@")
+_NAMED = re.compile(r"\b(pass(?:word|wd|phrase)?|pwd|token|secret|api[_-]?key)=(?!\*)[^\s&'\",;]+", flags=re.IGNORECASE)
+_BEARER = re.compile(r"\b(Bearer|Basic) +[^\s'\"]+", flags=re.IGNORECASE)
+
+
+def masked(text: str) -> str:
+    """Return ``text`` without the passwords of its addresses, and without what is named a password, key or token."""
+    text = _IN_ADDRESS.sub(f"{MASK}@", text)
+    text = _NAMED.sub(rf"\1={MASK}", text)
+    return _BEARER.sub(rf"\1 {MASK}", text)
+
+
+def print_masked(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Print the traceback of a bug; a library's message may hold the address it was given, with its password."""
+    sys.stderr.write(masked("".join(traceback.format_exception(kind, error, trace))))
