@@ -67,7 +67,7 @@ def findings(found: Study) -> list[str]:
 
 def effects(found: Study) -> list[str]:
     """Return the main effects, a sentence each; none where the study crossed nothing."""
-    return [_effect(effect, found.effects) for effect in found.effects]
+    return [_effect(effect) for effect in found.effects]
 
 
 def agreements(found: Study) -> list[str]:
@@ -208,13 +208,12 @@ def _finding(group: Group, change: Change, found: Study) -> str:
     )
 
 
-def _effect(effect: MainEffect, all_effects: Sequence[MainEffect]) -> str:
-    together = sum(each.measure == effect.measure for each in all_effects)
+def _effect(effect: MainEffect) -> str:
     said = "shown, also together with all effects asked for" if effect.shown else "not shown"
     return (
         f"{words(effect.factor).capitalize()} {effect.level} instead of {effect.against} changes "
         f"{words(effect.measure)} by {signed(effect.gain)} (95 % interval {signed(effect.low)} to "
-        f"{signed(effect.high)}; one of {together} effects, with which it holds together from "
+        f"{signed(effect.high)}; one of {effect.together} effects, with which it holds together from "
         f"{signed(effect.low_all)} to {signed(effect.high_all)}; {effect.pairs} pairs of adapters, {effect.seeds} "
         f"seeds, {effect.n} questions): {said}."
     )
