@@ -138,7 +138,7 @@ def _row(result: Result) -> list[str]:
         f"{effect.base:.2f}",
         f"{effect.version:.2f}",
         f"{effect.gain:+.2f}",
-        f"{effect.low:+.2f} to {effect.high:+.2f}",
+        f"{result.bounds.low:+.2f} to {result.bounds.high:+.2f}",
         f"{effect.n:,} of {asked:,}",
     ]
 

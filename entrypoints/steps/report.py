@@ -16,7 +16,7 @@ from entrypoints.steps import forgetting
 from entrypoints.steps.newest import FILE
 from entrypoints.steps.scoring import LOWER_IS_BETTER, Evaluation, Scored
 from ragft.analysis.clusters import cluster
-from ragft.analysis.comparison import Design
+from ragft.analysis.comparison import Comparison, Design, Result
 from ragft.analysis.means import Mean, mean_of
 from ragft.judging.overlap import answer_f1, exact_match
 from ragft.params import BaseParams, CompareParams
@@ -91,7 +91,7 @@ def assemble(
         advice=advise(compared.comparison, decision.outcome, situation),
         comparison=compared.comparison,
         bars=tuple(_bars(context, sides[0][context], sides[1][context], criteria, labels) for context in contexts),
-        metrics=tuple(_metrics(base, other, criteria, labels)),
+        metrics=tuple(_metrics(base, other, criteria, labels, compared.comparison)),
         questions=tuple(_asked(base, other, criteria, compared.comparison.design.primary)),
         scales={each.name: (min(each.worst, each.best), max(each.worst, each.best)) for each in criteria},
         forgotten=tuple(forgetting.lines_of(version)),
@@ -224,7 +224,11 @@ def _bars(
 
 
 def _metrics(
-    base: Evaluation, version: Evaluation, criteria: Sequence[Criterion], labels: Mapping[str, str]
+    base: Evaluation,
+    version: Evaluation,
+    criteria: Sequence[Criterion],
+    labels: Mapping[str, str],
+    comparison: Comparison,
 ) -> list[Metric]:
     columns: list[tuple[str, dict[str, float | None], dict[str, float | None], bool | None, bool]] = []
     for each in criteria:
@@ -242,7 +246,18 @@ def _metrics(
     for name, (measure, better) in measures.items():
         one, other = ({row.id: measure(row) for row in side.rows} for side in (base, version))
         columns.append((name, one, other, better, False))
-    return [_metric(*column, labels) for column in columns]
+    metrics = [_metric(*column, labels) for column in columns]
+    decided = {each.criterion: each for each in comparison.results if each.context == DECIDING and not each.slice}
+    return [_as_decided(each, decided[each.name]) if each.name in decided else each for each in metrics]
+
+
+def _as_decided(metric: Metric, result: Result) -> Metric:
+    """Return the metric with the interval that the verdict rests on, turned where lower scores are better."""
+    if result.effect is None:
+        return metric
+    low, high = result.bounds.low, result.bounds.high
+    ends = (low, high) if result.direction == "higher" else (-high, -low)
+    return dataclasses.replace(metric, change=Mean(metric.change.n, metric.change.value, *ends))
 
 
 def _metric(

@@ -105,13 +105,12 @@ def ticks(reach: float) -> tuple[float, ...]:
 
 
 def track_of(result: Result, name: str) -> Track:
-    """Return the line of a result: of all questions the bounds that decide, of a slice what was observed."""
+    """Return the line of a result, with the bounds that decide."""
     effect, missing = result.effect, result.missing
     n = missing.asked - missing.dropped
     if effect is None:
         return Track(name, n, None, 0.0, 0.0, result.margin)
-    low, high = (effect.low, effect.high) if result.slice else (result.bounds.low, result.bounds.high)
-    return Track(name, n, effect.gain, low, high, result.margin, result.vetoes)
+    return Track(name, n, effect.gain, result.bounds.low, result.bounds.high, result.margin, result.vetoes)
 
 
 def reach_of(tracks: Sequence[Track], margin: float) -> float:

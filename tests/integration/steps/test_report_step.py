@@ -1,6 +1,7 @@
 """From evaluations to the report, on a real MLflow store: no model, made-up scores."""
 
 import dataclasses
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +21,8 @@ from ragft.errors import PrerequisiteError
 from ragft.params import CompareParams
 from ragft.prompts.criterion import load_criterion
 from ragft.report.advice import LENGTH_CHECK
+from ragft.report.page import render
+from ragft.report.words import interval
 from ragft.store.trials import Trial
 from ragft.types import Question, Score
 from registry.gate import decide
@@ -46,7 +49,7 @@ def store(tmp_path: Path) -> Iterator[Path]:
     mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
 
 
-def evaluation(shift: float, *, cut: int = 0) -> Evaluation:
+def evaluation(shift: float, *, cut: int = 0, unscored: int = 0) -> Evaluation:
     noise = np.random.default_rng(int(shift * 10) + 50)
     rows = [
         Scored(
@@ -64,12 +67,16 @@ def evaluation(shift: float, *, cut: int = 0) -> Evaluation:
     ]
     scores = {c.name: [Score(c.name, float(np.clip(3 + shift + noise.normal(0, 0.3), 1, 5)), "why") for _ in rows]
               for c in CRITERIA}  # fmt: skip
+    scores["accuracy"][:unscored] = [Score("accuracy", None, "", 1)] * unscored
     conditions = {name: f"the same {name}" for name in CONDITIONS}
     return Evaluation(f"run {shift}", {}, rows, scores, conditions, context="retrieved")
 
 
-def compared(run_id: str, training: str = "gone") -> Compared:
-    sides = {f"models:/{NAME}/1": {"retrieved": evaluation(0)}, f"models:/{NAME}/2": {"retrieved": evaluation(-1)}}
+def compared(run_id: str, training: str = "gone", *, shift: float = -1, unscored: int = 0) -> Compared:
+    sides = {
+        f"models:/{NAME}/1": {"retrieved": evaluation(0)},
+        f"models:/{NAME}/2": {"retrieved": evaluation(shift, unscored=unscored)},
+    }
     one, other = (
         Side(
             uri,
@@ -128,6 +135,24 @@ def test_a_training_run_that_is_gone_leaves_the_curves_out(store: Path) -> None:
     assert metrics["truth_refusal"].base.value is None
     assert metrics["exact_match"].base.value == 1.0
     assert (metrics["accuracy"].unscored, metrics["truth_refusal"].unscored) == (0, None)
+
+
+@pytest.mark.parametrize("unscored", [0, 4])
+def test_a_metric_has_one_interval_in_the_whole_report(store: Path, unscored: int) -> None:
+    found = compared("run", shift=0.1, unscored=unscored)
+    html = render(report.assemble(CompareParams(), PARAMS, found, QUESTIONS, CRITERIA, trials("hold")))
+    for result in found.comparison.primaries:
+        name = result.criterion.capitalize()
+        places = {
+            "first screen": rf"<h2>{name}</h2>.*?interval ([^<]+)</b>",
+            "forest": rf"{result.criterion} <small>.*?<b>[^<]*</b> <small>([^<]+)</small>",
+            "table": rf'<th scope="row">{result.criterion}<small>.*?<b>[^<]*</b></td><td>([^<]+)</td>',
+            "reasons": rf">{name} in the context retrieved: [^(]*\(95 % interval ([^;]+);",
+        }
+        shown = {place: re.search(pattern, html, re.DOTALL) for place, pattern in places.items()}
+        assert {place: match and match[1] for place, match in shown.items()} == dict.fromkeys(
+            places, interval(result.bounds.low, result.bounds.high)
+        )
 
 
 def test_commands_repeat_what_was_asked_and_nothing_that_is_usual(store: Path) -> None:
