@@ -1,6 +1,6 @@
 """A report on made-up answers, for the tests of the report: small, every part filled, hostile where wanted."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -61,6 +61,7 @@ def example(
     outcome: str = "reject",
     comparison: Comparison | None = None,
     unscored: Sequence[str] = (),
+    slices: Mapping[str, Collection[str]] | None = None,
 ) -> Report:
     """Return a report on ``n`` questions; ``unscored`` are ids of those that the version has no score for."""
     asked = questions(n)
@@ -76,7 +77,7 @@ def example(
         Side("models:/ragft-telecom-pocket/2", same, both[1], lengths[1], refusals[1]),
         asked,
         CRITERIA,
-        slices=slices_of(asked),
+        slices=slices_of(asked) if slices is None else slices,
         design=Design(resamples=199),
         findings=Findings(checks=(Check("length limit", True, "0 of 60 answers were cut off"),), tried=2),
     )

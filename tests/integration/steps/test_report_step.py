@@ -204,7 +204,7 @@ def test_how_scores_vary_is_known_before_where_both_sides_were_evaluated_on_dev(
     assert spreads["accuracy"].source == "40 questions of the dev split"
     assert spreads["accuracy"].sd == pytest.approx(0.42, abs=0.12)
     said: list[str] = []
-    planning.tell(spreads, QUESTIONS, {"accuracy": 0.2, "completeness": 0.2}, said.append)
+    planning.tell(spreads, QUESTIONS, {"accuracy": 4.0, "completeness": 4.0}, 0.05, said.append)
     assert said[0].startswith("before: accuracy: 40 questions in 20 independent groups of documents show ")
     assert "measured on 40 questions of the dev split" in said[0]
     assert planning.dev_spreads(dataclasses.replace(PARAMS, estimator="sampled"), *arguments[1:]) == {}
