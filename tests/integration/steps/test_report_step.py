@@ -110,7 +110,7 @@ def test_the_report_is_logged_with_its_figures_and_found_again(store: Path) -> N
     assert found.decision.outcome == "reject"
     assert "<strong>Reject</strong> It is worse in accuracy and completeness." in html
     assert "training loss from 2.00 to 0.50" in html
-    assert "Known facts, not trained on: 0.900 -&gt; 0.500" in html
+    assert "Facts of pocket&#39;s own made-up world, not trained on: 0.900 -&gt; 0.500" in html
     assert "fine-tuned on 200 question-answer pairs without passages" in html
     listed = {file.path for file in mlflow.MlflowClient().list_artifacts(run.info.run_id, "figures")}
     assert listed == {"figures/change.png", "figures/base_and_fine_tuned_retrieved.png"}
