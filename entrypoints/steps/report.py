@@ -18,7 +18,7 @@ from entrypoints.steps.scoring import LOWER_IS_BETTER, Evaluation, Scored
 from ragft.analysis.clusters import cluster
 from ragft.analysis.comparison import Comparison, Design, Result
 from ragft.analysis.means import Mean, mean_of
-from ragft.judging.overlap import answer_f1, exact_match
+from ragft.judging.overlap import overlap
 from ragft.params import BaseParams, CompareParams
 from ragft.prompts.criterion import Criterion
 from ragft.report.advice import Situation, advise, command
@@ -236,8 +236,8 @@ def _metrics(
             pair = (_column(base, each.name), _column(version, each.name))
             columns.append((each.name, *pair, each.direction == "higher", True))
     measures: dict[str, tuple[Callable[[Scored], float | None], bool | None]] = {
-        "answer_f1": (lambda row: answer_f1(row.answer, row.references), True),
-        "exact_match": (lambda row: exact_match(row.answer, row.references), True),
+        "answer_f1": (lambda row: overlap(row.answer, row.references)["answer_f1"], True),
+        "exact_match": (lambda row: overlap(row.answer, row.references)["exact_match"], True),
         "answer_tokens": (lambda row: _fact(row, "answer_tokens"), None),
         "cut": (lambda row: _fact(row, "cut"), False),
     }

@@ -17,6 +17,7 @@ from ragft.judging.calibration import Calibration
 from ragft.judging.canaries import check_canaries, make_canaries
 from ragft.judging.g_eval import Item, Judged, judge
 from ragft.judging.metrics import ROW_ID, judge_metric, number_metric, overlap_metrics
+from ragft.judging.overlap import overlap
 from ragft.params import ScoringParams
 from ragft.prompts.criterion import Criterion
 from ragft.types import Score, digest
@@ -242,6 +243,7 @@ def _record(row: Scored, scores: Mapping[str, Sequence[Score]], index: int) -> d
         "context": "\n\n".join(row.passages),
         **row.facts,
         **row.numbers,
+        **overlap(row.answer, row.references),
     }
     for name, values in scores.items():
         record |= {

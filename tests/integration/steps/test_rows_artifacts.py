@@ -1,0 +1,46 @@
+"""What an evaluation keeps of every row: its scores without a judge too, and which question it was."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import mlflow
+import pandas as pd
+import pytest
+
+from entrypoints.steps import scoring
+from entrypoints.steps.scoring import Scored
+from entrypoints.steps.workspace import Workspace
+from ragft.params import EvaluateParams
+from ragft.store.connection import Store
+
+ROWS = [
+    Scored("q1", "How much?", "the fee is $24", ("$24",), ("The fee is $24.",)),
+    Scored("q2", "Is it?", "No", ("no", "not"), ()),
+    Scored("q3", "Who?", "somebody", (), ()),
+]
+
+
+@pytest.fixture
+def run_id(store: Store, tmp_path: Path) -> Iterator[str]:
+    """The run of an evaluation of the rows without a judge."""
+    mlflow.set_tracking_uri(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    mlflow.create_experiment("rows", artifact_location=(tmp_path / "artifacts").as_uri())
+    mlflow.set_experiment("rows")
+    with mlflow.start_run() as run:
+        scoring.score(ROWS, [], None, EvaluateParams(), Workspace(tmp_path, store, print))
+    yield run.info.run_id
+    mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_every_row_has_its_overlap_and_its_question(run_id: str, tmp_path: Path) -> None:
+    for name, read in (("rows.parquet", pd.read_parquet), ("rows.csv", pd.read_csv)):
+        path = mlflow.artifacts.download_artifacts(f"runs:/{run_id}/{name}", dst_path=str(tmp_path))
+        table = read(path)
+        assert table["id"].tolist() == ["q1", "q2", "q3"], name
+        assert table["answer_f1"].tolist()[:2] == pytest.approx([0.5, 1.0]), name
+        assert table["exact_match"].tolist()[:2] == [0.0, 1.0], name
+        assert table[["answer_f1", "exact_match"]].iloc[2].isna().all(), name
+    shown = mlflow.artifacts.load_dict(f"runs:/{run_id}/eval_results_table.json")
+    assert shown["columns"][0] == "question_id"
+    assert [row[0] for row in shown["data"]] == ["q1", "q2", "q3"]
