@@ -14,7 +14,7 @@ from mlflow.exceptions import MlflowException
 
 from entrypoints.steps import forgetting
 from entrypoints.steps.newest import FILE
-from entrypoints.steps.scoring import LOWER_IS_BETTER, Evaluation, Scored
+from entrypoints.steps.scoring import LOWER_IS_BETTER, Evaluation, Scored, left_out
 from ragft.analysis.clusters import cluster
 from ragft.analysis.comparison import Comparison, Design, Result
 from ragft.analysis.means import Mean, mean_of
@@ -84,6 +84,7 @@ def assemble(
         base=short(against),
         version=short(version),
         trained=_trained(version),
+        left_out=left_out(other.rows),
         outcome=decision.outcome,
         because=_because(decision.headline),
         reasons=decision.reasons,
@@ -306,6 +307,12 @@ def _curves(version: Version) -> tuple[Curve, ...]:
     return tuple(found)
 
 
+def _retrieved(params: CompareParams, compared: "Compared") -> str:
+    """Return how many passages were retrieved and, where they did not fit, how many were seen."""
+    lost = left_out(compared.sides[compared.version.uri][DECIDING].rows)
+    return f"{params.top_k} passages retrieved for a question" + (f", of which {lost}" if lost else "")
+
+
 def _provenance(params: CompareParams, compared: "Compared") -> dict[str, str]:
     version, against = compared.version, compared.against
     lineage, conditions = version.lineage, compared.comparison.conditions
@@ -317,7 +324,7 @@ def _provenance(params: CompareParams, compared: "Compared") -> dict[str, str]:
         "data": f"{lineage.data}, {conditions['data']}",
         "judge": f"{judge}, {conditions['judge']}",
         "estimator": conditions["estimator"],
-        "retrieval": f"{params.top_k} passages a question, {conditions['retrieval']}",
+        "retrieval": f"{_retrieved(params, compared)}, {conditions['retrieval']}",
         "messages": conditions["messages"],
         "comparison": compared.comparison.sha256,
         "MLflow run": compared.run_id,

@@ -49,7 +49,7 @@ def store(tmp_path: Path) -> Iterator[Path]:
     mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
 
 
-def evaluation(shift: float, *, cut: int = 0, unscored: int = 0) -> Evaluation:
+def evaluation(shift: float, *, cut: int = 0, unscored: int = 0, dropped: int = 0) -> Evaluation:
     noise = np.random.default_rng(int(shift * 10) + 50)
     rows = [
         Scored(
@@ -60,7 +60,7 @@ def evaluation(shift: float, *, cut: int = 0, unscored: int = 0) -> Evaluation:
             (f"{i} is {i}.",),
             q.documents,
             "one_fact",
-            {"answer_tokens": 5, "cut": i < cut, "answerable": True},
+            {"answer_tokens": 5, "cut": i < cut, "answerable": True, "dropped_passages": dropped},
             {"hit_at_3": 1.0, "truth_right": float(i % 2), "truth_refusal": None},
         )
         for i, q in enumerate(QUESTIONS)
@@ -72,10 +72,12 @@ def evaluation(shift: float, *, cut: int = 0, unscored: int = 0) -> Evaluation:
     return Evaluation(f"run {shift}", {}, rows, scores, conditions, context="retrieved")
 
 
-def compared(run_id: str, training: str = "gone", *, shift: float = -1, unscored: int = 0) -> Compared:
+def compared(
+    run_id: str, training: str = "gone", *, shift: float = -1, unscored: int = 0, dropped: int = 0
+) -> Compared:
     sides = {
-        f"models:/{NAME}/1": {"retrieved": evaluation(0)},
-        f"models:/{NAME}/2": {"retrieved": evaluation(shift, unscored=unscored)},
+        f"models:/{NAME}/1": {"retrieved": evaluation(0, dropped=dropped)},
+        f"models:/{NAME}/2": {"retrieved": evaluation(shift, unscored=unscored, dropped=dropped)},
     }
     one, other = (
         Side(
@@ -153,6 +155,20 @@ def test_a_metric_has_one_interval_in_the_whole_report(store: Path, unscored: in
         assert {place: match and match[1] for place, match in shown.items()} == dict.fromkeys(
             places, interval(result.bounds.low, result.bounds.high)
         )
+
+
+def test_passages_that_were_not_seen_are_not_claimed(store: Path) -> None:
+    """Three passages were retrieved, one was seen: the report says so, and nowhere that three were."""
+    lost, whole = (
+        render(report.assemble(CompareParams(), PARAMS, found, QUESTIONS, CRITERIA, trials()))
+        for found in (compared("run", dropped=2), compared("run"))
+    )
+    said = "1.0 of 3.0 passages a question were seen; the rest did not fit the context window, in 40 of 40 questions"
+    assert f"<b>Only {said}.</b>" in lost[: lost.index("</header>")]
+    assert f"<dd>3 passages retrieved for a question, of which {said}" in lost
+    assert "3 passages a question" not in lost
+    assert "did not fit" not in whole
+    assert "<dd>3 passages retrieved for a question, the same retrieval" in whole
 
 
 def test_commands_repeat_what_was_asked_and_nothing_that_is_usual(store: Path) -> None:

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from entrypoints.steps import scoring
-from entrypoints.steps.scoring import Scored
+from entrypoints.steps.scoring import Evaluation, Scored
 from entrypoints.steps.workspace import Workspace
 from ragft.params import EvaluateParams
 from ragft.store.connection import Store
@@ -44,3 +44,20 @@ def test_every_row_has_its_overlap_and_its_question(run_id: str, tmp_path: Path)
     shown = mlflow.artifacts.load_dict(f"runs:/{run_id}/eval_results_table.json")
     assert shown["columns"][0] == "question_id"
     assert [row[0] for row in shown["data"]] == ["q1", "q2", "q3"]
+
+
+def test_passages_that_did_not_fit_are_said_with_the_scores(store: Store, tmp_path: Path) -> None:
+    said: list[str] = []
+    rows = [
+        Scored("q1", "How much?", "$24", (), ("one", "two"), facts={"dropped_passages": 3}),
+        Scored("q2", "Is it?", "No", (), ("one", "two", "three", "four", "five"), facts={"dropped_passages": 0}),
+    ]
+    evaluations = [Evaluation("run", {}, kept, name="base", context="retrieved") for kept in (rows, rows[1:])]
+    scoring.show(evaluations, "the base", Workspace(tmp_path, store, said.append))
+    assert said == [
+        "the base",
+        "  base, context retrieved",
+        "    warning: only 3.5 of 5.0 passages a question were seen; the rest did not fit the context window, in 1 of "
+        "2 questions (see chunk_chars, top_k)",
+        "  base, context retrieved",
+    ]
