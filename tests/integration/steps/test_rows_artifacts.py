@@ -1,5 +1,6 @@
 """What an evaluation keeps of every row: its scores without a judge too, and which question it was."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from entrypoints.steps import scoring
 from entrypoints.steps.scoring import Evaluation, Scored
 from entrypoints.steps.workspace import Workspace
+from ragft import tracking
 from ragft.params import EvaluateParams
 from ragft.store.connection import Store
 
@@ -61,3 +63,23 @@ def test_passages_that_did_not_fit_are_said_with_the_scores(store: Store, tmp_pa
         "2 questions (see chunk_chars, top_k)",
         "  base, context retrieved",
     ]
+
+
+def test_the_runs_experiment_has_a_view_with_verdicts_and_keeps_a_description_of_its_own(tmp_path: Path) -> None:
+    mlflow.set_tracking_uri(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    client = mlflow.MlflowClient()
+    found = {}
+    for name, description in (("new", ""), ("described", "our own words")):
+        tags = {tracking.DESCRIPTION: description} if description else {}
+        mlflow.create_experiment(name, artifact_location=(tmp_path / name).as_uri(), tags=tags)
+        mlflow.set_experiment(name)
+        with mlflow.start_run() as run:
+            tracking.name_run("a run", {})
+        found[name] = client.get_experiment(run.info.experiment_id)
+    mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
+    view = json.loads(found["new"].tags["mlflow.sharedViewState.ragft"])
+    assert {"name", "createdAt", "state"} <= view.keys()
+    assert json.loads(view["state"])["selectedColumns"][0] == "tags.`ragft.verdict`"
+    link = f"(#/experiments/{found['new'].experiment_id}/runs?viewStateShareKey=ragft)"
+    assert link in found["new"].tags[tracking.DESCRIPTION]
+    assert found["described"].tags[tracking.DESCRIPTION] == "our own words"
