@@ -1,5 +1,6 @@
 """Whether what will be retrieved fits the window of the base: said when the data are prepared, not after a day."""
 
+import dataclasses
 import itertools
 import statistics
 from collections.abc import Sequence
@@ -21,14 +22,14 @@ LEAST_CHARS = 100
 def warning(dataset: Dataset, chunk_chars: int, top_k: int, base: str, revision: str = "") -> str:
     """Return what is left out of the messages, and the way out; "" where all fits, or the base is not here."""
     try:
-        folder = require_base(base, revision).folder
-    except PrerequisiteError:
+        reader = read_window(require_base(base, revision).folder)
+    except (PrerequisiteError, OSError, ValueError):
+        # A base that is missing or cannot be read is refused, with its reason, by the step that needs it.
         return ""
     texts = _texts(dataset, chunk_chars)
     questions = [question.text for question in dataset.questions[:QUESTIONS]]
     if not texts or not questions:
         return ""
-    reader = read_window(folder)
     room = reader.window - EvaluateParams().max_new_tokens
     kept = [
         _fitting(reader, question, [texts[(number * top_k + place) % len(texts)] for place in range(top_k)], room)
@@ -47,11 +48,14 @@ def _texts(dataset: Dataset, chunk_chars: int) -> list[str]:
     """Return the passages of documents from all over the data set."""
     step = max(1, len(dataset.documents) // DOCUMENTS)
     chosen = (dataset.documents[place] for place in range(0, len(dataset.documents), step))
-    return [
-        passage.text
-        for document in itertools.islice(chosen, DOCUMENTS)
-        for passage in chunk(document, chunk_chars)[: PASSAGES // DOCUMENTS]
-    ]
+    each = PASSAGES // DOCUMENTS
+    found = []
+    for document in itertools.islice(chosen, DOCUMENTS):
+        # A document may be a gigabyte: only its beginning is cut into passages.
+        start = document.text[: (each + 1) * chunk_chars].split("\n\n")
+        short = dataclasses.replace(document, paragraphs=tuple(part for part in start if part.strip()))
+        found += chunk(short, chunk_chars)[:each]
+    return [passage.text for passage in found]
 
 
 def _fitting(reader: Reader, question: str, texts: Sequence[str], room: int) -> int:
