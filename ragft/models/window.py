@@ -8,6 +8,7 @@ from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase
 
 # Where neither the configuration nor the tokenizer says it.
 UNKNOWN_WINDOW = 2048
+UNLIMITED = 10**30
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,10 @@ def read_window(folder: Path) -> Reader:
     """Return the tokenizer and the window of the base in a folder."""
     given: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     tokenizer = AutoTokenizer.from_pretrained(folder, **given)
-    return Reader(tokenizer, context_window(AutoConfig.from_pretrained(folder, **given), tokenizer))
+    window = context_window(AutoConfig.from_pretrained(folder, **given), tokenizer)
+    # Texts are measured here, never fed to a model: the library's warning of too long ones would be wrong.
+    tokenizer.model_max_length = UNLIMITED
+    return Reader(tokenizer, window)
 
 
 def context_window(config: Any, tokenizer: PreTrainedTokenizerBase) -> int:  # noqa: ANN401

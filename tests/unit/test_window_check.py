@@ -2,7 +2,11 @@
 
 import re
 
+import pytest
+
+from entrypoints.steps.bases import require_base
 from entrypoints.steps.window_check import warning
+from ragft.models.window import read_window
 from ragft.types import Dataset, Document, Question
 
 SENTENCE = "The tariff of the northern region was raised in the third quarter after a review of the network. "
@@ -30,6 +34,14 @@ def test_what_fits_is_not_spoken_of_and_neither_is_a_base_that_is_not_here() -> 
     assert warning(DATASET, 1500, 5, "nobody/has-this-model") == ""
     assert warning(Dataset("empty", (), QUESTIONS), 1500, 5, "pocket") == ""
     assert warning(Dataset("unasked", LONG, ()), 1500, 5, "pocket") == ""
+
+
+def test_measuring_a_text_that_is_too_long_warns_of_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    reader = read_window(require_base("pocket").folder)
+    assert reader.window == 2048
+    assert len(reader.tokenizer(SENTENCE * 400)["input_ids"]) > reader.window
+    assert "indexing errors" not in capfd.readouterr().err
+    assert reader.tokenizer.model_max_length > 1e9
 
 
 def test_a_question_that_leaves_room_for_no_passage_asks_for_another_base() -> None:
