@@ -125,7 +125,7 @@ def main() -> None:
         if result.effect:
             print(
                 f"  {result.criterion}: SD of a difference {result.effect.sd:.2f}, change {result.effect.gain:+.3f} "
-                f"({result.effect.low:+.3f} to {result.effect.high:+.3f})"
+                f"({result.bounds.low:+.3f} to {result.bounds.high:+.3f})"
             )
     rng, outcomes, shown = np.random.default_rng(0), Counter[str](), Counter[str]()
     for _ in range(options.resamples):

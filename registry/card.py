@@ -114,7 +114,7 @@ def _headline(verdict: Verdict | None) -> str:
 def _results(verdict: Verdict, most: int | None) -> list[str]:
     comparison = verdict.comparison
     whole = [each for each in comparison.results if not each.slice]
-    parts = [each for each in comparison.results if each.slice]
+    parts = [each for each in comparison.results if each.slice and each.telling]
     shown = parts if most is None else parts[:most]
     groups = f"{comparison.clusters:,} group{'s' * (comparison.clusters != 1)} of documents"
     against = (
@@ -138,7 +138,7 @@ def _row(result: Result) -> list[str]:
         f"{effect.base:.2f}",
         f"{effect.version:.2f}",
         f"{effect.gain:+.2f}",
-        f"{effect.low:+.2f} to {effect.high:+.2f}",
+        f"{result.bounds.low:+.2f} to {result.bounds.high:+.2f}",
         f"{effect.n:,} of {asked:,}",
     ]
 

@@ -114,14 +114,13 @@ def _result(result: Result, effect: Effect, claims: Claims) -> str:
         said.append(f"a loss beyond the margin of {result.margin:g} is not ruled out")
     text = (
         f"{name(result)}: {effect.base:.2f} to {effect.version:.2f}, a change of {effect.gain:+.2f} (95 % interval "
-        f"{effect.low:+.2f} to {effect.high:+.2f}; {effect.n:,} questions in {effect.clusters:,} independent groups of "
-        f"documents; {effect.wins} better, {effect.ties} equal, {effect.losses} worse): {join(said)}."
+        f"{result.bounds.low:+.2f} to {result.bounds.high:+.2f}; {effect.n:,} questions in {effect.clusters:,} "
+        f"independent groups of documents; {effect.wins} better, {effect.ties} equal, {effect.losses} worse): "
+        f"{join(said)}."
     )
     if result.missing.dropped:
-        text += (
-            f" With the {result.missing.dropped} unscored ones at their worst the lower bound is "
-            f"{result.bounds.low:+.2f}, at their best the upper bound is {result.bounds.high:+.2f}; these decide."
-        )
+        answers = "unscored answer" if result.missing.dropped == 1 else f"{result.missing.dropped} unscored answers"
+        text += f" The interval holds whatever the {answers} deserved."
     return text
 
 

@@ -1,6 +1,6 @@
 """A report on made-up answers, for the tests of the report: small, every part filled, hostile where wanted."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -61,6 +61,7 @@ def example(
     outcome: str = "reject",
     comparison: Comparison | None = None,
     unscored: Sequence[str] = (),
+    slices: Mapping[str, Collection[str]] | None = None,
 ) -> Report:
     """Return a report on ``n`` questions; ``unscored`` are ids of those that the version has no score for."""
     asked = questions(n)
@@ -76,7 +77,7 @@ def example(
         Side("models:/ragft-telecom-pocket/2", same, both[1], lengths[1], refusals[1]),
         asked,
         CRITERIA,
-        slices=slices_of(asked),
+        slices=slices_of(asked) if slices is None else slices,
         design=Design(resamples=199),
         findings=Findings(checks=(Check("length limit", True, "0 of 60 answers were cut off"),), tried=2),
     )
@@ -91,6 +92,7 @@ def example(
         base="base v1",
         version="lora closed_book v2",
         trained="fine-tuned on 200 question-answer pairs without passages",
+        left_out="",
         outcome=outcome,
         because="It is worse in accuracy and completeness.",
         reasons=("accuracy in the context retrieved: 3.00 to 2.40.",),
@@ -114,7 +116,10 @@ def example(
         ),
         questions=tuple(_asked(i, q, both, passage, passages, text) for i, q in enumerate(asked)),
         scales=dict.fromkeys(NAMES, (1.0, 5.0)),
-        forgotten=("known facts, not trained on: 0.910 -> 0.640, change -0.270 (-0.340 to -0.200), n=200",),
+        forgotten=(
+            "facts of pocket's own made-up world, not trained on: 0.910 -> 0.640, "
+            "change -0.270 (-0.340 to -0.200), n=200",
+        ),
         curves=(
             Curve("train_loss", tuple((s, 2.0 / (s + 1)) for s in range(40))),
             Curve("dev_loss", ((0, 1.5), (20, 0.9), (39, 0.8))),
@@ -150,6 +155,7 @@ def hostile(report: Report, payload: str) -> Report:
         base=payload,
         version=payload,
         trained=payload,
+        left_out=payload,
         because=payload,
         reasons=(payload,),
         would_change=(payload,),

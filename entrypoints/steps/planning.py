@@ -33,7 +33,7 @@ def before(
     questions = preparation.splits[params.split]  # type: ignore[index]  # checked by the params
     if spreads and questions:
         asked = nested_subset(questions, params.questions, seed=0) if params.questions else questions
-        tell(spreads, asked, {each.name: params.margin * each.range for each in criteria}, workspace.say)
+        tell(spreads, asked, {each.name: each.range for each in criteria}, params.margin, workspace.say)
     return spreads
 
 
@@ -72,16 +72,20 @@ def dev_spreads(
 def tell(
     spreads: Mapping[str, Spread],
     questions: Sequence[Question],
-    margins: Mapping[str, float],
+    ranges: Mapping[str, float],
+    margin_share: float,
     say: Callable[[str], None],
 ) -> None:
-    """Say what the questions of a comparison can show, given how scores vary."""
+    """Say what the questions of a comparison can show, given how scores vary; ``ranges`` are those of the criteria."""
     sizes = np.unique(list(cluster(questions).labels.values()), return_counts=True)[1]
     if len(sizes) < 2:
         return
     design = Design()
     for name, spread in spreads.items():
-        found = power(sizes, spread, margin=margins[name], alpha=design.alpha, family=len(design.primary))
+        most = ranges[name]
+        found = power(
+            sizes, spread, margin=margin_share * most, alpha=design.alpha, family=len(design.primary), most=most
+        )
         say(f"before: {in_words(name, found)}")
 
 

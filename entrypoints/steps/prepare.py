@@ -8,15 +8,17 @@ from typing import Any, TypeVar
 
 import mlflow
 
+from entrypoints.steps import window_check
+from entrypoints.steps.bases import POCKET
 from entrypoints.steps.runs import step_run
-from entrypoints.steps.sources import CHUNK_CHARS, DEFAULT_CHUNK_CHARS, read_dataset, read_loaded
+from entrypoints.steps.sources import CHUNK_CHARS, DEFAULT_CHUNK_CHARS, read_dataset, read_loaded, with_top_k
 from entrypoints.steps.workspace import Workspace
 from ragft import tracking
 from ragft.data import leakage
 from ragft.data.leakage import LeakReport
 from ragft.data.splits import assign_splits
 from ragft.errors import ConfigError, DataError
-from ragft.params import DataParams, PrepareParams, ScoringParams
+from ragft.params import BaseParams, DataParams, PrepareParams, ScoringParams
 from ragft.result_versions import VERSIONS
 from ragft.retrieval.embedding import Embedder
 from ragft.retrieval.retriever import Chosen, build_collection, count_passages
@@ -43,8 +45,11 @@ S = TypeVar("S", bound=ScoringParams)
 open_embedder = functools.cache(Embedder)
 
 
-def run(params: PrepareParams, workspace: Workspace) -> Preparation:
+def run(params: PrepareParams, workspace: Workspace, base: str = POCKET, revision: str = "") -> Preparation:
     """Return the preparation of the data, made where it is missing.
+
+    ``base`` is the model that will read the passages, as far as that is known: whether they fit its window is said
+    before they are embedded.
 
     Raises:
         DataError: If the files cannot be read, naming every bad record.
@@ -56,6 +61,10 @@ def run(params: PrepareParams, workspace: Workspace) -> Preparation:
         for line in loaded.lines():
             workspace.say(line)
         mlflow.log_dict({"notes": loaded.notes, "left out": loaded.skipped}, "account.json")
+        chunk_chars = _settings(params, dataset, workspace)["chunk_chars"]
+        if warning := window_check.warning(dataset, chunk_chars, with_top_k(params).top_k, base, revision):
+            workspace.say(warning)
+            mlflow.set_tag("ragft.window_warning", warning)
         # Two processes that prepare the same data would embed every passage twice.
         with workspace.store.lock(f"prepare {dataset.sha256}", workspace.say):
             preparation = _prepare(params, dataset, workspace)
@@ -67,7 +76,11 @@ def ensure(params: DataParams, workspace: Workspace) -> Preparation:
     """Return the preparation that another step needs, running prepare inside its run where it is missing."""
     dataset = read_dataset(params, workspace)
     key = preparation_key(dataset.name, dataset.sha256, _settings(params, dataset, workspace))
-    return find_preparation(workspace.store, key=key) or run(params.pick(PrepareParams), workspace)
+    found = find_preparation(workspace.store, key=key)
+    if found is not None:
+        return found
+    known = (params.base, params.revision) if isinstance(params, BaseParams) and params.base else (POCKET, "")
+    return run(params.pick(PrepareParams), workspace, *known)
 
 
 def _settings(params: DataParams, dataset: Dataset, workspace: Workspace) -> dict[str, Any]:

@@ -14,11 +14,11 @@ from mlflow.exceptions import MlflowException
 
 from entrypoints.steps import forgetting
 from entrypoints.steps.newest import FILE
-from entrypoints.steps.scoring import LOWER_IS_BETTER, Evaluation, Scored
+from entrypoints.steps.scoring import LOWER_IS_BETTER, Evaluation, Scored, left_out
 from ragft.analysis.clusters import cluster
-from ragft.analysis.comparison import Design
+from ragft.analysis.comparison import Comparison, Design, Result
 from ragft.analysis.means import Mean, mean_of
-from ragft.judging.overlap import answer_f1, exact_match
+from ragft.judging.overlap import overlap
 from ragft.params import BaseParams, CompareParams
 from ragft.prompts.criterion import Criterion
 from ragft.report.advice import Situation, advise, command
@@ -84,6 +84,7 @@ def assemble(
         base=short(against),
         version=short(version),
         trained=_trained(version),
+        left_out=left_out(other.rows),
         outcome=decision.outcome,
         because=_because(decision.headline),
         reasons=decision.reasons,
@@ -91,7 +92,7 @@ def assemble(
         advice=advise(compared.comparison, decision.outcome, situation),
         comparison=compared.comparison,
         bars=tuple(_bars(context, sides[0][context], sides[1][context], criteria, labels) for context in contexts),
-        metrics=tuple(_metrics(base, other, criteria, labels)),
+        metrics=tuple(_metrics(base, other, criteria, labels, compared.comparison)),
         questions=tuple(_asked(base, other, criteria, compared.comparison.design.primary)),
         scales={each.name: (min(each.worst, each.best), max(each.worst, each.best)) for each in criteria},
         forgotten=tuple(forgetting.lines_of(version)),
@@ -224,7 +225,11 @@ def _bars(
 
 
 def _metrics(
-    base: Evaluation, version: Evaluation, criteria: Sequence[Criterion], labels: Mapping[str, str]
+    base: Evaluation,
+    version: Evaluation,
+    criteria: Sequence[Criterion],
+    labels: Mapping[str, str],
+    comparison: Comparison,
 ) -> list[Metric]:
     columns: list[tuple[str, dict[str, float | None], dict[str, float | None], bool | None, bool]] = []
     for each in criteria:
@@ -232,8 +237,8 @@ def _metrics(
             pair = (_column(base, each.name), _column(version, each.name))
             columns.append((each.name, *pair, each.direction == "higher", True))
     measures: dict[str, tuple[Callable[[Scored], float | None], bool | None]] = {
-        "answer_f1": (lambda row: answer_f1(row.answer, row.references), True),
-        "exact_match": (lambda row: exact_match(row.answer, row.references), True),
+        "answer_f1": (lambda row: overlap(row.answer, row.references)["answer_f1"], True),
+        "exact_match": (lambda row: overlap(row.answer, row.references)["exact_match"], True),
         "answer_tokens": (lambda row: _fact(row, "answer_tokens"), None),
         "cut": (lambda row: _fact(row, "cut"), False),
     }
@@ -242,7 +247,18 @@ def _metrics(
     for name, (measure, better) in measures.items():
         one, other = ({row.id: measure(row) for row in side.rows} for side in (base, version))
         columns.append((name, one, other, better, False))
-    return [_metric(*column, labels) for column in columns]
+    metrics = [_metric(*column, labels) for column in columns]
+    decided = {each.criterion: each for each in comparison.results if each.context == DECIDING and not each.slice}
+    return [_as_decided(each, decided[each.name]) if each.name in decided else each for each in metrics]
+
+
+def _as_decided(metric: Metric, result: Result) -> Metric:
+    """Return the metric with the interval that the verdict rests on, turned where lower scores are better."""
+    if result.effect is None:
+        return metric
+    low, high = result.bounds.low, result.bounds.high
+    ends = (low, high) if result.direction == "higher" else (-high, -low)
+    return dataclasses.replace(metric, change=Mean(metric.change.n, metric.change.value, *ends))
 
 
 def _metric(
@@ -291,6 +307,12 @@ def _curves(version: Version) -> tuple[Curve, ...]:
     return tuple(found)
 
 
+def _retrieved(params: CompareParams, compared: "Compared") -> str:
+    """Return how many passages were retrieved and, where they did not fit, how many were seen."""
+    lost = left_out(compared.sides[compared.version.uri][DECIDING].rows)
+    return f"{params.top_k} passages retrieved for a question" + (f", of which {lost}" if lost else "")
+
+
 def _provenance(params: CompareParams, compared: "Compared") -> dict[str, str]:
     version, against = compared.version, compared.against
     lineage, conditions = version.lineage, compared.comparison.conditions
@@ -302,7 +324,7 @@ def _provenance(params: CompareParams, compared: "Compared") -> dict[str, str]:
         "data": f"{lineage.data}, {conditions['data']}",
         "judge": f"{judge}, {conditions['judge']}",
         "estimator": conditions["estimator"],
-        "retrieval": f"{params.top_k} passages a question, {conditions['retrieval']}",
+        "retrieval": f"{_retrieved(params, compared)}, {conditions['retrieval']}",
         "messages": conditions["messages"],
         "comparison": compared.comparison.sha256,
         "MLflow run": compared.run_id,

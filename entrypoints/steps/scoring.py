@@ -17,6 +17,7 @@ from ragft.judging.calibration import Calibration
 from ragft.judging.canaries import CanaryResult, check_canaries, is_checkable, make_canaries
 from ragft.judging.g_eval import Item, Judged, judge
 from ragft.judging.metrics import ROW_ID, judge_metric, number_metric, overlap_metrics
+from ragft.judging.overlap import overlap
 from ragft.judging.verbosity import Padded, check_padding, choose, padded
 from ragft.params import ScoringParams
 from ragft.prompts.criterion import Criterion
@@ -300,6 +301,7 @@ def _record(row: Scored, scores: Mapping[str, Sequence[Score]], index: int) -> d
         "context": "\n\n".join(row.passages),
         **row.facts,
         **row.numbers,
+        **overlap(row.answer, row.references),
     }
     for name, values in scores.items():
         record |= {
@@ -310,6 +312,19 @@ def _record(row: Scored, scores: Mapping[str, Sequence[Score]], index: int) -> d
     return record
 
 
+def left_out(rows: Sequence[Scored]) -> str:
+    """Return how many passages the model did not see, since they did not fit; "" where it saw all of them."""
+    dropped = [int(row.facts.get("dropped_passages", 0)) for row in rows]
+    if not any(dropped):
+        return ""
+    seen = sum(len(row.passages) for row in rows) / len(rows)
+    lost = sum(dropped) / len(rows)
+    return (
+        f"{seen:.1f} of {seen + lost:.1f} passages a question were seen; the rest did not fit the context window, in "
+        f"{sum(number > 0 for number in dropped):,} of {len(rows):,} questions"
+    )
+
+
 def show(evaluations: Sequence[Evaluation], title: str, workspace: Workspace) -> None:
     """Print the metrics, a line each, with how many rows were scored and how sure the judge was."""
     workspace.say(title)
@@ -317,6 +332,8 @@ def show(evaluations: Sequence[Evaluation], title: str, workspace: Workspace) ->
     for evaluation in evaluations:
         metrics = evaluation.metrics
         workspace.say(f"  {evaluation.name}, context {evaluation.context}")
+        if lost := left_out(evaluation.rows):
+            workspace.say(f"    warning: only {lost} (see chunk_chars, top_k)")
         for name in names:
             if f"{name}/mean" in metrics:
                 unscored = metrics[f"{name}/n_unscored"]

@@ -15,6 +15,9 @@ from ragft.analysis.power import n_to_show, sample_of
 TRIED = 8
 # Leaving a document out is a what-if, so fewer resamples do.
 RESAMPLES = 1999
+# A gain that so many times the questions would show is below its own standard error: what it is, nobody knows, and so
+# not how many questions it takes. (With 80 % chance the mean is 2.8 errors from 0, and 2.8 squared is 8.)
+MOST = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +25,8 @@ class Change:
     """What would change what is shown of one criterion.
 
     The numbers of questions are those that show it with 80 % chance if the observed gain and spread are the true
-    ones; None where no number would, since the gain points the other way, or where none can be told. Of a claim that
-    is not shown the number is larger than what was asked.
+    ones; None where no number would, since the gain points the other way, or where none can be told, since the gain is
+    lost in its noise. Of a claim that is not shown the number is larger than what was asked.
 
     Attributes:
         flip_margin: Non-inferiority is shown with margins above this, and with none below; 0.0 or less where it is
@@ -67,7 +70,9 @@ def change(pairs: Pairs, bounds: Bounds, *, margin: float, levels: Levels) -> Ch
 
     def needed(found: int | None, *, shown: bool) -> int | None:
         # The formula takes the spread for known; where it calls enough what was not, it has nothing to say.
-        return None if found is not None and found <= asked and not shown else found
+        if found is None or found > MOST * asked or (found <= asked and not shown):
+            return None
+        return found
 
     return Change(
         flip_margin=-bounds.low,

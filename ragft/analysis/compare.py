@@ -192,7 +192,10 @@ def _powers(
     for name, pairs in family.items():
         spread = spreads.get(name) or pairs.spread("this comparison")
         if spread is not None and len(sizes) > 1:
-            powers[name] = power(sizes, spread, margin=margins[name], alpha=levels.alpha, family=levels.family)
+            most = pairs.criterion.range
+            powers[name] = power(
+                sizes, spread, margin=margins[name], alpha=levels.alpha, family=levels.family, most=most
+            )
     return powers
 
 

@@ -35,6 +35,10 @@ class Design:
     seed: int = 0
 
 
+# A slice of fewer questions, or of one document, says nothing of a sort of question.
+LEAST_OF_A_SLICE = 5
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
     """A check of integrity that the caller has made; ``detail`` says with numbers what was found."""
@@ -71,6 +75,15 @@ class Result:
     def vetoes(self) -> bool:
         """True where the version is shown to be worse by more than the margin in this slice."""
         return self.bounds.veto_high is not None and self.bounds.veto_high < -self.margin
+
+    @property
+    def telling(self) -> bool:
+        """False for a slice too small to be shown: numbers of so few questions mean nothing. A veto is always shown."""
+        if not self.slice or self.vetoes:
+            return True
+        if self.effect is None:
+            return self.missing.asked >= LEAST_OF_A_SLICE
+        return self.effect.n >= LEAST_OF_A_SLICE and self.effect.clusters > 1
 
 
 @dataclass(frozen=True, slots=True)

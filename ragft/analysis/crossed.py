@@ -8,7 +8,8 @@ from scipy import stats
 
 from ragft.analysis.clusters import Array
 
-ALPHA = 0.05
+# One-sided, as everywhere: the error rate of each end of an interval.
+ALPHA = 0.025
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,8 @@ def crossed_mean(values: Array, labels: Sequence[str], *, alpha: float = ALPHA) 
     (MS_seed + MS_document - MS_rest) / (seeds x documents), with Satterthwaite's degrees of freedom (1946, Biometrics
     Bulletin 2, 110-114), never taken smaller than either part alone. Sums instead of means of a document's questions
     make it hold for documents of several questions. With one seed it is the cluster-robust t interval, which
-    generalises over documents only. NaN is unscored; ``labels`` names the cluster of each question.
+    generalises over documents only. NaN is unscored; ``labels`` names the cluster of each question; ``alpha`` is the
+    one-sided error rate of each end of the interval.
 
     Raises:
         ValueError: If there is no value at all.
@@ -60,7 +62,7 @@ def crossed_mean(values: Array, labels: Sequence[str], *, alpha: float = ALPHA) 
     totals, sizes = totals[:, kept], sizes[:, kept]
     mean = float(totals.sum() / sizes.sum())
     variance, dof = _variance(totals - sizes * mean, sizes)
-    reach = float(stats.t.ppf(1 - alpha / 2, dof) * np.sqrt(variance)) if dof > 0 else None
+    reach = float(stats.t.ppf(1 - alpha, dof) * np.sqrt(variance)) if dof > 0 else None
     return Crossed(
         mean=mean,
         error=float(np.sqrt(variance)),

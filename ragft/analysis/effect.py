@@ -90,7 +90,8 @@ class Effect:
         gain: Mean difference.
         sd: Standard deviation of the differences between questions.
         effect_size: gain / sd; None when all differences are equal.
-        low: Lower end of the 95 % interval, by the bounds that decide (`ragft.analysis.bounds`).
+        low: Lower end of the 95 % interval of these questions, by `ragft.analysis.bounds`. What is shown and decided on
+            are a result's ``bounds``, the same where no score is missing.
         high: Upper end.
         bca: The BCa bootstrap over clusters, for comparison; None with one cluster.
         cr2: The cluster-robust t interval, for comparison; None with one cluster.

@@ -2,9 +2,11 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy import stats
+from scipy.optimize import brentq
 
 from ragft.analysis.clusters import Array
 from ragft.analysis.crossed import ALPHA, crossed_mean
@@ -34,10 +36,13 @@ class MainEffect:
         gain: Difference of the changes, in points of the measure; above 0 the level is better than the first.
         low: Lower end of its own 95 % interval.
         high: Upper end.
-        low_all: Lower end of the interval that holds for all effects together (Bonferroni).
+        low_all: Lower end of the interval that holds for all effects of the study together (Bonferroni).
         high_all: Upper end.
         pairs: How many pairs of adapters, equal in everything else, it is the mean of.
         seeds: A seed is a random effect.
+        dof: Degrees of freedom of its intervals; 0.0 in files that do not say it.
+        together: For how many effects the interval for all holds, on every measure; 0 in files that do not say it,
+            where it holds for those on the same measure only.
     """
 
     factor: str
@@ -53,6 +58,8 @@ class MainEffect:
     seeds: int
     n: int
     clusters: int
+    dof: float = 0.0
+    together: int = 0
 
     @property
     def shown(self) -> bool:
@@ -61,7 +68,7 @@ class MainEffect:
 
 
 def main_effects(
-    runs: Sequence[Run], factors: Mapping[str, Sequence[str]], labels: Sequence[str], measure: str
+    runs: Sequence[Run], factors: Mapping[str, Sequence[str]], labels: Sequence[str], measure: str, *, measures: int
 ) -> list[MainEffect]:
     """Return the main effects of the factors that have at least two levels.
 
@@ -73,8 +80,10 @@ def main_effects(
         factors: Factor -> its levels, in their order; the first is what the others are held against.
         labels: The cluster of each question.
         measure: Name for the result.
+        measures: How many measures main effects are reported on: the interval for all holds for those on each.
     """
     asked = [(factor, level) for factor, levels in factors.items() for level in levels[1:]]
+    together = len(asked) * measures
     found = {tuple(sorted(run.levels.items())): run.gains for run in runs}
     effects = []
     for factor, level in asked:
@@ -83,8 +92,8 @@ def main_effects(
         if len(contrasts) < 2:
             continue
         values = np.stack(contrasts)
-        own, together = (crossed_mean(values, labels, alpha=alpha) for alpha in (ALPHA, ALPHA / len(asked)))
-        if own.low is None or own.high is None or together.low is None or together.high is None:
+        own, joint = (crossed_mean(values, labels, alpha=alpha) for alpha in (ALPHA, ALPHA / together))
+        if own.low is None or own.high is None or joint.low is None or joint.high is None:
             continue
         effects.append(
             MainEffect(
@@ -95,15 +104,40 @@ def main_effects(
                 gain=own.mean,
                 low=own.low,
                 high=own.high,
-                low_all=together.low,
-                high_all=together.high,
+                low_all=joint.low,
+                high_all=joint.high,
                 pairs=pairs,
                 seeds=own.seeds,
                 n=own.n,
                 clusters=own.clusters,
+                dof=own.dof,
+                together=together,
             )
         )
     return effects
+
+
+def held_together(effects: Sequence[MainEffect]) -> list[MainEffect]:
+    """Return the effects of a stored study, those of a file whose intervals hold for one measure widened to all.
+
+    Both intervals of such an effect are of a t distribution at known levels, so their ratio gives its degrees of
+    freedom. Where there was one effect on a measure, both are the same: the fewest degrees of freedom are assumed.
+    """
+    return [each if each.together else _widened(each, effects) for each in effects]
+
+
+def _widened(effect: MainEffect, effects: Sequence[MainEffect]) -> MainEffect:
+    own = sum(each.measure == effect.measure for each in effects)
+    reach, known = effect.high - effect.gain, effect.high_all - effect.gain
+
+    def wider(dof: float, family: int) -> float:
+        return float(stats.t.isf(ALPHA / family, dof) / stats.t.isf(ALPHA, dof))
+
+    dof = 1.0
+    if own > 1 and reach > 0:
+        dof = float(brentq(lambda each: wider(each, own) - known / reach, 0.5, 1e7))
+    joint = reach * wider(dof, len(effects))
+    return replace(effect, low_all=effect.gain - joint, high_all=effect.gain + joint, dof=dof, together=len(effects))
 
 
 def _contrasts(

@@ -9,6 +9,13 @@ from ragft.analysis.clusters import cluster, cluster_sums
 from ragft.analysis.cr2 import interval
 from ragft.types import Question
 
+# Name of a probe -> what it asks, where its name says too little: in a report on other data "known facts" would be read
+# as facts of those.
+ASKED = {
+    "known_facts": "facts of pocket's own made-up world",
+    "unknown_refused": "refusing products that are not in pocket's own made-up world",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Lost:
@@ -65,8 +72,8 @@ def sentence(name: str, metrics: Mapping[str, float]) -> str:
     if f"{key}_low" in metrics:
         interval = f" ({metrics[f'{key}_low']:+.3f} to {metrics[f'{key}_high']:+.3f})"
     return (
-        f"{name.replace('_', ' ')}, not trained on: {metrics[f'{key}_base']:.3f} -> {metrics[f'{key}_adapter']:.3f}, "
-        f"change {metrics[key]:+.3f}{interval}, n={metrics[f'{key}_n']:.0f}"
+        f"{ASKED.get(name, name.replace('_', ' '))}, not trained on: {metrics[f'{key}_base']:.3f} -> "
+        f"{metrics[f'{key}_adapter']:.3f}, change {metrics[key]:+.3f}{interval}, n={metrics[f'{key}_n']:.0f}"
     )
 
 

@@ -226,15 +226,20 @@ def power(
     margin: float,
     alpha: float = 0.025,
     family: int = 1,
+    most: float = float("inf"),
 ) -> Power:
-    """Return what documents with so many questions each can show; at least two documents."""
+    """Return what documents with so many questions each can show; at least two documents.
+
+    ``most`` is the largest gain there can be: where only a larger one would be shown, none is.
+    """
     sample = sample_of(sizes, spread)
+    smallest = smallest_difference(sample, alpha / family)
     return Power(
         n=int(sample.n),
         clusters=len(sizes),
         spread=spread,
         margin=margin,
-        smallest_difference=smallest_difference(sample, alpha / family),
+        smallest_difference=None if smallest is None or smallest > most else smallest,
         chance_at_margin=chance(margin, sample, alpha),
         n_for_margin=n_to_show(margin, sample, alpha),
     )

@@ -2,7 +2,7 @@
 
 import types
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from ragft.errors import DataError
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 def read_record(kind: type[T], value: Any, where: str = "") -> T:  # noqa: ANN401 - whatever JSON held
-    """Return the record of class ``kind`` that ``value`` describes.
+    """Return the record of class ``kind`` that ``value`` describes; a field with a default may be missing.
 
     Raises:
         DataError: Naming the field that is missing, unknown or of another type.
@@ -20,12 +20,14 @@ def read_record(kind: type[T], value: Any, where: str = "") -> T:  # noqa: ANN40
     if not isinstance(value, Mapping):
         raise DataError(f"{where} is {value!r}, expected an object")
     hints = get_type_hints(kind)
-    names = {field.name for field in fields(kind)}  # type: ignore[arg-type]
-    if names != set(value):
-        problems = [f"{name} is missing" for name in sorted(names - set(value))]
+    known = fields(kind)  # type: ignore[arg-type]
+    names = {field.name for field in known}
+    needed = {field.name for field in known if field.default is MISSING and field.default_factory is MISSING}
+    if not needed <= set(value) <= names:
+        problems = [f"{name} is missing" for name in sorted(needed - set(value))]
         problems += [f"{name} is unknown" for name in sorted(set(value) - names)]
         raise DataError(f"{where} does not have the fields it should; it was written by another version", problems)
-    return kind(**{name: _read(hints[name], value[name], f"{where}.{name}") for name in names})
+    return kind(**{name: _read(hints[name], value[name], f"{where}.{name}") for name in names if name in value})
 
 
 def _read(kind: Any, value: Any, where: str) -> Any:  # noqa: ANN401, PLR0911 - one return a type

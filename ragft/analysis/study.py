@@ -249,7 +249,7 @@ def _effects(cells: Sequence[Cell], factors: Mapping[str, Sequence[str]]) -> Ite
             gains = sign * (_array([columns.version])[0] - _array([columns.base])[0])
             if pairs.questions == known[0][1].questions:
                 runs.append(Run({name: cell.axes[name] for name in (*factors, SEED)}, gains))
-        yield from main_effects(runs, factors, labels, measure)
+        yield from main_effects(runs, factors, labels, measure, measures=len(measures))
 
 
 def _agreements(cells: Sequence[Cell]) -> Iterator[Agreement]:

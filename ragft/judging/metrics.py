@@ -7,19 +7,19 @@ ids in one column, and always give their own aggregates.
 
 import inspect
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 from mlflow.metrics import MetricValue, make_metric
 from mlflow.models import EvaluationMetric
 
 from ragft.errors import ConfigError
-from ragft.judging.overlap import answer_f1, exact_match
+from ragft.judging.overlap import overlap
 from ragft.prompts.criterion import Criterion
 from ragft.types import Score
 
-ROW_ID = "row_id"
-"""The column of the evaluated data frame that holds what the scores are looked up by."""
+ROW_ID = "question_id"
+"""The column of the evaluated data frame that holds what the scores are looked up by, shown in the UI's table."""
 
 
 def judge_metric(criterion: Criterion, scores: Mapping[str, Score]) -> EvaluationMetric:
@@ -34,13 +34,10 @@ def judge_metric(criterion: Criterion, scores: Mapping[str, Score]) -> Evaluatio
 
 def overlap_metrics(answers: Mapping[str, str], references: Mapping[str, Sequence[str]]) -> list[EvaluationMetric]:
     """Return ``answer_f1`` and ``exact_match`` for answers by row id; an id without references is unscored."""
-    functions: dict[str, Callable[[str, Sequence[str]], float]] = {"answer_f1": answer_f1, "exact_match": exact_match}
+    found = {row: overlap(text, references.get(row, ())) for row, text in answers.items()}
     return [
-        number_metric(
-            name,
-            {row: score(text, references[row]) if references.get(row) else None for row, text in answers.items()},
-        )
-        for name, score in functions.items()
+        number_metric(name, {row: values[name] for row, values in found.items()})
+        for name in ("answer_f1", "exact_match")
     ]
 
 

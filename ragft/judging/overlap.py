@@ -45,6 +45,13 @@ def exact_match(prediction: str, references: Sequence[str]) -> float:
     return float(bool(words) and any(words == normalised_words(reference) for reference in _at_least_one(references)))
 
 
+def overlap(prediction: str, references: Sequence[str]) -> dict[str, float | None]:
+    """Return both measures of an answer by name, None where there is no reference."""
+    if not references:
+        return {"answer_f1": None, "exact_match": None}
+    return {"answer_f1": answer_f1(prediction, references), "exact_match": exact_match(prediction, references)}
+
+
 def _token_f1(prediction: str, reference: str) -> float:
     predicted, expected = normalised_words(prediction), normalised_words(reference)
     shared = sum((Counter(predicted) & Counter(expected)).values())

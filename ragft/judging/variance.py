@@ -18,7 +18,8 @@ class Spread:
         between_questions: Variance of the questions' true means, at least 0; None below two questions.
         between_repeats: Pooled variance of the repeats of one question; None without repeats.
         repeats_enough: The fewest repeats that widen the standard error of the mean by at most 5 %
-            over infinitely many; None when it cannot be told, or no number would do.
+            over infinitely many; None when it cannot be told, or no number would do. At most as many as were made:
+            beyond them it would be a guess.
     """
 
     between_questions: float | None
@@ -39,13 +40,15 @@ def spread(repeats: Sequence[Sequence[float]]) -> Spread:
         return Spread(None, within, None)
     noise = 0.0 if within is None else within * float(np.mean([1 / len(row) for row in rows]))
     between = max(0.0, float(np.var([row.mean() for row in rows], ddof=1)) - noise)
-    return Spread(between, within, None if within is None else _enough(between, within))
+    made = max(len(row) for row in rows)
+    return Spread(between, within, None if within is None else _enough(between, within, made))
 
 
-def _enough(between: float, within: float) -> int | None:
+def _enough(between: float, within: float, made: int) -> int | None:
     if within == 0.0:
         return 1
     if between == 0.0:
         return None
     # sqrt((between + within / n) / between) <= 1 + WIDENING
-    return max(1, math.ceil(within / (between * ((1 + WIDENING) ** 2 - 1)) - 1e-9))
+    enough = within / (between * ((1 + WIDENING) ** 2 - 1))
+    return max(1, math.ceil(enough - 1e-9)) if enough <= made else None

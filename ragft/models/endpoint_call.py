@@ -240,7 +240,7 @@ def _completion(choice: Any, prompt_tokens: int, tokens: int, served_by: str) ->
     listed = (choice.get("logprobs") or {}).get("content")
     tops = tuple((str(entry["token"]), _candidates(entry)) for entry in listed) if listed else None
     cut = choice.get("finish_reason") == "length"
-    return Completion(text.strip(), prompt_tokens, tokens, cut, False, tops, served_by)
+    return Completion(text.strip(), prompt_tokens, tokens, cut, top_logprobs=tops, served_by=served_by)
 
 
 def _candidates(entry: Any) -> dict[str, float]:  # noqa: ANN401 - JSON

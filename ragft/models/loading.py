@@ -16,13 +16,13 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 from ragft.errors import ConfigError, PrerequisiteError
 from ragft.models.fingerprint import fingerprint_weights, verify_manifest, write_manifest
 from ragft.models.resolve import PICKLES, check_base
+from ragft.models.window import context_window
 from ragft.types import digest
 
 Quantization = Literal["none", "nf4", "int8", "int4"]
 DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
 LINEAGE = "ragft.json"
-UNKNOWN_WINDOW = 2048
 # On CPUs that have bfloat16, bitsandbytes 0.50 packs 4-bit weights anew at the first evaluation, not quite back to the
 # same values, and for a kernel that has no backward pass: a model that had written would train on lost gradients.
 UNPACKED_SWITCH = "support_avx512bf16_for_cpu"
@@ -93,7 +93,7 @@ def load_base(
         dtype=str(kind).removeprefix("torch."),
         device=str(place),
         fingerprint=fingerprint_weights(files.folder),
-        context_window=_context_window(model, tokenizer),
+        context_window=context_window(model.config, tokenizer),
     )
 
 
@@ -290,10 +290,3 @@ def _quantize_with_quanto(model: Any, quantization: str) -> None:  # noqa: ANN40
 def _unpack(packed: torch.Tensor, bits: int) -> torch.Tensor:
     """Return the ``bits``-wide numbers of each byte, the lowest ones of all bytes first."""
     return torch.cat([(packed >> shift) & (2**bits - 1) for shift in range(0, 8, bits)])
-
-
-def _context_window(model: Any, tokenizer: PreTrainedTokenizerBase) -> int:  # noqa: ANN401
-    configured = getattr(model.config.get_text_config(), "max_position_embeddings", None)
-    if isinstance(configured, int) and configured > 0:
-        return configured
-    return min(int(tokenizer.model_max_length), 1_000_000) if tokenizer.model_max_length < 1e9 else UNKNOWN_WINDOW

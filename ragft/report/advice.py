@@ -167,7 +167,8 @@ def _loss(comparison: Comparison) -> str:
 
 def _where(comparison: Comparison) -> str:
     """Return in which sort of question the loss is seen best; slices describe, they decide nothing."""
-    lost = [each for each in comparison.results if each.slice and each.primary and each.effect and each.effect.high < 0]
+    slices = [each for each in comparison.results if each.slice and each.telling]
+    lost = [each for each in slices if each.primary and each.effect and each.bounds.high < 0]
     worst = min(lost, key=lambda each: each.effect.gain if each.effect else 0.0, default=None)
     if worst is None or worst.effect is None:
         return ""

@@ -52,13 +52,15 @@ class Forest:
     Attributes:
         reach: The scale goes from minus this to this; longer intervals are cut, with an arrow.
         ticks: Values at which the scale is labelled, 0 among them.
-        left_out: Slices that are not shown.
+        left_out: Results of slices for which there is no room.
+        too_small: Slices that are not shown, since they are too small to say anything.
     """
 
     groups: tuple[Group, ...]
     reach: float
     ticks: tuple[float, ...]
     left_out: int = 0
+    too_small: int = 0
 
 
 def forest(comparison: Comparison) -> Forest:
@@ -67,7 +69,8 @@ def forest(comparison: Comparison) -> Forest:
     whole = [each for each in comparison.results if not each.slice]
     deciding = [each for each in whole if each.context == design.context]
     others = [each for each in whole if each.context != design.context]
-    slices = [each for each in comparison.results if each.slice]
+    slices = [each for each in comparison.results if each.slice and each.telling]
+    small = [each for each in comparison.results if not each.telling]
     groups = [Group("All questions", tuple(track_of(each, label(each.criterion)) for each in deciding))]
     for context in dict.fromkeys(each.context for each in others):
         tracks = tuple(track_of(each, label(each.criterion)) for each in others if each.context == context)
@@ -79,7 +82,8 @@ def forest(comparison: Comparison) -> Forest:
     shown = sum(len(group.tracks) for group in groups)
     least = max((each.margin for each in deciding), default=0.1)
     reach = reach_of([track for group in groups for track in group.tracks], least)
-    return Forest(tuple(groups), reach, ticks(reach), len(comparison.results) - shown)
+    left_out = len(comparison.results) - len(small) - shown
+    return Forest(tuple(groups), reach, ticks(reach), left_out, len({each.slice for each in small}))
 
 
 def attribution_forest(attribution: Attribution) -> Forest:
@@ -105,13 +109,12 @@ def ticks(reach: float) -> tuple[float, ...]:
 
 
 def track_of(result: Result, name: str) -> Track:
-    """Return the line of a result: of all questions the bounds that decide, of a slice what was observed."""
+    """Return the line of a result, with the bounds that decide."""
     effect, missing = result.effect, result.missing
     n = missing.asked - missing.dropped
     if effect is None:
         return Track(name, n, None, 0.0, 0.0, result.margin)
-    low, high = (effect.low, effect.high) if result.slice else (result.bounds.low, result.bounds.high)
-    return Track(name, n, effect.gain, low, high, result.margin, result.vetoes)
+    return Track(name, n, effect.gain, result.bounds.low, result.bounds.high, result.margin, result.vetoes)
 
 
 def reach_of(tracks: Sequence[Track], margin: float) -> float:

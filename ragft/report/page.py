@@ -9,6 +9,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from ragft.analysis.comparison import LEAST_OF_A_SLICE
 from ragft.analysis.power import in_words
 from ragft.report import svg
 from ragft.report.figures import attribution_forest, forest, reach_of, track_of
@@ -81,6 +82,7 @@ def _environment() -> Environment:
         "interval": interval,
         "svg": svg,
         "curve_names": CURVES,
+        "least_of_a_slice": LEAST_OF_A_SLICE,
         "outcomes": OUTCOMES,
         "power_in_words": in_words,
     }

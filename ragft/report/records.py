@@ -100,6 +100,7 @@ class Report:
         base: What the side compared against is called ("base v1").
         version: What the version is called ("lora closed_book v2").
         trained: How the version was made, in words.
+        left_out: How many passages did not fit and were not seen; empty where all were.
         because: Why the verdict is what it is, in a sentence.
         reasons: What it rests on, a sentence each.
         would_change: What would change it, a sentence each.
@@ -117,6 +118,7 @@ class Report:
     base: str
     version: str
     trained: str
+    left_out: str
     outcome: str
     because: str
     reasons: tuple[str, ...]

@@ -1,11 +1,13 @@
 """The pages of results: every table, figure and sentence with a number is made of the studies' exported JSON."""
 
+import dataclasses
 import json
 import re
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
+from ragft.analysis.factors import held_together
 from ragft.analysis.records import read_record
 from ragft.analysis.study import Study
 from ragft.errors import DataError
@@ -56,7 +58,8 @@ def regenerate(page: Path) -> dict[Path, str]:
 
 
 def _read(path: Path) -> Study:
-    return read_record(Study, json.loads(path.read_text(encoding="utf-8")), path.name)
+    found = read_record(Study, json.loads(path.read_text(encoding="utf-8")), path.name)
+    return dataclasses.replace(found, effects=tuple(held_together(found.effects)))
 
 
 def _table(_: str, found: Study, __: str) -> Iterator[str]:

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from ragft.analysis.factors import MainEffect
 from ragft.analysis.study import AGREEMENT, DECIDING, Agreement, Change, Group, Study
 from ragft.report.study_plot import BASE, Block, Line, Scale, colour_of, plot, scale_of_changes
-from ragft.report.words import CONTEXTS, clean, clip, number, signed
+from ragft.report.words import CONTEXTS, clean, clip, count, number, signed
 from ragft.report.words import label as words
 
 # Mean scores the study (arXiv 2406.11201) states in its text: (data set, base, samples, measure) -> score.
@@ -28,6 +28,7 @@ PUBLISHED = {
     ("qasper", "mixtral", 500, "completeness"): 3.75,
     ("qasper", "mixtral", 1000, "completeness"): 2.58,
 }
+PAPER = "paper"
 LEAST_SCORE, MOST_SCORE = 1.0, 5.0
 ROBUSTNESS = ("judge", "estimator", "prompt")
 ALWAYS = ("samples", "format")
@@ -52,7 +53,7 @@ def figures(found: Study) -> dict[str, str]:
     for measure in measures:
         for base, groups in _by_axis(found.groups, "base").items():
             name = f"{measure}-{_slug(base)}"
-            made[name] = _scores(measure, base, groups, found.varied)
+            made[name] = _scores(measure, base, groups, found)
     made["changes"] = _changes(found)
     if found.effects:
         made["causes"] = _causes(found.effects)
@@ -67,7 +68,7 @@ def findings(found: Study) -> list[str]:
 
 def effects(found: Study) -> list[str]:
     """Return the main effects, a sentence each; none where the study crossed nothing."""
-    return [_effect(effect, found.effects) for effect in found.effects]
+    return [_effect(effect) for effect in found.effects]
 
 
 def agreements(found: Study) -> list[str]:
@@ -101,27 +102,46 @@ def page(found: Study) -> str:
         agreements=agreements(found),
         robustness=robustness(found),
         rows=[(group, change) for group in found.groups for change in group.changes],
-        published=[(*key, score) for key, score in PUBLISHED.items()],
+        published=[(*key, score) for key, score in _published(found).items()],
+        size=_size(found),
+        several_seeds=_several_seeds(found),
         advisory=sorted({reason for cell in found.cells for reason in cell.advisory}),
         agreement=AGREEMENT,
     )
 
 
-def _scores(measure: str, base: str, groups: Sequence[Group], varied: Sequence[str]) -> str:
+def _published(found: Study) -> Mapping[tuple[str, str, int, str], float]:
+    """Return what the published study states, where this one is made like it: of another it would say nothing."""
+    return PUBLISHED if found.preset == PAPER else {}
+
+
+def _size(found: Study) -> str:
+    """Return how many adapters were compared, as the start of a sentence."""
+    if len(found.cells) == 1:
+        return "One adapter, compared with its base"
+    sorts = "One sort of adapter" if len(found.groups) == 1 else f"{len(found.groups)} sorts of adapters"
+    return f"{sorts} in {len(found.cells)} cells, each compared with its base"
+
+
+def _several_seeds(found: Study) -> bool:
+    return any(len(group.seeds) > 1 for group in found.groups)
+
+
+def _scores(measure: str, base: str, groups: Sequence[Group], found: Study) -> str:
     """Return one of the study's figures 1 to 4: base and adapters on each data set."""
-    blocks, values = [], [LEAST_SCORE, MOST_SCORE]
+    blocks, values, stated = [], [LEAST_SCORE, MOST_SCORE], _published(found)
     for (data, context), entries in _panels(groups, measure).items():
-        published = [PUBLISHED.get((data, _family(base), int(g.axes["samples"]), measure)) for g, _ in entries]
+        published = [stated.get((data, _family(base), int(g.axes["samples"]), measure)) for g, _ in entries]
         first = entries[0][1]
         lines = [
             Line(
                 "base", first.base.mean, first.base.low, first.base.high, colour=BASE,
-                published=PUBLISHED.get((data, _family(base), 0, measure)),
+                published=stated.get((data, _family(base), 0, measure)),
             )
         ]  # fmt: skip
         lines += [
-            Line(label(g.axes, varied, ("dataset", "base")), c.version.mean, c.version.low, c.version.high, (), known,
-                 colour_of(c.gain.low, c.gain.high))
+            Line(label(g.axes, found.varied, ("dataset", "base")), c.version.mean, c.version.low, c.version.high, (),
+                 known, colour_of(c.gain.low, c.gain.high))
             for (g, c), known in zip(entries, published, strict=True)
         ]  # fmt: skip
         values += [end for line in lines for end in (line.low, line.high) if end is not None]
@@ -165,7 +185,8 @@ def _changes(found: Study) -> str:
     scale = scale_of_changes(
         [line for block in blocks for line in block.lines], "change against the base, score points"
     )
-    return plot("What fine-tuning changes (small circles: single seeds)", blocks, scale)
+    note = " (small circles: single seeds)" if _several_seeds(found) else ""
+    return plot(f"What fine-tuning changes{note}", blocks, scale)
 
 
 def _causes(effects: Sequence[MainEffect]) -> str:
@@ -199,24 +220,23 @@ def _finding(group: Group, change: Change, found: Study) -> str:
         said = f"no change is shown, and a loss of more than {margin:g} is ruled out"
     else:
         said = f"no change is shown, and a loss of more than {margin:g} is not ruled out"
-    seeds = f"{len(group.seeds)} seeds" if len(group.seeds) > 1 else "1 seed"
     return (
         f"{label(group.axes, found.varied)}: {words(change.measure)} {number(change.base.mean)} to "
         f"{number(change.version.mean)}, a change of {signed(gain.mean)} (95 % interval {signed(gain.low)} to "
-        f"{signed(gain.high)}; {change.n} questions in {change.clusters} groups of documents, {seeds}): {said}. "
+        f"{signed(gain.high)}; {count(change.n, 'question')} in {count(change.clusters, 'group')} of documents, "
+        f"{count(len(group.seeds), 'seed')}): {said}. "
         f"Verdicts: {counted(group.outcomes)}."
     )
 
 
-def _effect(effect: MainEffect, all_effects: Sequence[MainEffect]) -> str:
-    together = sum(each.measure == effect.measure for each in all_effects)
+def _effect(effect: MainEffect) -> str:
     said = "shown, also together with all effects asked for" if effect.shown else "not shown"
     return (
         f"{words(effect.factor).capitalize()} {effect.level} instead of {effect.against} changes "
         f"{words(effect.measure)} by {signed(effect.gain)} (95 % interval {signed(effect.low)} to "
-        f"{signed(effect.high)}; one of {together} effects, with which it holds together from "
-        f"{signed(effect.low_all)} to {signed(effect.high_all)}; {effect.pairs} pairs of adapters, {effect.seeds} "
-        f"seeds, {effect.n} questions): {said}."
+        f"{signed(effect.high)}; one of {count(effect.together, 'effect')}, with which it holds together from "
+        f"{signed(effect.low_all)} to {signed(effect.high_all)}; {count(effect.pairs, 'pair')} of adapters, "
+        f"{count(effect.seeds, 'seed')}, {count(effect.n, 'question')}): {said}."
     )
 
 

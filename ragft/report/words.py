@@ -65,6 +65,11 @@ def sentence(text: str) -> str:
     return text[:1].upper() + re.sub(r"(?<![\w-])-(?=\d)", MINUS, text[1:])
 
 
+def count(number: int, one: str) -> str:
+    """Return a number of things in words: "1 question", "2,000 questions"."""
+    return f"{number:,} {one}{'s' * (number != 1)}"
+
+
 def interval(low: float | None, high: float | None) -> str:
     """Return the ends of an interval of changes."""
     return "" if low is None or high is None else f"{signed(low)} to {signed(high)}"

@@ -13,6 +13,7 @@ import mlflow
 import pytest
 from playwright.sync_api import ConsoleMessage, Page, expect, sync_playwright
 
+from ragft import tracking
 from tests.end_to_end.conftest import ROOT, Checkout
 
 NAME = "ragft-qasper-tiny"
@@ -101,6 +102,29 @@ def test_runs_are_listed_under_names_that_line_up(address: str, store: Checkout,
     expect(page.get_by_text("qasper|n0|base").first).to_be_visible()
     expect(page.get_by_text("qasper|n5|lora closed_book v2").first).to_be_visible()
     page.screenshot(path=pictures / "runs.png")
+
+
+def test_one_click_shows_verdicts_and_scores_as_columns(
+    address: str, store: Checkout, page: Page, pictures: Path
+) -> None:
+    experiment, _ = run_ids(store)
+    # MLflow shows the column of a tag once a run has it.
+    client = mlflow.MlflowClient()
+    compared = client.create_run(experiment, tags={"ragft.verdict": "hold"}, run_name="a comparison").info.run_id
+    client.log_metric(compared, "change_accuracy", 0.1)
+    client.set_terminated(compared)
+    page.goto(f"{address}/#/experiments/{experiment}/runs")
+    expect(page.get_by_role("link", name="Verdicts and scores")).to_have_attribute(
+        "href", re.compile("viewStateShareKey=ragft")
+    )
+    page.get_by_role("button", name="Views").click()
+    page.get_by_test_id("saved-views-item-ragft").click()
+    columns = [page.locator(f'[role=columnheader][col-id="{name}"]') for name in tracking.VIEW_COLUMNS]
+    expect(columns[0]).to_contain_text("ragft.verdict")
+    expect(page.locator('[role=columnheader][col-id="metrics.`answer_f1/mean`"]')).to_have_count(1)
+    places = [int(each.get_attribute("aria-colindex") or 0) for each in columns if each.count()]
+    assert places == sorted(places)
+    page.screenshot(path=pictures / "view.png")
 
 
 def test_compare_shows_base_against_adapter(address: str, store: Checkout, page: Page, pictures: Path) -> None:

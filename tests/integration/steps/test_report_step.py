@@ -1,6 +1,7 @@
 """From evaluations to the report, on a real MLflow store: no model, made-up scores."""
 
 import dataclasses
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +21,8 @@ from ragft.errors import PrerequisiteError
 from ragft.params import CompareParams
 from ragft.prompts.criterion import load_criterion
 from ragft.report.advice import LENGTH_CHECK
+from ragft.report.page import render
+from ragft.report.words import interval
 from ragft.store.trials import Trial
 from ragft.types import Question, Score
 from registry.gate import decide
@@ -46,7 +49,7 @@ def store(tmp_path: Path) -> Iterator[Path]:
     mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
 
 
-def evaluation(shift: float, *, cut: int = 0) -> Evaluation:
+def evaluation(shift: float, *, cut: int = 0, unscored: int = 0, dropped: int = 0) -> Evaluation:
     noise = np.random.default_rng(int(shift * 10) + 50)
     rows = [
         Scored(
@@ -57,19 +60,25 @@ def evaluation(shift: float, *, cut: int = 0) -> Evaluation:
             (f"{i} is {i}.",),
             q.documents,
             "one_fact",
-            {"answer_tokens": 5, "cut": i < cut, "answerable": True},
+            {"answer_tokens": 5, "cut": i < cut, "answerable": True, "dropped_passages": dropped},
             {"hit_at_3": 1.0, "truth_right": float(i % 2), "truth_refusal": None},
         )
         for i, q in enumerate(QUESTIONS)
     ]
     scores = {c.name: [Score(c.name, float(np.clip(3 + shift + noise.normal(0, 0.3), 1, 5)), "why") for _ in rows]
               for c in CRITERIA}  # fmt: skip
+    scores["accuracy"][:unscored] = [Score("accuracy", None, "", 1)] * unscored
     conditions = {name: f"the same {name}" for name in CONDITIONS}
     return Evaluation(f"run {shift}", {}, rows, scores, conditions, context="retrieved")
 
 
-def compared(run_id: str, training: str = "gone") -> Compared:
-    sides = {f"models:/{NAME}/1": {"retrieved": evaluation(0)}, f"models:/{NAME}/2": {"retrieved": evaluation(-1)}}
+def compared(
+    run_id: str, training: str = "gone", *, shift: float = -1, unscored: int = 0, dropped: int = 0
+) -> Compared:
+    sides = {
+        f"models:/{NAME}/1": {"retrieved": evaluation(0, dropped=dropped)},
+        f"models:/{NAME}/2": {"retrieved": evaluation(shift, unscored=unscored, dropped=dropped)},
+    }
     one, other = (
         Side(
             uri,
@@ -103,7 +112,7 @@ def test_the_report_is_logged_with_its_figures_and_found_again(store: Path) -> N
     assert found.decision.outcome == "reject"
     assert "<strong>Reject</strong> It is worse in accuracy and completeness." in html
     assert "training loss from 2.00 to 0.50" in html
-    assert "Known facts, not trained on: 0.900 -&gt; 0.500" in html
+    assert "Facts of pocket&#39;s own made-up world, not trained on: 0.900 -&gt; 0.500" in html
     assert "fine-tuned on 200 question-answer pairs without passages" in html
     listed = {file.path for file in mlflow.MlflowClient().list_artifacts(run.info.run_id, "figures")}
     assert listed == {"figures/change.png", "figures/base_and_fine_tuned_retrieved.png"}
@@ -128,6 +137,38 @@ def test_a_training_run_that_is_gone_leaves_the_curves_out(store: Path) -> None:
     assert metrics["truth_refusal"].base.value is None
     assert metrics["exact_match"].base.value == 1.0
     assert (metrics["accuracy"].unscored, metrics["truth_refusal"].unscored) == (0, None)
+
+
+@pytest.mark.parametrize("unscored", [0, 4])
+def test_a_metric_has_one_interval_in_the_whole_report(store: Path, unscored: int) -> None:
+    found = compared("run", shift=0.1, unscored=unscored)
+    html = render(report.assemble(CompareParams(), PARAMS, found, QUESTIONS, CRITERIA, trials("hold")))
+    for result in found.comparison.primaries:
+        name = result.criterion.capitalize()
+        places = {
+            "first screen": rf"<h2>{name}</h2>.*?interval ([^<]+)</b>",
+            "forest": rf"{result.criterion} <small>.*?<b>[^<]*</b> <small>([^<]+)</small>",
+            "table": rf'<th scope="row">{result.criterion}<small>.*?<b>[^<]*</b></td><td>([^<]+)</td>',
+            "reasons": rf">{name} in the context retrieved: [^(]*\(95 % interval ([^;]+);",
+        }
+        shown = {place: re.search(pattern, html, re.DOTALL) for place, pattern in places.items()}
+        assert {place: match and match[1] for place, match in shown.items()} == dict.fromkeys(
+            places, interval(result.bounds.low, result.bounds.high)
+        )
+
+
+def test_passages_that_were_not_seen_are_not_claimed(store: Path) -> None:
+    """Three passages were retrieved, one was seen: the report says so, and nowhere that three were."""
+    lost, whole = (
+        render(report.assemble(CompareParams(), PARAMS, found, QUESTIONS, CRITERIA, trials()))
+        for found in (compared("run", dropped=2), compared("run"))
+    )
+    said = "1.0 of 3.0 passages a question were seen; the rest did not fit the context window, in 40 of 40 questions"
+    assert f"<b>Only {said}.</b>" in lost[: lost.index("</header>")]
+    assert f"<dd>3 passages retrieved for a question, of which {said}" in lost
+    assert "3 passages a question" not in lost
+    assert "did not fit" not in whole
+    assert "<dd>3 passages retrieved for a question, the same retrieval" in whole
 
 
 def test_commands_repeat_what_was_asked_and_nothing_that_is_usual(store: Path) -> None:
@@ -179,7 +220,7 @@ def test_how_scores_vary_is_known_before_where_both_sides_were_evaluated_on_dev(
     assert spreads["accuracy"].source == "40 questions of the dev split"
     assert spreads["accuracy"].sd == pytest.approx(0.42, abs=0.12)
     said: list[str] = []
-    planning.tell(spreads, QUESTIONS, {"accuracy": 0.2, "completeness": 0.2}, said.append)
+    planning.tell(spreads, QUESTIONS, {"accuracy": 4.0, "completeness": 4.0}, 0.05, said.append)
     assert said[0].startswith("before: accuracy: 40 questions in 20 independent groups of documents show ")
     assert "measured on 40 questions of the dev split" in said[0]
     assert planning.dev_spreads(dataclasses.replace(PARAMS, estimator="sampled"), *arguments[1:]) == {}

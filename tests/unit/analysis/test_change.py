@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ragft.analysis.change import carriers, change
+from ragft.analysis.change import MOST, carriers, change
 from ragft.analysis.effect import Levels, Resampling
 from ragft.analysis.pairs import Pairs
 from ragft.analysis.power import n_to_show, sample_of
@@ -36,6 +36,18 @@ def test_questions_are_counted_for_the_claim_that_the_gain_points_to(gain: float
     assert found.n_non_inferior == n_to_show(seen + 0.2, sample, 0.025)
     assert found.n_worse == n_to_show(-seen, sample_of([2] * (N // 2), swapped), 0.025)
     assert (found.n_superior is None, found.n_worse is None) == (gain < 0, gain > 0)
+
+
+def test_a_gain_within_the_noise_says_no_number_of_questions() -> None:
+    """3,743 questions for a gain of 0.01 that is a fraction of its standard error are no advice."""
+    slight, clear = pairs_of(0.01), pairs_of(0.12)
+    found, other = (
+        change(each, each.bounds(LEVELS, RESAMPLING), margin=0.2, levels=LEVELS) for each in (slight, clear)
+    )
+    assert found is not None and other is not None
+    assert 0 < float(slight.gains().mean()) < 0.03
+    assert (found.n_superior, found.n_worse) == (None, None)
+    assert other.n_superior is not None and other.n_superior <= MOST * N
 
 
 def test_swapped_sides_have_the_mirrored_spread() -> None:

@@ -48,6 +48,19 @@ def test_the_line_is_made_of_the_logged_metrics_alone() -> None:
         "known_facts", "", asked, dict.fromkeys(ids, 1.0), {name: float(name != "q1") for name in ids}
     )
     assert sentences({**lost.metrics, "train_loss": 1.0}) == [lost.sentence]
-    assert lost.sentence.startswith("known facts, not trained on: 1.000 -> 0.900, change -0.100 (")
+    assert lost.sentence.startswith(
+        "facts of pocket's own made-up world, not trained on: 1.000 -> 0.900, change -0.100 ("
+    )
     assert lost.sentence.endswith("n=10")
     assert sentences({}) == []
+
+
+def test_a_probe_of_pockets_world_is_named_so_and_one_of_other_data_by_its_name() -> None:
+    """On a report about a reader's own documents, "known facts: 1.000" would be read as facts of those."""
+    asked = questions(10)
+    scores = {question.id: 1.0 for question in asked}
+    said = {name: compare_answers(name, "", asked, scores, scores).sentence for name in ("unknown_refused", "my_data")}
+    assert said["unknown_refused"].startswith(
+        "refusing products that are not in pocket's own made-up world, not trained"
+    )
+    assert said["my_data"].startswith("my data, not trained on: 1.000 -> 1.000")

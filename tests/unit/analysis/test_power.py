@@ -42,6 +42,13 @@ def test_a_family_asks_for_more() -> None:
     assert two.n_for_margin == one.n_for_margin
 
 
+def test_a_gain_larger_than_the_scale_is_none() -> None:
+    few = power([1] * 3, ALONE, margin=0.2)
+    assert few.smallest_difference is not None and few.smallest_difference > 1
+    assert power([1] * 3, ALONE, margin=0.2, most=1.0).smallest_difference is None
+    assert power([1] * 300, ALONE, margin=0.2, most=1.0).smallest_difference is not None
+
+
 @settings(max_examples=30)
 @given(st.floats(0.1, 3), st.integers(3, 400), st.floats(0.001, 0.05))
 def test_the_smallest_difference_is_shown_with_four_in_five(sd: float, n: int, alpha: float) -> None:

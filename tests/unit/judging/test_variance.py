@@ -35,7 +35,7 @@ def test_a_balanced_table_equals_reml() -> None:
 
 
 def test_enough_repeats_keep_the_promised_width() -> None:
-    found = spread(simulated(0.25, 1.0))
+    found = spread(simulated(1.0, 0.5))
     between, within, enough = found.between_questions, found.between_repeats, found.repeats_enough
     assert between and within and enough
 
@@ -47,6 +47,15 @@ def test_enough_repeats_keep_the_promised_width() -> None:
 
 def test_a_judge_without_noise_needs_one_repeat() -> None:
     assert spread([[1.0, 1.0], [5.0, 5.0]]).repeats_enough == 1
+
+
+def test_more_repeats_than_were_made_are_not_counted() -> None:
+    rows = simulated(0.25, 1.0)
+    assert spread(rows).repeats_enough is None
+    barely = [[1.0 + 1e-9 * index, 1.0 - 1e-9 * index, 3.0, 1.0 + 1e-12 * index] for index in range(40)]
+    found = spread(barely)
+    assert found.repeats_enough is None or found.repeats_enough <= 4
+    assert spread(simulated(0.25, 1.0, repeats=60)).repeats_enough == pytest.approx(39, abs=4)
 
 
 def test_noise_without_difference_is_never_enough() -> None:

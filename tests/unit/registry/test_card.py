@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from ragft.analysis.effect import Bounds
+from ragft.analysis.missing import Missing
 from ragft.types import digest
 from registry.card import MOST_OF_A_DESCRIPTION, Training, Verdict, card, description, inline
 from registry.gate import decide, force
@@ -95,6 +97,19 @@ def test_the_completed_card_has_results_verdict_and_limits() -> None:
     assert "in 80 groups of documents (largest 6)" in text
     assert digest("r") in text
     assert "3c4d" in text
+
+
+def test_with_unscored_answers_one_interval_is_shown_the_one_that_decides() -> None:
+    found = comparison(missing=Missing(200, 1, 1, 2, 1.0, 0.05, 0.15))
+    first = replace(found.results[0], bounds=Bounds(-0.11, 0.33, (-0.11, -0.2)))
+    found = replace(found, results=(first, *found.results[1:]), conditions={"estimator": "expected"})
+    decision = decide(found)
+    text = card(VERSION, TRAINING, Verdict(found, decision, split="test", judge="pocket", run_id="3c4d"))
+    assert "| accuracy | retrieved | all | 3.00 | 3.10 | +0.10 | -0.11 to +0.33 | 200 of 200 |" in text
+    (reason,) = [each for each in decision.reasons if each.startswith("accuracy")]
+    assert "(95 % interval -0.11 to +0.33;" in reason
+    assert reason.endswith("The interval holds whatever the 2 unscored answers deserved.")
+    assert "-0.04" not in reason + text.partition("| completeness")[0]
 
 
 def test_a_promotion_by_a_person_is_told_from_one_by_the_gate() -> None:

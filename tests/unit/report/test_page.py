@@ -190,7 +190,10 @@ def test_nothing_scored_at_all_still_gives_a_page() -> None:
 
 def test_what_was_forgotten_is_shown_where_it_was_measured() -> None:
     section = render(PLAIN).partition('id="forgotten"')[2].partition("</section>")[0]
-    assert "Known facts, not trained on: 0.910 -&gt; 0.640, change \N{MINUS SIGN}0.270" in section
+    assert (
+        "Facts of pocket&#39;s own made-up world, not trained on: 0.910 -&gt; 0.640, change \N{MINUS SIGN}0.270"
+        in section
+    )
     assert 'id="forgotten"' not in render(replace(PLAIN, forgotten=()))
 
 

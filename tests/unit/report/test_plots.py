@@ -7,9 +7,10 @@ import pytest
 from matplotlib.figure import Figure
 
 from ragft.report.figures import forest, ticks
+from ragft.report.page import render
 from ragft.report.plots import bars_figure, forest_figure
 from ragft.types import CONTEXTS
-from tests.report_example import example
+from tests.report_example import example, questions
 
 
 def drawn(figure: Figure) -> str:
@@ -27,6 +28,31 @@ def test_the_forest_has_a_line_a_result() -> None:
     plot = forest(report.comparison)
     assert sum(len(group.tracks) for group in plot.groups) == len(report.comparison.results)
     assert "one fact" in text
+
+
+def test_slices_too_small_to_say_anything_are_counted_and_not_drawn() -> None:
+    """One question at plus or minus four says nothing of a sort of question."""
+    asked = questions(60)
+    names = {"kind rare": {"q0000"}, "kind one document": {"q0000", "q0001", "q0002"}, "kind few": {"q0003", "q0007"}}
+    report = example(slices={**names, "kind usual": {each.id for each in asked[20:40]}})
+    plot = forest(report.comparison)
+    shown = {line.label for group in plot.groups for line in group.tracks}
+    assert "usual" in shown
+    assert not shown & {"rare", "one document", "few"}
+    assert plot.too_small == 3
+    assert "3 slices of fewer than 5 questions or a single document are not drawn" in render(report)
+    drawn_too = drawn(forest_figure(report.comparison))
+    assert "rare" not in drawn_too
+
+
+def test_a_small_slice_that_vetoes_is_drawn() -> None:
+    report = example(slices={"kind rare": {"q0000", "q0003"}})
+    results = tuple(
+        replace(each, bounds=replace(each.bounds, veto_high=-1.0)) if each.slice and each.primary else each
+        for each in report.comparison.results
+    )
+    plot = forest(replace(report.comparison, results=results))
+    assert [line.label for group in plot.groups for line in group.tracks if line.vetoes] == ["rare", "rare"]
 
 
 def test_names_that_look_like_mathematics_are_drawn_as_they_are() -> None:

@@ -67,6 +67,31 @@ def test_the_published_numbers_stand_beside_their_own_data_and_model() -> None:
     assert "published" not in drawn[1]["accuracy-pocket"]
 
 
+def test_published_scores_are_shown_where_the_preset_is_the_papers_alone() -> None:
+    cells = [cell(0.1, dataset="qasper", base="meta-llama/Llama-2-7b-chat-hf", samples="200")]
+    paper, own = (summarise(preset, (), cells, {}) for preset in ("paper", "embedded"))
+    assert "What the published study states" in report.page(paper)
+    assert "diamonds" in report.page(paper)
+    for text in (report.page(own), *report.figures(own).values()):
+        assert "published" not in text
+        assert "diamond" not in text
+
+
+def test_one_of_a_thing_is_said_as_one() -> None:
+    lone = report.page(summarise("embedded", (), [cell(0.0, outcome="inconclusive")], {}))
+    assert "One adapter, compared with its base" in lone
+    assert "Means over seeds" not in lone
+    assert "single seeds" not in lone
+    several = [cell(0.0, seed=str(seed)) for seed in range(2)]
+    text = report.page(summarise("embedded", ("seed",), several, {}))
+    assert "One sort of adapter in 2 cells, each compared with its base" in text
+    assert "Means over seeds" in text
+    two = report.page(summarise("embedded", ("seed",), [*several, cell(0.1, format="raft")], {}))
+    assert "2 sorts of adapters in 3 cells" in two
+    for text in (lone, two):
+        assert not re.search(r"\b1 (questions|groups|seeds|cells|sorts|pairs)\b", text)
+
+
 def test_the_strip_shows_the_verdict_of_each_judge() -> None:
     cells = [cell(-0.4, judge=judge, outcome=outcome) for judge, outcome in (("base", "reject"), ("j/other", "hold"))]
     assert report.robustness(summarise("embedded", ("judge",), cells, {})) == [
