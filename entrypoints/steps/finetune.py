@@ -74,7 +74,7 @@ def run(params: FinetuneParams, workspace: Workspace) -> Finetuned:
         measure = dosed.watch(dose, load_answer_prompt()) if dose else None
         with _downloaded(parent) as start:
             result = _train(params, base, examples, dev, preparation, workspace, measure, start)
-        with _active(base, result.adapter) as adapted:
+        with _active(base, result) as adapted:
             forgetting.measure(adapted, params, preparation, parent, workspace)
         lineage = _lineage(params, base, preparation, result, parent)
         mlflow.set_tags(version_tags(lineage, params))
@@ -229,19 +229,19 @@ def _downloaded(parent: Version | None) -> Iterator[Path | None]:
 
 
 @contextmanager
-def _active(base: LoadedModel, adapter: Path) -> Iterator[LoadedModel]:
+def _active(base: LoadedModel, result: TrainResult) -> Iterator[LoadedModel]:
     """Put the adapter that was just trained on its base, for a while, and see that it changes the logits.
 
     Raises:
         PrerequisiteError: If it changes nothing.
     """
-    adapted = load_adapter(base, adapter)
+    adapted = load_adapter(base, result.adapter, result.identity)
     try:
         active = adapter_is_active(adapted)
         mlflow.set_tag("ragft.adapter_active", active)
         if not active:
             raise PrerequisiteError(
-                f"the adapter in {adapter} answers every probe as its base does: nothing was learnt; use a larger "
+                f"the adapter in {result.adapter} answers every probe as its base does: nothing was learnt; use a larger "
                 "learning_rate or more epochs"
             )
         yield adapted

@@ -142,9 +142,7 @@ def load_subject(params: EvaluateParams, version: Version | None, workspace: Wor
             f"{base.fingerprint}: restore that base, or train again on this one"
         )
     with TemporaryDirectory() as folder:
-        loaded = load_adapter(base, open_registry().download_adapter(version, Path(folder)))
-    if loaded.adapter != lineage.adapter_sha256:
-        raise PrerequisiteError(f"{version.uri} holds adapter {loaded.adapter}, its tags say {lineage.adapter_sha256}")
+        loaded = load_adapter(base, open_registry().download_adapter(version, Path(folder)), lineage.adapter_sha256)
     if not adapter_is_active(loaded):
         raise PrerequisiteError(
             f"{version.uri} answers every probe as its base does: the adapter was not applied or not trained"

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 
 from ragft.errors import ConfigError, PrerequisiteError
-from ragft.models.fingerprint import verify_manifest
-from ragft.models.loading import LoadedModel, adapter_identity, read_lineage, save_adapter, without_adapter
+from ragft.models.adapter_folder import identity_of, read_lineage
+from ragft.models.loading import LoadedModel, save_adapter, without_adapter
 from ragft.prompts.answer import AnswerPrompt
 from ragft.training import memory
 from ragft.training.checkpoints import checkpoints_newest_first, newest_valid
@@ -135,7 +135,7 @@ def train(  # noqa: PLR0913 - five things to train with, the rest by name
         raise ConfigError("there are no training examples")
     encoded = encode(examples, base, prompt, settings.max_length)
     held_out = encode(dev, base, prompt, settings.max_length)
-    added = [measure.key if measure else "", _identity(parent) if parent else ""]
+    added = [measure.key if measure else "", identity_of(parent) if parent else ""]
     key = training_key(base, encoded, held_out, settings, added)
     watch = Watch(on_log or _nobody, on_progress or _nobody, settings.learning_rate)
     place = folder / key[:16]
@@ -186,16 +186,12 @@ def training_key(
     return digest([*made_of, *added] if any(added) else made_of)
 
 
-def _identity(adapter: Path) -> str:
-    return adapter_identity(verify_manifest(adapter))
-
-
 def _finished(place: Path, watch: Watch) -> TrainResult | None:
     """Return the adapter that an earlier call made, if it is whole, and tell its history again."""
     if not (place / HISTORY).is_file():
         return None
     try:
-        identity = adapter_identity(verify_manifest(place / ADAPTER))
+        identity = identity_of(place / ADAPTER)
         measured = read_lineage(place / ADAPTER)["training"]["result"]
         history = json.loads((place / HISTORY).read_text(encoding="utf-8"))
     except (PrerequisiteError, ValueError) as error:
