@@ -4,12 +4,12 @@ Names come from data sets, files and people, so all that is not ours is escaped:
 as a heading, a link, a table or HTML.
 """
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ragft.analysis.comparison import Comparison, Result
 from registry.gate import Decision
+from registry.markdown import escaped, inline
 from registry.versions import Lineage, Version
 
 # A description in MLflow's registry holds this many characters.
@@ -69,18 +69,9 @@ def description(version: Version, training: Training | None = None, verdict: Ver
     return text[: MOST_OF_A_DESCRIPTION - len(_CUT)].rpartition("\n")[0] + _CUT
 
 
-def inline(value: object) -> str:
-    """Return text that Markdown shows as it is, on one line; what cannot be seen is shown as its escape."""
-    # A dash, a rule or a number at the start would become a list or a heading.
-    return re.sub(r"^(\d*)([-+=.)])", r"\1\\\2", _escaped(value))
-
-
-def _escaped(value: object) -> str:
-    text = " ".join(str(value).split()).encode("utf-8", "backslashreplace").decode()
-    text = re.sub(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff]", lambda m: f"\\x{ord(m[0]):02x}", text)
-    text = re.sub(r"([\\`*_\[\]<>|~&!#$@])", r"\\\1", text)
-    # A bare address would become a link.
-    return re.sub(r"(?i)(?<=[a-z]):(?=//)|(?<=www)\.|(?<=mailto):|(?<=xmpp):", lambda m: f"\\{m[0]}", text)
+def note(decision: Decision) -> str:
+    """Return the verdict as a run's note, which the UI shows as Markdown."""
+    return "\n\n".join(inline(each) for each in (decision.headline, *decision.reasons, *decision.would_change))
 
 
 def _card(version: Version, training: Training | None, verdict: Verdict | None, most: int | None) -> str:
@@ -225,7 +216,7 @@ def _loading(version: Version) -> list[str]:
 
 
 def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [columns, ["---"] * len(columns), *([_escaped(cell) for cell in row] for row in rows)]
+    lines = [columns, ["---"] * len(columns), *([escaped(cell) for cell in row] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 

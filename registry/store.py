@@ -17,6 +17,7 @@ from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 from mlflow.types.schema import Array, ColSpec, DataType, Schema
 
 from ragft.errors import ConfigError, PrerequisiteError
+from registry.markdown import inline
 from registry.versions import CHALLENGER, CHAMPION, TAG_PREFIX, Lineage, Version, registered_name
 
 TRAINING_TAG = f"{TAG_PREFIX}training"
@@ -146,7 +147,8 @@ class Registry:
             )
         if self.find_model(name) is None:
             description = (
-                f"{lineage.base} and its adapters for the data set {lineage.data}: version 1 is the base itself."
+                f"{inline(lineage.base)} and its adapters for the data set {inline(lineage.data)}: version 1 is the "
+                "base itself."
             )
             self._client.create_registered_model(name, tags=_house_tags(lineage), description=description)
         # Tags come with the version, so that no half-described version can be seen.
@@ -177,11 +179,12 @@ def _house_tags(lineage: Lineage) -> dict[str, str]:
 
 
 def _describe(lineage: Lineage) -> str:
+    base = inline(lineage.base)
     if lineage.kind == "base":
-        return f"The base model {lineage.base}, by reference; no weights are stored here."
+        return f"The base model {base}, by reference; no weights are stored here."
     return (
-        f"A {lineage.method} adapter of {lineage.base}, trained on {lineage.samples} samples of {lineage.data} "
-        f"({lineage.format}), seed {lineage.seed}."
+        f"A {inline(lineage.method)} adapter of {base}, trained on {lineage.samples} samples of {inline(lineage.data)} "
+        f"({inline(lineage.format)}), seed {lineage.seed}."
     )
 
 

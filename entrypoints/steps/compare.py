@@ -26,7 +26,7 @@ from ragft.params import CompareParams, EvaluateParams
 from ragft.prompts.criterion import load_criterion
 from ragft.store.trials import begin_trial, find_trials, settle_trial
 from ragft.types import CONTEXTS, Question
-from registry.card import Verdict
+from registry.card import Verdict, note
 from registry.gate import Decision, Policy, decide
 from registry.versions import CHALLENGER, CHAMPION, Version, registered_name
 
@@ -225,7 +225,7 @@ def _log(params: CompareParams, version: Version, against: Version, comparison: 
             "ragft.compared_data": comparison.conditions["data"],
             "ragft.verdict": decision.outcome,
             "ragft.comparison": comparison.sha256,
-            "mlflow.note.content": "\n\n".join([decision.headline, *decision.reasons, *decision.would_change]),
+            "mlflow.note.content": note(decision),
         },
     )
     mlflow.log_dict(json.loads(json.dumps(comparison.to_dict())), "comparison.json")

@@ -6,6 +6,7 @@ from typing import Any
 
 import mlflow
 import pytest
+from markdown_it import MarkdownIt
 from mlflow import MlflowClient
 
 from ragft.errors import ConfigError, PrerequisiteError
@@ -72,3 +73,21 @@ def test_an_unknown_version_is_named(registry: Registry) -> None:
         registry.get("models:/ragft-telecom-pocket@challenger")
     with pytest.raises(ConfigError, match="expected base, models:/"):
         registry.get("ragft-telecom-pocket")
+
+
+@pytest.mark.parametrize(
+    "name", ["[x](javascript:alert(1))", "<img src=x onerror=alert(1)>", "**x**\n\n# title", "http://evil.example"]
+)
+def test_hostile_names_are_text_in_the_descriptions(registry: Registry, adapter: Path, name: str) -> None:
+    hostile = dataclasses.replace(BASE, base=name, data=name)
+    base = registry.register_base(hostile, {})
+    trained = dataclasses.replace(ADAPTER, base=name, data=name, method=name, format=name)
+    version = registry.register_adapter(trained, {}, adapter)
+    model = registry.find_model(base.name)
+    client = MlflowClient()
+    made = [client.get_model_version(base.name, str(number)).description for number in (base.number, version.number)]
+    for text in (*made, model.description if model else ""):
+        tokens = MarkdownIt("gfm-like", {"linkify": False}).parse(text or "")
+        kinds = {each.type for token in tokens for each in (token, *(token.children or ()))}
+        assert kinds <= {"paragraph_open", "inline", "paragraph_close", "text", "text_special"}
+        assert name.split(maxsplit=1)[0] in "".join(each.content for token in tokens for each in (token.children or ()))

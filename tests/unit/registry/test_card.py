@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from ragft.types import digest
-from registry.card import MOST_OF_A_DESCRIPTION, Training, Verdict, card, description, inline
+from registry.card import MOST_OF_A_DESCRIPTION, Training, Verdict, card, description, note
 from registry.gate import decide, force
+from registry.markdown import inline
 from registry.versions import Lineage, Version
 from tests.unit.registry.test_gate import comparison, result
 
@@ -177,3 +178,11 @@ def test_what_cannot_be_seen_is_escaped() -> None:
 
 def test_a_bare_address_is_no_link() -> None:
     assert inline("http://a.example www.b.example c@d.example") == ("http\\://a.example www\\.b.example c\\@d.example")
+
+
+@pytest.mark.parametrize("name", [*HOSTILE, "<img src=x onerror=alert(1)>"])
+def test_hostile_text_in_the_note_of_a_run_is_text(name: str) -> None:
+    decision = verdict().decision
+    hostile = replace(decision, headline=f"m{name}", reasons=(name, f"m{name}"), would_change=(f"m{name}",))
+    plain = replace(decision, headline="m", reasons=("m", "m"), would_change=("m",))
+    assert shape(note(hostile)) == shape(note(plain))
