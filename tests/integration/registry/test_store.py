@@ -10,8 +10,9 @@ from markdown_it import MarkdownIt
 from mlflow import MlflowClient
 
 from ragft.errors import ConfigError, PrerequisiteError
+from ragft.models.adapter_folder import identity_of
 from registry.store import Registry
-from tests.integration.registry.conftest import ADAPTER, BASE
+from tests.integration.registry.conftest import ADAPTER, BASE, IDENTITY
 
 
 def test_the_base_is_version_1_and_champion_and_is_registered_once(registry: Registry) -> None:
@@ -29,7 +30,7 @@ def test_challenger_follows_the_newest_adapter(registry: Registry, adapter: Path
     assert registry.get("models:/ragft-telecom-pocket@challenger") == third
     assert registry.get("models:/ragft-telecom-pocket@champion").lineage.kind == "base"
     folder = registry.download_adapter(second, tmp_path)
-    assert (folder / "manifest.json").read_text() == "{}"
+    assert identity_of(folder) == IDENTITY
 
 
 def test_the_same_adapter_is_not_registered_twice(registry: Registry, adapter: Path) -> None:

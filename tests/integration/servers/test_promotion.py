@@ -7,11 +7,12 @@ import mlflow
 import pytest
 from mlflow import MlflowClient
 
+from ragft.models.adapter_folder import identity_of
 from registry.card import MOST_OF_A_DESCRIPTION
 from registry.promotion import Promotion
 from registry.store import Registry
 from tests.integration.conftest import StartScript
-from tests.integration.registry.conftest import ADAPTER, BASE
+from tests.integration.registry.conftest import ADAPTER, BASE, IDENTITY
 from tests.integration.registry.test_promotion import (
     NAME,
     PROMOTED,
@@ -23,7 +24,7 @@ from tests.integration.registry.test_promotion import (
     test_a_rejected_version_is_marked_and_nothing_moves,
     test_a_stale_comparison_is_refused,
     test_promotion_moves_the_champion_and_keeps_the_previous_one,
-    test_rollback_goes_back_and_forth,
+    test_rollback_walks_back_and_never_forth,
 )
 from tests.promoting import promote_at_once, what_is_wrong
 
@@ -37,7 +38,7 @@ __all__ = [
     "test_a_rejected_version_is_marked_and_nothing_moves",
     "test_a_stale_comparison_is_refused",
     "test_promotion_moves_the_champion_and_keeps_the_previous_one",
-    "test_rollback_goes_back_and_forth",
+    "test_rollback_walks_back_and_never_forth",
 ]
 
 
@@ -52,7 +53,7 @@ def test_a_version_of_the_server_loads_with_its_artifacts(registry: Registry, ad
     registry.register_base(BASE, {"base": "pocket"})
     version = registry.register_adapter(ADAPTER, {"base": "pocket"}, adapter)
     folder = registry.download_adapter(version, tmp_path)
-    assert (folder / "manifest.json").read_text() == "{}"
+    assert identity_of(folder) == IDENTITY
     loaded = mlflow.pyfunc.load_model(f"models:/{NAME}@challenger")
     assert loaded.predict([{"question": "why?"}]) == [{"answer": "pocket: why?", "sources": []}]
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from ragft.types import digest
-from registry.card import MOST_OF_A_DESCRIPTION, Training, Verdict, card, description, note
+from registry.card import MOST_OF_A_DESCRIPTION, Training, Verdict, card, description, note, with_standing
 from registry.gate import decide, force
 from registry.markdown import inline
 from registry.versions import Lineage, Version
@@ -186,3 +186,28 @@ def test_hostile_text_in_the_note_of_a_run_is_text(name: str) -> None:
     hostile = replace(decision, headline=f"m{name}", reasons=(name, f"m{name}"), would_change=(f"m{name}",))
     plain = replace(decision, headline="m", reasons=("m", "m"), would_change=("m",))
     assert shape(note(hostile)) == shape(note(plain))
+
+
+def test_where_a_version_stands_is_said_once_and_first() -> None:
+    text = description(VERSION, TRAINING, verdict())
+    for standing in ("champion, promoted over version 1", "rolled back: it was *slow*"):
+        text = with_standing(text, standing)
+    assert text.startswith(
+        "# ragft-telecom-pocket, version 2\n\n**Now**: rolled back: it was \\*slow\\*\n\nA lora adapter"
+    )
+    assert text.count("**Now**") == 1
+    assert with_standing("The base model", "champion") == "**Now**: champion\n\nThe base model"
+    assert with_standing("", "champion") == "**Now**: champion"
+    assert len(with_standing("x\n" * 2499, "champion")) <= MOST_OF_A_DESCRIPTION
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_text_in_a_standing_is_text(name: str) -> None:
+    text = card(VERSION, TRAINING)
+    assert shape(with_standing(text, f"m{name}")) == shape(with_standing(text, "m"))
+
+
+def test_how_the_answers_were_made_stands_on_the_card() -> None:
+    assert "Answers were made with max\\_new\\_tokens 8; once promoted, it is served so." in card(
+        VERSION, TRAINING, replace(verdict(), asked="max_new_tokens 8")
+    )

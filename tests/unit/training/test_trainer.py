@@ -12,8 +12,9 @@ from safetensors.torch import load_file
 from transformers import DataCollatorForSeq2Seq
 
 from ragft.errors import ConfigError
+from ragft.models.adapter_folder import read_lineage
 from ragft.models.generation import Generator
-from ragft.models.loading import LoadedModel, adapter_is_active, load_adapter, load_base, read_lineage, without_adapter
+from ragft.models.loading import LoadedModel, adapter_is_active, load_adapter, load_base, without_adapter
 from ragft.training.encoding import IGNORED, EncodedExample, encode
 from tests.unit.training.conftest import EXAMPLES, Job
 
