@@ -116,7 +116,9 @@ def address_of(params: CompareParams) -> str:
 def verdict_of(compared: Compared, decision: Decision, params: CompareParams) -> Verdict:
     """Return what a model card says of a comparison, under the decision that was taken on it."""
     judge = cards.judge_name(params, compared.version)
-    return Verdict(compared.comparison, decision, params.split, judge, compared.run_id)
+    served_as = compared.sides[compared.version.uri][DECIDING].served_as
+    asked = served_as.words if served_as else ""
+    return Verdict(compared.comparison, decision, params.split, judge, compared.run_id, asked)
 
 
 def _versions(params: CompareParams) -> tuple[Version, Version]:

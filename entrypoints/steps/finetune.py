@@ -81,7 +81,7 @@ def run(params: FinetuneParams, workspace: Workspace) -> Finetuned:
         if dose:
             dosed.log(params, dose, preparation, base.fingerprint, workspace)
         with workspace.store.lock(f"registry {lineage.data}", workspace.say):
-            config = serving_config(params, preparation, workspace)
+            config = serving_config(params, preparation, base, workspace)
             version = open_registry().register_adapter(lineage, config, result.adapter)
         mlflow.set_tag("ragft.version", version.uri)
         if not cards.is_decided(version):
@@ -241,8 +241,8 @@ def _active(base: LoadedModel, result: TrainResult) -> Iterator[LoadedModel]:
         mlflow.set_tag("ragft.adapter_active", active)
         if not active:
             raise PrerequisiteError(
-                f"the adapter in {result.adapter} answers every probe as its base does: nothing was learnt; use a larger "
-                "learning_rate or more epochs"
+                f"the adapter in {result.adapter} answers every probe as its base does: nothing was learnt; use a "
+                "larger learning_rate or more epochs"
             )
         yield adapted
     finally:
