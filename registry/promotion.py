@@ -202,7 +202,9 @@ class Promotion:
         """Return the path after a rollback; empty where it would change nothing."""
         model = self._registry.find_model(self._name)
         if model is None:
-            raise PrerequisiteError(f"there is no model {self._name} in the registry: finetune and promote one first")
+            raise PrerequisiteError(
+                f"there is no model {self._name} in the registry: give dataset or name, and base, as finetune was given"
+            )
         champion = self.champion()
         path = self._history.path(champion)
         if len(path) == 1 and CHAMPIONS not in model.tags:
@@ -214,7 +216,7 @@ class Promotion:
             return () if to else path[:-1]
         back = terms.until(path, to)
         if not back:
-            before = ", ".join(str(term.version) for term in path[:-1]) or "none"
+            before = terms.numbers(path[:-1]) or "none"
             raise PrerequisiteError(
                 f"version {to} of {self._name} was not {CHAMPION} before version {champion.number} (before it: "
                 f"{before}): to make it {CHAMPION}, use promote"
@@ -228,8 +230,8 @@ class Promotion:
             version = self._version(number)
             self._registry.verify(version)
         except PrerequisiteError as error:
-            before = [str(term.version) for term in back[:-1]]
-            out = f"go further back with -P to=, to one of {', '.join(before)}" if before else "restore it"
+            before = terms.numbers(term for term in back[:-1] if term.version != number)
+            out = f"go further back with -P to=, to one of {before}" if before else "restore it"
             raise PrerequisiteError(
                 f"version {number} of {self._name} cannot be {CHAMPION} again: {error}; {out}"
             ) from error

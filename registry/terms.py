@@ -5,7 +5,7 @@ rolled back.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ragft.errors import DataError
@@ -59,3 +59,8 @@ def until(path: Sequence[Term], version: int) -> tuple[Term, ...]:
 def moved_by_hand(path: Sequence[Term], term: Term) -> tuple[Term, ...]:
     """Return the path after a person made a version champion: gone back to it, or on to it where it was none before."""
     return until(path, term.version) or (*path, term)
+
+
+def numbers(path: Iterable[Term]) -> str:
+    """Return the numbers of the versions in a path, each once, joined by commas."""
+    return ", ".join(dict.fromkeys(str(term.version) for term in path))

@@ -36,12 +36,13 @@ def run(params: RollbackParams, workspace: Workspace) -> Version:
 
 
 def _go_back(promotion: Promotion, record: Record, to: int, workspace: Workspace) -> Version:
-    if target := promotion.target(to):
-        require_base_of(target)
-    before, champion = promotion.champion() if target else None, promotion.rollback(record, to=to)
-    if before is None:
-        workspace.say(f"{champion.uri} is {CHAMPION} already, and stays so")
-        return champion
+    target = promotion.target(to)
+    before = promotion.champion()
+    if target is None:
+        workspace.say(f"{before.uri} is {CHAMPION} already, and stays so")
+        return before
+    require_base_of(target)
+    champion = promotion.rollback(record, to=to)
     cards.log_as_described(before)
     mlflow.set_tag("ragft.rolled_back", before.uri)
     workspace.say(f"{champion.uri} is {CHAMPION} again; version {before.number} is marked as rolled back")
@@ -51,12 +52,7 @@ def _go_back(promotion: Promotion, record: Record, to: int, workspace: Workspace
 def _say_what_is_left(promotion: Promotion, workspace: Workspace) -> None:
     *earlier, champion = promotion.history()
     if earlier:
-        workspace.say(
-            f"before version {champion} champions were {_listed(earlier)}: another rollback goes to {earlier[-1]}"
-        )
+        said = f"champions before it: {', '.join(map(str, earlier))}; another rollback goes to version {earlier[-1]}"
     else:
-        workspace.say(f"version {champion} is the first champion there was: another rollback changes nothing")
-
-
-def _listed(numbers: list[int]) -> str:
-    return ", ".join(str(number) for number in numbers)
+        said = f"version {champion} is the first champion there was; another rollback changes nothing"
+    workspace.say(said)

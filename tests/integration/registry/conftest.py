@@ -61,7 +61,11 @@ def registry(tmp_path: Path, empty_database: Path) -> Iterator[Registry]:
 
 @pytest.fixture
 def adapter(tmp_path: Path) -> Path:
-    folder = tmp_path / "adapter"
+    return write_adapter(tmp_path / "adapter")
+
+
+def write_adapter(folder: Path) -> Path:
+    """Write the folder of the adapter whose identity is `IDENTITY`."""
     folder.mkdir()
     for name, content in FILES.items():
         (folder / name).write_bytes(content)

@@ -8,12 +8,15 @@ import pytest
 from mlflow import MlflowClient
 
 from ragft.models.adapter_folder import identity_of
+from registry import terms
 from registry.card import MOST_OF_A_DESCRIPTION
 from registry.promotion import Promotion
 from registry.store import Registry
+from registry.terms import CHAMPIONS, MOST_TERMS, Term
 from tests.integration.conftest import StartScript
 from tests.integration.registry.conftest import ADAPTER, BASE, IDENTITY
 from tests.integration.registry.test_promotion import (
+    BACK,
     NAME,
     PROMOTED,
     promotion,
@@ -47,6 +50,14 @@ def test_the_longest_card_fits_the_database(promotion: Promotion, registry: Regi
     text = "é" * MOST_OF_A_DESCRIPTION
     promotion.record(version, dataclasses.replace(PROMOTED, outcome="hold", card=text))
     assert MlflowClient().get_model_version(NAME, "2").description == text
+
+
+def test_the_longest_history_and_reason_fit_the_database(promotion: Promotion) -> None:
+    path = terms.write([*[Term(2, "f" * 12)] * MOST_TERMS, Term(1)])
+    MlflowClient().set_registered_model_tag(NAME, CHAMPIONS, path)
+    reason = "\U0001f600" * 5000
+    assert promotion.rollback(dataclasses.replace(BACK, reasons=(reason,))).number == 2
+    assert len(promotion.history()) == MOST_TERMS - 1
 
 
 def test_a_version_of_the_server_loads_with_its_artifacts(registry: Registry, adapter: Path, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ragft.errors import DataError
-from registry.terms import MOST_TERMS, Term, moved_by_hand, read, until, write
+from registry.terms import MOST_TERMS, Term, moved_by_hand, numbers, read, until, write
 
 TERMS = st.builds(
     Term, st.integers(1, 99_999), st.sampled_from(["", "0a1b2c3d4e5f"]) | st.from_regex(r"[0-9a-f]{12}", fullmatch=True)
@@ -43,3 +43,7 @@ def test_back_to_a_version_is_back_to_its_latest_earlier_term() -> None:
 def test_a_hand_goes_back_where_it_can_and_on_where_it_cannot() -> None:
     assert moved_by_hand(PATH, Term(2)) == PATH[:3]
     assert moved_by_hand(PATH, Term(9)) == (*PATH, Term(9))
+
+
+def test_versions_are_named_once() -> None:
+    assert numbers(PATH) == "1, 3, 2"
