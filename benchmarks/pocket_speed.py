@@ -88,7 +88,7 @@ def main() -> None:
             with timed(f"{way}: 100 answers, 5 passages", "15" if way == "LoRA" else "") as say:
                 answers, right = answer(base, line.questions, messages)
                 say(f"base right {right:.2f}")
-            tuned = load_adapter(base, result.adapter)
+            tuned = load_adapter(base, result.adapter, result.identity)
             say_adapter = answer(tuned, line.questions, messages)[1]
             print(f"| {way}: the adapter's answers | | | | right {say_adapter:.2f} |", flush=True)
             if way == "LoRA":

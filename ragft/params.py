@@ -341,9 +341,10 @@ class PromoteParams(CompareParams):
 
 @dataclass(frozen=True, kw_only=True)
 class RollbackParams(DataParams):
-    """Make the previous champion champion again."""
+    """Make the champion before this one champion again."""
 
     base: str = param("pocket", "as in finetune")
+    to: int = param(0, "number of the earlier champion to go back to; 0: the one before this one", minimum=0)
     reason: str = param("", "why; kept with the version that is taken back")
 
 

@@ -4,12 +4,12 @@ Names come from data sets, files and people, so all that is not ours is escaped:
 as a heading, a link, a table or HTML.
 """
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ragft.analysis.comparison import Comparison, Result
 from registry.gate import Decision
+from registry.markdown import escaped, inline
 from registry.versions import Lineage, Version
 
 # A description in MLflow's registry holds this many characters.
@@ -21,6 +21,8 @@ _FORMATS = {
     "oracle": "the question with the passages that hold the answer",
     "raft": "the question with golden and distracting passages, some without the golden one",
 }
+# No other paragraph begins so: what is not ours is escaped.
+_STANDING = "**Now**: "
 _CUT = "\n\n(cut here; the whole card is the artifact model\\_card.md of the run)\n"
 
 
@@ -46,6 +48,7 @@ class Verdict:
         split: The questions it was asked.
         judge: The model that scored, by name.
         run_id: The run that holds the comparison.
+        asked: How the answers were made, in half a sentence.
     """
 
     comparison: Comparison
@@ -53,6 +56,7 @@ class Verdict:
     split: str
     judge: str
     run_id: str
+    asked: str = ""
 
 
 def card(version: Version, training: Training | None = None, verdict: Verdict | None = None) -> str:
@@ -66,21 +70,25 @@ def description(version: Version, training: Training | None = None, verdict: Ver
         text = _card(version, training, verdict, most=most)
         if len(text) <= MOST_OF_A_DESCRIPTION:
             return text
+    return _cut(text)
+
+
+def note(decision: Decision) -> str:
+    """Return the verdict as a run's note, which the UI shows as Markdown."""
+    return "\n\n".join(inline(each) for each in (decision.headline, *decision.reasons, *decision.would_change))
+
+
+def with_standing(text: str, standing: str) -> str:
+    """Return a card or description that says first, below its title, where the version stands now."""
+    title, *rest = text.split("\n\n") if text.startswith("# ") else ["", *text.split("\n\n")]
+    if rest and rest[0].startswith(_STANDING):
+        rest = rest[1:]
+    said = "\n\n".join(part for part in (title, f"{_STANDING}{inline(standing)}", *rest) if part)
+    return said if len(said) <= MOST_OF_A_DESCRIPTION else _cut(said)
+
+
+def _cut(text: str) -> str:
     return text[: MOST_OF_A_DESCRIPTION - len(_CUT)].rpartition("\n")[0] + _CUT
-
-
-def inline(value: object) -> str:
-    """Return text that Markdown shows as it is, on one line; what cannot be seen is shown as its escape."""
-    # A dash, a rule or a number at the start would become a list or a heading.
-    return re.sub(r"^(\d*)([-+=.)])", r"\1\\\2", _escaped(value))
-
-
-def _escaped(value: object) -> str:
-    text = " ".join(str(value).split()).encode("utf-8", "backslashreplace").decode()
-    text = re.sub(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff]", lambda m: f"\\x{ord(m[0]):02x}", text)
-    text = re.sub(r"([\\`*_\[\]<>|~&!#$@])", r"\\\1", text)
-    # A bare address would become a link.
-    return re.sub(r"(?i)(?<=[a-z]):(?=//)|(?<=www)\.|(?<=mailto):|(?<=xmpp):", lambda m: f"\\{m[0]}", text)
 
 
 def _card(version: Version, training: Training | None, verdict: Verdict | None, most: int | None) -> str:
@@ -125,7 +133,8 @@ def _results(verdict: Verdict, most: int | None) -> list[str]:
     columns = ("criterion", "context", "slice", "before", "this version", "change", "interval", "questions")
     table = _table(columns, [_row(each) for each in (*whole, *shown)])
     left = f"{len(parts) - len(shown)} more slices stand in model\\_card.md of run {inline(verdict.run_id)}."
-    return [against, table, left if len(shown) < len(parts) else ""]
+    asked = f"Answers were made with {inline(verdict.asked)}; once promoted, it is served so." if verdict.asked else ""
+    return [against, asked, table, left if len(shown) < len(parts) else ""]
 
 
 def _row(result: Result) -> list[str]:
@@ -225,7 +234,7 @@ def _loading(version: Version) -> list[str]:
 
 
 def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [columns, ["---"] * len(columns), *([_escaped(cell) for cell in row] for row in rows)]
+    lines = [columns, ["---"] * len(columns), *([escaped(cell) for cell in row] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 

@@ -1,4 +1,4 @@
-"""Moving the champion: a note first, the decision, the alias last, so that a kill anywhere is mended.
+"""Moving the champion: the files verified, a note, the decision, the alias last, so that a kill anywhere is mended.
 
 MLflow sets one alias atomically, but has no compare-and-set and no history, so callers hold a lock, name the
 champion they compared against, and every move leaves a note (`PENDING`) that the next command finds. A person who
@@ -6,7 +6,7 @@ moves the alias in the UI is right: the alias is the truth, and the note is drop
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
@@ -14,15 +14,18 @@ from mlflow import MlflowClient
 
 from ragft.errors import ConfigError, DataError, PrerequisiteError
 from ragft.store.windows import window
+from registry import card, terms
+from registry.history import LAST, STANDING, History, kept_as, short
 from registry.store import Registry
-from registry.versions import CHALLENGER, CHAMPION, PREVIOUS, TAG_PREFIX, Version
+from registry.terms import CHAMPIONS, Term
+from registry.versions import CHALLENGER, CHAMPION, TAG_PREFIX, Version
 
 PENDING = f"{TAG_PREFIX}pending"
-LAST = f"{TAG_PREFIX}champion_set_by_ragft"
 RUN = f"{TAG_PREFIX}decision_run"
 MOST_OF_A_TAG = 5000
+MOST_OF_A_REASON = 200
 
-Outcome = Literal["promote", "hold", "reject", "inconclusive"]
+Outcome = Literal["promote", "hold", "reject", "inconclusive", "rolled_back"]
 Move = Literal["promotion", "rollback"]
 
 
@@ -35,6 +38,7 @@ class Record:
         run_id: The run that holds the comparison; no two decisions share one.
         forced: The reason a person gave for going against the verdict; empty otherwise.
         card: The model card with the decision; empty to leave it as it is.
+        served_as: How a promoted version is served from now on, as JSON; empty: as it was registered.
     """
 
     outcome: Outcome
@@ -43,6 +47,12 @@ class Record:
     run_id: str
     forced: str = ""
     card: str = ""
+    served_as: str = ""
+
+    @property
+    def served(self) -> str:
+        """What a term of the history keeps of how it is served."""
+        return short(self.served_as)
 
     def tags(self) -> dict[str, str]:
         """Return the decision as tags; the last one is written last, and says that all are there."""
@@ -50,7 +60,8 @@ class Record:
         if self.forced:
             tags["forced"] = self.forced
         tags |= {"decision": self.outcome, "decision_run": self.run_id}
-        return {f"{TAG_PREFIX}{name}": value[:MOST_OF_A_TAG] for name, value in tags.items()}
+        kept = {kept_as(self.served): self.served_as} if self.served_as else {}
+        return kept | {f"{TAG_PREFIX}{name}": value[:MOST_OF_A_TAG] for name, value in tags.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +81,20 @@ class Mended:
 
 @dataclass(frozen=True, slots=True)
 class _Note:
-    """A move under way: numbers of versions, and the run whose decision must be recorded on version ``on``."""
+    """A move under way: numbers of versions, and the run whose decision must be recorded on version ``on``.
+
+    Attributes:
+        path: The history after the move, as its tag holds it.
+        why: The reason, in at most 200 characters.
+    """
 
     old: int
     new: int
     move: Move
     on: int
     run_id: str
+    path: str
+    why: str = ""
 
 
 class Promotion:
@@ -86,6 +104,7 @@ class Promotion:
         self._registry = registry
         self._name = name
         self._client = MlflowClient()
+        self._history = History(registry, name)
 
     def champion(self) -> Version:
         """Return the version that the alias names.
@@ -113,14 +132,22 @@ class Promotion:
         if PENDING not in model.tags:
             return self._notice_hand_moved(model.tags, champion)
         note = self._read_note(model.tags[PENDING])
-        found = self._mend(note, champion)
-        self._finish(self.champion())
+        if champion.number in (note.old, note.new):
+            found = self._mend(note, champion)
+        else:
+            self._history.follow_hand(champion)
+            found = Mended(
+                f"a {note.move} was cut short, and a person made version {champion.number} {CHAMPION} since: that "
+                f"counts, version {note.new} is not moved"
+            )
+        self._drop_note(self.champion())
         return found
 
     def record(self, version: Version, record: Record) -> None:
         """Keep a decision that moves no alias: hold, reject, inconclusive."""
         if record.card:
-            self._registry.describe(version, record.card)
+            standing = self._client.get_model_version(version.name, str(version.number)).tags.get(STANDING)
+            self._registry.describe(version, card.with_standing(record.card, standing) if standing else record.card)
         for key, value in record.tags().items():
             self._client.set_model_version_tag(version.name, str(version.number), key, value)
 
@@ -128,7 +155,8 @@ class Promotion:
         """Make ``version`` the champion and keep the old one as ``previous``; return the champion read back.
 
         Raises:
-            PrerequisiteError: If the champion is no longer the one that was compared against.
+            PrerequisiteError: If the champion is no longer the one that was compared against, or the files of the
+                version are not what was registered.
         """
         champion = self.champion()
         if champion.number != against.number:
@@ -138,24 +166,82 @@ class Promotion:
             )
         if version.number == champion.number:
             raise ConfigError(f"{version.uri} is {CHAMPION} already")
-        return self._move(champion, version, record, "promotion", on=version)
+        self._registry.verify(version)
+        path = (*self._history.path(champion), Term(version.number, record.served))
+        return self._move(champion, version, record, "promotion", on=version, path=path)
 
-    def rollback(self, record: Record) -> Version:
-        """Make the version under ``previous`` champion again; return it.
+    def history(self) -> tuple[int, ...]:
+        """Return the numbers of the champions up to this one, oldest first."""
+        return tuple(term.version for term in self._history.path(self.champion()))
+
+    def target(self, to: int = 0) -> Version | None:
+        """Return the earlier champion that a rollback goes to; None where it would change nothing.
 
         Raises:
-            PrerequisiteError: If there is no previous champion.
+            PrerequisiteError: As `rollback`.
         """
-        previous = self._version(PREVIOUS)
-        champion = self.champion()
-        if previous.number == champion.number:
-            raise PrerequisiteError(
-                f"version {champion.number} of {self._name} is {CHAMPION} and {PREVIOUS}: nothing to go back to"
-            )
-        return self._move(champion, previous, record, "rollback", on=champion)
+        back = self._back(to)
+        return self._restorable(back) if back else None
 
-    def _move(self, champion: Version, version: Version, record: Record, move: Move, *, on: Version) -> Version:
-        note = _Note(champion.number, version.number, move, on.number, record.run_id)
+    def rollback(self, record: Record, *, to: int = 0) -> Version:
+        """Make an earlier champion champion again and return it; the champion itself where there is none before it.
+
+        Each goes one champion further back, and never to what was rolled back. With ``to`` it goes to that one, and
+        done again it changes nothing.
+
+        Raises:
+            PrerequisiteError: If nothing was promoted yet, ``to`` was never champion, or the files of the earlier
+                champion are not what was registered.
+        """
+        back, champion = self._back(to), self.champion()
+        if not back:
+            return champion
+        return self._move(champion, self._restorable(back), record, "rollback", on=champion, path=back)
+
+    def _back(self, to: int) -> tuple[Term, ...]:
+        """Return the path after a rollback; empty where it would change nothing."""
+        model = self._registry.find_model(self._name)
+        if model is None:
+            raise PrerequisiteError(
+                f"there is no model {self._name} in the registry: give dataset or name, and base, as finetune was given"
+            )
+        champion = self.champion()
+        path = self._history.path(champion)
+        if len(path) == 1 and CHAMPIONS not in model.tags:
+            raise PrerequisiteError(
+                f"nothing was promoted yet: version {champion.number} is {CHAMPION} of {self._name} since it was "
+                "registered, and there is none before it to go back to"
+            )
+        if not to or to == champion.number:
+            return () if to else path[:-1]
+        back = terms.until(path, to)
+        if not back:
+            before = terms.numbers(path[:-1]) or "none"
+            raise PrerequisiteError(
+                f"version {to} of {self._name} was not {CHAMPION} before version {champion.number} (before it: "
+                f"{before}): to make it {CHAMPION}, use promote"
+            )
+        return back
+
+    def _restorable(self, back: Sequence[Term]) -> Version:
+        """Return the last version of a path, its files verified."""
+        number = back[-1].version
+        try:
+            version = self._version(number)
+            self._registry.verify(version)
+        except PrerequisiteError as error:
+            before = terms.numbers(term for term in back[:-1] if term.version != number)
+            out = f"go further back with -P to=, to one of {before}" if before else "restore it"
+            raise PrerequisiteError(
+                f"version {number} of {self._name} cannot be {CHAMPION} again: {error}; {out}"
+            ) from error
+        return version
+
+    def _move(
+        self, champion: Version, version: Version, record: Record, move: Move, *, on: Version, path: Sequence[Term]
+    ) -> Version:
+        why = record.reasons[0][:MOST_OF_A_REASON] if record.reasons else ""
+        note = _Note(champion.number, version.number, move, on.number, record.run_id, terms.write(path), why)
         self._client.set_registered_model_tag(self._name, PENDING, json.dumps(asdict(note)))
         with window("promote.noted"):
             pass
@@ -171,11 +257,14 @@ class Promotion:
                 f"{CHAMPION} of {self._name} is version {found.number}, not {version.number}: "
                 "somebody moved it meanwhile; compare again"
             )
-        self._finish(found)
-        return found
+        self._history.moved(note.move, note.old, note.new, note.path, note.why, note.run_id)
+        self._drop_note(found)
+        return self.champion()
 
     def _set_aliases(self, note: _Note) -> None:
-        self._client.set_registered_model_alias(self._name, PREVIOUS, str(note.old))
+        path = terms.read(note.path)
+        self._history.serve_as(path[-1])
+        self._history.set_previous(path)
         with window("promote.previous"):
             pass
         self._client.set_registered_model_alias(self._name, CHAMPION, str(note.new))
@@ -187,29 +276,28 @@ class Promotion:
         if CHALLENGER in self._version(champion).aliases:
             self._client.delete_registered_model_alias(self._name, CHALLENGER)
 
-    def _finish(self, champion: Version) -> None:
+    def _drop_note(self, champion: Version) -> None:
         self._client.set_registered_model_tag(self._name, LAST, str(champion.number))
         if PENDING in self._client.get_registered_model(self._name).tags:
             self._client.delete_registered_model_tag(self._name, PENDING)
 
     def _mend(self, note: _Note, champion: Version) -> Mended:
         cut = f"a {note.move} was cut short"
-        if champion.number not in (note.old, note.new):
-            return Mended(
-                f"{cut}, and a person made version {champion.number} {CHAMPION} since: that counts, "
-                f"version {note.new} is not moved"
-            )
         if champion.number == note.new:
             self._drop_challenger(note.new)
+            self._history.moved(note.move, note.old, note.new, note.path, note.why, note.run_id)
             return Mended(
                 f"{cut} after its last step: version {note.new} of {self._name} is {CHAMPION}", note.move, note.new
             )
+        stays = f"and is taken back: {CHAMPION} of {self._name} stays version {note.old}"
         if not self._recorded(note):
-            return Mended(
-                f"{cut} before its decision was recorded, and is taken back: {CHAMPION} of {self._name} stays version "
-                f"{note.old}"
-            )
+            return Mended(f"{cut} before its decision was recorded, {stays}")
+        try:
+            self._registry.verify(self._version(note.new))
+        except PrerequisiteError as error:
+            return Mended(f"{cut} {stays}, since {error}")
         self._set_aliases(note)
+        self._history.moved(note.move, note.old, note.new, note.path, note.why, note.run_id)
         return Mended(
             f"{cut} and is completed: {CHAMPION} of {self._name} moved from version {note.old} to {note.new}",
             note.move,
@@ -229,6 +317,7 @@ class Promotion:
         if last == str(champion.number):
             return None
         self._client.set_model_version_tag(self._name, str(champion.number), f"{TAG_PREFIX}champion_by_hand", "true")
+        self._history.follow_hand(champion)
         self._client.set_registered_model_tag(self._name, LAST, str(champion.number))
         return Mended(
             f"version {champion.number} of {self._name} was made {CHAMPION} by hand (it was {last}): that counts"

@@ -17,9 +17,14 @@ from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 from mlflow.types.schema import Array, ColSpec, DataType, Schema
 
 from ragft.errors import ConfigError, PrerequisiteError
+from ragft.models.adapter_folder import check_adapter
+from ragft.models.fingerprint import file_sha256, folder_sha256
+from ragft.served_as import FETCHED_AS, SERVED_AS, SERVING_SHA256, ServedAs
+from registry.markdown import inline
 from registry.versions import CHALLENGER, CHAMPION, TAG_PREFIX, Lineage, Version, registered_name
 
 TRAINING_TAG = f"{TAG_PREFIX}training"
+FILES_TAG = f"{TAG_PREFIX}files_sha256"
 SIGNATURE = ModelSignature(
     inputs=Schema([ColSpec(DataType.string, "question")]),
     outputs=Schema([ColSpec(DataType.string, "answer"), ColSpec(Array(DataType.string), "sources")]),
@@ -99,8 +104,46 @@ class Registry:
         return _version(found)
 
     def download_adapter(self, version: Version, folder: Path) -> Path:
-        """Return the folder the adapter's files were copied to."""
-        return Path(mlflow.artifacts.download_artifacts(f"{version.uri}/artifacts/adapter", dst_path=str(folder)))
+        """Return the folder the adapter's files were copied to, which are those that were registered.
+
+        Raises:
+            PrerequisiteError: If they cannot be fetched or are others.
+        """
+        copied = _download(f"{version.uri}/artifacts/adapter", folder)
+        _check_adapter(version, copied)
+        return copied
+
+    def verify(self, version: Version) -> None:
+        """Fetch all files of a version and see that they are those that were registered.
+
+        Raises:
+            PrerequisiteError: If they cannot be fetched or are others.
+        """
+        tags = self._client.get_model_version(version.name, str(version.number)).tags
+        with tempfile.TemporaryDirectory() as folder:
+            copied = _download(version.uri, Path(folder))
+            if version.lineage.kind == "adapter":
+                _check_adapter(version, copied / "artifacts" / "adapter")
+            found = folder_sha256(copied, without=[FETCHED_AS])
+        if found != tags.get(FILES_TAG):
+            raise PrerequisiteError(
+                f"the files of {version.uri} have sha256 {found}, its tag {FILES_TAG} says {tags.get(FILES_TAG)}: "
+                "they are not what was registered; restore them, or delete the version and train again"
+            )
+
+    def served_as(self, version: Version) -> ServedAs:
+        """Return how a version is served: as it was promoted, or, before it ever was, as it was registered.
+
+        Raises:
+            DataError: If its tag or its file does not say.
+            PrerequisiteError: If its file cannot be fetched.
+        """
+        tags = self._client.get_model_version(version.name, str(version.number)).tags
+        if SERVED_AS in tags:
+            return ServedAs.from_json(tags[SERVED_AS], source=f"the tag {SERVED_AS} of {version.uri}")
+        with tempfile.TemporaryDirectory() as folder:
+            config = json.loads(_download(f"{version.uri}/artifacts/serving.json", Path(folder)).read_text("utf-8"))
+        return ServedAs.from_dict(config.get("served_as"), source=f"serving.json of {version.uri}")
 
     def mark_trained(self, version: Version, training: str) -> None:
         """Note the hash of everything that an adapter was trained from, so that it can be found by it."""
@@ -135,6 +178,7 @@ class Registry:
             # adapter that one run registers would collide.
             serving = Path(folder) / "serving.json"
             serving.write_text(json.dumps({**config, **lineage.tags()}), encoding="utf-8")
+            serving_sha256 = file_sha256(serving)
             # An input example would be answered while logging: the base loaded and the database asked.
             warnings.filterwarnings("ignore", message=".*input example was not provided", category=UserWarning)
             info = mlflow.pyfunc.log_model(
@@ -144,9 +188,11 @@ class Registry:
                 pip_requirements=self._requirements,
                 signature=SIGNATURE,
             )
+            files_sha256 = folder_sha256(_download(info.model_uri, Path(folder) / "logged"), without=[FETCHED_AS])
         if self.find_model(name) is None:
             description = (
-                f"{lineage.base} and its adapters for the data set {lineage.data}: version 1 is the base itself."
+                f"{inline(lineage.base)} and its adapters for the data set {inline(lineage.data)}: version 1 is the "
+                "base itself."
             )
             self._client.create_registered_model(name, tags=_house_tags(lineage), description=description)
         # Tags come with the version, so that no half-described version can be seen.
@@ -154,7 +200,7 @@ class Registry:
             name,
             info.model_uri,
             info.run_id,
-            tags=lineage.tags(),
+            tags={**lineage.tags(), SERVING_SHA256: serving_sha256, FILES_TAG: files_sha256},
             model_id=info.model_id,
             description=_describe(lineage),
         )
@@ -177,12 +223,37 @@ def _house_tags(lineage: Lineage) -> dict[str, str]:
 
 
 def _describe(lineage: Lineage) -> str:
+    base = inline(lineage.base)
     if lineage.kind == "base":
-        return f"The base model {lineage.base}, by reference; no weights are stored here."
+        return f"The base model {base}, by reference; no weights are stored here."
     return (
-        f"A {lineage.method} adapter of {lineage.base}, trained on {lineage.samples} samples of {lineage.data} "
-        f"({lineage.format}), seed {lineage.seed}."
+        f"A {inline(lineage.method)} adapter of {base}, trained on {lineage.samples} samples of {inline(lineage.data)} "
+        f"({inline(lineage.format)}), seed {lineage.seed}."
     )
+
+
+def _check_adapter(version: Version, folder: Path) -> None:
+    try:
+        check_adapter(folder, version.lineage.adapter_sha256)
+    except PrerequisiteError as error:
+        raise PrerequisiteError(f"the files of {version.uri} are not what was registered: {error}") from error
+
+
+def _download(uri: str, folder: Path) -> Path:
+    """Return where the files at ``uri`` were copied to, below ``folder``.
+
+    Raises:
+        PrerequisiteError: If they are not there or cannot be read.
+    """
+    folder.mkdir(exist_ok=True)
+    try:
+        return Path(mlflow.artifacts.download_artifacts(uri, dst_path=str(folder)))
+    except (MlflowException, OSError) as error:
+        said = error.message if isinstance(error, MlflowException) else str(error)
+        raise PrerequisiteError(
+            f"the files of {uri} cannot be fetched from the artifact store ({said}): restore them, or delete the "
+            "version and train again"
+        ) from error
 
 
 def _version(entry: ModelVersion) -> Version:

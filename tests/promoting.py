@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import mlflow
 from mlflow import MlflowClient
 
-from registry.promotion import LAST, PENDING, RUN
+from registry.history import LAST
+from registry.promotion import PENDING, RUN
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
+from ragft.errors import PrerequisiteError
+from ragft.models.fingerprint import fingerprint_weights
 from ragft.models.resolve import BaseFiles, check_base
+from registry.versions import Version
 
 POCKET = "pocket"
 SHORT_NAMES = {POCKET: Path(__file__).resolve().parents[2] / "ragft" / "pocket" / "model"}
@@ -20,3 +23,18 @@ def require_base(name: str, revision: str = "") -> BaseFiles:
         PrerequisiteError: If the base is not on this machine or is incomplete.
     """
     return check_base(base_path(name), revision)
+
+
+def require_base_of(version: Version) -> None:
+    """See that the base a version is made for is on this machine, byte for byte.
+
+    Raises:
+        PrerequisiteError: If it is not here, is incomplete, or is another.
+    """
+    lineage = version.lineage
+    found = fingerprint_weights(require_base(lineage.base, lineage.revision).folder)
+    if found != lineage.base_fingerprint:
+        raise PrerequisiteError(
+            f"{version.uri} was made for {lineage.base} with fingerprint {lineage.base_fingerprint}, here it has "
+            f"{found}: restore that base"
+        )

@@ -55,6 +55,12 @@ def log(version: Version, verdict: Verdict) -> str:
     return card.description(version, training, verdict)
 
 
+def log_as_described(version: Version) -> None:
+    """Log the description of a version to the active run, as its card now is."""
+    found = MlflowClient().get_model_version(version.name, str(version.number))
+    mlflow.log_text(found.description or "", card.FILE)
+
+
 def is_decided(version: Version) -> bool:
     """Return whether a decision is recorded, which a mere comparison does not overwrite."""
     return RUN in MlflowClient().get_model_version(version.name, str(version.number)).tags

@@ -27,7 +27,7 @@ from ragft.pocket.truth import TRUTH_OF
 from ragft.prompts.criterion import load_criteria
 from ragft.store.trials import begin_trial, find_trials, settle_trial
 from ragft.types import CONTEXTS, Question
-from registry.card import Verdict
+from registry.card import Verdict, note
 from registry.gate import Decision, Policy, decide
 from registry.versions import CHALLENGER, CHAMPION, Version, registered_name
 
@@ -118,7 +118,9 @@ def address_of(params: CompareParams) -> str:
 def verdict_of(compared: Compared, decision: Decision, params: CompareParams) -> Verdict:
     """Return what a model card says of a comparison, under the decision that was taken on it."""
     judge = cards.judge_name(params, compared.version)
-    return Verdict(compared.comparison, decision, params.split, judge, compared.run_id)
+    served_as = compared.sides[compared.version.uri][DECIDING].served_as
+    asked = served_as.words if served_as else ""
+    return Verdict(compared.comparison, decision, params.split, judge, compared.run_id, asked)
 
 
 def _versions(params: CompareParams) -> tuple[Version, Version]:
@@ -228,7 +230,7 @@ def _log(params: CompareParams, version: Version, against: Version, comparison: 
             "ragft.compared_data": comparison.conditions["data"],
             "ragft.verdict": decision.outcome,
             "ragft.comparison": comparison.sha256,
-            "mlflow.note.content": "\n\n".join([decision.headline, *decision.reasons, *decision.would_change]),
+            "mlflow.note.content": note(decision),
         },
     )
     mlflow.log_dict(json.loads(json.dumps(comparison.to_dict())), "comparison.json")

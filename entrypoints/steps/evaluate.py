@@ -14,7 +14,16 @@ from entrypoints.steps.judges import Judge
 from entrypoints.steps.retrieved import RetrievedSplit, retrieve
 from entrypoints.steps.runs import step_run
 from entrypoints.steps.scoring import Evaluation, Scored
-from entrypoints.steps.subjects import BASE, Subject, base_lineage, find_version, load_subject, register_base, settle
+from entrypoints.steps.subjects import (
+    BASE,
+    Subject,
+    base_lineage,
+    find_version,
+    load_subject,
+    register_base,
+    served_as,
+    settle,
+)
 from entrypoints.steps.workspace import Workspace
 from ragft import tracking
 from ragft.data.answers import AnswerRow, read_answers
@@ -65,7 +74,10 @@ def run(params: EvaluateParams, workspace: Workspace) -> list[Evaluation]:
         judges.warn_of_family(params, {subject.variant: subject.base}, workspace)
         tags |= _tags(subject, params, preparation)
         name = tracking.run_name(preparation.name, subject.samples, subject.variant)
-        evaluations = _scored(answered, found, preparation, judging, params, (name, tags), workspace)
+        evaluations = [
+            _with_serving(each, subject, params, preparation)
+            for each in _scored(answered, found, preparation, judging, params, (name, tags), workspace)
+        ]
         title = f"{subject.title} on {len(questions)} questions of {preparation.name} {split}"
         scoring.show(evaluations, title, workspace)
         if version is not None:
@@ -104,6 +116,16 @@ def _scored(
             )
         )
     return evaluations
+
+
+def _with_serving(
+    evaluation: Evaluation, subject: Subject, params: EvaluateParams, preparation: Preparation
+) -> Evaluation:
+    """Return the evaluation with how its answers were made; of a model behind a server that is not known."""
+    if subject.loaded is None:
+        return evaluation
+    made = served_as(params, params, evaluation.context, preparation, subject.loaded)
+    return dataclasses.replace(evaluation, served_as=made, collection=preparation.collections[params.split])
 
 
 def _context_run(params: EvaluateParams, name: str, context: str, tags: Mapping[str, Any], workspace: Workspace) -> Any:  # noqa: ANN401

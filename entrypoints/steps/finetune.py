@@ -74,14 +74,14 @@ def run(params: FinetuneParams, workspace: Workspace) -> Finetuned:
         measure = dosed.watch(dose, load_answer_prompt()) if dose else None
         with _downloaded(parent) as start:
             result = _train(params, base, examples, dev, preparation, workspace, measure, start)
-        with _active(base, result.adapter) as adapted:
+        with _active(base, result) as adapted:
             forgetting.measure(adapted, params, preparation, parent, workspace)
         lineage = _lineage(params, base, preparation, result, parent)
         mlflow.set_tags(version_tags(lineage, params))
         if dose:
             dosed.log(params, dose, preparation, base.fingerprint, workspace)
         with workspace.store.lock(f"registry {lineage.data}", workspace.say):
-            config = serving_config(params, preparation, workspace)
+            config = serving_config(params, preparation, base, workspace)
             version = open_registry().register_adapter(lineage, config, result.adapter)
         mlflow.set_tag("ragft.version", version.uri)
         if not cards.is_decided(version):
@@ -230,20 +230,20 @@ def _downloaded(parent: Version | None) -> Iterator[Path | None]:
 
 
 @contextmanager
-def _active(base: LoadedModel, adapter: Path) -> Iterator[LoadedModel]:
+def _active(base: LoadedModel, result: TrainResult) -> Iterator[LoadedModel]:
     """Put the adapter that was just trained on its base, for a while, and see that it changes the logits.
 
     Raises:
         PrerequisiteError: If it changes nothing.
     """
-    adapted = load_adapter(base, adapter)
+    adapted = load_adapter(base, result.adapter, result.identity)
     try:
         active = adapter_is_active(adapted)
         mlflow.set_tag("ragft.adapter_active", active)
         if not active:
             raise PrerequisiteError(
-                f"the adapter in {adapter} answers every probe as its base does: nothing was learnt; use a larger "
-                "learning_rate or more epochs"
+                f"the adapter in {result.adapter} answers every probe as its base does: nothing was learnt; use a "
+                "larger learning_rate or more epochs"
             )
         yield adapted
     finally:

@@ -6,13 +6,20 @@ from entrypoints.steps import cards, compare
 from entrypoints.steps.champion import champion_moves
 from entrypoints.steps.compare import Compared
 from entrypoints.steps.runs import step_run
+from entrypoints.steps.scoring import Evaluation
 from entrypoints.steps.subjects import open_registry
 from entrypoints.steps.workspace import Workspace
-from ragft.errors import PrerequisiteError, RejectedError
+from ragft.errors import ConfigError, DataError, PrerequisiteError, RejectedError
 from ragft.params import CompareParams, PromoteParams
+from ragft.prompts.answer import load_answer_prompt
+from ragft.served_as import ServedAs
+from ragft.types import canonical_json
 from registry.gate import Decision, force
 from registry.promotion import Mended, Record
 from registry.versions import CHAMPION, Version, name_of
+
+# A tag of a version holds 100,000 characters, and how it is served is kept in one.
+MOST_OF_A_TEMPLATE = 90_000
 
 
 def run(params: PromoteParams, workspace: Workspace) -> Decision | None:
@@ -27,6 +34,7 @@ def run(params: PromoteParams, workspace: Workspace) -> Decision | None:
             and the lock is not.
     """
     with step_run(params, "promote", {"ragft.step": "promote"}, workspace.home) as run_:
+        _check_can_be_kept(params)
         address = compare.address_of(params)
         # Before hours of comparing: what was left half done, and whether the champion may be moved at all.
         with champion_moves(name_of(address), workspace) as (_, mended):
@@ -58,7 +66,10 @@ def _completed(mended: Mended | None, address: str) -> Version | None:
 
 
 def _act(compared: Compared, decision: Decision, params: PromoteParams, workspace: Workspace) -> None:
-    version = compared.version
+    version, evaluation = compared.version, compared.sides[compared.version.uri][compare.DECIDING]
+    made = evaluation.served_as
+    if made is None:
+        raise RuntimeError(f"{version.uri} was compared, and nobody knows how its answers were made")
     record = Record(
         outcome=decision.outcome,
         reasons=(decision.headline, *decision.reasons),
@@ -66,13 +77,55 @@ def _act(compared: Compared, decision: Decision, params: PromoteParams, workspac
         run_id=compared.run_id,
         forced=decision.forced,
         card=cards.log(version, compare.verdict_of(compared, decision, params)),
+        served_as=made.to_json(),
     )
     with champion_moves(version.name, workspace) as (promotion, _):
         if decision.outcome == "promote":
+            before = _served_before(compared.against, workspace)
             champion = promotion.promote(version, against=compared.against, record=record)
             workspace.say(f"{champion.uri} is {CHAMPION} now; version {compared.against.number} is kept as previous")
+            _say_how_it_is_served(made, before, evaluation, compared, workspace)
         else:
             promotion.record(version, record)
             workspace.say(
                 f"{CHAMPION} stays version {promotion.champion().number}; the reasons are tags of {version.uri}"
             )
+
+
+def _served_before(champion: Version, workspace: Workspace) -> ServedAs | None:
+    """Return how the old champion is served; a damaged one does not stand in the way of its successor."""
+    try:
+        return open_registry().served_as(champion)
+    except (DataError, PrerequisiteError) as error:
+        workspace.say(f"how {champion.uri} was served is not known: {error}")
+        return None
+
+
+def _say_how_it_is_served(
+    made: ServedAs, before: ServedAs | None, evaluation: Evaluation, compared: Compared, workspace: Workspace
+) -> None:
+    """Say that what was compared is what is served, and what of it the old champion was served without."""
+    workspace.say(f"it is served as it was compared: {made.words}")
+    if before and (changes := made.changes(before)):
+        workspace.say(
+            f"version {compared.against.number}, which was compared in the same way, was served otherwise: {changes}"
+        )
+    if evaluation.collection != made.collection:
+        workspace.say(
+            "passages are served from all documents; in the comparison they came from the documents of the split's own "
+            "questions: -P collection=all compares as it is served"
+        )
+
+
+def _check_can_be_kept(params: PromoteParams) -> None:
+    """Refuse a prompt that a tag cannot hold, before hours of comparing.
+
+    Raises:
+        ConfigError: If the template is too long.
+    """
+    length = len(canonical_json(load_answer_prompt(params.prompt).with_passages))
+    if length > MOST_OF_A_TEMPLATE:
+        raise ConfigError(
+            f"prompt {params.prompt} is {length:,} characters as JSON, and a version that is promoted keeps at most "
+            f"{MOST_OF_A_TEMPLATE:,}: shorten it"
+        )

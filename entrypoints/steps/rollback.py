@@ -1,12 +1,16 @@
-"""Rollback: the previous champion is champion again."""
+"""Rollback: an earlier champion is champion again."""
 
 import mlflow
 
+from entrypoints.steps import cards
+from entrypoints.steps.bases import require_base_of
 from entrypoints.steps.champion import champion_moves
 from entrypoints.steps.runs import step_run
+from entrypoints.steps.sources import own_name
 from entrypoints.steps.workspace import Workspace
 from ragft.params import RollbackParams
-from registry.promotion import Record
+from registry.history import ROLLED_BACK
+from registry.promotion import Promotion, Record
 from registry.versions import CHAMPION, Version, registered_name
 
 
@@ -14,15 +18,41 @@ def run(params: RollbackParams, workspace: Workspace) -> Version:
     """Return the champion after going back; a rollback that was cut short is completed, and not done twice.
 
     Raises:
-        PrerequisiteError: If there is no previous champion, or the registry is shared and the lock is not.
+        PrerequisiteError: If nothing was promoted yet, the earlier champion cannot be served, or the registry is
+            shared and the lock is not.
     """
-    name = registered_name(params.name or params.dataset, params.base)
+    name = registered_name(params.name or own_name(params), params.base)
     with step_run(params, f"{name}|rollback", {"ragft.step": "rollback"}, workspace.home) as run_:
         reason = params.reason or "rolled back by a person, who gave no reason"
-        record = Record("reject", (reason,), comparison="rollback", run_id=run_.info.run_id)
+        record = Record(ROLLED_BACK, (reason,), comparison="rollback", run_id=run_.info.run_id)
         with champion_moves(name, workspace) as (promotion, mended):
-            completed = mended is not None and mended.move == "rollback"
-            champion = promotion.champion() if completed else promotion.rollback(record)
+            if mended is not None and mended.move == "rollback":
+                champion = promotion.champion()
+            else:
+                champion = _go_back(promotion, record, params.to, workspace)
+            _say_what_is_left(promotion, workspace)
         mlflow.set_tag("ragft.version", champion.uri)
-        workspace.say(f"{champion.uri} is {CHAMPION} again")
     return champion
+
+
+def _go_back(promotion: Promotion, record: Record, to: int, workspace: Workspace) -> Version:
+    target = promotion.target(to)
+    before = promotion.champion()
+    if target is None:
+        workspace.say(f"{before.uri} is {CHAMPION} already, and stays so")
+        return before
+    require_base_of(target)
+    champion = promotion.rollback(record, to=to)
+    cards.log_as_described(before)
+    mlflow.set_tag("ragft.rolled_back", before.uri)
+    workspace.say(f"{champion.uri} is {CHAMPION} again; version {before.number} is marked as rolled back")
+    return champion
+
+
+def _say_what_is_left(promotion: Promotion, workspace: Workspace) -> None:
+    *earlier, champion = promotion.history()
+    if earlier:
+        said = f"champions before it: {', '.join(map(str, earlier))}; another rollback goes to version {earlier[-1]}"
+    else:
+        said = f"version {champion} is the first champion there was; another rollback changes nothing"
+    workspace.say(said)

@@ -21,6 +21,7 @@ from ragft.judging.overlap import overlap
 from ragft.judging.verbosity import Padded, check_padding, choose, padded
 from ragft.params import ScoringParams
 from ragft.prompts.criterion import Criterion
+from ragft.served_as import ServedAs
 from ragft.types import Score, digest
 
 # Outcomes of a repeat that is scored, or was never asked for.
@@ -78,6 +79,8 @@ class Evaluation:
         judged_by: None where nothing was judged.
         data_sha256: Of the data set, or of the file of answers.
         calibrations: Criterion -> how the judge did beside people on this data, where that was measured.
+        served_as: How the answers were made, and so how a version is served that is promoted on them.
+        collection: Id of the collection that the passages came from.
     """
 
     run_id: str
@@ -93,6 +96,8 @@ class Evaluation:
     calibrations: Mapping[str, Calibration] = field(default_factory=dict)
     name: str = ""
     context: str = ""
+    served_as: ServedAs | None = None
+    collection: str = ""
 
 
 def score(

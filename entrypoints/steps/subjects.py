@@ -20,6 +20,8 @@ from ragft.models.endpoint import Endpoint
 from ragft.models.generation import Generator
 from ragft.models.loading import LoadedModel, Quantization, adapter_is_active, load_adapter, load_base
 from ragft.params import SERVED, BaseParams, DataParams, EvaluateParams, P, ScoringParams
+from ragft.prompts.answer import load_answer_prompt
+from ragft.served_as import NONE, RETRIEVED, ServedAs
 from ragft.store.datasets import Preparation
 from registry.store import Registry
 from registry.versions import Lineage, Version
@@ -149,9 +151,7 @@ def load_subject(params: EvaluateParams, version: Version | None, workspace: Wor
             f"{base.fingerprint}: restore that base, or train again on this one"
         )
     with TemporaryDirectory() as folder:
-        loaded = load_adapter(base, open_registry().download_adapter(version, Path(folder)))
-    if loaded.adapter != lineage.adapter_sha256:
-        raise PrerequisiteError(f"{version.uri} holds adapter {loaded.adapter}, its tags say {lineage.adapter_sha256}")
+        loaded = load_adapter(base, open_registry().download_adapter(version, Path(folder)), lineage.adapter_sha256)
     if not adapter_is_active(loaded):
         raise PrerequisiteError(
             f"{version.uri} answers every probe as its base does: the adapter was not applied or not trained"
@@ -173,25 +173,50 @@ def base_lineage(loaded: LoadedModel, preparation: Preparation) -> Lineage:
     )
 
 
-def serving_config(params: BaseParams, preparation: Preparation, workspace: Workspace) -> dict[str, Any]:
-    """Return what a served version needs to retrieve: addresses and settings, never a secret.
+def served_as(
+    params: BaseParams, asked: ScoringParams, context: str, preparation: Preparation, loaded: LoadedModel
+) -> ServedAs:
+    """Return how answers are made: from these data, as ``asked`` says, by this model, from all documents."""
+    prompt = load_answer_prompt(asked.prompt)
+    return ServedAs(
+        prompt=prompt.with_passages,
+        prompt_alone=prompt.without_passages,
+        max_new_tokens=asked.max_new_tokens,
+        context_window=asked.context_window,
+        context=context,
+        top_k=params.top_k,
+        chunk_chars=preparation.settings["chunk_chars"],
+        collection=preparation.collections["all"],
+        embedder=_findable(params.embedder),
+        dtype=loaded.dtype,
+        quantization=loaded.quantization,
+    )
 
-    MLflow logs these as parameters of the run too, so their names must not be those of ours.
-    """
+
+def serving_config(
+    params: BaseParams, preparation: Preparation, loaded: LoadedModel, workspace: Workspace
+) -> dict[str, Any]:
+    """Return what a served version needs, addresses and settings, never a secret; a promotion can settle others."""
+    context = RETRIEVED if preparation.collections["all"] else NONE
     return {
-        "serving.home": str(workspace.home),
-        "serving.collection": preparation.collections["all"],
-        "serving.embedder": params.embedder,
-        "serving.top_k": params.top_k,
-        "serving.base_path": base_path(params.base) if params.base != POCKET else "",
+        "home": str(workspace.home),
+        "base_path": _findable(base_path(params.base)) if params.base != POCKET else "",
+        "served_as": served_as(params, ScoringParams(), context, preparation, loaded).as_dict(),
     }
+
+
+def _findable(name_or_path: str) -> str:
+    """Return a name as it is, a folder's path in the form that is right from every other folder."""
+    path = Path(name_or_path).expanduser()
+    return str(path.resolve()) if path.is_dir() else name_or_path
 
 
 def register_base(loaded: LoadedModel, params: BaseParams, preparation: Preparation, workspace: Workspace) -> Version:
     """Return the version of the base, registered as the first and champion where the name is new."""
     lineage = base_lineage(loaded, preparation)
+    plain = dataclasses.replace(loaded, quantization="none")  # however it is held for the adapter that is trained on it
     with workspace.store.lock(f"registry {lineage.data}", workspace.say):
-        return open_registry().register_base(lineage, serving_config(params, preparation, workspace))
+        return open_registry().register_base(lineage, serving_config(params, preparation, plain, workspace))
 
 
 def version_tags(lineage: Lineage, params: DataParams) -> dict[str, str]:

@@ -46,6 +46,13 @@ def fingerprint_weights(folder: Path) -> str:
     return digest(_hash_files(folder, [*weights, *(folder / name for name in IDENTITY_FILES)]))
 
 
+def folder_sha256(folder: Path, *, without: Iterable[str] = ()) -> str:
+    """Return the hash of every file below ``folder``, names and content, 64 hex digits, but those at its top named."""
+    left_out = {folder / name for name in without}
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path not in left_out)
+    return digest(_hash_files(folder, paths))
+
+
 def write_manifest(folder: Path) -> dict[str, str]:
     """Write the sha256 of every file below ``folder`` into its manifest and return them by name.
 

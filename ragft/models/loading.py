@@ -2,7 +2,7 @@
 
 import json
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,15 +14,14 @@ from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, PreTrainedTokenizerBase
 
 from ragft.errors import ConfigError, PrerequisiteError
-from ragft.models.fingerprint import fingerprint_weights, verify_manifest, write_manifest
-from ragft.models.resolve import PICKLES, check_base
+from ragft.models.adapter_folder import LINEAGE, adapter_identity, check_adapter, foreign_files, read_lineage
+from ragft.models.fingerprint import fingerprint_weights, write_manifest
+from ragft.models.resolve import check_base
 from ragft.models.window import context_window
 from ragft.types import digest
 
 Quantization = Literal["none", "nf4", "int8", "int4"]
 DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
-ADAPTER_WEIGHTS = "adapter_model.safetensors"
-LINEAGE = "ragft.json"
 # On CPUs that have bfloat16, bitsandbytes 0.50 packs 4-bit weights anew at the first evaluation, not quite back to the
 # same values, and for a kernel that has no backward pass: a model that had written would train on lost gradients.
 UNPACKED_SWITCH = "support_avx512bf16_for_cpu"
@@ -97,19 +96,21 @@ def load_base(
     )
 
 
-def load_adapter(base: LoadedModel, folder: Path, *, trainable: bool = False) -> LoadedModel:
+def load_adapter(base: LoadedModel, folder: Path, identity: str, *, trainable: bool = False) -> LoadedModel:
     """Return the base with an adapter on top. It changes ``base.model``: use `without_adapter` to take it off.
 
-    ``trainable``: its weights can be trained on; otherwise nothing can.
+    Args:
+        base: Carries no adapter yet.
+        folder: Of the adapter.
+        identity: Who it must be (see `adapter_identity`), from where it is registered and not from the folder.
+        trainable: Its weights can be trained on; otherwise nothing can.
 
     Raises:
-        PrerequisiteError: If a file of the adapter was changed, or it belongs to another base.
+        PrerequisiteError: If the folder holds anything but this adapter, or it belongs to another base.
     """
     if base.adapter:
         raise ConfigError(f"{base.name} already carries adapter {base.adapter[:12]}: load a fresh base for {folder}")
-    if not folder.is_dir():
-        raise PrerequisiteError(f"adapter {folder} does not exist: expected a folder with {ADAPTER_WEIGHTS}")
-    files = verify_manifest(folder)
+    check_adapter(folder, identity)
     lineage = read_lineage(folder)
     if lineage["base"]["fingerprint"] != base.fingerprint:
         raise PrerequisiteError(
@@ -117,14 +118,10 @@ def load_adapter(base: LoadedModel, folder: Path, *, trainable: bool = False) ->
             f"{lineage['base']['fingerprint']}, but the base here is {base.name} with {base.fingerprint}: "
             "load it on the base it belongs to"
         )
-    pickles = [path.name for pattern in PICKLES for path in folder.glob(pattern)]
-    if pickles or not (folder / ADAPTER_WEIGHTS).is_file():
-        held = ", ".join(pickles) or "neither"
-        raise PrerequisiteError(f"adapter {folder} must hold {ADAPTER_WEIGHTS} and no pickle; it holds {held}")
     with quiet_peft():
         model = PeftModel.from_pretrained(base.model, folder, is_trainable=trainable)
     model.eval()
-    return replace(base, model=model, adapter=adapter_identity(files))
+    return replace(base, model=model, adapter=identity)
 
 
 def without_adapter(loaded: LoadedModel) -> LoadedModel:
@@ -162,35 +159,12 @@ def save_adapter(adapted: LoadedModel, folder: Path, training: dict[str, Any]) -
     (folder / "README.md").unlink(missing_ok=True)  # PEFT's empty card
     _sort_modules(folder / "adapter_config.json")
     adapted.tokenizer.save_pretrained(folder)
+    for name in list(foreign_files(folder)):
+        (folder / name).unlink()  # of a tokenizer of another kind; an adapter is read with its base's
     base = {"name": adapted.name, "revision": adapted.revision, "fingerprint": adapted.fingerprint}
     lineage = {"base": base | {"quantization": adapted.quantization, "dtype": adapted.dtype}, "training": training}
     (folder / LINEAGE).write_text(json.dumps(lineage, indent=2, sort_keys=True), encoding="utf-8")
     return adapter_identity(write_manifest(folder))
-
-
-def adapter_identity(files: Mapping[str, str]) -> str:
-    """Return the hash of an adapter's weights, configuration and tokenizer, 64 hex digits.
-
-    The lineage is left out: it holds times, and two trainings with the same weights answer the same.
-    """
-    return digest({name: sha for name, sha in files.items() if name != LINEAGE})
-
-
-def read_lineage(folder: Path) -> dict[str, Any]:
-    """Return what an adapter folder says about its base and training.
-
-    Raises:
-        PrerequisiteError: If the file is missing or names no base.
-    """
-    path = folder / LINEAGE
-    try:
-        lineage: Any = json.loads(path.read_text(encoding="utf-8"))
-        named = lineage["base"]["name"], lineage["base"]["fingerprint"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise PrerequisiteError(f"{path} does not say which base the adapter belongs to ({error!r})") from error
-    if not all(isinstance(value, str) for value in named):
-        raise PrerequisiteError(f"{path} does not say which base the adapter belongs to: {named}")
-    return dict(lineage)
 
 
 def adapter_is_active(adapted: LoadedModel) -> bool:

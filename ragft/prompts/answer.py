@@ -20,12 +20,13 @@ class AnswerPrompt:
         Raises:
             ConfigError: If a template misses ``$question`` or ``$passages``.
         """
-        self._with = Template(with_passages.strip())
-        self._without = Template(without_passages.strip())
+        self.with_passages, self.without_passages = with_passages.strip(), without_passages.strip()
+        self._with = Template(self.with_passages)
+        self._without = Template(self.without_passages)
         for template, names in ((self._with, ("passages", "question")), (self._without, ("question",))):
             if missing := [f"${name}" for name in names if name not in template.get_identifiers()]:
                 raise ConfigError(f"the prompt template misses {', '.join(missing)}: {template.template[:80]!r}")
-        self.sha256 = digest([with_passages.strip(), without_passages.strip()])
+        self.sha256 = digest([self.with_passages, self.without_passages])
 
     def render(self, question: str, passages: Sequence[str]) -> str:
         """Return the user message: the passages numbered from 1, then the question."""

@@ -9,6 +9,7 @@ from transformers import set_seed
 
 from ragft.errors import ConfigError
 from ragft.lists import entries
+from ragft.models.adapter_folder import identity_of
 from ragft.models.loading import LoadedModel, load_adapter, quiet_peft, without_adapter
 from ragft.params import FinetuneParams
 
@@ -95,7 +96,7 @@ def _continue(base: LoadedModel, settings: TrainingSettings, parent: Path) -> Pe
     set_seed(settings.seed)
     wanted = _config(settings)
     # PEFT does not load virtual tokens as trainable, but does not mind when they are made so.
-    adapted = load_adapter(base, parent, trainable=not wanted.is_prompt_learning).model
+    adapted = load_adapter(base, parent, identity_of(parent), trainable=not wanted.is_prompt_learning).model
     if adapted.peft_config["default"].is_prompt_learning:
         adapted.peft_config["default"].inference_mode = False
         for parameter in adapted.prompt_encoder.parameters():

@@ -10,8 +10,8 @@ from typing import Any
 
 from ragft.errors import ConfigError, PrerequisiteError
 from ragft.models import shortage
-from ragft.models.fingerprint import verify_manifest
-from ragft.models.loading import LoadedModel, adapter_identity, read_lineage, save_adapter, without_adapter
+from ragft.models.adapter_folder import identity_of, read_lineage
+from ragft.models.loading import LoadedModel, save_adapter, without_adapter
 from ragft.prompts.answer import AnswerPrompt
 from ragft.result_versions import TRAINING_LIBRARIES, VERSIONS, libraries
 from ragft.training import memory
@@ -139,7 +139,7 @@ def train(  # noqa: PLR0913 - five things to train with, the rest by name
     encoded, held_out = (
         encode(asked, base, prompt, settings.max_length, virtual_tokens(settings)) for asked in (examples, dev)
     )
-    added = [measure.key if measure else "", _identity(parent) if parent else ""]
+    added = [measure.key if measure else "", identity_of(parent) if parent else ""]
     key = training_key(base, encoded, held_out, settings, added)
     watch = Watch(on_log or _nobody, on_progress or _nobody, settings.learning_rate)
     place = folder / key[:16]
@@ -245,16 +245,12 @@ def training_key(
     return digest([*made_of, *added] if any(added) else made_of)
 
 
-def _identity(adapter: Path) -> str:
-    return adapter_identity(verify_manifest(adapter))
-
-
 def _finished(place: Path, watch: Watch) -> TrainResult | None:
     """Return the adapter that an earlier call made, if it is whole, and tell its history again."""
     if not (place / HISTORY).is_file():
         return None
     try:
-        identity = adapter_identity(verify_manifest(place / ADAPTER))
+        identity = identity_of(place / ADAPTER)
         measured = read_lineage(place / ADAPTER)["training"]["result"]
         history = json.loads((place / HISTORY).read_text(encoding="utf-8"))
     except (PrerequisiteError, ValueError) as error:

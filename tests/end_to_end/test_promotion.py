@@ -61,7 +61,7 @@ def test_the_commands_of_the_docs(trained: Checkout) -> None:
     assert "**Verdict: promote**, by a person and against the gate." in card
 
     trained.mlflow_run(back[0], **back[1], base=trained.base)
-    assert aliases(trained) == {"champion": 1, "previous": 2}
+    assert aliases(trained) == {"champion": 1}
 
 
 def check_confirm(checkout: Checkout) -> None:
@@ -99,5 +99,5 @@ def test_a_killed_rollback_is_not_done_twice(trained: Checkout) -> None:
     kill_in(trained, "promote.previous", "rollback", given)
     done = trained.step("rollback", **given)
     assert f"a rollback was cut short and is completed: champion of {NAME} moved from version 2 to 1" in done.stdout
-    assert aliases(trained) == {"champion": 1, "previous": 2}
+    assert aliases(trained) == {"champion": 1}
     mlflow.set_tracking_uri(None)  # type: ignore[arg-type]

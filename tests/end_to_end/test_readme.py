@@ -54,7 +54,7 @@ def test_the_commands_run_in_their_order(fresh: Checkout) -> None:
     mlflow.set_tracking_uri(fresh.tracking_uri)
     model = MlflowClient().get_registered_model("ragft-qasper-pocket")
     mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
-    assert {name: str(number) for name, number in model.aliases.items()} == {"champion": "1", "previous": "2"}
+    assert {name: str(number) for name, number in model.aliases.items()} == {"champion": "1"}
 
 
 def parse(line: str) -> tuple[str, dict[str, Any]]:

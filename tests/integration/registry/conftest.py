@@ -1,6 +1,7 @@
 """A registry on a real MLflow store in sqlite, with a model code that needs no base."""
 
 import dataclasses
+import hashlib
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,8 @@ import mlflow
 import pytest
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
+from ragft.models.adapter_folder import adapter_identity
+from ragft.models.fingerprint import write_manifest
 from registry.store import Registry
 from registry.versions import Lineage
 
@@ -31,7 +34,9 @@ class Echo(mlflow.pyfunc.PythonModel):
 set_model(Echo())
 """
 BASE = Lineage(kind="base", base="pocket", base_fingerprint="f" * 64, data="telecom", data_sha256="d" * 64, data_seed=0)
-ADAPTER = dataclasses.replace(BASE, kind="adapter", adapter_sha256="a" * 64, method="lora", format="raft", samples=20)
+FILES = {"adapter_model.safetensors": b"weights", "adapter_config.json": b"{}"}
+IDENTITY = adapter_identity({name: hashlib.sha256(content).hexdigest() for name, content in FILES.items()})
+ADAPTER = dataclasses.replace(BASE, kind="adapter", adapter_sha256=IDENTITY, method="lora", format="raft", samples=20)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +61,13 @@ def registry(tmp_path: Path, empty_database: Path) -> Iterator[Registry]:
 
 @pytest.fixture
 def adapter(tmp_path: Path) -> Path:
-    folder = tmp_path / "adapter"
+    return write_adapter(tmp_path / "adapter")
+
+
+def write_adapter(folder: Path) -> Path:
+    """Write the folder of the adapter whose identity is `IDENTITY`."""
     folder.mkdir()
-    (folder / "manifest.json").write_text("{}")
+    for name, content in FILES.items():
+        (folder / name).write_bytes(content)
+    write_manifest(folder)
     return folder

@@ -6,11 +6,13 @@ from typing import Any
 
 import mlflow
 import pytest
+from markdown_it import MarkdownIt
 from mlflow import MlflowClient
 
 from ragft.errors import ConfigError, PrerequisiteError
+from ragft.models.adapter_folder import identity_of
 from registry.store import Registry
-from tests.integration.registry.conftest import ADAPTER, BASE
+from tests.integration.registry.conftest import ADAPTER, BASE, IDENTITY
 
 
 def test_the_base_is_version_1_and_champion_and_is_registered_once(registry: Registry) -> None:
@@ -28,7 +30,7 @@ def test_challenger_follows_the_newest_adapter(registry: Registry, adapter: Path
     assert registry.get("models:/ragft-telecom-pocket@challenger") == third
     assert registry.get("models:/ragft-telecom-pocket@champion").lineage.kind == "base"
     folder = registry.download_adapter(second, tmp_path)
-    assert (folder / "manifest.json").read_text() == "{}"
+    assert identity_of(folder) == IDENTITY
 
 
 def test_the_same_adapter_is_not_registered_twice(registry: Registry, adapter: Path) -> None:
@@ -72,3 +74,21 @@ def test_an_unknown_version_is_named(registry: Registry) -> None:
         registry.get("models:/ragft-telecom-pocket@challenger")
     with pytest.raises(ConfigError, match="expected base, models:/"):
         registry.get("ragft-telecom-pocket")
+
+
+@pytest.mark.parametrize(
+    "name", ["[x](javascript:alert(1))", "<img src=x onerror=alert(1)>", "**x**\n\n# title", "http://evil.example"]
+)
+def test_hostile_names_are_text_in_the_descriptions(registry: Registry, adapter: Path, name: str) -> None:
+    hostile = dataclasses.replace(BASE, base=name, data=name)
+    base = registry.register_base(hostile, {})
+    trained = dataclasses.replace(ADAPTER, base=name, data=name, method=name, format=name)
+    version = registry.register_adapter(trained, {}, adapter)
+    model = registry.find_model(base.name)
+    client = MlflowClient()
+    made = [client.get_model_version(base.name, str(number)).description for number in (base.number, version.number)]
+    for text in (*made, model.description if model else ""):
+        tokens = MarkdownIt("gfm-like", {"linkify": False}).parse(text or "")
+        kinds = {each.type for token in tokens for each in (token, *(token.children or ()))}
+        assert kinds <= {"paragraph_open", "inline", "paragraph_close", "text", "text_special"}
+        assert name.split(maxsplit=1)[0] in "".join(each.content for token in tokens for each in (token.children or ()))

@@ -26,5 +26,5 @@ with open_store(dsn, Path()) as store, store.lock(f"champion of {name}"):
         version = registry.get(f"models:/{name}/{number}")
         champion = promotion.promote(version, against=promotion.champion(), record=record)
     else:
-        champion = promotion.rollback(Record("reject", ("too early",), comparison="rollback", run_id=run_id))
+        champion = promotion.rollback(Record("rolled_back", ("too early",), comparison="rollback", run_id=run_id))
     sys.stdout.write(f"champion {champion.number}\n")

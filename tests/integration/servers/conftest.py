@@ -9,7 +9,7 @@ import pytest
 from mlflow import MlflowClient
 
 from registry.store import Registry
-from tests.integration.registry.conftest import MODEL_CODE
+from tests.integration.registry.conftest import MODEL_CODE, write_adapter
 from tests.integration.registry.test_promotion import NAME
 from tests.mlflow_server import drop_database, mlflow_server, new_database
 
@@ -42,7 +42,4 @@ def registry(server: str, tmp_path: Path) -> Iterator[Registry]:
 @pytest.fixture
 def adapter(tmp_path: Path) -> Path:
     """An adapter's folder."""
-    folder = tmp_path / "adapter"
-    folder.mkdir()
-    (folder / "manifest.json").write_text("{}")
-    return folder
+    return write_adapter(tmp_path / "adapter")

@@ -7,12 +7,16 @@ import mlflow
 import pytest
 from mlflow import MlflowClient
 
+from ragft.models.adapter_folder import identity_of
+from registry import terms
 from registry.card import MOST_OF_A_DESCRIPTION
 from registry.promotion import Promotion
 from registry.store import Registry
+from registry.terms import CHAMPIONS, MOST_TERMS, Term
 from tests.integration.conftest import StartScript
-from tests.integration.registry.conftest import ADAPTER, BASE
+from tests.integration.registry.conftest import ADAPTER, BASE, IDENTITY
 from tests.integration.registry.test_promotion import (
+    BACK,
     NAME,
     PROMOTED,
     promotion,
@@ -23,7 +27,7 @@ from tests.integration.registry.test_promotion import (
     test_a_rejected_version_is_marked_and_nothing_moves,
     test_a_stale_comparison_is_refused,
     test_promotion_moves_the_champion_and_keeps_the_previous_one,
-    test_rollback_goes_back_and_forth,
+    test_rollback_walks_back_and_never_forth,
 )
 from tests.promoting import promote_at_once, what_is_wrong
 
@@ -37,7 +41,7 @@ __all__ = [
     "test_a_rejected_version_is_marked_and_nothing_moves",
     "test_a_stale_comparison_is_refused",
     "test_promotion_moves_the_champion_and_keeps_the_previous_one",
-    "test_rollback_goes_back_and_forth",
+    "test_rollback_walks_back_and_never_forth",
 ]
 
 
@@ -48,11 +52,19 @@ def test_the_longest_card_fits_the_database(promotion: Promotion, registry: Regi
     assert MlflowClient().get_model_version(NAME, "2").description == text
 
 
+def test_the_longest_history_and_reason_fit_the_database(promotion: Promotion) -> None:
+    path = terms.write([*[Term(2, "f" * 12)] * MOST_TERMS, Term(1)])
+    MlflowClient().set_registered_model_tag(NAME, CHAMPIONS, path)
+    reason = "\U0001f600" * 5000
+    assert promotion.rollback(dataclasses.replace(BACK, reasons=(reason,))).number == 2
+    assert len(promotion.history()) == MOST_TERMS - 1
+
+
 def test_a_version_of_the_server_loads_with_its_artifacts(registry: Registry, adapter: Path, tmp_path: Path) -> None:
     registry.register_base(BASE, {"base": "pocket"})
     version = registry.register_adapter(ADAPTER, {"base": "pocket"}, adapter)
     folder = registry.download_adapter(version, tmp_path)
-    assert (folder / "manifest.json").read_text() == "{}"
+    assert identity_of(folder) == IDENTITY
     loaded = mlflow.pyfunc.load_model(f"models:/{NAME}@challenger")
     assert loaded.predict([{"question": "why?"}]) == [{"answer": "pocket: why?", "sources": []}]
 

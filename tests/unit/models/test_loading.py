@@ -12,6 +12,7 @@ from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
 
 from ragft.errors import ConfigError, PrerequisiteError
+from ragft.models.adapter_folder import identity_of, read_lineage
 from ragft.models.fingerprint import write_manifest
 from ragft.models.loading import (
     LoadedModel,
@@ -19,7 +20,6 @@ from ragft.models.loading import (
     load_adapter,
     load_base,
     quiet_peft,
-    read_lineage,
     save_adapter,
     without_adapter,
 )
@@ -87,7 +87,7 @@ def test_loading_opens_no_connection(tiny_base: Path, adapter: Path, monkeypatch
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    assert load_adapter(load_base(str(tiny_base)), adapter).adapter
+    assert load_adapter(load_base(str(tiny_base)), adapter, identity_of(adapter)).adapter
     assert opened == []
 
 
@@ -119,7 +119,7 @@ def test_a_model_that_does_not_write_is_refused(tiny_base: Path, tmp_path: Path)
 
 def test_an_adapter_comes_back_as_it_was_saved(base: LoadedModel, adapter: Path) -> None:
     plain = logits(base)
-    loaded = load_adapter(base, adapter)
+    loaded = load_adapter(base, adapter, identity_of(adapter))
     assert loaded.adapter
     assert loaded.identity != base.identity
     assert adapter_is_active(loaded)
@@ -130,7 +130,8 @@ def test_an_adapter_comes_back_as_it_was_saved(base: LoadedModel, adapter: Path)
 
 
 def test_an_untrained_adapter_is_not_active(base: LoadedModel, tmp_path: Path) -> None:
-    assert not adapter_is_active(load_adapter(base, adapter_on(base, tmp_path / "idle", trained=False)))
+    idle = adapter_on(base, tmp_path / "idle", trained=False)
+    assert not adapter_is_active(load_adapter(base, idle, identity_of(idle)))
     assert not adapter_is_active(without_adapter(base))
 
 
@@ -145,39 +146,53 @@ def test_the_adapter_carries_tokenizer_and_lineage(base: LoadedModel, adapter: P
 
 
 def test_a_tampered_adapter_is_refused(base: LoadedModel, adapter: Path) -> None:
-    weights = adapter / "adapter_model.safetensors"
-    content = bytearray(weights.read_bytes())
-    content[-1] ^= 1
-    weights.write_bytes(content)
+    registered = identity_of(adapter)
+    flip_last_bit(adapter / "adapter_model.safetensors")
     with pytest.raises(PrerequisiteError, match=r"adapter_model\.safetensors was changed"):
-        load_adapter(base, adapter)
+        load_adapter(base, adapter, registered)
+    write_manifest(adapter)
+    with pytest.raises(PrerequisiteError, match=f"expected {registered}: its files and their manifest were replaced"):
+        load_adapter(base, adapter, registered)
+
+
+def test_a_swapped_configuration_is_refused_before_it_is_parsed(base: LoadedModel, adapter: Path) -> None:
+    registered = identity_of(adapter)
+    path = adapter / "adapter_config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "r": 10**9}))  # parsed, it would take terabytes
+    write_manifest(adapter)
+    with pytest.raises(PrerequisiteError, match=f"expected {registered}"):
+        load_adapter(base, adapter, registered)
+
+
+def flip_last_bit(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
 
 
 def test_a_foreign_base_is_refused_with_both_fingerprints(base: LoadedModel, adapter: Path, tmp_path: Path) -> None:
     foreign = load_base(str(make_tiny_model(tmp_path / "foreign", seed=1)))
     with pytest.raises(PrerequisiteError, match=f"{base.fingerprint}.*{foreign.fingerprint}"):
-        load_adapter(foreign, adapter)
+        load_adapter(foreign, adapter, identity_of(adapter))
 
 
-def test_a_pickle_in_an_adapter_is_refused_even_with_a_manifest(base: LoadedModel, adapter: Path) -> None:
-    (adapter / "adapter_model.bin").write_bytes(b"")
-    write_manifest(adapter)
-    with pytest.raises(PrerequisiteError, match=r"no pickle; it holds adapter_model\.bin"):
-        load_adapter(base, adapter)
+def test_what_only_a_foreign_tokenizer_writes_is_not_kept(base: LoadedModel, tmp_path: Path) -> None:
+    folder = tmp_path / "adapter"
+    folder.mkdir()
+    (folder / "strange.tiktoken").write_text("")
+    adapter_on(base, folder)
+    assert not (folder / "strange.tiktoken").exists()
+    assert load_adapter(base, folder, identity_of(folder)).adapter
 
 
 def test_an_adapter_without_lineage_is_refused(base: LoadedModel, adapter: Path) -> None:
     (adapter / "ragft.json").write_text('{"base": {"name": "x"}}')
     write_manifest(adapter)
     with pytest.raises(PrerequisiteError, match="does not say which base"):
-        load_adapter(base, adapter)
-
-
-def test_an_absent_adapter_is_named(base: LoadedModel, tmp_path: Path) -> None:
-    with pytest.raises(PrerequisiteError, match="does not exist"):
-        load_adapter(base, tmp_path / "nothing")
+        load_adapter(base, adapter, identity_of(adapter))
 
 
 def test_no_second_adapter_goes_on_top(base: LoadedModel, adapter: Path) -> None:
+    known = identity_of(adapter)
     with pytest.raises(ConfigError, match="already carries adapter"):
-        load_adapter(load_adapter(base, adapter), adapter)
+        load_adapter(load_adapter(base, adapter, known), adapter, known)

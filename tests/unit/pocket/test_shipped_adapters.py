@@ -20,6 +20,6 @@ def test_the_pocket_model_is_fine_tuned(way: str, tmp_path: Path) -> None:
     result = finetune(base, method, 16, tmp_path)
     assert result.steps == 6
     assert result.train_loss > 0
-    tuned = load_adapter(base, result.adapter)
+    tuned = load_adapter(base, result.adapter, result.identity)
     assert adapter_is_active(tuned)
     assert Generator(without_adapter(tuned)).generate([MESSAGE], 24)[0].text == before

@@ -10,8 +10,9 @@ from markdown_it import MarkdownIt
 from ragft.analysis.effect import Bounds
 from ragft.analysis.missing import Missing
 from ragft.types import digest
-from registry.card import MOST_OF_A_DESCRIPTION, Training, Verdict, card, description, inline
+from registry.card import MOST_OF_A_DESCRIPTION, Training, Verdict, card, description, note, with_standing
 from registry.gate import decide, force
+from registry.markdown import inline
 from registry.versions import Lineage, Version
 from tests.unit.registry.test_gate import comparison, result
 
@@ -192,3 +193,36 @@ def test_what_cannot_be_seen_is_escaped() -> None:
 
 def test_a_bare_address_is_no_link() -> None:
     assert inline("http://a.example www.b.example c@d.example") == ("http\\://a.example www\\.b.example c\\@d.example")
+
+
+@pytest.mark.parametrize("name", [*HOSTILE, "<img src=x onerror=alert(1)>"])
+def test_hostile_text_in_the_note_of_a_run_is_text(name: str) -> None:
+    decision = verdict().decision
+    hostile = replace(decision, headline=f"m{name}", reasons=(name, f"m{name}"), would_change=(f"m{name}",))
+    plain = replace(decision, headline="m", reasons=("m", "m"), would_change=("m",))
+    assert shape(note(hostile)) == shape(note(plain))
+
+
+def test_where_a_version_stands_is_said_once_and_first() -> None:
+    text = description(VERSION, TRAINING, verdict())
+    for standing in ("champion, promoted over version 1", "rolled back: it was *slow*"):
+        text = with_standing(text, standing)
+    assert text.startswith(
+        "# ragft-telecom-pocket, version 2\n\n**Now**: rolled back: it was \\*slow\\*\n\nA lora adapter"
+    )
+    assert text.count("**Now**") == 1
+    assert with_standing("The base model", "champion") == "**Now**: champion\n\nThe base model"
+    assert with_standing("", "champion") == "**Now**: champion"
+    assert len(with_standing("x\n" * 2499, "champion")) <= MOST_OF_A_DESCRIPTION
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_text_in_a_standing_is_text(name: str) -> None:
+    text = card(VERSION, TRAINING)
+    assert shape(with_standing(text, f"m{name}")) == shape(with_standing(text, "m"))
+
+
+def test_how_the_answers_were_made_stands_on_the_card() -> None:
+    assert "Answers were made with max\\_new\\_tokens 8; once promoted, it is served so." in card(
+        VERSION, TRAINING, replace(verdict(), asked="max_new_tokens 8")
+    )

@@ -37,7 +37,7 @@ def test_it_is_measured_before_training_and_after_each_epoch(job: Job, tmp_path:
     assert told == [(0, 1.0), (3, 2.0), (6, 3.0), (9, 4.0)]
     assert probe.attention == {"sdpa"}
     assert probe.answers[0] == [reply.text for reply in own]
-    adapted = load_adapter(job.base, result.adapter)
+    adapted = load_adapter(job.base, result.adapter, result.identity)
     assert probe.answers[-1] == [reply.text for reply in Generator(adapted).generate(QUESTIONS, 6)]
     without_adapter(adapted)
 

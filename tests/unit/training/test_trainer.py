@@ -12,8 +12,9 @@ from safetensors.torch import load_file
 from transformers import DataCollatorForSeq2Seq
 
 from ragft.errors import ConfigError
+from ragft.models.adapter_folder import read_lineage
 from ragft.models.generation import Generator
-from ragft.models.loading import LoadedModel, adapter_is_active, load_adapter, load_base, read_lineage, without_adapter
+from ragft.models.loading import LoadedModel, adapter_is_active, load_adapter, load_base, without_adapter
 from ragft.training.encoding import IGNORED, EncodedExample, encode
 from tests.unit.training.conftest import EXAMPLES, Job
 
@@ -47,7 +48,7 @@ def test_an_adapter_is_trained_and_the_base_left_as_it_was(job: Job, base: Loade
     assert job.base.model is model
     assert "forward" not in vars(model)
     assert torch.equal(model(PROBE).logits, base.model(PROBE).logits)
-    loaded = load_adapter(base, result.adapter)
+    loaded = load_adapter(base, result.adapter, result.identity)
     assert adapter_is_active(loaded)
     assert loaded.adapter == result.identity
     counts = [sum(label != IGNORED for label in example.labels) for example in encoded[:3]]
@@ -108,7 +109,7 @@ def test_adapters_are_trained_on_quantised_weights(tiny_base: Path, tmp_path: Pa
     quantised = load_base(str(tiny_base), quantization=quantization)  # type: ignore[arg-type]
     result = Job(quantised).train(tmp_path, method="qlora", dev=EXAMPLES)
     assert result.dev_losses[-1] < result.dev_losses[0] - 0.5
-    assert adapter_is_active(load_adapter(quantised, result.adapter))
+    assert adapter_is_active(load_adapter(quantised, result.adapter, result.identity))
 
 
 def test_a_quantised_base_that_has_generated_is_trained_just_as_well(tiny_base: Path, tmp_path: Path) -> None:
@@ -177,7 +178,7 @@ def test_other_methods_learn_too(job: Job, base: LoadedModel, tmp_path: Path, me
     result = job.train(tmp_path, method=method, learning_rate=2e-2)
     assert result.dev_losses[-1] < result.dev_losses[0] - 0.02
     assert result.padding_free == (method != "prompt_tuning")
-    loaded = load_adapter(base, result.adapter)
+    loaded = load_adapter(base, result.adapter, result.identity)
     assert adapter_is_active(loaded)
     assert without_adapter(loaded).model is base.model
 

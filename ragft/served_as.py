@@ -1,0 +1,121 @@
+"""How a version answers: everything beside its weights that decides what it writes."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ragft.errors import DataError
+from ragft.prompts.answer import AnswerPrompt
+from ragft.types import canonical_json
+
+# Tags of a version: how it is served where that is no longer as it was registered, and what its serving.json is.
+SERVED_AS = "ragft.served_as"
+SERVING_SHA256 = "ragft.serving_sha256"
+# What MLflow writes beside the files of a version that it fetched from the registry.
+FETCHED_AS = "registered_model_meta"
+RETRIEVED, NONE = "retrieved", "none"
+
+
+@dataclass(frozen=True, slots=True)
+class ServedAs:
+    """How a version answers; of an evaluation, how its answers were made.
+
+    The templates are kept whole: a file can change, and so can the built-in one.
+
+    Attributes:
+        prompt: Template with passages.
+        prompt_alone: Template without passages.
+        max_new_tokens: Most tokens of an answer.
+        context_window: Most tokens of prompt and answer; 0: what the model takes.
+        context: What the model sees: "retrieved", or "none" where the data have no documents.
+        top_k: Passages retrieved for a question.
+        chunk_chars: Most characters of a passage.
+        collection: Id of the collection of all documents; empty without any.
+        embedder: Name or path it loads from.
+        dtype: Of the base's weights, such as "float32".
+        quantization: How the base's weights are held.
+    """
+
+    prompt: str
+    prompt_alone: str
+    max_new_tokens: int
+    context_window: int
+    context: str
+    top_k: int
+    chunk_chars: int
+    collection: str
+    embedder: str
+    dtype: str
+    quantization: str
+
+    @property
+    def answer_prompt(self) -> AnswerPrompt:
+        """The templates, checked."""
+        return AnswerPrompt(self.prompt, self.prompt_alone)
+
+    @property
+    def words(self) -> str:
+        """All of it but the collection in half a sentence; the templates by their hash."""
+        return ", ".join(f"{name} {value}" for name, value in self._shown().items() if name != "collection")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return name -> value."""
+        return dataclasses.asdict(self)
+
+    def to_json(self) -> str:
+        """Return the one text it has as JSON."""
+        return canonical_json(self.as_dict())
+
+    def changes(self, before: "ServedAs") -> str:
+        """Return what is not as ``before``, joined by commas; "" where nothing is."""
+        old = before._shown()
+        return ", ".join(f"{name} {new} (was {old[name]})" for name, new in self._shown().items() if new != old[name])
+
+    def _shown(self) -> dict[str, str]:
+        """Return what a person may compare, by name: hashes are cut to 12 digits."""
+        return {
+            "prompt": self.answer_prompt.sha256[:12],
+            "max_new_tokens": str(self.max_new_tokens),
+            "context_window": str(self.context_window or "the model's"),
+            "context": self.context,
+            "top_k": str(self.top_k),
+            "chunk_chars": str(self.chunk_chars),
+            "collection": self.collection[:12] or "none",
+            "embedder": self.embedder,
+            "dtype": self.dtype,
+            "quantization": self.quantization,
+        }
+
+    @classmethod
+    def from_json(cls, text: str, *, source: str) -> "ServedAs":
+        """Return what a tag or a file holds.
+
+        Raises:
+            DataError: If it is not how a version is served.
+        """
+        try:
+            return cls.from_dict(json.loads(text), source=source)
+        except ValueError as error:
+            raise DataError(f"{source} is no JSON ({error}): promote the version again") from error
+
+    @classmethod
+    def from_dict(cls, values: Any, *, source: str) -> "ServedAs":  # noqa: ANN401 - what JSON holds
+        """Return what a JSON object holds.
+
+        Raises:
+            DataError: If it is not how a version is served, naming every field.
+        """
+        given: Mapping[str, Any] = values if isinstance(values, dict) else {}
+        fields = {field.name: field.type for field in dataclasses.fields(cls)}
+        problems = [f"{name} is missing" for name in fields if name not in given]
+        problems += [f"{name} is no setting" for name in given if name not in fields]
+        problems += [
+            f"{name} is {given[name]!r}, expected {getattr(kind, '__name__', kind)}"
+            for name, kind in fields.items()
+            if name in given and type(given[name]) is not kind
+        ]
+        if problems:
+            raise DataError(f"{source} does not say how a version is served", problems)
+        return cls(**given)

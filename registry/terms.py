@@ -1,0 +1,66 @@
+"""The path of champions, oldest first, the champion last: plain values, and the tag that holds them.
+
+A rollback goes back along this path and forgets what it left, so that going back twice never returns to what was just
+rolled back.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from ragft.errors import DataError
+from registry.versions import TAG_PREFIX
+
+CHAMPIONS = f"{TAG_PREFIX}champions"
+# A tag of a registered model holds 5,000 characters; the note of a move holds a path and a reason.
+MOST_TERMS = 100
+_BETWEEN = " > "
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A version's time as champion.
+
+    Attributes:
+        version: Its number.
+        served: The first 12 digits of the sha256 of how it was served; empty: as it was registered.
+    """
+
+    version: int
+    served: str = ""
+
+
+def write(path: Sequence[Term]) -> str:
+    """Return the newest terms of a path as a tag, such as ``1 > 3 as 0a1b2c3d4e5f``."""
+    return _BETWEEN.join(f"{t.version} as {t.served}" if t.served else str(t.version) for t in path[-MOST_TERMS:])
+
+
+def read(tag: str) -> tuple[Term, ...]:
+    """Return the path in a tag.
+
+    Raises:
+        DataError: If ragft did not write it.
+    """
+    found = [re.fullmatch(r"(\d+)(?: as ([0-9a-f]{12}))?", part) for part in tag.split(_BETWEEN)]
+    if not all(found):
+        raise DataError(
+            f"the tag {CHAMPIONS} is {tag[:200]!r}, expected numbers of versions such as '1 > 3': delete the tag, and "
+            "the history begins anew"
+        )
+    return tuple(Term(int(match[1]), match[2] or "") for match in found if match)
+
+
+def until(path: Sequence[Term], version: int) -> tuple[Term, ...]:
+    """Return the path up to the latest term of a version before the last one; empty where it has none."""
+    places = [place for place, term in enumerate(path[:-1]) if term.version == version]
+    return tuple(path[: places[-1] + 1]) if places else ()
+
+
+def moved_by_hand(path: Sequence[Term], term: Term) -> tuple[Term, ...]:
+    """Return the path after a person made a version champion: gone back to it, or on to it where it was none before."""
+    return until(path, term.version) or (*path, term)
+
+
+def numbers(path: Iterable[Term]) -> str:
+    """Return the numbers of the versions in a path, each once, joined by commas."""
+    return ", ".join(dict.fromkeys(str(term.version) for term in path))

@@ -1,0 +1,249 @@
+"""A version is served as it was compared when it was promoted, and only from the files that were registered."""
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import mlflow
+import psycopg
+import pytest
+import torch
+from mlflow import MlflowClient
+from psycopg.conninfo import make_conninfo
+
+from entrypoints.steps import evaluate, finetune, promote, rollback
+from entrypoints.steps.bases import require_base_of
+from entrypoints.steps.subjects import open_registry
+from entrypoints.steps.workspace import Workspace
+from ragft.errors import ConfigError, DataError, PrerequisiteError
+from ragft.models.fingerprint import write_manifest
+from ragft.params import DataParams, EvaluateParams, FinetuneParams, PromoteParams, RollbackParams
+from ragft.store.server import open_store
+from registry.versions import Version
+from tests.tiny_model import make_tiny_model
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own ways with data frames, with pandas 3
+torch.set_num_threads(1)
+TOWNS = 8
+PROMPT = "Read this:\n$passages\n\nThen say in few words: $question"
+
+
+@dataclass(frozen=True)
+class Made:
+    """A base, an adapter, and how they are compared: not as a version is served unless told."""
+
+    workspace: Workspace
+    version: Version
+    promoted: PromoteParams
+    said: list[str]
+
+    @property
+    def back(self) -> RollbackParams:
+        """A rollback of the model that the version belongs to."""
+        return RollbackParams(dataset="rows", name="towns", base=self.promoted.base)
+
+    @property
+    def folder(self) -> Path:
+        """Where the files of the version lie in the artifact store."""
+        source = MlflowClient().get_model_version(self.version.name, str(self.version.number)).source or ""
+        place = MlflowClient().get_logged_model(source.rpartition("/")[2]).artifact_location
+        return Path(urlsplit(str(place)).path)
+
+
+def write_rows(folder: Path) -> None:
+    """Write two questions about each of a few towns: one to train on, one to test with."""
+    documents, questions = [], []
+    for number in range(TOWNS):
+        facts = {"river": f"The river of town {number} is called Wend {number}.",
+                 "colour": f"The gate of town {number} is painted in shade {number}."}  # fmt: skip
+        filler = [f"Town {number} has {count} bridges and a market on day {count}." for count in range(3)]
+        documents.append({"id": f"t{number}", "text": "\n\n".join([*facts.values(), *filler])})
+        split = ("train", "train", "dev", "test", "test", "test", "confirm", "train")[number % 8]
+        for name, fact in facts.items():
+            questions.append({"id": f"{name}{number}", "question": f"Which {name} has town {number}?", "answer": fact,
+                              "document": f"t{number}", "evidence": [fact], "split": split})  # fmt: skip
+    (folder / "documents.jsonl").write_text("".join(json.dumps(d) + "\n" for d in documents))
+    (folder / "questions.jsonl").write_text("".join(json.dumps(q) + "\n" for q in questions))
+
+
+@pytest.fixture(scope="module")
+def made(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
+    home = tmp_path_factory.mktemp("served")
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute("CREATE SCHEMA served_version")
+    dsn = make_conninfo(postgres, options="-csearch_path=served_version")
+    mlflow.set_tracking_uri(f"sqlite:///{home / 'mlflow.db'}")
+    mlflow.create_experiment("served", artifact_location=(home / "artifacts").as_uri())
+    mlflow.set_experiment("served")
+    write_rows(home)
+    (home / "prompt.txt").write_text(PROMPT)
+    data = DataParams(
+        dataset="rows", path=str(home / "questions.jsonl"), documents=str(home / "documents.jsonl"), name="towns",
+        chunk_chars=60, top_k=4, collection="all", allow_leaks=True,
+    )  # fmt: skip
+    base = str(make_tiny_model(home / "tiny"))
+    said: list[str] = []
+    with pytest.MonkeyPatch.context() as patch, open_store(dsn, home) as store:
+        patch.setenv("RAGFT_DSN", dsn)
+        workspace = Workspace(home, store, said.append)
+        train = {"samples": 4, "epochs": 2, "learning_rate": 0.01, "format": "retrieved", "allow_low_hit_rate": True}
+        version = finetune.run(data.pick(FinetuneParams, base=base, **train), workspace).version
+        promoted = data.pick(
+            PromoteParams, dataset="rows", base=base, model=version.uri, prompt=str(home / "prompt.txt"),
+            max_new_tokens=7, context_window=110, top_k=3, chunk_chars=80, estimator="expected_no_rationale",
+            force=True, reason="a test",
+        )  # fmt: skip
+        yield Made(workspace, version, promoted, said)
+    mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
+
+
+def predicted(uri: str, questions: list[str]) -> tuple[list[str], list[list[str]]]:
+    found = mlflow.pyfunc.load_model(uri).predict([{"question": text} for text in questions])
+    return list(found["answer"]), [list(sources) for sources in found["sources"]]
+
+
+def as_compared(made: Made, uri: str) -> tuple[list[str], list[str], list[list[str]]]:
+    """The questions, answers and passages of the comparison, which are in the store."""
+    (evaluation,) = evaluate.run(made.promoted.pick(EvaluateParams, model=uri, judge="none"), made.workspace)
+    rows = evaluation.rows
+    assert any(row.facts["dropped_passages"] for row in rows)
+    return [row.question for row in rows], [row.answer for row in rows], [list(row.passages) for row in rows]
+
+
+def test_the_first_rollback_says_that_nothing_was_promoted_yet(made: Made) -> None:
+    with pytest.raises(PrerequisiteError, match="nothing was promoted yet: version 1 is champion of ragft-towns-tiny"):
+        rollback.run(made.back, made.workspace)
+    with pytest.raises(PrerequisiteError, match="there is no model ragft-villages-tiny in the registry"):
+        rollback.run(dataclasses.replace(made.back, name="villages"), made.workspace)
+
+
+def test_what_was_compared_is_what_is_served(made: Made) -> None:
+    uri, registry = made.version.uri, open_registry()
+    base = registry.get(f"models:/{made.version.name}/1")
+    usual = registry.served_as(made.version)
+    assert (usual.max_new_tokens, usual.top_k, usual.context) == (128, 4, "retrieved")
+    promote.run(made.promoted, made.workspace)
+
+    questions, answers, passages = as_compared(made, uri)
+    Path(made.promoted.prompt).write_text("$passages another prompt $question")  # what was promoted does not follow
+    assert predicted(f"models:/{made.version.name}@champion", questions) == (answers, passages)
+    served = registry.served_as(made.version)
+    assert served.answer_prompt.render("q", ["p"]) == "Read this:\n[1] p\n\nThen say in few words: q"
+    assert (served.max_new_tokens, served.context_window, served.top_k, served.chunk_chars) == (7, 110, 3, 80)
+    assert registry.served_as(base).max_new_tokens == 128
+    said = "\n".join(made.said)
+    assert f"it is served as it was compared: prompt {served.answer_prompt.sha256[:12]}, max_new_tokens 7" in said
+    assert "max_new_tokens 7 (was 128), context_window 110 (was the model's)" in said
+    assert "passages are served from all documents" not in said
+    card = MlflowClient().get_model_version(made.version.name, "2").description or ""
+    assert "max\\_new\\_tokens 7" in card
+
+    Path(made.promoted.prompt).write_text(PROMPT)
+    made.said.clear()
+    for _ in range(2):
+        assert rollback.run(made.back, made.workspace).number == 1
+    assert made.said == [
+        "models:/ragft-towns-tiny/1 is champion again; version 2 is marked as rolled back",
+        "version 1 is the first champion there was; another rollback changes nothing",
+        "models:/ragft-towns-tiny/1 is champion already, and stays so",
+        "version 1 is the first champion there was; another rollback changes nothing",
+    ]
+    assert len(predicted(f"models:/{made.version.name}@champion", questions[:1])[1][0]) == 4
+
+
+def test_passages_of_a_split_alone_are_said_not_to_be_what_is_served(made: Made) -> None:
+    made.said.clear()
+    promote.run(dataclasses.replace(made.promoted, collection="split"), made.workspace)
+    assert "-P collection=all compares as it is served" in "\n".join(made.said)
+    rollback.run(dataclasses.replace(made.back, to=1), made.workspace)
+
+
+def test_no_version_is_crowned_whose_base_is_another(made: Made) -> None:
+    require_base_of(made.version)
+    other = dataclasses.replace(made.version.lineage, base_fingerprint="0" * 64)
+    with pytest.raises(PrerequisiteError, match=f"{'0' * 64}, here it has .*: restore that base"):
+        require_base_of(dataclasses.replace(made.version, lineage=other))
+
+
+def test_a_prompt_that_no_tag_holds_is_refused_before_anything_is_compared(made: Made, tmp_path: Path) -> None:
+    (tmp_path / "long.txt").write_text(f"$passages $question {'word ' * 20_000}")
+    with pytest.raises(ConfigError, match="100,021 characters as JSON"):
+        promote.run(dataclasses.replace(made.promoted, prompt=str(tmp_path / "long.txt")), made.workspace)
+
+
+@pytest.fixture
+def folder(made: Made) -> Iterator[Path]:
+    """The files of the version, which are put back afterwards."""
+    place = made.folder
+    kept = Path(shutil.copytree(place, place.with_name(f"{place.name}.kept")))
+    yield place
+    shutil.rmtree(place)
+    kept.rename(place)
+
+
+def swap_weights(folder: Path) -> None:
+    path = folder / "artifacts" / "adapter" / "adapter_model.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    write_manifest(path.parent)
+
+
+def ask_for_a_huge_rank(folder: Path) -> None:
+    path = folder / "artifacts" / "adapter" / "adapter_config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "r": 10**9}))
+    write_manifest(path.parent)
+
+
+def add_a_program(folder: Path) -> None:
+    (folder / "artifacts" / "adapter" / "evil.py").write_text("")
+    write_manifest(folder / "artifacts" / "adapter")
+
+
+def serve_from_elsewhere(folder: Path) -> None:
+    path = folder / "artifacts" / "serving.json"
+    path.write_text(path.read_text().replace('"max_new_tokens": 128', '"max_new_tokens": 1'))
+
+
+def leave_the_adapter_out(folder: Path) -> None:
+    path = folder / "MLmodel"
+    text = path.read_text()
+    begin, end = text.index("      adapter:"), text.index("      serving:")
+    path.write_text(text[:begin] + text[end:])
+
+
+TAMPERED = {
+    swap_weights: "its files and their manifest were replaced",
+    ask_for_a_huge_rank: "its files and their manifest were replaced",
+    add_a_program: "'evil.py', which no adapter needs",
+    serve_from_elsewhere: "is not what was registered",
+    leave_the_adapter_out: "was registered with an adapter",
+}
+
+
+@pytest.mark.parametrize("tamper", TAMPERED, ids=lambda tamper: tamper.__name__)
+def test_a_tampered_version_is_neither_served_nor_crowned(made: Made, folder: Path, tamper: object) -> None:
+    tamper(folder)  # type: ignore[operator]
+    with pytest.raises(PrerequisiteError, match=TAMPERED[tamper]):  # type: ignore[index]
+        mlflow.pyfunc.load_model(made.version.uri)
+    with pytest.raises(PrerequisiteError, match=made.version.uri):
+        open_registry().verify(made.version)
+
+
+def test_files_that_were_not_fetched_from_the_registry_are_not_served(folder: Path, tmp_path: Path) -> None:
+    copied = Path(shutil.copytree(folder, tmp_path / "copy"))
+    (copied / "registered_model_meta").unlink(missing_ok=True)
+    with pytest.raises(PrerequisiteError, match=r"load a version by its address there, models:/<name>/<number>"):
+        mlflow.pyfunc.load_model(str(copied))
+
+
+def test_a_tag_that_says_nothing_sensible_is_refused(made: Made) -> None:
+    client, where = MlflowClient(), (made.version.name, str(made.version.number))
+    client.set_model_version_tag(*where, "ragft.served_as", '{"top_k": "many"}')
+    with pytest.raises(DataError, match="top_k is 'many', expected int"):
+        mlflow.pyfunc.load_model(made.version.uri)
+    client.delete_model_version_tag(*where, "ragft.served_as")
