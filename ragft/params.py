@@ -33,9 +33,13 @@ def param(
     choices: Sequence[str] = (),
     minimum: float | None = None,
     maximum: float | None = None,
+    group: str = "",
 ) -> Any:  # noqa: ANN401 - what dataclasses.field returns
-    """Return a dataclass field with its help text and what values it takes."""
-    metadata = {"help": help, "choices": tuple(choices), "minimum": minimum, "maximum": maximum}
+    """Return a dataclass field with its help text and what values it takes.
+
+    ``group`` is the heading in the help of a field that does not stand under its name's usual one.
+    """
+    metadata = {"help": help, "choices": tuple(choices), "minimum": minimum, "maximum": maximum, "group": group}
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -76,8 +80,8 @@ def _check(name: str, value: Any, metadata: Any) -> None:  # noqa: ANN401
 
 
 @dataclass(frozen=True, kw_only=True)
-class DataParams(Params):
-    """Which data, cut and embedded how: shared by every step, so each can prepare what is missing."""
+class PreparationParams(Params):
+    """Which data, cut and embedded how: shared by every step that prepares what is missing."""
 
     dataset: str = param("telecom", "telecom, qasper, rows, or a hub name such as allenai/qasper")
     path: str = param("", "file or folder of the data set; empty: the latest prepared data of that name")
@@ -88,13 +92,19 @@ class DataParams(Params):
     embedder: str = param(
         "default", "sentence-transformers name or path; default: the all-MiniLM-L6-v2 that is installed"
     )
-    top_k: int = param(0, "passages retrieved for a question; 0: 3 for telecom, else 5", minimum=0)
     collection: str = param(
         "split",
         "where passages come from: the documents of a split's own questions, or all documents",
         choices=COLLECTIONS,
     )
     allow_leaks: bool = param(False, "go on although held-out questions leak from train or dev (recorded)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataParams(PreparationParams):
+    """Which data, and how much of them is retrieved for a question."""
+
+    top_k: int = param(0, "passages retrieved for a question; 0: 3 for telecom, else 5", minimum=0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,22 +166,27 @@ class FinetuneParams(BaseParams):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ProbeParams(BaseParams):
+class ProbeParams(PreparationParams):
     """Find out what the base knows before any training: SliCK categories of short closed-book questions."""
 
+    base: str = param("pocket", "as in finetune")
+    revision: str = param("", "as in finetune")
     split: str = param("train,dev,test", "which questions, splits joined by commas")
     questions: int = param(200, "most questions of each split; 0: all that have a short answer", minimum=0)
-    sets: int = param(4, "sets of solved examples, each a message of its own (the study: 10)", minimum=1)
+    sets: int = param(4, "sets of solved examples, each a message of its own (the study: 10)", minimum=1, group="probe")
     shots: int = param(
         -1,
         "solved examples in a set; 0: none, other wordings instead; -1: 0 for pocket, else 4",
         minimum=-1,
         maximum=32,
+        group="probe",
     )
-    samples: int = param(4, "sampled answers to each message, beside the greedy one (the study: 16)", minimum=0)
-    temperature: float = param(0.5, "temperature of the sampled answers", minimum=0.01, maximum=10.0)
-    max_new_tokens: int = param(32, "most tokens of an answer", minimum=1)
-    seed: int = param(0, "seed of the sets and the samples", minimum=0)
+    samples: int = param(
+        4, "sampled answers to each message, beside the greedy one (the study: 16)", minimum=0, group="probe"
+    )
+    temperature: float = param(0.5, "temperature of the sampled answers", minimum=0.01, maximum=10.0, group="probe")
+    max_new_tokens: int = param(32, "most tokens of an answer", minimum=1, group="probe")
+    seed: int = param(0, "seed of the sets and the samples", minimum=0, group="probe")
 
     def splits(self) -> tuple[Split, ...]:
         """Return the splits asked for, in the asked order.
@@ -339,9 +354,11 @@ class PromoteParams(CompareParams):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RollbackParams(DataParams):
+class RollbackParams(Params):
     """Make the previous champion champion again."""
 
+    dataset: str = param("telecom", "as in finetune")
+    name: str = param("", "as in finetune")
     base: str = param("pocket", "as in finetune")
     reason: str = param("", "why; kept with the version that is taken back")
 

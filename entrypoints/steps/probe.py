@@ -27,7 +27,7 @@ from ragft.errors import ConfigError, DataError
 from ragft.judging.closed_book import applies, exemplar_answer, verdict
 from ragft.models.generation import Generator
 from ragft.models.probing import Replies, Sampling, reply
-from ragft.params import DataParams, ProbeParams
+from ragft.params import PreparationParams, ProbeParams
 from ragft.prompts import probe as messages
 from ragft.store.datasets import Preparation
 from ragft.store.probes import ProbeRecord, find_probe, save_probe
@@ -105,7 +105,7 @@ def knowledge_slices(questions: Sequence[Question], version: Version, workspace:
     return slices_by_category(questions, known_categories(lineage.base_fingerprint, lineage.data_sha256, workspace))
 
 
-def probe_command(params: DataParams, base: str) -> str:
+def probe_command(params: PreparationParams, base: str) -> str:
     """Return the command that probes all questions of these data."""
     place = f" -P path={params.path}" if params.path else ""
     name = f" -P name={params.name}" if params.name else ""

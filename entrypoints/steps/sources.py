@@ -8,7 +8,7 @@ from entrypoints.steps.workspace import Workspace
 from ragft.data.collector import Loaded
 from ragft.data.load import FORMATS, load_with_account
 from ragft.errors import PrerequisiteError
-from ragft.params import DataParams, P
+from ragft.params import P, PreparationParams
 from ragft.store.connection import Store
 from ragft.store.datasets import find_preparation, load_dataset, prepared_names
 from ragft.types import Dataset
@@ -36,12 +36,12 @@ def with_top_k(params: P) -> P:
     return type(params)(**{**given, "top_k": given["top_k"] or TOP_K.get(given["dataset"], DEFAULT_TOP_K)})
 
 
-def read_dataset(params: DataParams, workspace: Workspace) -> Dataset:
+def read_dataset(params: PreparationParams, workspace: Workspace) -> Dataset:
     """Return the data set; see `read_loaded`."""
     return read_loaded(params, workspace).dataset
 
 
-def read_loaded(params: DataParams, workspace: Workspace) -> Loaded:
+def read_loaded(params: PreparationParams, workspace: Workspace) -> Loaded:
     """Return the data set, generated, from its files, or as it was last prepared under its name, with its account.
 
     Raises:
@@ -88,7 +88,7 @@ def _state(path: str) -> tuple[tuple[str, int, int], ...]:
     return tuple((name, state.st_size, state.st_mtime_ns) for name, state in states)
 
 
-def own_name(params: DataParams) -> str:
+def own_name(params: PreparationParams) -> str:
     """Return the name of the data where none was given: that of the file, or the last part of the hub's."""
     if params.dataset == "rows" and params.path:
         return Path(params.path).stem
