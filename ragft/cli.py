@@ -2,7 +2,8 @@
 
 import dataclasses
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import click
@@ -11,6 +12,7 @@ from ragft.errors import RagftError
 from ragft.params import Params
 
 P = TypeVar("P", bound=Params)
+Failed = Callable[[str, Mapping[str, Any]], None]
 
 
 class Number(click.ParamType[int | float]):
@@ -60,9 +62,25 @@ _GROUP_OF = {name: group for group, names in GROUPS.items() for name in names}
 
 
 class StepCommand(click.Command):
-    """A command whose help shows its options under headings."""
+    """A command whose help shows its options under headings; what fails is told, with the parameters as given."""
 
     groups: dict[str, str]
+    failed: Failed
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,  # noqa: ANN401 - click's own
+    ) -> click.Context:
+        """Return the context of the call; a call that cannot be read has failed too."""
+        words = list(args)
+        try:
+            return super().make_context(info_name, args, parent, **extra)
+        except click.UsageError:
+            self.failed(str(self.name), {underscored(word).lstrip("_"): value for word, value in pairwise(words)})
+            raise
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write a section for each group that has options; what belongs to none comes last."""
@@ -82,8 +100,12 @@ def underscored(token: str) -> str:
     return token.replace("-", "_")
 
 
-def step_command(name: str, params_type: type[P], main: Callable[[P], None]) -> click.Command:
+def step_command(
+    name: str, params_type: type[P], main: Callable[[P], None], failed: Failed = lambda _, __: None
+) -> click.Command:
     """Return the command of a step: an option for each field, ``main`` called with the checked params.
+
+    ``failed`` is told of every error a user can put right: the step, and the parameters as they were given.
 
     A `RagftError` is printed without a traceback and ends the process with its exit code; anything
     else keeps its traceback.
@@ -94,6 +116,7 @@ def step_command(name: str, params_type: type[P], main: Callable[[P], None]) -> 
             main(params_type(**values))
         except RagftError as error:
             click.echo(f"ragft {name}: {error}", err=True)
+            failed(name, values)
             sys.exit(error.exit_code)
 
     options: list[click.Parameter] = []
@@ -119,5 +142,6 @@ def step_command(name: str, params_type: type[P], main: Callable[[P], None]) -> 
         context_settings={"token_normalize_func": underscored},
     )
     fields = dataclasses.fields(params_type)
+    command.failed = failed
     command.groups = {spec.name: spec.metadata["group"] or _GROUP_OF.get(spec.name, "") for spec in fields}
     return command

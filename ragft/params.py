@@ -8,6 +8,7 @@ import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any, TypeVar
 
 from ragft.errors import ConfigError
@@ -20,6 +21,8 @@ ESTIMATORS = ("sampled", "expected", "expected_no_rationale")
 COLLECTIONS = ("split", "all")
 ON_REJECT = ("record", "fail")
 POCKET = "pocket"
+# The layout of one's own data: it says how files are read, not which data they are.
+ROWS = "rows"
 SERVED = "served"
 PRESETS = ("embedded", "paper", "tiny", "context", "causes")
 
@@ -80,12 +83,30 @@ def _check(name: str, value: Any, metadata: Any) -> None:  # noqa: ANN401
 
 
 @dataclass(frozen=True, kw_only=True)
-class PreparationParams(Params):
-    """Which data, cut and embedded how: shared by every step that prepares what is missing."""
+class NameParams(Params):
+    """What the data are called."""
 
     dataset: str = param("telecom", "telecom, qasper, rows, or a hub name such as allenai/qasper")
     path: str = param("", "file or folder of the data set; empty: the latest prepared data of that name")
     name: str = param("", "name of the data in runs and in the registry; empty: the data set's own, or its file's")
+
+    @property
+    def data_name(self) -> str:
+        """What the data are called: their name, else that of their file, else the last part of the hub's."""
+        if self.dataset == ROWS and self.path and not self.name:
+            return PurePath(self.path).stem
+        return self.name or self.dataset.rpartition("/")[2]
+
+    @property
+    def is_unnamed(self) -> bool:
+        """Whether only the layout of the data is given, not which they are."""
+        return self.dataset == ROWS and not self.path and not self.name
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreparationParams(NameParams):
+    """Which data, cut and embedded how: shared by every step that prepares what is missing."""
+
     documents: str = param("", "file or folder of the documents, for data sets that do not carry their own")
     data_seed: int = param(0, "seed of the split into train, dev, test and confirm, and of generated data", minimum=0)
     chunk_chars: int = param(0, "most characters of a passage; 0: 400 for telecom, else 1500", minimum=0)
@@ -354,11 +375,9 @@ class PromoteParams(CompareParams):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RollbackParams(Params):
+class RollbackParams(NameParams):
     """Make the previous champion champion again."""
 
-    dataset: str = param("telecom", "as in finetune")
-    name: str = param("", "as in finetune")
     base: str = param("pocket", "as in finetune")
     reason: str = param("", "why; kept with the version that is taken back")
 
@@ -386,6 +405,7 @@ class StudyParams(Params):
     preset: str = param("embedded", "the matrix that lists change", choices=PRESETS)
     dataset: str = param("", "data sets, as in prepare")
     path: str = param("", "their files or folders, in the same order, joined by commas")
+    name: str = param("", "their names in runs and in the registry, in the same order; empty: as in prepare")
     documents: str = param("", "the files or folders of their documents, in the same order")
     base: str = param("", "base models, as in finetune")
     method: str = param("", f"how a base is adapted: some of {', '.join(METHODS)}")

@@ -73,7 +73,7 @@ def run(params: JudgeParams, workspace: Workspace) -> dict[str, tuple[Agreement,
     """
     criteria = [load_criterion(name.strip()) for name in params.criteria.split(",") if name.strip()]
     paths = [Path(path.strip()) for path in params.ratings.split(",") if path.strip()]
-    with step_run(params, f"{params.name or params.dataset or 'judge'}|judge", {"ragft.step": "judge"}, workspace.home):
+    with step_run(params, f"{params.data_name or 'judge'}|judge", {"ragft.step": "judge"}, workspace.home):
         if params.estimators:
             _compare_estimators(params, criteria, workspace)
             return {}
@@ -241,7 +241,7 @@ def _measure(rated: Rated, found: Found) -> tuple[Agreement, Calibration]:
 
 def _log(params: JudgeParams, found: Found, results: dict[str, tuple[Agreement, Calibration]]) -> None:
     tracking.name_run(
-        tracking.run_name(params.name or params.dataset or found.source, 0, "judge"),
+        tracking.run_name(params.data_name or found.source, 0, "judge"),
         {
             "ragft.judge": found.judge,
             "ragft.judge_identity": found.identity or "none",

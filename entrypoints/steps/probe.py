@@ -58,7 +58,7 @@ def run(params: ProbeParams, workspace: Workspace) -> Probed:
         ConfigError: If there are too few train questions to draw examples from.
         DataError: If no question of the data set has a short closed-book answer.
     """
-    name = f"{params.name or params.dataset}|probe {params.base}"
+    name = f"{params.data_name}|probe {params.base}"
     with step_run(params, name, {"ragft.step": "probe"}, workspace.home) as run_:
         preparation = prepare.ensure(params, workspace)
         chosen = {split: _chosen(preparation, split, params) for split in params.splits()}

@@ -4,6 +4,7 @@ import mlflow
 
 from entrypoints.steps.champion import champion_moves
 from entrypoints.steps.runs import step_run
+from entrypoints.steps.sources import require_name
 from entrypoints.steps.workspace import Workspace
 from ragft.params import RollbackParams
 from registry.promotion import Record
@@ -16,7 +17,8 @@ def run(params: RollbackParams, workspace: Workspace) -> Version:
     Raises:
         PrerequisiteError: If there is no previous champion, or the registry is shared and the lock is not.
     """
-    name = registered_name(params.name or params.dataset, params.base)
+    require_name(params, workspace.store)
+    name = registered_name(params.data_name, params.base)
     with step_run(params, f"{name}|rollback", {"ragft.step": "rollback"}, workspace.home) as run_:
         reason = params.reason or "rolled back by a person, who gave no reason"
         record = Record("reject", (reason,), comparison="rollback", run_id=run_.info.run_id)

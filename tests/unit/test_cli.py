@@ -2,6 +2,7 @@ import dataclasses
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -105,5 +106,25 @@ def test_a_long_help_has_a_heading_for_data_model_judge_and_verdict() -> None:
 
 
 def test_a_step_offers_only_what_it_uses() -> None:
-    assert list(STEPS["rollback"].__dataclass_fields__) == ["dataset", "name", "base", "reason"]
-    assert "top_k" not in STEPS["probe"].__dataclass_fields__  # nothing is retrieved for it
+    # Nothing is cut, embedded or split to go back to another version, and nothing retrieved to ask what a base knows.
+    of_data = {"documents", "data_seed", "chunk_chars", "embedder", "top_k", "collection", "allow_leaks"}
+    assert not of_data & set(STEPS["rollback"].__dataclass_fields__)
+    assert of_data - {"top_k"} <= set(STEPS["probe"].__dataclass_fields__)
+    assert "top_k" not in STEPS["probe"].__dataclass_fields__
+
+
+def test_what_fails_is_told_with_the_parameters_as_given() -> None:
+    told: list[tuple[str, str, str]] = []
+
+    def failed(step: str, values: Mapping[str, Any]) -> None:
+        told.append((step, values["dataset"], values["name"]))
+
+    def main(_: PrepareParams) -> None:
+        raise ConfigError("wrong")
+
+    command = step_command("prepare", PrepareParams, main, failed)
+    given = ["--dataset", "rows", "--name", "towns"]
+    assert CliRunner().invoke(command, given).exit_code == 2
+    assert CliRunner().invoke(command, [*given, "--top-k", "many"]).exit_code == 2
+    assert CliRunner().invoke(command, [*given, "--no-such-option", "x"]).exit_code == 2
+    assert told == [("prepare", "rows", "towns")] * 3
