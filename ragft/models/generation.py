@@ -218,7 +218,7 @@ class Generator:
                     raise PrerequisiteError(
                         f"{self.loaded.device} has too little memory for {self.loaded.name} and one prompt of "
                         f"{len(prompts[batch[0]])} tokens with {repeats} replies of {new_tokens}: use a quantization, "
-                        "fewer passages or a smaller max_new_tokens"
+                        "a smaller top_k or chunk_chars, or a smaller max_new_tokens"
                     ) from error
                 torch.cuda.empty_cache()
                 waiting += [batch[len(batch) // 2 :], batch[: len(batch) // 2]]
@@ -228,7 +228,8 @@ class Generator:
         if longest + max_new_tokens > self._window:
             raise ConfigError(
                 f"a prompt of {longest} tokens and a reply of {max_new_tokens} do not fit the context window of "
-                f"{self.loaded.name}, {self._window} tokens: use fewer or shorter passages, or a smaller max_new_tokens"
+                f"{self.loaded.name}, {self._window} tokens: use fewer or shorter passages (a smaller top_k or "
+                "chunk_chars), or a smaller max_new_tokens"
             )
 
     def batches(self, prompts: Sequence[Sequence[int]], new_tokens: int, repeats: int) -> Iterator[list[int]]:
