@@ -7,6 +7,7 @@ export MLFLOW_EXPERIMENT_NAME ?= ragft
 export MLFLOW_DISABLE_TELEMETRY = true
 export PATH := $(BIN):$(PATH)
 UI_PORT ?= 5000
+KILLS ?= 200
 RUN := mlflow run . --env-manager local
 
 .PHONY: help setup demo test browser torture results report ui bench clean
@@ -46,8 +47,9 @@ browser: $(READY) ## look at the MLflow UI in a headless Chromium (Debian's, ins
 	bash tests/browser/install.sh
 	python -m pytest tests/browser
 
-torture: $(READY) ## a study killed with -9 at least twenty times, in every window: the tables stay the same (minutes)
+torture: $(READY) ## a study killed with -9 in every window, then KILLS=200 times at random: the tables stay the same
 	OMP_NUM_THREADS=1 python -m pytest tests/torture
+	OMP_NUM_THREADS=1 python -m tests.torture.random_kills --kills $(KILLS)
 
 results: $(READY) ## every table and figure of docs/results.md again, from docs/results/*.json
 	python -m entrypoints.results

@@ -1,5 +1,6 @@
 """The step compare: CompareParams in, a run with its artifacts out."""
 
+from entrypoints.failed import name_run
 from ragft.cli import step_command
 from ragft.params import CompareParams
 
@@ -17,7 +18,7 @@ def main(params: CompareParams) -> None:
         compare.run(params, workspace)
 
 
-command = step_command("compare", CompareParams, main)
+command = step_command("compare", CompareParams, main, name_run)
 
 if __name__ == "__main__":
     command()

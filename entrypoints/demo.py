@@ -1,5 +1,6 @@
 """The lifecycle on the embedded default: what `make demo` runs, ending in a table of base and adapters."""
 
+from entrypoints.failed import name_run
 from ragft.cli import step_command
 from ragft.params import DemoParams
 
@@ -17,7 +18,7 @@ def main(params: DemoParams) -> None:
         demo.run(params, workspace)
 
 
-command = step_command("demo", DemoParams, main)
+command = step_command("demo", DemoParams, main, name_run)
 
 if __name__ == "__main__":
     command()

@@ -1,5 +1,6 @@
 """The step evaluate: EvaluateParams in, a run with its artifacts out."""
 
+from entrypoints.failed import name_run
 from ragft.cli import step_command
 from ragft.params import EvaluateParams
 
@@ -17,7 +18,7 @@ def main(params: EvaluateParams) -> None:
         evaluate.run(params, workspace)
 
 
-command = step_command("evaluate", EvaluateParams, main)
+command = step_command("evaluate", EvaluateParams, main, name_run)
 
 if __name__ == "__main__":
     command()

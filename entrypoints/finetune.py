@@ -1,5 +1,6 @@
 """The step finetune: FinetuneParams in, a run with its artifacts out."""
 
+from entrypoints.failed import name_run
 from ragft.cli import step_command
 from ragft.params import FinetuneParams
 
@@ -17,7 +18,7 @@ def main(params: FinetuneParams) -> None:
         finetune.run(params, workspace)
 
 
-command = step_command("finetune", FinetuneParams, main)
+command = step_command("finetune", FinetuneParams, main, name_run)
 
 if __name__ == "__main__":
     command()

@@ -1,5 +1,6 @@
 """The step judge: JudgeParams in, a sheet for people or the judge's agreement with them out."""
 
+from entrypoints.failed import name_run
 from ragft.cli import step_command
 from ragft.params import JudgeParams
 
@@ -17,7 +18,7 @@ def main(params: JudgeParams) -> None:
         judge.run(params, workspace)
 
 
-command = step_command("judge", JudgeParams, main)
+command = step_command("judge", JudgeParams, main, name_run)
 
 if __name__ == "__main__":
     command()

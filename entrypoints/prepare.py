@@ -1,5 +1,6 @@
 """The step prepare: PrepareParams in, a run with its artifacts out."""
 
+from entrypoints.failed import name_run
 from ragft.cli import step_command
 from ragft.params import PrepareParams
 
@@ -23,7 +24,7 @@ def main(params: PrepareParams) -> None:
         prepare.run(params, workspace)
 
 
-command = step_command("prepare", PrepareParams, main)
+command = step_command("prepare", PrepareParams, main, name_run)
 
 if __name__ == "__main__":
     command()

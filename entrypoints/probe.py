@@ -1,5 +1,6 @@
 """The step probe: ProbeParams in, a run with its artifacts out."""
 
+from entrypoints.failed import name_run
 from ragft.cli import step_command
 from ragft.params import ProbeParams
 
@@ -17,7 +18,7 @@ def main(params: ProbeParams) -> None:
         probe.run(params, workspace)
 
 
-command = step_command("probe", ProbeParams, main)
+command = step_command("probe", ProbeParams, main, name_run)
 
 if __name__ == "__main__":
     command()

@@ -1,5 +1,6 @@
 """The step promote: PromoteParams in, a run with its artifacts out."""
 
+from entrypoints.failed import name_run
 from ragft.cli import step_command
 from ragft.params import PromoteParams
 
@@ -17,7 +18,7 @@ def main(params: PromoteParams) -> None:
         promote.run(params, workspace)
 
 
-command = step_command("promote", PromoteParams, main)
+command = step_command("promote", PromoteParams, main, name_run)
 
 if __name__ == "__main__":
     command()

@@ -1,5 +1,6 @@
 """The step rollback: RollbackParams in, a run with its artifacts out."""
 
+from entrypoints.failed import name_run
 from ragft.cli import step_command
 from ragft.params import RollbackParams
 
@@ -17,7 +18,7 @@ def main(params: RollbackParams) -> None:
         rollback.run(params, workspace)
 
 
-command = step_command("rollback", RollbackParams, main)
+command = step_command("rollback", RollbackParams, main, name_run)
 
 if __name__ == "__main__":
     command()

@@ -1,5 +1,6 @@
 """The step study: StudyParams in, a run with its cells nested in it and one report out."""
 
+from entrypoints.failed import name_run
 from ragft.cli import step_command
 from ragft.params import StudyParams
 
@@ -23,7 +24,7 @@ def main(params: StudyParams) -> None:
         study.run(params, workspace)
 
 
-command = step_command("study", StudyParams, main)
+command = step_command("study", StudyParams, main, name_run)
 
 if __name__ == "__main__":
     command()

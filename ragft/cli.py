@@ -2,7 +2,8 @@
 
 import dataclasses
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import click
@@ -12,6 +13,7 @@ from ragft.masking import print_masked
 from ragft.params import Params
 
 P = TypeVar("P", bound=Params)
+Failed = Callable[[str, Mapping[str, Any]], None]
 
 
 class Number(click.ParamType[int | float]):
@@ -32,8 +34,79 @@ class Number(click.ParamType[int | float]):
 TYPES: dict[type, click.ParamType[Any]] = {str: click.STRING, int: Number(int), float: Number(float), bool: click.BOOL}
 
 
-def step_command(name: str, params_type: type[P], main: Callable[[P], None]) -> click.Command:
+# Heading of the help -> the parameters under it, in the order they are shown. A step shows those it has.
+GROUPS: dict[str, tuple[str, ...]] = {
+    "study": ("preset", "dry_run", "export", "price_input", "price_output"),
+    "data": (
+        "dataset", "path", "name", "documents", "check", "data_seed", "split", "questions", "chunk_chars", "embedder",
+        "top_k", "collection", "allow_leaks",
+    ),
+    "model": ("base", "revision", "model", "against", "model_url", "served_model", "quantization", "continue_from"),
+    "training": (
+        "samples", "method", "format", "epochs", "batch_size", "gradient_accumulation_steps", "learning_rate",
+        "lora_rank", "lora_alpha", "lora_dropout", "target_modules", "max_length", "raft_without_golden", "seed",
+        "seeds", "allow_low_hit_rate", "unknown_share", "general",
+    ),
+    "probe": (),
+    "answers": ("answers", "context", "prompt", "max_new_tokens", "context_window"),
+    "judge": (
+        "judge", "judge_url", "criteria", "estimator", "repeats", "judge_max_new_tokens", "top_logprobs", "agreement",
+    ),
+    "people": (
+        "ratings", "estimators", "sheet", "rows", "human_columns", "score_column", "question_column", "answer_column",
+        "reference_column", "passages_column", "group_column",
+    ),
+    "verdict": ("margin", "advisory", "force", "reason", "on_reject"),
+    "servers": ("concurrency", "timeout_s", "deadline_s"),
+}  # fmt: skip
+_GROUP_OF = {name: group for group, names in GROUPS.items() for name in names}
+
+
+class StepCommand(click.Command):
+    """A command whose help shows its options under headings; what fails is told, with the parameters as given."""
+
+    groups: dict[str, str]
+    failed: Failed
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,  # noqa: ANN401 - click's own
+    ) -> click.Context:
+        """Return the context of the call; a call that cannot be read has failed too."""
+        words = list(args)
+        try:
+            return super().make_context(info_name, args, parent, **extra)
+        except click.UsageError:
+            self.failed(str(self.name), {underscored(word).lstrip("_"): value for word, value in pairwise(words)})
+            raise
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write a section for each group that has options; what belongs to none comes last."""
+        sections: dict[str, list[tuple[str, str]]] = {group: [] for group in (*GROUPS, "")}
+        for option in self.get_params(ctx):
+            record = option.get_help_record(ctx)
+            if record is not None:
+                sections[self.groups.get(str(option.name), "")].append(record)
+        for group, records in sections.items():
+            if records:
+                with formatter.section(group.capitalize() or "Other"):
+                    formatter.write_dl(records)
+
+
+def underscored(token: str) -> str:
+    """Return an option as its parameter is called, also where it is written as on other command lines."""
+    return token.replace("-", "_")
+
+
+def step_command(
+    name: str, params_type: type[P], main: Callable[[P], None], failed: Failed = lambda _, __: None
+) -> click.Command:
     """Return the command of a step: an option for each field, ``main`` called with the checked params.
+
+    ``failed`` is told of every error a user can put right: the step, and the parameters as they were given.
 
     A `RagftError` is printed without a traceback and ends the process with its exit code; anything
     else keeps its traceback.
@@ -45,6 +118,7 @@ def step_command(name: str, params_type: type[P], main: Callable[[P], None]) -> 
             main(params_type(**values))
         except RagftError as error:
             click.echo(f"ragft {name}: {error}", err=True)
+            failed(name, values)
             sys.exit(error.exit_code)
 
     options: list[click.Parameter] = []
@@ -61,4 +135,15 @@ def step_command(name: str, params_type: type[P], main: Callable[[P], None]) -> 
                 help=spec.metadata["help"],
             )
         )
-    return click.Command(name, params=options, callback=run, help=params_type.__doc__)
+    command = StepCommand(
+        name,
+        params=options,
+        callback=run,
+        help=params_type.__doc__,
+        epilog="Hyphens do as well as underscores.",
+        context_settings={"token_normalize_func": underscored},
+    )
+    fields = dataclasses.fields(params_type)
+    command.failed = failed
+    command.groups = {spec.name: spec.metadata["group"] or _GROUP_OF.get(spec.name, "") for spec in fields}
+    return command

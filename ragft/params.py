@@ -8,6 +8,7 @@ import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any, TypeVar
 
 from ragft.errors import ConfigError
@@ -21,6 +22,8 @@ ESTIMATORS = ("sampled", "expected", "expected_no_rationale")
 COLLECTIONS = ("split", "all")
 ON_REJECT = ("record", "fail")
 POCKET = "pocket"
+# The layout of one's own data: it says how files are read, not which data they are.
+ROWS = "rows"
 SERVED = "served"
 PRESETS = ("embedded", "paper", "tiny", "context", "causes")
 
@@ -34,9 +37,13 @@ def param(
     choices: Sequence[str] = (),
     minimum: float | None = None,
     maximum: float | None = None,
+    group: str = "",
 ) -> Any:  # noqa: ANN401 - what dataclasses.field returns
-    """Return a dataclass field with its help text and what values it takes."""
-    metadata = {"help": help, "choices": tuple(choices), "minimum": minimum, "maximum": maximum}
+    """Return a dataclass field with its help text and what values it takes.
+
+    ``group`` is the heading in the help of a field that does not stand under its name's usual one.
+    """
+    metadata = {"help": help, "choices": tuple(choices), "minimum": minimum, "maximum": maximum, "group": group}
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -77,25 +84,49 @@ def _check(name: str, value: Any, metadata: Any) -> None:  # noqa: ANN401
 
 
 @dataclass(frozen=True, kw_only=True)
-class DataParams(Params):
-    """Which data, cut and embedded how: shared by every step, so each can prepare what is missing."""
+class NameParams(Params):
+    """What the data are called."""
 
     dataset: str = param("telecom", "telecom, qasper, rows, or a hub name such as allenai/qasper")
     path: str = param("", "file or folder of the data set; empty: the latest prepared data of that name")
     name: str = param("", "name of the data in runs and in the registry; empty: the data set's own, or its file's")
+
+    @property
+    def data_name(self) -> str:
+        """What the data are called: their name, else that of their file, else the last part of the hub's."""
+        if self.dataset == ROWS and self.path and not self.name:
+            return PurePath(self.path).stem
+        return self.name or self.dataset.rpartition("/")[2]
+
+    @property
+    def is_unnamed(self) -> bool:
+        """Whether only the layout of the data is given, not which they are."""
+        return self.dataset == ROWS and not self.path and not self.name
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreparationParams(NameParams):
+    """Which data, cut and embedded how: shared by every step that prepares what is missing."""
+
     documents: str = param("", "file or folder of the documents, for data sets that do not carry their own")
     data_seed: int = param(0, "seed of the split into train, dev, test and confirm, and of generated data", minimum=0)
     chunk_chars: int = param(0, "most characters of a passage; 0: 400 for telecom, else 1500", minimum=0)
     embedder: str = param(
         "default", "sentence-transformers name or path; default: the all-MiniLM-L6-v2 that is installed"
     )
-    top_k: int = param(0, "passages retrieved for a question; 0: 3 for telecom, else 5", minimum=0)
     collection: str = param(
         "split",
         "where passages come from: the documents of a split's own questions, or all documents",
         choices=COLLECTIONS,
     )
     allow_leaks: bool = param(False, "go on although held-out questions leak from train or dev (recorded)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataParams(PreparationParams):
+    """Which data, and how much of them is retrieved for a question."""
+
+    top_k: int = param(0, "passages retrieved for a question; 0: 3 for telecom, else 5", minimum=0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,22 +188,27 @@ class FinetuneParams(BaseParams):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ProbeParams(BaseParams):
+class ProbeParams(PreparationParams):
     """Find out what the base knows before any training: SliCK categories of short closed-book questions."""
 
+    base: str = param("pocket", "as in finetune")
+    revision: str = param("", "as in finetune")
     split: str = param("train,dev,test", "which questions, splits joined by commas")
     questions: int = param(200, "most questions of each split; 0: all that have a short answer", minimum=0)
-    sets: int = param(4, "sets of solved examples, each a message of its own (the study: 10)", minimum=1)
+    sets: int = param(4, "sets of solved examples, each a message of its own (the study: 10)", minimum=1, group="probe")
     shots: int = param(
         -1,
         "solved examples in a set; 0: none, other wordings instead; -1: 0 for pocket, else 4",
         minimum=-1,
         maximum=32,
+        group="probe",
     )
-    samples: int = param(4, "sampled answers to each message, beside the greedy one (the study: 16)", minimum=0)
-    temperature: float = param(0.5, "temperature of the sampled answers", minimum=0.01, maximum=10.0)
-    max_new_tokens: int = param(32, "most tokens of an answer", minimum=1)
-    seed: int = param(0, "seed of the sets and the samples", minimum=0)
+    samples: int = param(
+        4, "sampled answers to each message, beside the greedy one (the study: 16)", minimum=0, group="probe"
+    )
+    temperature: float = param(0.5, "temperature of the sampled answers", minimum=0.01, maximum=10.0, group="probe")
+    max_new_tokens: int = param(32, "most tokens of an answer", minimum=1, group="probe")
+    seed: int = param(0, "seed of the sets and the samples", minimum=0, group="probe")
 
     def splits(self) -> tuple[Split, ...]:
         """Return the splits asked for, in the asked order.
@@ -340,7 +376,7 @@ class PromoteParams(CompareParams):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RollbackParams(DataParams):
+class RollbackParams(NameParams):
     """Make the champion before this one champion again."""
 
     base: str = param("pocket", "as in finetune")
@@ -371,6 +407,7 @@ class StudyParams(Params):
     preset: str = param("embedded", "the matrix that lists change", choices=PRESETS)
     dataset: str = param("", "data sets, as in prepare")
     path: str = param("", "their files or folders, in the same order, joined by commas")
+    name: str = param("", "their names in runs and in the registry, in the same order; empty: as in prepare")
     documents: str = param("", "the files or folders of their documents, in the same order")
     base: str = param("", "base models, as in finetune")
     method: str = param("", f"how a base is adapted: some of {', '.join(METHODS)}")

@@ -90,7 +90,9 @@ class Registry:
         """
         match = re.fullmatch(r"models:/([^/@]+)(?:/(\d+)|@([A-Za-z0-9_-]+))", uri)
         if match is None:
-            raise ConfigError(f"model is {uri!r}, expected base, models:/<name>@<alias> or models:/<name>/<number>")
+            raise ConfigError(
+                f"model is {uri!r}, {self._of_run(uri)}expected base, models:/<name>@<alias> or models:/<name>/<number>"
+            )
         name, number, alias = match.groups()
         try:
             if alias:
@@ -102,6 +104,17 @@ class Registry:
                 f"{uri} is not in the registry at {mlflow.get_registry_uri()}: {error.message}"
             ) from error
         return _version(found)
+
+    def _of_run(self, text: str) -> str:
+        """Return which version a run registered, in words that go on; "" where the text is not a run's id."""
+        run = re.fullmatch(r"(?:runs:/)?([0-9a-f]{32})(?:/.*)?", text)
+        if run is None:
+            return ""
+        found = self._client.search_model_versions(f"run_id='{run[1]}'")
+        versions = " and ".join(sorted(f"models:/{each.name}/{each.version}" for each in found))
+        return (
+            f"which is a run that registered {versions}; " if found else "which is a run that registered no version; "
+        )
 
     def download_adapter(self, version: Version, folder: Path) -> Path:
         """Return the folder the adapter's files were copied to, which are those that were registered.

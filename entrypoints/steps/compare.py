@@ -12,7 +12,7 @@ from entrypoints.steps import cards, evaluate, forgetting, integrity, planning, 
 from entrypoints.steps.probe import knowledge_slices
 from entrypoints.steps.runs import step_run
 from entrypoints.steps.scoring import Evaluation
-from entrypoints.steps.sources import DEFAULT_DATASET
+from entrypoints.steps.sources import DEFAULT_DATASET, require_name
 from entrypoints.steps.subjects import open_registry, settle
 from entrypoints.steps.tables import metric_table
 from entrypoints.steps.workspace import Workspace
@@ -62,9 +62,10 @@ def run(params: CompareParams, workspace: Workspace, known: Known = NOTHING_KNOW
         ConfigError: If the two sides do not share data, base, judge, estimator, retrieval or messages.
         PrerequisiteError: If one of the versions is not in the registry.
     """
+    require_name(params, workspace.store)
     version, against = _versions(params)
     given, params = params, settle(params, version)
-    with step_run(params, f"{params.dataset}|compare", {"ragft.step": "compare"}, workspace.home) as run_:
+    with step_run(params, f"{params.data_name}|compare", {"ragft.step": "compare"}, workspace.home) as run_:
         criteria = load_criteria(params.criteria)
         spreads = planning.before(params, version, against, criteria, workspace)
         sides = {each.uri: known.get(each.uri) or evaluate_side(params, each, workspace) for each in (against, version)}
@@ -111,7 +112,7 @@ def address_of(params: CompareParams) -> str:
     """Return the version's address; ``challenger`` alone is that of the data set and base."""
     if params.model != CHALLENGER:
         return params.model
-    name = registered_name(params.name or params.dataset or DEFAULT_DATASET, params.base or "pocket")
+    name = registered_name(params.data_name or DEFAULT_DATASET, params.base or "pocket")
     return f"models:/{name}@{CHALLENGER}"
 
 

@@ -54,7 +54,7 @@ def run(params: EvaluateParams, workspace: Workspace) -> list[Evaluation]:
     params = settle(params, found_version)
     version = None if found_version is None or found_version.lineage.kind == "base" else found_version
     tags: dict[str, Any] = {"ragft.step": "evaluate", "ragft.prompt_sha256": prompt.sha256}
-    with ExitStack() as stack, step_run(params, f"{params.dataset}|evaluate", tags, workspace.home):
+    with ExitStack() as stack, step_run(params, f"{params.data_name}|evaluate", tags, workspace.home):
         if not chosen:
             workspace.say(f"contexts: {', '.join(params.contexts())} (the usual ones of {params.base})")
         preparation = prepare.ensure(params, workspace)

@@ -60,7 +60,7 @@ def run(params: FinetuneParams, workspace: Workspace) -> Finetuned:
             teach the model to ignore what is retrieved.
     """
     params = with_top_k(params)
-    name = tracking.run_name(params.name or params.dataset, params.samples, f"{params.method} {params.format}")
+    name = tracking.run_name(params.data_name, params.samples, f"{params.method} {params.format}")
     with step_run(params, name, {"ragft.step": "finetune"}, workspace.home) as run_:
         preparation = prepare.ensure(params, workspace)
         dose = dosed.choose(params, preparation, workspace) if params.unknown_share >= 0 else None

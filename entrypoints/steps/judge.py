@@ -74,7 +74,7 @@ def run(params: JudgeParams, workspace: Workspace) -> dict[str, tuple[Agreement,
     """
     criteria = load_criteria(params.criteria)
     paths = [Path(path) for path in entries(params.ratings)]
-    with step_run(params, f"{params.name or params.dataset or 'judge'}|judge", {"ragft.step": "judge"}, workspace.home):
+    with step_run(params, f"{params.data_name or 'judge'}|judge", {"ragft.step": "judge"}, workspace.home):
         if params.estimators:
             _compare_estimators(params, criteria, workspace)
             return {}
@@ -242,7 +242,7 @@ def _measure(rated: Rated, found: Found) -> tuple[Agreement, Calibration]:
 
 def _log(params: JudgeParams, found: Found, results: dict[str, tuple[Agreement, Calibration]]) -> None:
     tracking.name_run(
-        tracking.run_name(params.name or params.dataset or found.source, 0, "judge"),
+        tracking.run_name(params.data_name or found.source, 0, "judge"),
         {
             "ragft.judge": found.judge,
             "ragft.judge_identity": found.identity or "none",

@@ -18,7 +18,7 @@ from ragft.data import leakage
 from ragft.data.leakage import LeakReport
 from ragft.data.splits import assign_splits
 from ragft.errors import ConfigError, DataError
-from ragft.params import BaseParams, DataParams, PrepareParams, ScoringParams
+from ragft.params import BaseParams, PreparationParams, PrepareParams, ScoringParams
 from ragft.result_versions import VERSIONS
 from ragft.retrieval.embedding import Embedder
 from ragft.retrieval.retriever import Chosen, build_collection, count_passages
@@ -72,7 +72,7 @@ def run(params: PrepareParams, workspace: Workspace, base: str = POCKET, revisio
     return preparation
 
 
-def ensure(params: DataParams, workspace: Workspace) -> Preparation:
+def ensure(params: PreparationParams, workspace: Workspace) -> Preparation:
     """Return the preparation that another step needs, running prepare inside its run where it is missing."""
     dataset = read_dataset(params, workspace)
     key = preparation_key(dataset.name, dataset.sha256, _settings(params, dataset, workspace))
@@ -83,7 +83,7 @@ def ensure(params: DataParams, workspace: Workspace) -> Preparation:
     return run(params.pick(PrepareParams), workspace, *known)
 
 
-def _settings(params: DataParams, dataset: Dataset, workspace: Workspace) -> dict[str, Any]:
+def _settings(params: PreparationParams, dataset: Dataset, workspace: Workspace) -> dict[str, Any]:
     """Return what makes a preparation, beside the data; what is left open is as it was last time."""
     latest = find_preparation(workspace.store, dataset.name, dataset=dataset.sha256)
     usual = CHUNK_CHARS.get(params.dataset, DEFAULT_CHUNK_CHARS)
@@ -96,7 +96,7 @@ def _settings(params: DataParams, dataset: Dataset, workspace: Workspace) -> dic
     }
 
 
-def _prepare(params: DataParams, dataset: Dataset, workspace: Workspace) -> Preparation:
+def _prepare(params: PreparationParams, dataset: Dataset, workspace: Workspace) -> Preparation:
     settings = _settings(params, dataset, workspace)
     key = preparation_key(dataset.name, dataset.sha256, settings)
     if found := find_preparation(workspace.store, key=key):
@@ -147,7 +147,7 @@ def _collections(
     dataset: Dataset,
     splits: dict[Split, tuple[Question, ...]],
     chunk_chars: int,
-    params: DataParams,
+    params: PreparationParams,
     workspace: Workspace,
 ) -> dict[str, str]:
     """Return the id of each collection, made where it is missing; no documents make none."""
@@ -168,7 +168,7 @@ def _collections(
     return collections
 
 
-def _check_leaks(report: LeakReport, params: DataParams, workspace: Workspace) -> None:
+def _check_leaks(report: LeakReport, params: PreparationParams, workspace: Workspace) -> None:
     """Log what held-out questions share with train and dev, and stop where it is anything.
 
     Raises:

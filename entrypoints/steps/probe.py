@@ -27,7 +27,7 @@ from ragft.errors import ConfigError, DataError
 from ragft.judging.closed_book import applies, exemplar_answer, verdict
 from ragft.models.generation import Generator
 from ragft.models.probing import Replies, Sampling, reply
-from ragft.params import DataParams, ProbeParams
+from ragft.params import PreparationParams, ProbeParams
 from ragft.prompts import probe as messages
 from ragft.result_versions import VERSIONS
 from ragft.store.datasets import Preparation
@@ -61,7 +61,7 @@ def run(params: ProbeParams, workspace: Workspace) -> Probed:
         ConfigError: If there are too few train questions to draw examples from.
         DataError: If no question of the data set has a short closed-book answer.
     """
-    name = f"{params.name or params.dataset}|probe {params.base}"
+    name = f"{params.data_name}|probe {params.base}"
     with step_run(params, name, {"ragft.step": "probe"}, workspace.home) as run_:
         preparation = prepare.ensure(params, workspace)
         chosen = {split: _chosen(preparation, split, params) for split in params.splits()}
@@ -108,7 +108,7 @@ def knowledge_slices(questions: Sequence[Question], version: Version, workspace:
     return slices_by_category(questions, known_categories(lineage.base_fingerprint, lineage.data_sha256, workspace))
 
 
-def probe_command(params: DataParams, base: str) -> str:
+def probe_command(params: PreparationParams, base: str) -> str:
     """Return the command that probes all questions of these data."""
     place = f" -P path={params.path}" if params.path else ""
     name = f" -P name={params.name}" if params.name else ""

@@ -7,6 +7,7 @@ from entrypoints.steps.champion import champion_moves
 from entrypoints.steps.compare import Compared
 from entrypoints.steps.runs import step_run
 from entrypoints.steps.scoring import Evaluation
+from entrypoints.steps.sources import DEFAULT_DATASET, require_name
 from entrypoints.steps.subjects import open_registry
 from entrypoints.steps.workspace import Workspace
 from ragft.errors import ConfigError, DataError, PrerequisiteError, RejectedError
@@ -33,7 +34,9 @@ def run(params: PromoteParams, workspace: Workspace) -> Decision | None:
         PrerequisiteError: If the champion is no longer the one that was compared against, or the registry is shared
             and the lock is not.
     """
-    with step_run(params, "promote", {"ragft.step": "promote"}, workspace.home) as run_:
+    require_name(params, workspace.store)
+    name = f"{params.data_name or DEFAULT_DATASET}|promote"
+    with step_run(params, name, {"ragft.step": "promote"}, workspace.home) as run_:
         _check_can_be_kept(params)
         address = compare.address_of(params)
         # Before hours of comparing: what was left half done, and whether the champion may be moved at all.

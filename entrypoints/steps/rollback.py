@@ -6,7 +6,7 @@ from entrypoints.steps import cards
 from entrypoints.steps.bases import require_base_of
 from entrypoints.steps.champion import champion_moves
 from entrypoints.steps.runs import step_run
-from entrypoints.steps.sources import own_name
+from entrypoints.steps.sources import require_name
 from entrypoints.steps.workspace import Workspace
 from ragft.params import RollbackParams
 from registry.history import ROLLED_BACK
@@ -21,7 +21,8 @@ def run(params: RollbackParams, workspace: Workspace) -> Version:
         PrerequisiteError: If nothing was promoted yet, the earlier champion cannot be served, or the registry is
             shared and the lock is not.
     """
-    name = registered_name(params.name or own_name(params), params.base)
+    require_name(params, workspace.store)
+    name = registered_name(params.data_name, params.base)
     with step_run(params, f"{name}|rollback", {"ragft.step": "rollback"}, workspace.home) as run_:
         reason = params.reason or "rolled back by a person, who gave no reason"
         record = Record(ROLLED_BACK, (reason,), comparison="rollback", run_id=run_.info.run_id)

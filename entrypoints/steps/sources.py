@@ -7,8 +7,8 @@ from pathlib import Path
 from entrypoints.steps.workspace import Workspace
 from ragft.data.collector import Loaded
 from ragft.data.load import FORMATS, load_with_account
-from ragft.errors import PrerequisiteError
-from ragft.params import DataParams, P
+from ragft.errors import ConfigError, PrerequisiteError
+from ragft.params import NameParams, P, PreparationParams
 from ragft.store.connection import Store
 from ragft.store.datasets import find_preparation, load_dataset, prepared_names
 from ragft.types import Dataset
@@ -36,19 +36,20 @@ def with_top_k(params: P) -> P:
     return type(params)(**{**given, "top_k": given["top_k"] or TOP_K.get(given["dataset"], DEFAULT_TOP_K)})
 
 
-def read_dataset(params: DataParams, workspace: Workspace) -> Dataset:
+def read_dataset(params: PreparationParams, workspace: Workspace) -> Dataset:
     """Return the data set; see `read_loaded`."""
     return read_loaded(params, workspace).dataset
 
 
-def read_loaded(params: DataParams, workspace: Workspace) -> Loaded:
+def read_loaded(params: PreparationParams, workspace: Workspace) -> Loaded:
     """Return the data set, generated, from its files, or as it was last prepared under its name, with its account.
 
     Raises:
         DataError: If the files cannot be read, naming every bad record.
         PrerequisiteError: If no path is given and nothing of that name was prepared before.
     """
-    name = params.name or own_name(params)
+    require_name(params, workspace.store)
+    name = params.data_name
     if params.path or params.dataset in GENERATORS:
         files = (params.path, params.documents)
         return _loaded(params.dataset, *files, params.data_seed, name, tuple(map(_state, files)))
@@ -88,8 +89,14 @@ def _state(path: str) -> tuple[tuple[str, int, int], ...]:
     return tuple((name, state.st_size, state.st_mtime_ns) for name, state in states)
 
 
-def own_name(params: DataParams) -> str:
-    """Return the name of the data where none was given: that of the file, or the last part of the hub's."""
-    if params.dataset == "rows" and params.path:
-        return Path(params.path).stem
-    return params.dataset.rpartition("/")[2]
+def require_name(params: NameParams, store: Store) -> None:
+    """Refuse parameters that say how data are laid out and not which they are.
+
+    Raises:
+        ConfigError: Naming the data that were prepared.
+    """
+    known = prepared_names(store) if params.is_unnamed else []
+    if not params.is_unnamed or params.dataset in known:
+        return
+    there = f"add -P name=..., one of: {', '.join(known)}" if known else "nothing was prepared yet: add -P path=... too"
+    raise ConfigError(f"name is missing: dataset={params.dataset} says how files are laid out, not which; {there}")

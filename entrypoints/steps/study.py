@@ -44,9 +44,7 @@ def run(
     matrix = matrix_of(params)
     cells = cells_of(params, matrix)
     identities = Identities(workspace)
-    with step_run(
-        params, f"study {params.preset}", {"ragft.step": "study", "ragft.preset": params.preset}, workspace.home
-    ):
+    with step_run(params, _run_name(params), {"ragft.step": "study", "ragft.preset": params.preset}, workspace.home):
         if params.dry_run:
             _plan(params, cells, identities, workspace)
             return None
@@ -59,6 +57,11 @@ def run(
             _export(found, Path(params.export))
             workspace.say(f"results written to {params.export}")
     return found
+
+
+def _run_name(params: StudyParams) -> str:
+    """Return what the run is called: after the data where they have a name of their own."""
+    return f"{params.name}|study {params.preset}" if params.name else f"study {params.preset}"
 
 
 def _plan(params: StudyParams, cells: Sequence[Cell], identities: Identities, workspace: Workspace) -> None:

@@ -24,8 +24,9 @@ Role = Literal["cell", "agreement"]
 SETTINGS = ("split", "embedder", "top_k", "chunk_chars", "context_window", "prompt", "judge", "estimator")
 TRAINING = ("method", "format", "samples", "epochs", "learning_rate", "unknown_share", "seed")
 AXES = ("dataset", "base", *TRAINING, *SETTINGS)
-# Which file data were read from, and which versions are compared, are no part of what a cell is.
-ADDRESSES = ("path", "documents", "model", "against")
+# Which file data were read from, and which versions are compared, are no part of what a cell is. What the data are
+# called stands with their hash.
+ADDRESSES = ("path", "name", "documents", "model", "against")
 # What an adapter trained on questions alone does not see.
 OF_RETRIEVAL = ("embedder", "top_k", "chunk_chars", "collection", "raft_without_golden", "allow_low_hit_rate")
 
@@ -55,7 +56,7 @@ class Cell:
     def name(self) -> str:
         """What tells the cell from its siblings."""
         axes = self.axes
-        shown = f"{axes['dataset']}|n{axes['samples']}|{axes['method']} {axes['format']} s{axes['seed']}"
+        shown = f"{self.finetune.data_name}|n{axes['samples']}|{axes['method']} {axes['format']} s{axes['seed']}"
         rest = [name for name in self.varied if name not in ("dataset", "samples", "method", "format", "seed")]
         extra = [f"{name} {axes[name]}" for name in rest]
         extra += ["sampled, for agreement"] if self.role == "agreement" else []
@@ -107,7 +108,7 @@ def _values(matrix: Matrix, name: str) -> tuple[Any, ...]:
 
 def _sources(params: StudyParams, matrix: Matrix) -> list[dict[str, str]]:
     found = [{"dataset": name} for name in matrix.dataset]
-    for name in ("path", "documents"):
+    for name in ("path", "name", "documents"):
         given = getattr(params, name)
         values = [part.strip() for part in given.split(",")] if given else []
         if values and len(values) != len(found):
@@ -138,7 +139,7 @@ def _compare(
     params: StudyParams, matrix: Matrix, finetune: FinetuneParams, setting: Mapping[str, Any]
 ) -> CompareParams:
     values = {**params.as_dict(), **finetune.as_dict(), **setting, "top_k": finetune.top_k}
-    names = {field.name for field in dataclasses.fields(CompareParams)} - {"model", "against", "name"}
+    names = {field.name for field in dataclasses.fields(CompareParams)} - {"model", "against"}
     chosen = {name: value for name, value in values.items() if name in names}
     return CompareParams(**{**chosen, "context": ",".join(matrix.context), "questions": matrix.questions})
 
@@ -153,7 +154,7 @@ class Identities:
     def dataset(self, cell: Cell) -> Dataset:
         """Return the data of a cell; a study has few, so they are kept."""
         asked = cell.finetune.pick(PrepareParams)
-        key = (asked.dataset, asked.path, asked.documents, str(asked.data_seed))
+        key = (asked.dataset, asked.path, asked.name, asked.documents, str(asked.data_seed))
         if key not in self._datasets:
             self._datasets[key] = read_dataset(asked, self.workspace)
         return self._datasets[key]

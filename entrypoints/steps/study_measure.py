@@ -61,8 +61,8 @@ def _train(cell: Cell, base: LoadedModel, identities: Identities) -> float:
 
 def _answer(cell: Cell, base: LoadedModel, identities: Identities) -> float:
     prompt = load_answer_prompt(cell.compare.prompt)
-    messages = [prompt.render(question.text, passages) for question, passages in _rows(cell, identities)]
-    return _timed(len(messages), lambda: Generator(base).generate(messages, cell.compare.max_new_tokens))
+    messages = [prompt.render(question.text, passages) for question, passages in _shown(cell, base, identities)]
+    return _timed(len(messages), lambda: _writer(cell, base).generate(messages, cell.compare.max_new_tokens))
 
 
 def _judge(cell: Cell, base: LoadedModel, identities: Identities) -> float:
@@ -83,7 +83,7 @@ def _judge(cell: Cell, base: LoadedModel, identities: Identities) -> float:
             tuple(criterion.scores),
             tuple(range(repeats)),
         )
-        for question, passages in itertools.islice(_rows(cell, identities), ROWS if repeats == 1 else 4)
+        for question, passages in itertools.islice(_shown(cell, base, identities), ROWS if repeats == 1 else 4)
     ]
     estimator = cell.compare.estimator
     return _timed(len(asks) * repeats, lambda: list(judge.replies(asks, estimator)))  # type: ignore[arg-type]
@@ -97,6 +97,18 @@ def _rows(cell: Cell, identities: Identities) -> Iterator[tuple[Question, list[s
     for question in dataset.questions[:: max(1, len(dataset.questions) // ROWS)][:ROWS]:
         texts = [passage.text for name in question.documents for passage in chunk(documents[name], chars)]
         yield question, texts[: cell.finetune.top_k]
+
+
+def _shown(cell: Cell, base: LoadedModel, identities: Identities) -> Iterator[tuple[Question, list[str]]]:
+    """Yield a few questions with the passages that the study would show: what does not fit is left out there too."""
+    writer, prompt = _writer(cell, base), load_answer_prompt(cell.compare.prompt)
+    for question, texts in _rows(cell, identities):
+        kept = writer.fit_passages(question.text, texts, prompt.render, cell.compare.max_new_tokens)
+        yield question, texts[:kept]
+
+
+def _writer(cell: Cell, base: LoadedModel) -> Generator:
+    return Generator(base, window=cell.compare.context_window)
 
 
 def _timed(count: int, work: Callable[[], object]) -> float:

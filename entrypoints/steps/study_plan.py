@@ -1,5 +1,6 @@
 """What a study would compute, how long that takes here, what it costs and what it can show: told beforehand."""
 
+import json
 import math
 import platform
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,6 +33,7 @@ SAMPLE = 24
 # Where nothing was compared yet: differences of one score point between questions, a little alike within a document.
 ASSUMED = Spread(1.0, 0.1, "an assumption")
 CHARACTERS_OF_A_TOKEN = 4.0
+UNKNOWN_WINDOW = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +114,14 @@ def plan(cells: Sequence[Cell], done: Sequence[bool], identities: Identities) ->
 
 
 def _base_of(cell: Cell) -> str:
-    return f"{cell.finetune.dataset} {cell.finetune.path} {cell.compare}"
+    return str(cell.compare)
 
 
 def sizes_of(cell: Cell, identities: Identities) -> Sizes:
     """Return the sizes of a cell's texts, from a sample of its questions and the base's own tokenizer.
 
-    Retrieved passages are taken to be as long as the first ones of the question's documents.
+    Retrieved passages are taken to be as long as the first ones of the question's documents; of those, as many are
+    read as the study itself would show.
     """
     finetune, compare = cell.finetune, cell.compare
     dataset = identities.dataset(cell)
@@ -133,8 +136,11 @@ def sizes_of(cell: Cell, identities: Identities) -> Sizes:
     passages = {d.id: [p.text for p in chunk(d, chars)] for d in dataset.documents if d.id in wanted}
     any_passages = [text for texts in passages.values() for text in texts]
     prompt = load_answer_prompt(compare.prompt)
+    tokens, most = _counter(finetune.base), _room(cell)
     shown = {q.id: _first(q, passages, any_passages, compare.top_k) for q in sample}
-    tokens = _counter(finetune.base)
+    for q in sample:
+        while shown[q.id] and tokens([prompt.render(q.text, shown[q.id])]) > most:
+            shown[q.id].pop()
     asked = tokens([prompt.render(q.text, shown[q.id]) for q in sample])
     answer = tokens([q.references[0] for q in sample])
     blind = finetune.format == "closed_book"
@@ -143,6 +149,16 @@ def sizes_of(cell: Cell, identities: Identities) -> Sizes:
     verdict = tokens([_message(c, q, shown[q.id], compare.estimator) for c in criteria for q in sample])
     sizes = np.unique(list(cluster(questions).labels.values()), return_counts=True)[1]
     return Sizes(len(questions), tuple(int(size) for size in sizes), trained, asked, answer, verdict)
+
+
+def _room(cell: Cell) -> int:
+    """Return how many tokens a prompt may have, as far as the base's configuration tells."""
+    try:
+        config = json.loads((require_base(cell.finetune.base).folder / "config.json").read_text(encoding="utf-8"))
+    except PrerequisiteError:
+        config = {}
+    window = config.get("text_config", config).get("max_position_embeddings") or UNKNOWN_WINDOW
+    return min(cell.compare.context_window or window, window) - cell.compare.max_new_tokens
 
 
 def _first(question: Question, passages: Mapping[str, list[str]], others: Sequence[str], k: int) -> list[str]:
@@ -255,7 +271,7 @@ def _known(value: float | None) -> float:
 def _shows(needs: Sequence[Need], params: StudyParams, identities: Identities) -> Iterator[str]:
     seen = set()
     for need in needs:
-        key = (need.cell.finetune.dataset, need.cell.compare.split, need.cell.role)
+        key = (need.cell.finetune.data_name, need.cell.compare.split, need.cell.role)
         if key in seen:
             continue
         seen.add(key)

@@ -260,7 +260,8 @@ class Generator:
                 if len(batch) == 1:
                     raise PrerequisiteError(
                         f"{self._short_of_memory} and one prompt of {len(prompts[batch[0]])} tokens with {repeats} "
-                        f"replies of {new_tokens}: use a quantization, fewer passages or a smaller max_new_tokens"
+                        f"replies of {new_tokens}: use a quantization, a smaller top_k or chunk_chars, or a smaller "
+                        "max_new_tokens"
                     ) from error
             else:
                 del waiting[0]
@@ -282,7 +283,8 @@ class Generator:
         if longest + max_new_tokens > self._window:
             raise ConfigError(
                 f"a prompt of {longest} tokens and a reply of {max_new_tokens} do not fit the context window of "
-                f"{self.loaded.name}, {self._window} tokens: use fewer or shorter passages, or a smaller max_new_tokens"
+                f"{self.loaded.name}, {self._window} tokens: use fewer or shorter passages (a smaller top_k or "
+                "chunk_chars), or a smaller max_new_tokens"
             )
 
     def batches(self, prompts: Sequence[Sequence[int]], new_tokens: int, repeats: int) -> Iterator[list[int]]:

@@ -43,13 +43,13 @@ class Checkout:
         return f"sqlite:///{self.home / 'mlflow.db'}"
 
     def step(
-        self, name: str, *, check: bool = True, environment: Mapping[str, str] | None = None, **params: object
+        self, name: str, /, *, check: bool = True, environment: Mapping[str, str] | None = None, **params: object
     ) -> subprocess.CompletedProcess[str]:
         """Run ``python -m entrypoints.<name>``."""
         words = [word for key, value in params.items() for word in (f"--{key}", str(value))]
         return self._run([sys.executable, "-m", f"entrypoints.{name}", *words], check, environment or {})
 
-    def mlflow_run(self, entry: str, *, check: bool = True, **params: object) -> subprocess.CompletedProcess[str]:
+    def mlflow_run(self, entry: str, /, *, check: bool = True, **params: object) -> subprocess.CompletedProcess[str]:
         """Run ``mlflow run . -e <entry> --env-manager local``, after what ``make setup`` does."""
         if not (self.home / "mlflow.db").exists():
             self.step("setup")

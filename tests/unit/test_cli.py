@@ -1,12 +1,16 @@
+import dataclasses
+import re
 import subprocess
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
 from ragft.cli import step_command
 from ragft.errors import ConfigError, DataError, JudgeError, PrerequisiteError, RagftError
-from ragft.params import FinetuneParams, PrepareParams
+from ragft.params import STEPS, FinetuneParams, Params, PrepareParams, PromoteParams
 
 
 def test_options_reach_main_as_checked_params() -> None:
@@ -60,3 +64,67 @@ def test_help_and_a_wrong_parameter_import_nothing_heavy(step: str) -> None:
         done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
         assert f"exit {exit_code}" in done.stdout
         assert done.stdout.endswith("[]\n")
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_every_option_is_taken_with_hyphens_too(step: str) -> None:
+    params_type = STEPS[step]
+    seen: list[Params] = []
+    command = step_command(step, params_type, seen.append)
+    # Values other than the defaults, so that an option that is not heard shows.
+    given = {spec.name: other_than(spec) for spec in dataclasses.fields(params_type) if "_" in spec.name}
+    words = [word for name, value in given.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    result = CliRunner().invoke(command, words)
+    assert result.exit_code == 0, result.output
+    assert seen == [params_type(**given)]
+    assert given or step == "rollback"
+
+
+def other_than(spec: "dataclasses.Field[Any]") -> Any:  # noqa: ANN401
+    """A legal value that is not the default."""
+    if spec.metadata["choices"]:
+        return next(choice for choice in spec.metadata["choices"] if choice != spec.default)
+    return {bool: not spec.default, int: 17, float: 0.25, str: ""}[type(spec.default)]
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_help_groups_every_option_under_its_heading(step: str) -> None:
+    result = CliRunner().invoke(step_command(step, STEPS[step], print), ["--help"])
+    sections = re.split(r"^(\w+):\n", result.output, flags=re.MULTILINE)[1:]
+    found = dict(zip(sections[::2], sections[1::2], strict=True))
+    assert "Options" not in found
+    assert [line.split()[0] for line in found.pop("Other").splitlines() if line.startswith("  --")] == ["--help"]
+    listed = [option for text in found.values() for option in re.findall(r"^  --(\w+)", text, flags=re.MULTILINE)]
+    assert sorted(listed) == sorted(STEPS[step].__dataclass_fields__)
+    assert "--dataset" in found["Data"]
+
+
+def test_a_long_help_has_a_heading_for_data_model_judge_and_verdict() -> None:
+    result = CliRunner().invoke(step_command("promote", PromoteParams, print), ["--help"])
+    headings = re.findall(r"^(\w+):$", result.output, flags=re.MULTILINE)
+    assert headings == ["Data", "Model", "Answers", "Judge", "Verdict", "Servers", "Other"]
+
+
+def test_a_step_offers_only_what_it_uses() -> None:
+    # Nothing is cut, embedded or split to go back to another version, and nothing retrieved to ask what a base knows.
+    of_data = {"documents", "data_seed", "chunk_chars", "embedder", "top_k", "collection", "allow_leaks"}
+    assert not of_data & set(STEPS["rollback"].__dataclass_fields__)
+    assert of_data - {"top_k"} <= set(STEPS["probe"].__dataclass_fields__)
+    assert "top_k" not in STEPS["probe"].__dataclass_fields__
+
+
+def test_what_fails_is_told_with_the_parameters_as_given() -> None:
+    told: list[tuple[str, str, str]] = []
+
+    def failed(step: str, values: Mapping[str, Any]) -> None:
+        told.append((step, values["dataset"], values["name"]))
+
+    def main(_: PrepareParams) -> None:
+        raise ConfigError("wrong")
+
+    command = step_command("prepare", PrepareParams, main, failed)
+    given = ["--dataset", "rows", "--name", "towns"]
+    assert CliRunner().invoke(command, given).exit_code == 2
+    assert CliRunner().invoke(command, [*given, "--top-k", "many"]).exit_code == 2
+    assert CliRunner().invoke(command, [*given, "--no-such-option", "x"]).exit_code == 2
+    assert told == [("prepare", "rows", "towns")] * 3

@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 
 from ragft.errors import ConfigError
-from ragft.params import STEPS, EvaluateParams, FinetuneParams, JudgeParams, PrepareParams
+from ragft.params import STEPS, EvaluateParams, FinetuneParams, JudgeParams, NameParams, PrepareParams
 from ragft.types import CONTEXTS
 
 
@@ -87,3 +87,24 @@ def test_several_models_are_rated_at_once() -> None:
     assert given.models() == ("base", "served")
     with pytest.raises(ConfigError):
         EvaluateParams(model="base, served", model_url="http://x/v1", served_model="m")
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({}, "telecom"),
+        ({"name": "support"}, "support"),
+        ({"dataset": "rows", "path": "data/questions.jsonl"}, "questions"),
+        ({"dataset": "rows", "path": "data/questions.jsonl", "name": "support"}, "support"),
+        ({"dataset": "allenai/qasper"}, "qasper"),
+    ],
+)
+def test_data_are_called_by_their_name_their_file_or_the_hubs(values: dict[str, str], expected: str) -> None:
+    assert NameParams(**values).data_name == expected
+
+
+def test_a_layout_alone_names_no_data() -> None:
+    assert NameParams(dataset="rows").is_unnamed
+    assert not NameParams(dataset="rows", name="support").is_unnamed
+    assert not NameParams(dataset="rows", path="questions.jsonl").is_unnamed
+    assert not NameParams(dataset="qasper").is_unnamed

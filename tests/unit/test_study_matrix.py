@@ -65,6 +65,15 @@ def test_paths_belong_to_data_sets_in_their_order() -> None:
         cells(dataset="qasper,rows", path="a.json")
 
 
+def test_names_belong_to_data_sets_in_their_order() -> None:
+    params = StudyParams(dataset="qasper,rows", path=",b.jsonl", name=",towns", agreement="0", seeds="0")
+    made = cells_of(params, matrix_of(params))
+    assert [(cell.finetune.name, cell.compare.name) for cell in made] == [("", "")] * 2 + [("towns", "towns")] * 2
+    assert [cell.name.partition("|")[0] for cell in made] == ["qasper"] * 2 + ["towns"] * 2
+    with pytest.raises(ConfigError, match=r"name is 'towns': 1 for 2 data sets"):
+        cells(dataset="qasper,rows", name="towns")
+
+
 @pytest.mark.parametrize(
     ("values", "named"),
     [

@@ -92,3 +92,16 @@ def test_hostile_names_are_text_in_the_descriptions(registry: Registry, adapter:
         kinds = {each.type for token in tokens for each in (token, *(token.children or ()))}
         assert kinds <= {"paragraph_open", "inline", "paragraph_close", "text", "text_special"}
         assert name.split(maxsplit=1)[0] in "".join(each.content for token in tokens for each in (token.children or ()))
+
+
+def test_a_run_in_the_place_of_a_version_points_to_what_it_registered(registry: Registry, adapter: Path) -> None:
+    registry.register_base(BASE, {})
+    version = registry.register_adapter(ADAPTER, {}, adapter)
+    for text in (version.run_id, f"runs:/{version.run_id}", f"runs:/{version.run_id}/model"):
+        with pytest.raises(ConfigError) as caught:
+            registry.get(text)
+        assert f"which is a run that registered models:/ragft-telecom-pocket/1 and {version.uri}" in str(caught.value)
+    with pytest.raises(ConfigError, match="which is a run that registered no version"):
+        registry.get("0" * 32)
+    with pytest.raises(ConfigError, match=r"model is 'newest', expected base, models:/<name>@<alias>"):
+        registry.get("newest")
