@@ -104,7 +104,7 @@ def _shown(cell: Cell, base: LoadedModel, identities: Identities) -> Iterator[tu
     writer, prompt = _writer(cell, base), load_answer_prompt(cell.compare.prompt)
     for question, texts in _rows(cell, identities):
         kept = writer.fit_passages(question.text, texts, prompt.render, cell.compare.max_new_tokens)
-        yield question, texts[:kept]
+        yield question, [texts[place] for place in kept]
 
 
 def _writer(cell: Cell, base: LoadedModel) -> Generator:
