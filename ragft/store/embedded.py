@@ -104,9 +104,7 @@ class _Use:
         with self._alone():
             try:
                 if self._is_last():
-                    # It fails where somebody else stopped or killed the server, which leaves nothing to do.
-                    with suppress(ProgramError):
-                        self._programs.run(*_pg_ctl(self.directory, "stop"), timeout=_SECONDS_TO_START + 10)
+                    watcher.stop_server(self.directory)
                 else:
                     log.debug("other processes still use the server in %s", self.directory)
             finally:
@@ -132,11 +130,8 @@ class _Use:
         try:
             with suppress(BlockingIOError):
                 fcntl.flock(watching, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                name, *arguments = _pg_ctl(self.directory, "stop")
-                words = (str(self.directory), str(watching), self._programs.user or "")
-                command = (str(self._programs.folder / name), *arguments)
                 subprocess.run(
-                    [sys.executable, "-E", "-S", watcher.__file__, *words, *command],
+                    [sys.executable, "-E", "-S", watcher.__file__, str(self.directory), str(watching)],
                     check=True,
                     pass_fds=(watching,),
                     stdin=subprocess.DEVNULL,
@@ -178,9 +173,9 @@ def _start(directory: Path, programs: Programs) -> None:
             make_data_folder(directory, programs)
             if running_postmaster(directory) is None:
                 (directory / "postmaster.pid").unlink(missing_ok=True)
+                words = ("-w", "-t", str(_SECONDS_TO_START), "-D", str(directory), "-l", str(directory / "log"))
                 options = _options(directory, programs)
-                words = _pg_ctl(directory, "-l", str(directory / "log"), "-o", options, "start")
-                programs.run(*words, timeout=_SECONDS_TO_START + 10)
+                programs.run("pg_ctl", *words, "-o", options, "start", timeout=_SECONDS_TO_START + 10)
         except (ProgramError, OSError) as error:
             problem = error
         else:
@@ -189,11 +184,6 @@ def _start(directory: Path, programs: Programs) -> None:
         f"the embedded Postgres in {directory} does not start: {problem}; see {directory / 'log'}, "
         "or give a server of your own with RAGFT_DSN"
     )
-
-
-def _pg_ctl(directory: Path, *words: str) -> tuple[str, ...]:
-    """Return the command that starts or stops the server and waits for it."""
-    return ("pg_ctl", "-w", "-t", str(_SECONDS_TO_START), "-D", str(directory), *words)
 
 
 def _options(directory: Path, programs: Programs) -> str:

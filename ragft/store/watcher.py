@@ -6,42 +6,58 @@ holds the lock of the users any more. It imports the standard library alone, so 
 
 import fcntl
 import os
-import pwd
-import subprocess
+import signal
 import sys
+import time
 from pathlib import Path
 
+_SECONDS_TO_STOP = 60
 
-def watch(directory: Path, watching: int, user: str, stop: list[str]) -> None:
-    """Wait until no process uses the server of ``directory``, then stop it with the command ``stop``.
+
+def watch(directory: Path, watching: int) -> None:
+    """Wait until no process uses the server of ``directory``, then stop it.
 
     Args:
         directory: The server's data.
         watching: The lock that says that somebody watches; let go before the lock that starting a server needs.
-        user: Whom to run the command as; empty for the own user.
-        stop: The command, which ends with 0 where a server was stopped.
     """
     while True:
-        with _locked(directory.with_suffix(".users")):
+        with _Locked(directory.with_suffix(".users")):
             pass  # nobody is left; whoever comes now must not wait for this program
-        with _locked(directory.with_suffix(".lock")):
+        with _Locked(directory.with_suffix(".lock")):
             users = os.open(directory.with_suffix(".users"), os.O_RDWR)
             try:
                 fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 continue
             else:
-                if _runs(directory):
-                    group = pwd.getpwnam(user).pw_gid if user else None
-                    subprocess.run(stop, user=user or None, group=group, check=False)
+                stop_server(directory)
                 os.close(watching)
                 return
             finally:
                 os.close(users)
 
 
-class _locked:  # noqa: N801 - used as a function
-    """Hold the lock of a file alone, waiting for it."""
+def stop_server(directory: Path) -> None:
+    """Have the server of ``directory`` end its clients and itself, and wait for that; nothing where none runs.
+
+    By a signal, not by pg_ctl, which Postgres' own account could not call where its way to the folder was closed.
+    """
+    pid = _postmaster(directory)
+    if pid is None:
+        return
+    deadline = time.monotonic() + _SECONDS_TO_STOP
+    try:
+        os.kill(pid, signal.SIGINT)  # a fast shutdown, in Postgres' words
+        while _postmaster(directory) == pid and time.monotonic() < deadline:
+            os.kill(pid, 0)
+            time.sleep(0.02)
+    except ProcessLookupError:
+        return
+
+
+class _Locked:
+    """The lock of a file, held alone; it is waited for."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -54,25 +70,25 @@ class _locked:  # noqa: N801 - used as a function
         os.close(self._handle)
 
 
-def _runs(directory: Path) -> bool:
-    """Return whether the pid file names a Postgres; where processes cannot be looked at, that it names one at all."""
+def _postmaster(directory: Path) -> int | None:
+    """Return the process that the pid file names, None where that is no Postgres on this folder any more."""
     try:
         pid = int((directory / "postmaster.pid").read_text().partition("\n")[0])
         if not Path("/proc/self").exists():
-            return True
-        return os.fsencode(directory) in Path(f"/proc/{pid}/cmdline").read_bytes()
+            return pid  # processes cannot be looked at here without more than the standard library
+        return pid if os.fsencode(directory) in Path(f"/proc/{pid}/cmdline").read_bytes() else None
     except (OSError, ValueError):
-        return False
+        return None
 
 
-def main(directory: str, watching: str, user: str, *stop: str) -> None:
+def main(directory: str, watching: str) -> None:
     """Leave the process that started this one, its terminal and its signals; then watch."""
     if os.fork():
         return
     os.setsid()
     os.chdir("/")
     try:
-        watch(Path(directory), int(watching), user, list(stop))
+        watch(Path(directory), int(watching))
     except FileNotFoundError:
         return  # the home was deleted: Postgres ends by itself when it misses its files
 
