@@ -10,6 +10,7 @@ import click
 from ragft.errors import RagftError
 from ragft.masking import print_masked
 from ragft.params import Params
+from ragft.stopping import Stopped, stopped_by_signals
 
 P = TypeVar("P", bound=Params)
 
@@ -35,17 +36,21 @@ TYPES: dict[type, click.ParamType[Any]] = {str: click.STRING, int: Number(int), 
 def step_command(name: str, params_type: type[P], main: Callable[[P], None]) -> click.Command:
     """Return the command of a step: an option for each field, ``main`` called with the checked params.
 
-    A `RagftError` is printed without a traceback and ends the process with its exit code; anything
-    else keeps its traceback.
+    A `RagftError` is printed without a traceback and ends the process with its exit code, and so does a
+    signal to end; anything else keeps its traceback.
     """
 
     def run(**values: Any) -> None:  # noqa: ANN401
         sys.excepthook = print_masked
         try:
-            main(params_type(**values))
+            with stopped_by_signals():
+                main(params_type(**values))
         except RagftError as error:
             click.echo(f"ragft {name}: {error}", err=True)
             sys.exit(error.exit_code)
+        except Stopped as stopped:
+            click.echo(f"ragft {name}: {stopped}; what was finished stays, the same command goes on", err=True)
+            sys.exit(stopped.exit_code)
 
     options: list[click.Parameter] = []
     for spec in dataclasses.fields(params_type):
