@@ -15,12 +15,15 @@ from typing import TYPE_CHECKING
 import psutil
 
 from entrypoints.last_words import last_words
+from ragft.errors import ConfigError
+from ragft.store.private import make_home, shown
 from ragft.store.server import open_store
 from ragft.store.windows import enable_windows
 
 if TYPE_CHECKING:
     from entrypoints.steps.workspace import Workspace
 
+_LONGEST_MESSAGE = 1000
 _TELL_ME_OF_MY_PARENTS_DEATH = 1  # PR_SET_PDEATHSIG
 EXPERIMENT = "ragft"
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -28,16 +31,24 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 
 def home() -> Path:
     """Return the folder of everything ragft keeps, ``RAGFT_HOME`` or the checkout's ``.ragft``."""
-    return Path(os.environ.get("RAGFT_HOME") or CHECKOUT / ".ragft").resolve()
+    given = Path(os.environ.get("RAGFT_HOME") or CHECKOUT / ".ragft")
+    try:
+        return given.resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise ConfigError(f"RAGFT_HOME is {shown(given)}, which is no folder: {error}"[:_LONGEST_MESSAGE]) from error
 
 
 def prepare_environment() -> Path:
     """Return the home folder, made; quieten the libraries and settle the MLflow store's address.
 
     Called before anything heavy is imported: MLflow and transformers read these on import.
+
+    Raises:
+        ConfigError: If RAGFT_HOME cannot be the home folder.
+        PrerequisiteError: If the home folder cannot be made.
     """
     folder = home()
-    folder.mkdir(parents=True, exist_ok=True)
+    make_home(folder)
     os.environ.setdefault("MLFLOW_TRACKING_URI", f"sqlite:///{folder / 'mlflow.db'}")
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
     os.environ["DO_NOT_TRACK"] = "1"

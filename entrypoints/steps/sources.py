@@ -7,10 +7,11 @@ from pathlib import Path
 from entrypoints.steps.workspace import Workspace
 from ragft.data.collector import Loaded
 from ragft.data.load import FORMATS, load_with_account
-from ragft.errors import PrerequisiteError
+from ragft.errors import ConfigError, PrerequisiteError
 from ragft.params import DataParams, P
 from ragft.store.connection import Store
 from ragft.store.datasets import find_preparation, load_dataset, prepared_names
+from ragft.store.private import shown
 from ragft.types import Dataset
 
 DEFAULT_DATASET = "telecom"
@@ -27,6 +28,8 @@ def _telecom(seed: int) -> Dataset:
     return make_dataset(seed)
 
 
+# A report's file is named after the data twice over; most file systems hold 255 bytes.
+LONGEST_NAME = 100
 GENERATORS = {DEFAULT_DATASET: _telecom}
 
 
@@ -46,9 +49,10 @@ def read_loaded(params: DataParams, workspace: Workspace) -> Loaded:
 
     Raises:
         DataError: If the files cannot be read, naming every bad record.
+        ConfigError: If the name is too long.
         PrerequisiteError: If no path is given and nothing of that name was prepared before.
     """
-    name = params.name or own_name(params)
+    name = _short_enough(params.name or own_name(params))
     if params.path or params.dataset in GENERATORS:
         files = (params.path, params.documents)
         return _loaded(params.dataset, *files, params.data_seed, name, tuple(map(_state, files)))
@@ -86,6 +90,15 @@ def _state(path: str) -> tuple[tuple[str, int, int], ...]:
     files = sorted(file for file in root.rglob("*") if file.is_file()) if root.is_dir() else [root]
     states = [(str(file), file.stat()) for file in files if file.exists()]
     return tuple((name, state.st_size, state.st_mtime_ns) for name, state in states)
+
+
+def _short_enough(name: str) -> str:
+    if len(name) > LONGEST_NAME:
+        raise ConfigError(
+            f"the name of the data has {len(name)} characters, {shown(name)}: files and registered models are named "
+            f"after it, so at most {LONGEST_NAME}; give a shorter one with -P name=..."
+        )
+    return name
 
 
 def own_name(params: DataParams) -> str:

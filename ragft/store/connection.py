@@ -135,7 +135,7 @@ def replayed(function: Callable[Concatenate[Store, P], R]) -> Callable[Concatena
     """
 
     @wraps(function)
-    def run(store: Store, *args: P.args, **kwargs: P.kwargs) -> R:
+    def run(store: Store, /, *args: P.args, **kwargs: P.kwargs) -> R:
         # What can be read only once is read before, for the second time.
         given: list[Any] = [tuple(value) if isinstance(value, Iterator) else value for value in args]
         try:
