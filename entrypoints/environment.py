@@ -16,6 +16,7 @@ import psutil
 
 from entrypoints.last_words import last_words
 from ragft.errors import ConfigError
+from ragft.store.disk import RoomAt
 from ragft.store.private import make_home, shown
 from ragft.store.server import open_store
 from ragft.store.windows import enable_windows
@@ -108,7 +109,7 @@ def opened_workspace() -> Iterator["Workspace"]:
     patience.be_patient()
     try:
         _see_to_runs(folder, say)
-        with last_words(), open_store(os.environ.get("RAGFT_DSN"), folder) as store:
+        with last_words(), RoomAt(folder), open_store(os.environ.get("RAGFT_DSN"), folder) as store:
             yield Workspace(
                 home=folder,
                 store=store,
@@ -132,7 +133,7 @@ def _see_to_runs(folder: Path, say: Callable[[str], None]) -> None:
             what = f"{len(left)} MLflow runs that killed commands left RUNNING are"
         say(f"{what} marked KILLED: {', '.join(left)}")
     if run_id := os.environ.get("MLFLOW_RUN_ID"):
-        unfinished.begin(folder, run_id)
+        unfinished.begin(folder, run_id, of_mlflow_run=True)
 
 
 def end_with_mlflow_run() -> None:

@@ -2,14 +2,15 @@
 
 Each process has a file in ``<home>/running``, locked as long as it lives, with a line for each run that it begins and
 one for each that it ends. A file that nobody locks belongs to a process that was killed: the next command of this home
-marks its runs KILLED.
+marks its runs KILLED. So it does with the run of an ``mlflow run`` that lived on when its step was stopped: MLflow
+writes FAILED over the KILLED of the step.
 """
 
 import atexit
 import fcntl
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path
 
 import mlflow
@@ -23,7 +24,7 @@ from ragft.stopping import is_stopping, on_slow_end
 RUNNING, FINISHED, FAILED, KILLED = map(
     RunStatus.to_string, (RunStatus.RUNNING, RunStatus.FINISHED, RunStatus.FAILED, RunStatus.KILLED)
 )
-_BEGUN, _ENDED = "+", "-"
+_BEGUN, _ENDED, _STOPPED = "+", "-", "!"
 
 
 class _OwnRuns:
@@ -33,6 +34,7 @@ class _OwnRuns:
         self.folder = folder
         self.process = os.getpid()
         self.left: set[str] = set()
+        self.of_mlflow_run = ""
         folder.mkdir(mode=0o700, exist_ok=True)
         # Locked before it has its name, so that nobody takes it for that of a dead process.
         path = folder / f"{self.process}.part"
@@ -44,13 +46,15 @@ class _OwnRuns:
 
     def write(self, sign: str, run_id: str) -> None:
         """Note that a run was begun or ended."""
-        (self.left.add if sign == _BEGUN else self.left.discard)(run_id)
+        (self.left.discard if sign == _ENDED else self.left.add)(run_id)
         os.write(self._handle, f"{sign} {_store()} {run_id}\n".encode())
 
     def mark_killed(self) -> None:
         """Mark the runs that were not ended."""
-        for run_id in _mark(sorted(self.left)):
+        for run_id in _mark(dict.fromkeys(sorted(self.left), False)):
             self.left.discard(run_id)
+        if self.of_mlflow_run:
+            self.write(_STOPPED, self.of_mlflow_run)
 
     def close(self) -> None:
         """Remove the file; one with runs that could not be ended stays for the next command."""
@@ -65,12 +69,14 @@ class _OwnRuns:
 _own: dict[Path, _OwnRuns] = {}
 
 
-def begin(home: Path, run_id: str) -> None:
-    """Note that this process works on a run."""
+def begin(home: Path, run_id: str, *, of_mlflow_run: bool = False) -> None:
+    """Note that this process works on a run: its own, or that of the ``mlflow run`` which waits for its end."""
     own = _own.get(home)
     if own is None or own.process != os.getpid():
         own = _own[home] = _OwnRuns(home / "running")
     own.write(_BEGUN, run_id)
+    if of_mlflow_run:
+        own.of_mlflow_run = run_id
 
 
 def end(home: Path, run_id: str) -> None:
@@ -90,7 +96,7 @@ def mark_left_running(home: Path) -> list[str]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             left, elsewhere = _read(path)
             settled = _mark(left)
-            marked += settled
+            marked += [run_id for run_id, was_marked in settled.items() if was_marked]
             if not elsewhere and len(settled) == len(left):
                 path.unlink(missing_ok=True)
         except BlockingIOError:
@@ -100,30 +106,38 @@ def mark_left_running(home: Path) -> list[str]:
     return marked
 
 
-def _read(path: Path) -> tuple[list[str], bool]:
-    """Return the runs that were left in the present MLflow store, and whether there are some in another one."""
-    left: dict[str, str] = {}
+def _read(path: Path) -> tuple[dict[str, bool], bool]:
+    """Return the runs that were left in the present MLflow store, and whether there are some in another one.
+
+    With each run stands whether its step was stopped and may have been called FAILED since.
+    """
+    left: dict[str, tuple[str, bool]] = {}
     for line in path.read_text(encoding="utf-8").splitlines():
         sign, store, run_id = line.split(" ")
-        if sign == _BEGUN:
-            left[run_id] = store
-        else:
+        if sign == _ENDED:
             left.pop(run_id, None)
-    here = [run_id for run_id, store in left.items() if store == _store()]
+        else:
+            left[run_id] = store, sign == _STOPPED
+    here = {run_id: stopped for run_id, (store, stopped) in left.items() if store == _store()}
     return here, len(here) < len(left)
 
 
-def _mark(run_ids: Iterable[str]) -> list[str]:
-    """Mark those of the runs that are RUNNING, and return all but those of which nothing could be learnt."""
-    client, settled = MlflowClient(), []
-    for run_id in run_ids:
+def _mark(runs: Mapping[str, bool]) -> dict[str, bool]:
+    """Mark those of the runs that are RUNNING, or FAILED since they were stopped (their value).
+
+    Returns:
+        All but those of which nothing could be learnt, each with whether it was marked.
+    """
+    client, settled = MlflowClient(), dict[str, bool]()
+    for run_id, stopped in runs.items():
         try:
-            if client.get_run(run_id).info.status == RUNNING:
+            mark = client.get_run(run_id).info.status in ((RUNNING, FAILED) if stopped else (RUNNING,))
+            if mark:
                 client.set_terminated(run_id, KILLED)
+            settled[run_id] = mark
         except MlflowException as error:
-            if is_out_of_reach(error):
-                continue
-        settled.append(run_id)
+            if not is_out_of_reach(error):
+                settled[run_id] = False  # deleted meanwhile
     return settled
 
 

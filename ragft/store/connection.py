@@ -13,6 +13,7 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 import psycopg
 
 from ragft.errors import PrerequisiteError
+from ragft.store.disk import LEAST_BYTES, MIB
 
 log = logging.getLogger(__name__)
 
@@ -96,6 +97,12 @@ class Store:
             try:
                 with self._connection.transaction(), self._connection.cursor() as cursor:
                     yield cursor
+            except psycopg.errors.DiskFull as error:
+                raise PrerequisiteError(
+                    f"the disk of Postgres at {self.place} is full: {first_line(error)}; it needs at least "
+                    f"{LEAST_BYTES / MIB:.0f} MiB to go on: make room there and run the same command again, what was "
+                    "written before stays"
+                ) from error
             except psycopg.OperationalError as error:
                 if not self._connection.broken and not self._connection.closed:
                     raise

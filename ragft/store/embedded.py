@@ -11,6 +11,7 @@ import hashlib
 import logging
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -31,6 +32,7 @@ from ragft.store.data_folder import (
     make_data_folder,
     running_postmaster,
 )
+from ragft.store.disk import LEAST_BYTES, no_room
 
 log = logging.getLogger(__name__)
 
@@ -180,6 +182,8 @@ def _start(directory: Path, programs: Programs) -> None:
             problem = error
         else:
             return
+    if shutil.disk_usage(directory.parent).free < LEAST_BYTES:
+        raise no_room(directory.parent) from problem
     raise PrerequisiteError(
         f"the embedded Postgres in {directory} does not start: {problem}; see {directory / 'log'}, "
         "or give a server of your own with RAGFT_DSN"

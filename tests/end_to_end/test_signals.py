@@ -127,7 +127,7 @@ def test_what_a_kill_left_running_is_marked_by_the_next_command(home: Checkout, 
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_who_stops_mlflow_run_stops_the_step_too(home: Checkout, number: signal.Signals) -> None:
+def test_who_stops_mlflow_run_stops_the_step_too(home: Checkout, papers: Path, number: signal.Signals) -> None:
     mlflow_command = str(Path(sys.executable).with_name("mlflow"))
     words = [mlflow_command, "run", str(ROOT), "-e", "evaluate", "--env-manager", "local"]
     given = {**EVALUATE, "base": home.base, "questions": 2}
@@ -138,7 +138,11 @@ def test_who_stops_mlflow_run_stops_the_step_too(home: Checkout, number: signal.
         process.communicate(timeout=SECONDS_TO_END)
     wait_until_gone(home)
     assert "RUNNING" not in statuses(home)
+    # Where mlflow run lives on, it writes FAILED over what the step has said.
+    home.step("prepare", dataset="qasper", path=papers)
     assert statuses(home).count("KILLED") == killed + 1
+    assert "FAILED" not in statuses(home)
+    assert list((home.home / "running").iterdir()) == []
 
 
 HELD = """
