@@ -12,14 +12,12 @@ from ragft.store.answers import find_answers, save_answers
 from ragft.store.connection import ConnectionLostError, Store
 from ragft.store.embedded import leave_embedded
 from ragft.store.server import open_store
-from ragft.types import Answer
+from ragft.types import Written
 from tests.integration.store.test_server import server_process
 
 
-def answers(first: int, count: int = 500) -> list[Answer]:
-    return [
-        Answer(f"{n:064x}", "q", "text " * 50, "prompt", ("p",), 1, 1, 0, False) for n in range(first, first + count)
-    ]
+def answers(first: int, count: int = 500) -> list[Written]:
+    return [Written(f"{n:064x}", "prompt", "text " * 50, 1, 1) for n in range(first, first + count)]
 
 
 def backend(store: Store) -> int:
