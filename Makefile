@@ -2,6 +2,7 @@
 PYTHON ?= python3.11
 BIN := $(CURDIR)/.venv/bin
 READY := .venv/ready
+STORE := .ragft/mlflow.db
 export MLFLOW_TRACKING_URI ?= sqlite:///$(CURDIR)/.ragft/mlflow.db
 export MLFLOW_EXPERIMENT_NAME ?= ragft
 export MLFLOW_DISABLE_TELEMETRY = true
@@ -26,13 +27,17 @@ $(READY): pyproject.toml
 	$(BIN)/python -m entrypoints.setup
 	touch $(READY)
 
+# Made by us, or MLflow would put artifacts into ./mlruns; not made again when the environment is.
+$(STORE): | $(READY)
+	$(BIN)/python -m entrypoints.setup
+
 demo: $(READY) ## prepare, finetune, evaluate base and adapter, show the results
 	$(BIN)/python -m entrypoints.demo
 
 report: $(READY) ## print and open the report of the newest comparison
 	python -m entrypoints.report
 
-ui: $(READY) ## open the MLflow UI on the right store
+ui: $(STORE) ## open the MLflow UI on the right store
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --backend-store-uri $(MLFLOW_TRACKING_URI) --port $(UI_PORT) --workers 1
 
 test: $(READY) ## format, lint, types, architecture, spelling, all tests
@@ -55,4 +60,4 @@ results: $(READY) ## every table and figure of docs/results.md again, from docs/
 	python -m entrypoints.results
 
 clean: ## remove what was made here, the virtual environment aside
-	rm -rf .ragft build dist *.egg-info
+	rm -rf .ragft mlruns build dist *.egg-info

@@ -8,6 +8,7 @@ from ragft.lists import entries
 from ragft.params import Params
 from ragft.prompts.answer import load_answer_prompt
 from ragft.prompts.criterion import load_criteria
+from ragft.store.private import shown
 
 FILES = ("path", "documents", "answers", "ratings")
 SEVERAL = ("ratings",)
@@ -20,6 +21,14 @@ def check(params: Params) -> None:
         ConfigError: If a file is not there or cannot be used.
         PrerequisiteError: If the base model is not on this machine.
     """
+    try:
+        _check(params)
+    except OSError as error:
+        # What no file system can hold is no file of this one: a path of thousands of characters, say.
+        raise ConfigError(f"{shown(error.filename or '')} cannot be looked up: {error.strerror}") from error
+
+
+def _check(params: Params) -> None:
     values = params.as_dict()
     for name in FILES:
         for value in _paths(name, values):

@@ -1,37 +1,55 @@
 """What comes from the environment: addresses and secrets, read here and nowhere else."""
 
+import ctypes
 import fcntl
 import logging
 import os
+import signal
+import sys
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
+
 from entrypoints.last_words import last_words
+from ragft.errors import ConfigError
+from ragft.store.disk import RoomAt
+from ragft.store.private import make_home, shown
 from ragft.store.server import open_store
 from ragft.store.windows import enable_windows
 
 if TYPE_CHECKING:
     from entrypoints.steps.workspace import Workspace
 
+_LONGEST_MESSAGE = 1000
+_TELL_ME_OF_MY_PARENTS_DEATH = 1  # PR_SET_PDEATHSIG
 EXPERIMENT = "ragft"
 CHECKOUT = Path(__file__).resolve().parent.parent
 
 
 def home() -> Path:
     """Return the folder of everything ragft keeps, ``RAGFT_HOME`` or the checkout's ``.ragft``."""
-    return Path(os.environ.get("RAGFT_HOME") or CHECKOUT / ".ragft").resolve()
+    given = Path(os.environ.get("RAGFT_HOME") or CHECKOUT / ".ragft")
+    try:
+        return given.resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise ConfigError(f"RAGFT_HOME is {shown(given)}, which is no folder: {error}"[:_LONGEST_MESSAGE]) from error
 
 
 def prepare_environment() -> Path:
     """Return the home folder, made; quieten the libraries and settle the MLflow store's address.
 
     Called before anything heavy is imported: MLflow and transformers read these on import.
+
+    Raises:
+        ConfigError: If RAGFT_HOME cannot be the home folder.
+        PrerequisiteError: If the home folder cannot be made.
     """
     folder = home()
-    folder.mkdir(parents=True, exist_ok=True)
+    make_home(folder)
     os.environ.setdefault("MLFLOW_TRACKING_URI", f"sqlite:///{folder / 'mlflow.db'}")
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
     os.environ["DO_NOT_TRACK"] = "1"
@@ -43,6 +61,8 @@ def prepare_environment() -> Path:
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     for talkative in ("alembic", "bitsandbytes"):
         logging.getLogger(talkative).setLevel(logging.ERROR)
+    # It logs with a traceback what is tried again here, or told in a sentence.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     enable_windows(os.environ.get("RAGFT_TEST_WINDOW", ""))
     _make_sqlite_store(os.environ["MLFLOW_TRACKING_URI"], folder)
     return folder
@@ -76,18 +96,52 @@ def _make_sqlite_store(uri: str, folder: Path) -> None:
 
 @contextmanager
 def opened_workspace() -> Iterator["Workspace"]:
-    """Open the store and make the workspace that steps run in; close the store afterwards."""
+    """Open the store and make the workspace that steps run in; close the store afterwards.
+
+    Raises:
+        PrerequisiteError: If the store cannot be opened, or MLflow's store does not come back in time.
+    """
+    from entrypoints.steps import patience
     from entrypoints.steps.workspace import Workspace, say
 
     folder = prepare_environment()
-    with last_words(), open_store(os.environ.get("RAGFT_DSN"), folder) as store:
-        yield Workspace(
-            home=folder,
-            store=store,
-            say=say,
-            shared=bool(os.environ.get("RAGFT_DSN")),
-            api_keys={role: api_key(role) for role in ("model", "judge")},
-        )
+    end_with_mlflow_run()
+    patience.be_patient()
+    try:
+        _see_to_runs(folder, say)
+        with last_words(), RoomAt(folder), open_store(os.environ.get("RAGFT_DSN"), folder) as store:
+            yield Workspace(
+                home=folder,
+                store=store,
+                say=say,
+                shared=bool(os.environ.get("RAGFT_DSN")),
+                api_keys={role: api_key(role) for role in ("model", "judge")},
+            )
+    except patience.Outage as error:
+        if not patience.is_out_of_reach(error):
+            raise
+        raise patience.explained(error) from error
+
+
+def _see_to_runs(folder: Path, say: Callable[[str], None]) -> None:
+    """Mark the runs of commands that were killed, and note the one that ``mlflow run`` has made for this one."""
+    from entrypoints.steps import unfinished
+
+    if left := unfinished.mark_left_running(folder):
+        what = "1 MLflow run that a killed command left RUNNING is"
+        if len(left) > 1:
+            what = f"{len(left)} MLflow runs that killed commands left RUNNING are"
+        say(f"{what} marked KILLED: {', '.join(left)}")
+    if run_id := os.environ.get("MLFLOW_RUN_ID"):
+        unfinished.begin(folder, run_id, of_mlflow_run=True)
+
+
+def end_with_mlflow_run() -> None:
+    """Have this process told to end where the ``mlflow run`` that started it is killed: nobody would wait for it."""
+    with suppress(psutil.Error):
+        words = {Path(word).name for word in psutil.Process(os.getppid()).cmdline()}
+        if sys.platform == "linux" and {"mlflow", "run"} <= words:
+            ctypes.CDLL(None).prctl(_TELL_ME_OF_MY_PARENTS_DEATH, signal.SIGTERM)
 
 
 def api_key(role: str) -> str:

@@ -11,6 +11,7 @@ import click
 from ragft.errors import RagftError
 from ragft.masking import print_masked
 from ragft.params import Params
+from ragft.stopping import Stopped, stopped_by_signals
 
 P = TypeVar("P", bound=Params)
 Failed = Callable[[str, Mapping[str, Any]], None]
@@ -56,7 +57,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "ratings", "estimators", "sheet", "rows", "human_columns", "score_column", "question_column", "answer_column",
         "reference_column", "passages_column", "group_column",
     ),
-    "verdict": ("margin", "advisory", "force", "reason", "on_reject"),
+    "verdict": ("margin", "advisory", "force", "to", "reason", "on_reject"),
     "servers": ("concurrency", "timeout_s", "deadline_s"),
 }  # fmt: skip
 _GROUP_OF = {name: group for group, names in GROUPS.items() for name in names}
@@ -108,18 +109,22 @@ def step_command(
 
     ``failed`` is told of every error a user can put right: the step, and the parameters as they were given.
 
-    A `RagftError` is printed without a traceback and ends the process with its exit code; anything
-    else keeps its traceback.
+    A `RagftError` is printed without a traceback and ends the process with its exit code, and so does a
+    signal to end; anything else keeps its traceback.
     """
 
     def run(**values: Any) -> None:  # noqa: ANN401
         sys.excepthook = print_masked
         try:
-            main(params_type(**values))
+            with stopped_by_signals():
+                main(params_type(**values))
         except RagftError as error:
             click.echo(f"ragft {name}: {error}", err=True)
             failed(name, values)
             sys.exit(error.exit_code)
+        except Stopped as stopped:
+            click.echo(f"ragft {name}: {stopped}; what was finished stays, the same command goes on", err=True)
+            sys.exit(stopped.exit_code)
 
     options: list[click.Parameter] = []
     for spec in dataclasses.fields(params_type):

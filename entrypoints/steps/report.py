@@ -25,6 +25,7 @@ from ragft.report.advice import Situation, advise, command
 from ragft.report.page import render
 from ragft.report.plots import bars_figure, forest_figure
 from ragft.report.records import Answered, Asked, Bars, Curve, Metric, Report, Tried
+from ragft.store.disk import write_whole
 from ragft.store.trials import Trial
 from ragft.types import CONTEXTS, Question
 from registry.versions import Version
@@ -59,7 +60,7 @@ def log(
         mlflow.log_figure(drawn, f"figures/base_and_fine_tuned_{figure.context}.png")
     path = place(home, compared.version, compared.against)
     path.parent.mkdir(exist_ok=True)
-    path.write_text(html, encoding="utf-8")
+    write_whole(path, html)
     return path
 
 

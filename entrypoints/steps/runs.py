@@ -8,6 +8,7 @@ from typing import Any
 
 import mlflow
 
+from entrypoints.steps import patience, unfinished
 from ragft import tracking
 from ragft.params import Params
 
@@ -18,15 +19,29 @@ EXPERIMENT = "ragft"
 def step_run(params: Params, name: str, tags: Mapping[str, Any], home: Path) -> Iterator[mlflow.ActiveRun]:
     """Open the run of a step: the one ``mlflow run`` made, else a new one, nested inside another step's.
 
-    An exception marks the run FAILED, as MLflow does.
+    An exception marks the run FAILED, as MLflow does; a signal to end marks it KILLED.
     """
     nested = mlflow.active_run() is not None
     if not nested and not any(os.environ.get(key) for key in ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID")):
         _choose_experiment(os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT, home)
-    with mlflow.start_run(nested=nested) as run:
+    run = mlflow.start_run(nested=nested)
+    unfinished.begin(home, run.info.run_id)
+    status = unfinished.FAILED
+    try:
         tracking.name_run(name, tags)
         tracking.log_params(params)
         yield run
+        status = unfinished.FINISHED
+    except KeyboardInterrupt:
+        status = unfinished.KILLED
+        raise
+    except patience.Outage as error:
+        if patience.is_out_of_reach(error):
+            patience.lose_patience()
+        raise
+    finally:
+        mlflow.end_run(status)
+        unfinished.end(home, run.info.run_id)
 
 
 def _choose_experiment(name: str, home: Path) -> None:

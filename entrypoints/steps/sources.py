@@ -11,6 +11,7 @@ from ragft.errors import ConfigError, PrerequisiteError
 from ragft.params import NameParams, P, PreparationParams
 from ragft.store.connection import Store
 from ragft.store.datasets import find_preparation, load_dataset, prepared_names
+from ragft.store.private import shown
 from ragft.types import Dataset
 
 DEFAULT_DATASET = "telecom"
@@ -27,6 +28,8 @@ def _telecom(seed: int) -> Dataset:
     return make_dataset(seed)
 
 
+# A report's file is named after the data twice over; most file systems hold 255 bytes.
+LONGEST_NAME = 100
 GENERATORS = {DEFAULT_DATASET: _telecom}
 
 
@@ -46,10 +49,11 @@ def read_loaded(params: PreparationParams, workspace: Workspace) -> Loaded:
 
     Raises:
         DataError: If the files cannot be read, naming every bad record.
+        ConfigError: If the name is too long.
         PrerequisiteError: If no path is given and nothing of that name was prepared before.
     """
     require_name(params, workspace.store)
-    name = params.data_name
+    name = _short_enough(params.data_name)
     if params.path or params.dataset in GENERATORS:
         files = (params.path, params.documents)
         return _loaded(params.dataset, *files, params.data_seed, name, tuple(map(_state, files)))
@@ -87,6 +91,15 @@ def _state(path: str) -> tuple[tuple[str, int, int], ...]:
     files = sorted(file for file in root.rglob("*") if file.is_file()) if root.is_dir() else [root]
     states = [(str(file), file.stat()) for file in files if file.exists()]
     return tuple((name, state.st_size, state.st_mtime_ns) for name, state in states)
+
+
+def _short_enough(name: str) -> str:
+    if len(name) > LONGEST_NAME:
+        raise ConfigError(
+            f"the name of the data has {len(name)} characters, {shown(name)}: files and registered models are named "
+            f"after it, so at most {LONGEST_NAME}; give a shorter one with -P name=..."
+        )
+    return name
 
 
 def require_name(params: NameParams, store: Store) -> None:

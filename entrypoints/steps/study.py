@@ -20,6 +20,7 @@ from ragft.analysis.records import read_record
 from ragft.analysis.study import Study, summarise
 from ragft.errors import PrerequisiteError
 from ragft.params import StudyParams
+from ragft.store.disk import write_whole
 from ragft.store.study_cells import finished_cells, load_cell, save_cell
 
 
@@ -154,4 +155,4 @@ def _export(found: Study, path: Path) -> None:
         for cell in found.cells
     ]
     found = dataclasses.replace(found, cells=tuple(cells))
-    path.write_text(json.dumps(dataclasses.asdict(found), indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    write_whole(path, json.dumps(dataclasses.asdict(found), indent=1, sort_keys=True) + "\n")

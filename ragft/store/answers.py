@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable
 
-from ragft.store.connection import Store
+from ragft.store.connection import Store, replayed
 from ragft.store.text import from_postgres, to_postgres
 from ragft.store.windows import window
 from ragft.types import Written
 
 
+@replayed
 def find_answers(store: Store, keys: Iterable[str]) -> dict[str, Written]:
     """Return those of ``keys`` that have an answer, with it."""
     with store.transaction() as cursor:
@@ -19,6 +20,7 @@ def find_answers(store: Store, keys: Iterable[str]) -> dict[str, Written]:
         return {row[0]: Written(row[0], from_postgres(row[1]), from_postgres(row[2]), *row[3:]) for row in cursor}
 
 
+@replayed
 def save_answers(store: Store, answers: Iterable[Written]) -> None:
     """Write ``answers`` in one transaction; an answer whose key is there already stays as it is."""
     rows = sorted(

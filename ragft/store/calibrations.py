@@ -4,9 +4,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ragft.store.connection import Store
+from ragft.store.connection import Store, replayed
 
 
+@replayed
 def find_calibrations(store: Store, *, judge: str, estimator: str, data: str) -> dict[str, dict[str, Any]]:
     """Return criterion (its hash) -> record."""
     with store.transaction() as cursor:
@@ -17,6 +18,7 @@ def find_calibrations(store: Store, *, judge: str, estimator: str, data: str) ->
         return {criterion: json.loads(record) for criterion, record in cursor}
 
 
+@replayed
 def save_calibration(
     store: Store, record: Mapping[str, Any], *, judge: str, criterion: str, estimator: str, data: str
 ) -> None:

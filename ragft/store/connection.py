@@ -1,21 +1,32 @@
-"""The open store: one connection to Postgres, its transactions and its locks."""
+"""The open store: one connection to Postgres, made again once where it breaks, its transactions and its locks."""
 
 import hashlib
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import wraps
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import psycopg
 
 from ragft.errors import PrerequisiteError
+from ragft.store.disk import LEAST_BYTES, MIB
 
 log = logging.getLogger(__name__)
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 Cursor = psycopg.Cursor[tuple[Any, ...]]
+P = ParamSpec("P")
+R = TypeVar("R")
+# A server notices late that a client is gone whose machine vanished.
+_SECONDS_TO_TAKE_LOCKS_AGAIN = 15
+
+
+class ConnectionLostError(PrerequisiteError):
+    """The connection to Postgres broke: what was committed stays, the rest of the transaction is undone."""
 
 
 class Store:
@@ -32,6 +43,9 @@ class Store:
     def __init__(self, connection: Connection, place: str, schema: str) -> None:
         self._connection = connection
         self._one_at_a_time = threading.RLock()
+        self._open_transactions = 0
+        self._held: list[int] = []
+        self._connect_again: Callable[[], Connection] | None = None
         self.place = f"{place}, schema {schema}"
         self.schema = schema
         self.secret = b""
@@ -46,26 +60,58 @@ class Store:
 
     def close(self) -> None:
         """Close the connection; the embedded server runs on until the process ends."""
+        self._connect_again = None
         self._connection.close()
+
+    def survive_with(self, connect_again: Callable[[], Connection]) -> None:
+        """Have the connection replaced by what this returns where it breaks; see `replayed`."""
+        self._connect_again = connect_again
+
+    def reconnect(self, lost: ConnectionLostError) -> None:
+        """Replace the broken connection, and take the locks again that were held.
+
+        Raises:
+            PrerequisiteError: If that cannot be done, or another process has taken a lock meanwhile; ``lost`` itself
+                inside of a transaction, whose first half is lost.
+        """
+        with self._one_at_a_time:
+            if self._open_transactions or self._connect_again is None:
+                raise lost
+            if not self._connection.closed:
+                return  # another thread was faster
+            log.warning("the connection to Postgres at %s broke: connecting again", self.place)
+            connection = self._connect_again()
+            self._connection = connection
+            for key in self._held:
+                _take_again(connection, key, lost)
 
     @contextmanager
     def transaction(self) -> Iterator[Cursor]:
         """Give a cursor whose statements are committed together at the end, or not at all.
 
         Raises:
-            PrerequisiteError: If the connection to the server breaks.
+            ConnectionLostError: If the connection to the server breaks.
         """
         with self._one_at_a_time:
+            self._open_transactions += 1
             try:
                 with self._connection.transaction(), self._connection.cursor() as cursor:
                     yield cursor
+            except psycopg.errors.DiskFull as error:
+                raise PrerequisiteError(
+                    f"the disk of Postgres at {self.place} is full: {first_line(error)}; it needs at least "
+                    f"{LEAST_BYTES / MIB:.0f} MiB to go on: make room there and run the same command again, what was "
+                    "written before stays"
+                ) from error
             except psycopg.OperationalError as error:
                 if not self._connection.broken and not self._connection.closed:
                     raise
-                raise PrerequisiteError(
+                raise ConnectionLostError(
                     f"the connection to Postgres at {self.place} broke: {first_line(error)}; "
                     "what was written stays: start the server and run the same command again"
                 ) from error
+            finally:
+                self._open_transactions -= 1
 
     @contextmanager
     def lock(self, name: str, on_wait: Callable[[str], None] = log.warning) -> Iterator[None]:
@@ -75,18 +121,58 @@ class Store:
         the store share its locks. When another process holds it, ``on_wait`` is told so once, before waiting.
         """
         key = _lock_key(f"{self.schema}\n{name}")
-        with self.transaction() as cursor:
-            row = cursor.execute("SELECT pg_try_advisory_lock(%s)", [key]).fetchone()
-        if row != (True,):
+        if not _try_lock(self, key):
             on_wait(f"another process works on {name}: waiting for it")
-            with self.transaction() as cursor:
-                cursor.execute("SELECT pg_advisory_lock(%s)", [key])
+            _wait_for_lock(self, key)
+        self._held.append(key)
         try:
             yield
         finally:
+            self._held.remove(key)
+            # A lock of a broken connection is free already.
             if not self._connection.closed:
-                with self.transaction() as cursor:
+                with suppress(ConnectionLostError), self.transaction() as cursor:
                     cursor.execute("SELECT pg_advisory_unlock(%s)", [key])
+
+
+def replayed(function: Callable[Concatenate[Store, P], R]) -> Callable[Concatenate[Store, P], R]:
+    """Run a function of the store again from its start, once, where the connection broke in it.
+
+    For functions that may be run twice: they read, or they write rows of which those that are there stay.
+    """
+
+    @wraps(function)
+    def run(store: Store, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        # What can be read only once is read before, for the second time.
+        given: list[Any] = [tuple(value) if isinstance(value, Iterator) else value for value in args]
+        try:
+            return function(store, *given, **kwargs)
+        except ConnectionLostError as lost:
+            store.reconnect(lost)
+        return function(store, *given, **kwargs)
+
+    return run
+
+
+@replayed
+def _try_lock(store: Store, key: int) -> bool:
+    with store.transaction() as cursor:
+        return cursor.execute("SELECT pg_try_advisory_lock(%s)", [key]).fetchone() == (True,)
+
+
+@replayed
+def _wait_for_lock(store: Store, key: int) -> None:
+    with store.transaction() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [key])
+
+
+def _take_again(connection: Connection, key: int, lost: ConnectionLostError) -> None:
+    deadline = time.monotonic() + _SECONDS_TO_TAKE_LOCKS_AGAIN
+    while connection.execute("SELECT pg_try_advisory_lock(%s)", [key]).fetchone() != (True,):
+        if time.monotonic() > deadline:
+            connection.close()
+            raise PrerequisiteError(f"{lost}; another process took over meanwhile") from lost
+        time.sleep(0.1)
 
 
 def _lock_key(name: str) -> int:

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, cast, get_args, overload
 
 from ragft.errors import PrerequisiteError
-from ragft.store.connection import Cursor, Store
+from ragft.store.connection import Cursor, Store, replayed
 from ragft.store.text import from_postgres, to_postgres
 from ragft.store.windows import window
 from ragft.types import Dataset, Document, Question, Split, digest
@@ -42,8 +42,7 @@ class StoredDocuments(Sequence[Document]):
             yield from self._read(self._keys[start : start + RECORDS_AT_ONCE])
 
     def _read(self, keys: Sequence[str]) -> list[Document]:
-        with self._store.transaction() as cursor:
-            return list(map(_document, _records(cursor, "documents", list(keys))))
+        return _read_documents(self._store, keys)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +74,7 @@ def preparation_key(name: str, dataset: str, settings: Mapping[str, Any]) -> str
     return digest({"name": name, "dataset": dataset, "settings": dict(settings)})
 
 
+@replayed
 def save_dataset(store: Store, dataset: Dataset) -> None:
     """Write the documents and questions of ``dataset`` in one transaction; what is there already stays."""
     sha = dataset.sha256
@@ -87,6 +87,7 @@ def save_dataset(store: Store, dataset: Dataset) -> None:
         )
 
 
+@replayed
 def load_dataset(store: Store, sha: str) -> Dataset:
     """Return the data set whose content has this sha256.
 
@@ -113,6 +114,7 @@ def load_dataset(store: Store, sha: str) -> Dataset:
         )
 
 
+@replayed
 def save_preparation(store: Store, preparation: Preparation) -> None:
     """Write ``preparation``; its data set must be there. One with the same key becomes the latest of its name again."""
     with store.transaction() as cursor, window("prepare.save"):
@@ -134,6 +136,7 @@ def save_preparation(store: Store, preparation: Preparation) -> None:
         )
 
 
+@replayed
 def find_preparation(store: Store, name: str = "", *, dataset: str = "", key: str = "") -> Preparation | None:
     """Return the latest preparation of this name, data set (sha256) and key, each ignored when empty; None if none."""
     with store.transaction() as cursor:
@@ -153,10 +156,17 @@ def find_preparation(store: Store, name: str = "", *, dataset: str = "", key: st
         return Preparation(from_postgres(found[0]), str(found[1]), json.loads(found[2]), splits, json.loads(found[4]))
 
 
+@replayed
 def prepared_names(store: Store) -> list[str]:
     """Return the names of the data sets that were prepared, sorted: what a message can offer."""
     with store.transaction() as cursor:
         return sorted(from_postgres(name) for (name,) in cursor.execute("SELECT DISTINCT name FROM preparations"))
+
+
+@replayed
+def _read_documents(store: Store, keys: Sequence[str]) -> list[Document]:
+    with store.transaction() as cursor:
+        return list(map(_document, _records(cursor, "documents", list(keys))))
 
 
 def _insert_records(cursor: Cursor, table: str, records: Iterable[dict[str, Any]]) -> list[str]:

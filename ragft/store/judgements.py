@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from ragft.errors import DataError
-from ragft.store.connection import Store
+from ragft.store.connection import Store, replayed
 from ragft.store.text import from_postgres, to_postgres
 from ragft.store.windows import window
 from ragft.types import Judgement
 
 
+@replayed
 def find_judgements(store: Store, keys: Iterable[str]) -> dict[str, list[Judgement]]:
     """Return those of ``keys`` that were judged, each with its judgements in the order of their repeats."""
     found: dict[str, list[Judgement]] = defaultdict(list)
@@ -34,6 +35,7 @@ Ends = tuple[float, float]
 NO_VALUES: Mapping[str, Ends] = MappingProxyType({})
 
 
+@replayed
 def save_judgements(store: Store, judgements: Iterable[Judgement], ends: Mapping[str, Ends] = NO_VALUES) -> None:
     """Write ``judgements`` in one transaction; one that is there already stays as it is.
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from pgvector import HalfVector
 
 from ragft.errors import ConfigError, DataError
-from ragft.store.connection import Cursor, Store
+from ragft.store.connection import Cursor, Store, replayed
 from ragft.store.text import from_postgres, to_postgres
 from ragft.store.windows import window
 from ragft.types import Passage
@@ -40,6 +40,7 @@ class Collection:
     number: int
 
 
+@replayed
 def embedded(store: Store, embedder: str, passage_ids: Iterable[str]) -> set[str]:
     """Return those of ``passage_ids`` that have a vector of ``embedder``."""
     numbers = {_number(passage): passage for passage in passage_ids}
@@ -51,6 +52,7 @@ def embedded(store: Store, embedder: str, passage_ids: Iterable[str]) -> set[str
         return {numbers[number] for (number,) in cursor}
 
 
+@replayed
 def write_passages(store: Store, passages: Sequence[Passage], vectors: Vectors, embedder: str) -> None:
     """Write ``passages`` with their ``vectors`` (n x d) in one transaction; what is there already stays as it is.
 
@@ -82,6 +84,7 @@ def write_passages(store: Store, passages: Sequence[Passage], vectors: Vectors, 
                 copy.write_row((by, number, HalfVector(vectors[rows[number]])))
 
 
+@replayed
 def freeze_collection(store: Store, collection: str, passage_ids: Sequence[str], embedder: str, max_chars: int) -> None:
     """Make the collection of these passages, all of which must be embedded; one that is there already stays.
 
@@ -110,12 +113,14 @@ def freeze_collection(store: Store, collection: str, passage_ids: Sequence[str],
             )
 
 
+@replayed
 def find_collection(store: Store, collection: str) -> Collection | None:
     """Return the collection with this id, or None."""
     with store.transaction() as cursor:
         return _find_collection(cursor, collection)
 
 
+@replayed
 def collection_passages(store: Store, collection: str) -> list[Passage]:
     """Return the passages of ``collection`` in the order of document and position."""
     with store.transaction() as cursor:
@@ -128,6 +133,7 @@ def collection_passages(store: Store, collection: str) -> list[Passage]:
         return [_passage(*row) for row in cursor]
 
 
+@replayed
 def load_passages(store: Store, passage_ids: Iterable[str]) -> dict[str, Passage]:
     """Return those of ``passage_ids`` that are there, by id."""
     with store.transaction() as cursor:
@@ -135,6 +141,7 @@ def load_passages(store: Store, passage_ids: Iterable[str]) -> dict[str, Passage
         return {row[0]: _passage(*row) for row in cursor}
 
 
+@replayed
 def nearest(store: Store, collection: str, vectors: Vectors, k: int) -> list[list[tuple[Passage, float]]]:
     """Return for each row of ``vectors`` (n x d) the ``k`` nearest passages with their cosine distance in [0, 2].
 

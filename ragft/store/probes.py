@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ragft.store.connection import Store
+from ragft.store.connection import Store, replayed
 from ragft.store.windows import window
 from ragft.types import digest
 
@@ -32,6 +32,7 @@ class ProbeRecord:
         return digest([self.model, self.dataset, dict(self.settings)])
 
 
+@replayed
 def save_probe(store: Store, probe: ProbeRecord) -> ProbeRecord:
     """Add what was found to what the same way of asking found before, and return all of it; it is then the latest."""
     with store.transaction() as cursor, window("probe.save"):
@@ -46,6 +47,7 @@ def save_probe(store: Store, probe: ProbeRecord) -> ProbeRecord:
     return ProbeRecord(probe.model, probe.dataset, probe.settings, merged)
 
 
+@replayed
 def find_probe(store: Store, model: str, dataset: str) -> ProbeRecord | None:
     """Return what was last found about a base (its fingerprint) and a data set (its sha256); None if nothing."""
     with store.transaction() as cursor:

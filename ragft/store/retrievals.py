@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from ragft.store.connection import Store
+from ragft.store.connection import Store, replayed
 from ragft.store.passages import load_passages
 from ragft.store.windows import window
 from ragft.types import Passage
 
 
+@replayed
 def frozen(store: Store, keys: Iterable[str]) -> dict[str, tuple[Passage, ...]]:
     """Return those of ``keys`` that are frozen, each with its passages, nearest first."""
     with store.transaction() as cursor:
@@ -17,6 +18,7 @@ def frozen(store: Store, keys: Iterable[str]) -> dict[str, tuple[Passage, ...]]:
     return {key: tuple(passages[passage] for passage in ids) for key, ids in found.items()}
 
 
+@replayed
 def freeze(store: Store, retrieved: Mapping[str, Sequence[Passage]]) -> None:
     """Write what was retrieved under each key in one transaction; what is frozen already stays as it is."""
     rows = sorted((key, [passage.id for passage in passages]) for key, passages in retrieved.items())

@@ -1,6 +1,7 @@
 """The tables, made by numbered SQL steps; a store remembers which it has.
 
-To change the tables, add a file to ``schema_steps`` with the next number. A step that was ever released is not edited.
+To change the tables, add a file to ``schema_steps`` with the next number, which no other has. A step that was ever
+released is not edited.
 """
 
 import secrets
@@ -11,6 +12,8 @@ from ragft.errors import PrerequisiteError
 from ragft.store.connection import Cursor
 
 STEPS = tuple(sorted((Path(__file__).parent / "schema_steps").glob("*.sql")))
+# Two steps once had the number 4; stores know the second under its old name, whichever of them they have.
+RENAMED = {"0004_study_cells": "0005_study_cells"}
 
 
 def bring_up_to_date(cursor: Cursor, place: str, steps: Sequence[Path] = STEPS) -> bytes:
@@ -25,6 +28,8 @@ def bring_up_to_date(cursor: Cursor, place: str, steps: Sequence[Path] = STEPS) 
         "CREATE TABLE IF NOT EXISTS schema_steps (name text PRIMARY KEY, "
         "applied timestamptz NOT NULL DEFAULT clock_timestamp())"
     )
+    for old, new in RENAMED.items():
+        cursor.execute("UPDATE schema_steps SET name = %s WHERE name = %s", [new, old])
     applied = {str(name) for (name,) in cursor.execute("SELECT name FROM schema_steps")}
     unknown = sorted(applied - {step.stem for step in steps})
     if unknown:

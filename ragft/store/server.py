@@ -1,6 +1,8 @@
 """Opens the store: finds or starts the server, and checks what it offers."""
 
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,8 @@ from ragft.store.schema import bring_up_to_date
 SCHEMA = "ragft"
 _SECONDS_TO_CONNECT = 10
 _SECONDS_TO_START = 60
+_SECONDS_TO_RECONNECT = 60
+_LONGEST_PAUSE = 5.0
 # One lock for the database, not for the schema: an extension belongs to the whole database.
 _MAKING_THE_SCHEMA = 0x7261676674
 
@@ -29,12 +33,34 @@ def open_store(dsn: str | None, home: Path) -> Store:
         ConfigError: If ``dsn`` is not a connection string.
         PrerequisiteError: If the server cannot be reached, has no pgvector, or holds tables of another version.
     """
-    parameters, connection = _connect_given(dsn) if dsn else _connect_embedded(home)
+    connect = partial(_connect_given, dsn) if dsn else partial(_connect_embedded, home)
+    parameters, connection = connect()
     try:
-        return _opened(connection, _place(parameters))
+        store = _opened(connection, _place(parameters))
     except BaseException:
         connection.close()
         raise
+    store.survive_with(partial(_connect_again, connect))
+    return store
+
+
+def _connect_again(connect: Callable[[], tuple[dict[str, Any], Connection]]) -> Connection:
+    """Return a new connection to the same tables; a server that starts again is waited for."""
+    deadline, pause = time.monotonic() + _SECONDS_TO_RECONNECT, 0.2
+    while True:
+        try:
+            _, connection = connect()
+            _enter_schema(connection)
+            register_vector(connection)
+        except (PrerequisiteError, psycopg.OperationalError) as error:
+            if time.monotonic() > deadline:
+                raise PrerequisiteError(
+                    f"Postgres did not come back within {_SECONDS_TO_RECONNECT} s: {error}"
+                ) from error
+            time.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+        else:
+            return connection
 
 
 def _opened(connection: Connection, place: str) -> Store:

@@ -4,18 +4,20 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ragft.store.connection import Store
+from ragft.store.connection import Store, replayed
 from ragft.store.windows import window
 
 Record = dict[str, Any]
 
 
+@replayed
 def finished_cells(store: Store, keys: Iterable[str]) -> set[str]:
     """Return those of ``keys`` whose cell is finished."""
     with store.transaction() as cursor:
         return {key for (key,) in cursor.execute("SELECT key FROM study_cells WHERE key = ANY(%s)", [list(keys)])}
 
 
+@replayed
 def load_cell(store: Store, key: str) -> Record | None:
     """Return the record of a finished cell, None where there is none."""
     with store.transaction() as cursor:
@@ -23,6 +25,7 @@ def load_cell(store: Store, key: str) -> Record | None:
     return None if row is None else json.loads(row[0])
 
 
+@replayed
 def save_cell(store: Store, key: str, record: Mapping[str, Any]) -> None:
     """Write a finished cell; one that is there already stays as it is."""
     text = json.dumps(record, ensure_ascii=True, allow_nan=False)
@@ -30,6 +33,7 @@ def save_cell(store: Store, key: str, record: Mapping[str, Any]) -> None:
         cursor.execute("INSERT INTO study_cells (key, record) VALUES (%s, %s) ON CONFLICT DO NOTHING", [key, text])
 
 
+@replayed
 def recorded_work(store: Store) -> list[list[Record]]:
     """Return what the newest finished cells did and how long it took, a list of stages each."""
     with store.transaction() as cursor:

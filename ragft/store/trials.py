@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from ragft.store.connection import Store
+from ragft.store.connection import Store, replayed
 from ragft.store.text import from_postgres, to_postgres
 
 
@@ -26,6 +26,7 @@ class Trial:
     first: datetime
 
 
+@replayed
 def begin_trial(store: Store, data: str, version: str, name: str) -> list[Trial]:
     """Count ``version`` among those compared on ``data`` (data set and split), and return all, first tried first.
 
@@ -40,6 +41,7 @@ def begin_trial(store: Store, data: str, version: str, name: str) -> list[Trial]
     return find_trials(store, data)
 
 
+@replayed
 def settle_trial(store: Store, data: str, version: str, outcome: str, comparison: str) -> None:
     """Write what came out of a trial that was begun."""
     with store.transaction() as cursor:
@@ -50,6 +52,7 @@ def settle_trial(store: Store, data: str, version: str, outcome: str, comparison
         )
 
 
+@replayed
 def find_trials(store: Store, data: str) -> list[Trial]:
     """Return the versions that were compared on ``data``, first tried first."""
     with store.transaction() as cursor:

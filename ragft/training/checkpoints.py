@@ -3,8 +3,22 @@
 import shutil
 from pathlib import Path
 
+from peft import PeftModel
+
 from ragft.errors import PrerequisiteError
 from ragft.models.fingerprint import verify_manifest
+from ragft.store.disk import MIB
+
+# Of each trained number: 4 bytes of weight and 8 of the optimiser in each of three checkpoints (two are kept while
+# the next is written), and 4 each in the adapter and in the copy that is registered.
+_BYTES_PER_PARAMETER = 3 * 12 + 2 * 4
+_BYTES_BESIDE = 32 * MIB  # tokenizers, and what an optimiser's file has around its numbers
+
+
+def room_for_training(model: PeftModel) -> int:
+    """Return how many bytes a training needs on the disk."""
+    trainable, _ = model.get_nb_trainable_parameters()
+    return int(trainable * _BYTES_PER_PARAMETER + _BYTES_BESIDE)
 
 
 def checkpoints_newest_first(folder: Path) -> list[Path]:

@@ -14,8 +14,9 @@ from ragft.models.adapter_folder import identity_of, read_lineage
 from ragft.models.loading import LoadedModel, save_adapter, without_adapter
 from ragft.prompts.answer import AnswerPrompt
 from ragft.result_versions import TRAINING_LIBRARIES, VERSIONS, libraries
+from ragft.store.disk import require_room, write_whole
 from ragft.training import memory
-from ragft.training.checkpoints import checkpoints_newest_first, newest_valid
+from ragft.training.checkpoints import checkpoints_newest_first, newest_valid, room_for_training
 from ragft.training.encoding import IGNORED, Encoded, encode
 from ragft.training.formats import TrainingExample
 from ragft.training.loop import Loop
@@ -183,6 +184,7 @@ def _attempt(job: _Job, batch: int) -> TrainResult | None:
         LOG.warning("checkpoint passed over: %s", problem)
     passes = job.settings.gradient_accumulation_steps * job.settings.batch_size // batch
     adapted = replace(job.base, model=attach(job.base, job.settings, job.parent))
+    require_room(job.place, room_for_training(adapted.model), "training cannot begin")
     memory.reset_peak(job.base.device)
     try:
         loop = Loop(
@@ -212,7 +214,7 @@ def _attempt(job: _Job, batch: int) -> TrainResult | None:
         return None
     finally:
         without_adapter(adapted)
-    (job.place / HISTORY).write_text(json.dumps(loop.history()), encoding="utf-8")
+    write_whole(job.place / HISTORY, json.dumps(loop.history()))
     for leftover in checkpoints_newest_first(job.place):
         shutil.rmtree(leftover)
     return _result(job.place / ADAPTER, identity, measured)

@@ -1,7 +1,11 @@
 """Every command of the README is run: here, by the named other test, or it is marked there as not run."""
 
+import os
 import re
 import shlex
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +59,24 @@ def test_the_commands_run_in_their_order(fresh: Checkout) -> None:
     model = MlflowClient().get_registered_model("ragft-qasper-pocket")
     mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
     assert {name: str(number) for name, number in model.aliases.items()} == {"champion": "1"}
+
+
+def test_by_the_exports_artifacts_lie_in_the_home(tmp_path: Path) -> None:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for name in listed.split("\0"):
+        if name.startswith(("ragft/", "registry/", "entrypoints/", "tests/data/qasper/")) or name == "MLproject":
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, tmp_path / name)
+    shutil.copy(ROOT / "conda.yaml", tmp_path)
+    (tmp_path / ".venv").symlink_to(sys.prefix)
+    exports = re.findall(r"^```sh\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)[0]
+    assert exports.startswith("export MLFLOW_TRACKING_URI")
+    script = f"set -e\n{exports}\n{next(line for line in commands() if line.startswith('mlflow run'))}\n"
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("MLFLOW_", "RAGFT_", "PYTHONPATH"))}
+    done = subprocess.run(["bash", "-c", script], cwd=tmp_path, env=kept, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert len([path for path in (tmp_path / ".ragft" / "artifacts").rglob("*") if path.is_file()]) > 0
+    assert not (tmp_path / "mlruns").exists()
 
 
 def parse(line: str) -> tuple[str, dict[str, Any]]:

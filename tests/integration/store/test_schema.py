@@ -34,6 +34,23 @@ def test_a_new_step_is_applied_to_an_old_store_and_only_once(store: Store, tmp_p
             cursor.execute("SELECT FROM later, latest")
 
 
+@pytest.mark.parametrize("there", [["0004_probes", "0004_study_cells"], ["0004_study_cells"], ["0004_probes"], []])
+def test_a_store_with_two_steps_of_one_number_is_brought_up_to_date(
+    store: Store, dsn: str, tmp_path: Path, there: list[str]
+) -> None:
+    with store.transaction() as cursor:
+        cursor.execute("DELETE FROM schema_steps WHERE name IN ('0004_probes', '0005_study_cells')")
+        for name in ("0004_probes", "0004_study_cells"):
+            if name in there:
+                cursor.execute("INSERT INTO schema_steps (name) VALUES (%s)", [name])
+            else:
+                cursor.execute(f"DROP TABLE {name[5:]}")
+    with open_store(dsn, tmp_path) as again, again.transaction() as cursor:
+        names = [name for (name,) in cursor.execute("SELECT name FROM schema_steps ORDER BY name")]
+        assert names == [step.stem for step in STEPS]
+        cursor.execute("SELECT FROM probes, study_cells")
+
+
 def test_a_step_that_fails_leaves_nothing_behind(store: Store, tmp_path: Path) -> None:
     broken = tmp_path / "9998.sql"
     broken.write_text("CREATE TABLE half_made (); SELECT nonsense;")

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -26,6 +27,24 @@ def server_process(home: Path) -> psutil.Process | None:
         return None
     pid = int(pid_file.read_text().splitlines()[0])
     return psutil.Process(pid) if psutil.pid_exists(pid) else None
+
+
+def processes_of(home: Path) -> list[psutil.Process]:
+    """The server and its watcher, those that have ended and were not yet buried aside."""
+    named = str(home / "postgres")
+    return [
+        process
+        for process in psutil.process_iter(["cmdline", "status"])
+        if named in (process.info["cmdline"] or ()) and process.info["status"] != psutil.STATUS_ZOMBIE
+    ]
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    """Wait for it, at most half a minute."""
+    deadline = time.monotonic() + 30
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def said(process: "subprocess.Popen[str]") -> str:
@@ -79,18 +98,54 @@ def test_a_killed_client_does_not_keep_the_server_running(start_script: StartScr
     assert server_process(home) is None
 
 
-def test_the_server_left_by_a_killed_client_is_used_again_and_stopped(start_script: StartScript, home: Path) -> None:
+def test_the_server_of_a_killed_client_stops_by_itself(start_script: StartScript, home: Path) -> None:
     killed = start_script("use_store", home)
     said(killed)
+    server = server_process(home)
+    assert server is not None
     killed.kill()
     killed.wait()
-    left = server_process(home)
-    assert left is not None
-    successor = start_script("use_store", home)
-    said(successor)
-    assert server_process(home) == left
-    finish(successor)
+    wait_until(lambda: not processes_of(home))
     assert server_process(home) is None
+    assert visits(home) >= 1
+
+
+def test_one_process_watches_however_many_use_the_server(start_script: StartScript, home: Path) -> None:
+    users = [start_script("use_store", home) for _ in range(3)]
+    for user in users:
+        said(user)
+    assert len([process for process in processes_of(home) if "python" in process.name()]) == 1
+    for user in users:
+        user.kill()
+        user.wait()
+    wait_until(lambda: not processes_of(home))
+
+
+def test_a_killed_watcher_is_replaced_by_the_next_user(start_script: StartScript, home: Path) -> None:
+    first = start_script("use_store", home)
+    said(first)
+    (watcher,) = [process for process in processes_of(home) if "python" in process.name()]
+    watcher.kill()
+    watcher.wait()
+    second = start_script("use_store", home)
+    said(second)
+    for user in (first, second):
+        user.kill()
+        user.wait()
+    wait_until(lambda: not processes_of(home))
+
+
+def test_somebody_who_comes_while_the_server_stops_gets_one(start_script: StartScript, home: Path) -> None:
+    for _ in range(5):
+        killed = start_script("use_store", home)
+        said(killed)
+        killed.kill()
+        killed.wait()
+        successor = start_script("use_store", home)
+        said(successor)
+        finish(successor)
+        assert server_process(home) is None
+    wait_until(lambda: not processes_of(home))
 
 
 def test_a_killed_server_starts_again_with_what_was_written(start_script: StartScript, home: Path) -> None:
@@ -131,15 +186,6 @@ def test_a_process_may_leave_and_come_back(home: Path) -> None:
         leave_embedded(home)
         assert server_process(home) is None
     assert len(secrets) == 1
-
-
-def test_a_database_whose_making_was_killed_is_set_aside(tmp_path: Path) -> None:
-    (tmp_path / "postgres").mkdir()
-    (tmp_path / "postgres" / "PG_VERSION").write_text("18\n")
-    with open_store(None, tmp_path) as store:
-        assert len(store.secret) == 32
-    leave_embedded(tmp_path)
-    assert len(list(tmp_path.glob("postgres.half-made-*"))) == 1
 
 
 @pytest.mark.parametrize("name", ["with blanks; & ünïcödé", "it's, long " * 12])
