@@ -19,9 +19,9 @@ import numpy as np
 from scipy import stats
 
 from entrypoints.environment import opened_workspace, prepare_environment
-from ragft.analysis.clusters import cluster
-from ragft.analysis.compare import Side, compare, slices_of
-from ragft.analysis.comparison import Comparison, Design
+from ragft.analysis.statistics.clusters import cluster
+from ragft.analysis.verdict.compare import Side, compare, slices_of
+from ragft.analysis.verdict.comparison import Comparison, Design
 from ragft.judging.backend import LocalJudge
 from ragft.judging.g_eval import Item, judge
 from ragft.models.generation import Generator
@@ -42,7 +42,7 @@ def judgements(questions: int, repeats: int) -> tuple[list[Question], Values]:
     """Return the questions and every judgement of the base's answers; what a home holds already is not asked again."""
     prepare_environment()
     from entrypoints.steps import evaluate, prepare
-    from entrypoints.steps.bases import POCKET, base_path
+    from entrypoints.steps.shared.bases import POCKET, base_path
 
     with opened_workspace() as workspace:
         params = EvaluateParams(dataset="telecom", base=POCKET, context="retrieved", judge="none", questions=questions)

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from entrypoints.steps import prepare
-from entrypoints.steps.workspace import Workspace, say
+from entrypoints.steps.shared.workspace import Workspace, say
 from ragft.params import PrepareParams
 from ragft.store.server import open_store
 from ragft.training.memory import peak_bytes, reset_peak

@@ -14,9 +14,9 @@ import numpy.typing as npt
 import torch
 from scipy import stats
 
+from benchmarks.pocket_recipe.evaluation import Line, Result, make_judge_items, make_lines, passages_for, results_of
 from ragft.models.generation import Generator
 from ragft.models.loading import load_base
-from ragft.pocket.evaluation import Line, Result, make_judge_items, make_lines, passages_for, results_of
 from ragft.pocket.world import Shelf
 from ragft.pocket.world_judging import JudgeItem
 from ragft.prompts.answer import load_answer_prompt

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import torch
 
-from ragft.pocket.recipe import Plan, Training, train
-from ragft.pocket.recipe_tokens import train_tokenizer
+from benchmarks.pocket_recipe.recipe import Plan, Training, train
+from benchmarks.pocket_recipe.tokens import train_tokenizer
 
 MALLOC = {
     "MALLOC_MMAP_MAX_": "0",

@@ -49,10 +49,10 @@ def simulate(count: int) -> dict[str, float]:
 def _imagined(workspace: Any) -> Any:  # noqa: ANN401 - a class that needs ragft's imports
     import numpy as np
 
-    from entrypoints.steps.runs import step_run
-    from entrypoints.steps.study_cells import Cell, Identities
-    from ragft.analysis import study
-    from ragft.analysis.study import Columns, Pairs, change_of
+    from entrypoints.steps.matrix.cells import Cell, Identities
+    from entrypoints.steps.shared.runs import step_run
+    from ragft.analysis.study import findings
+    from ragft.analysis.study.findings import Columns, Pairs, change_of
 
     class Imagined:
         """Opens a cell's run and makes up its scores; the clock runs from the first cell on."""
@@ -63,14 +63,14 @@ def _imagined(workspace: Any) -> Any:  # noqa: ANN401 - a class that needs ragft
             self.started, self.started_cpu = time.monotonic(), time.process_time()
             return self
 
-        def run(self, cell: Cell) -> study.Cell:
+        def run(self, cell: Cell) -> findings.Cell:
             rng = np.random.default_rng(cell.finetune.seed)
             columns = Columns(*(tuple(map(float, rng.uniform(1, 5, QUESTIONS))) for _ in range(2)))
             labels = tuple(f"d{number // 6}" for number in range(QUESTIONS))
             measures = ("accuracy", "completeness", "truth_right")
             with step_run(cell.finetune, cell.name, {"ragft.step": "study cell"}, workspace.home):
                 changes = tuple(change_of("retrieved", each, [columns], labels, decides=True) for each in measures)
-            return study.Cell(
+            return findings.Cell(
                 name=cell.name,
                 role=cell.role,
                 axes={name: str(value) for name, value in cell.axes.items()},
@@ -118,9 +118,9 @@ def cells(counts: Sequence[int], repeats: int) -> None:
 
 def floor(path: Path) -> None:
     """Print what bare transformers would take for the work of an exported study, and what the study took."""
-    from entrypoints.steps.bases import base_path
-    from ragft.analysis.records import read_record
-    from ragft.analysis.study import Study
+    from entrypoints.steps.shared.bases import base_path
+    from ragft.analysis.read_record import read_record
+    from ragft.analysis.study.findings import Study
 
     found = read_record(Study, json.loads(path.read_text(encoding="utf-8")))
     actual: dict[tuple[str, str], tuple[int, float]] = {}
@@ -164,7 +164,7 @@ class _Bare:
         return {"train": self._train, "answer": self._answer, "judge": self._judge}[stage](kind)
 
     def _rows(self) -> list[tuple[Any, list[str]]]:
-        from entrypoints.steps.sources import CHUNK_CHARS, GENERATORS, TOP_K
+        from entrypoints.steps.shared.sources import CHUNK_CHARS, GENERATORS, TOP_K
         from ragft.retrieval.chunking import chunk
 
         dataset = GENERATORS["telecom"](0)

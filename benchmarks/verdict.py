@@ -23,11 +23,11 @@ import numpy.typing as npt
 from scipy import stats
 
 from benchmarks.worlds import AT_ONCE, HELD_OUT, WORLDS, Study, World, studies
-from ragft.analysis.bounds import deciding_bound, depth_of_unseen
-from ragft.analysis.clusters import Array, ClusterSums
-from ragft.analysis.cr2 import cr2, t_bound
-from ragft.analysis.power import Spread, chance, doubt, sample_of, smallest_difference
-from ragft.analysis.resampling import bca_bound, draw, resample
+from ragft.analysis.statistics.bounds import deciding_bound, depth_of_unseen
+from ragft.analysis.statistics.clusters import Array, ClusterSums
+from ragft.analysis.statistics.cr2 import cr2, t_bound
+from ragft.analysis.statistics.resampling import bca_bound, draw, resample
+from ragft.analysis.verdict.power import Spread, chance, doubt, sample_of, smallest_difference
 
 ALPHA = 0.025
 # (resamples + 1) alpha and (resamples + 1) alpha / 2 are whole numbers, so that few resamples add no error.

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtri
 
-from ragft.analysis.clusters import Array, ClusterSums
+from ragft.analysis.statistics.clusters import Array, ClusterSums
 
 MARGIN_SHARE = 0.05
 AT_ONCE = 250

@@ -7,7 +7,7 @@ from ragft.params import DemoParams
 
 def main(params: DemoParams) -> None:
     """Run the lifecycle and say where to look at it."""
-    from entrypoints.early import check
+    from entrypoints.parameter_checks import check
 
     check(params)
     from entrypoints.environment import opened_workspace

@@ -17,12 +17,12 @@ import psutil
 from entrypoints.last_words import last_words
 from ragft.errors import ConfigError
 from ragft.store.disk import RoomAt
+from ragft.store.kill_points import enable_windows
 from ragft.store.private import make_home, shown
 from ragft.store.server import open_store
-from ragft.store.windows import enable_windows
 
 if TYPE_CHECKING:
-    from entrypoints.steps.workspace import Workspace
+    from entrypoints.steps.shared.workspace import Workspace
 
 _LONGEST_MESSAGE = 1000
 _TELL_ME_OF_MY_PARENTS_DEATH = 1  # PR_SET_PDEATHSIG
@@ -101,8 +101,8 @@ def opened_workspace() -> Iterator["Workspace"]:
     Raises:
         PrerequisiteError: If the store cannot be opened, or MLflow's store does not come back in time.
     """
-    from entrypoints.steps import patience
-    from entrypoints.steps.workspace import Workspace, say
+    from entrypoints.steps.shared import patience
+    from entrypoints.steps.shared.workspace import Workspace, say
 
     folder = prepare_environment()
     end_with_mlflow_run()
@@ -125,7 +125,7 @@ def opened_workspace() -> Iterator["Workspace"]:
 
 def _see_to_runs(folder: Path, say: Callable[[str], None]) -> None:
     """Mark the runs of commands that were killed, and note the one that ``mlflow run`` has made for this one."""
-    from entrypoints.steps import unfinished
+    from entrypoints.steps.shared import unfinished
 
     if left := unfinished.mark_left_running(folder):
         what = "1 MLflow run that a killed command left RUNNING is"

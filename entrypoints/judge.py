@@ -7,7 +7,7 @@ from ragft.params import JudgeParams
 
 def main(params: JudgeParams) -> None:
     """Run the step and print what it found."""
-    from entrypoints.early import check
+    from entrypoints.parameter_checks import check
 
     check(params)
     from entrypoints.environment import opened_workspace

@@ -7,14 +7,14 @@ from ragft.params import PrepareParams
 
 def main(params: PrepareParams) -> None:
     """Run the step and print what it made."""
-    from entrypoints.early import check
+    from entrypoints.parameter_checks import check
 
     check(params)
     if params.check:
-        from entrypoints.steps import checking
-        from entrypoints.steps.workspace import say
+        from entrypoints.steps.shared import data_check
+        from entrypoints.steps.shared.workspace import say
 
-        checking.run(params, say)
+        data_check.run(params, say)
         return
     from entrypoints.environment import opened_workspace
 

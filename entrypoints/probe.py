@@ -7,7 +7,7 @@ from ragft.params import ProbeParams
 
 def main(params: ProbeParams) -> None:
     """Run the step and print what it made."""
-    from entrypoints.early import check
+    from entrypoints.parameter_checks import check
 
     check(params)
     from entrypoints.environment import opened_workspace

@@ -18,7 +18,7 @@ def main(_: ReportParams) -> None:
     from entrypoints.environment import prepare_environment
 
     home = prepare_environment()
-    from entrypoints.steps.newest import fetch_newest
+    from entrypoints.steps.reporting.latest_report import fetch_newest
 
     address = fetch_newest(home).as_uri()
     print(address)

@@ -7,9 +7,9 @@ from ragft.params import StudyParams
 
 def main(params: StudyParams) -> None:
     """Run the study and print what it found."""
-    from entrypoints.early import check
-    from entrypoints.steps.study_cells import cells_of
-    from entrypoints.steps.study_presets import matrix_of
+    from entrypoints.parameter_checks import check
+    from entrypoints.steps.matrix.cells import cells_of
+    from entrypoints.steps.matrix.presets import matrix_of
 
     cells = cells_of(params, matrix_of(params))
     # A plan can be made of a study whose models are on another machine.

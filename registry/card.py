@@ -7,7 +7,7 @@ as a heading, a link, a table or HTML.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ragft.analysis.comparison import Comparison, Result
+from ragft.analysis.verdict.comparison import Comparison, Result
 from registry.gate import Decision
 from registry.markdown import escaped, inline
 from registry.versions import Lineage, Version

@@ -8,8 +8,8 @@ where all are non-inferior; else *inconclusive* again, for want of evidence.
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from ragft.analysis.claims import Claims
-from ragft.analysis.comparison import Comparison
+from ragft.analysis.verdict.comparison import Comparison
+from ragft.analysis.verdict.significance import Claims
 from ragft.errors import ConfigError
 from registry import reasons
 

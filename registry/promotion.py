@@ -13,7 +13,7 @@ from typing import Literal
 from mlflow import MlflowClient
 
 from ragft.errors import ConfigError, DataError, PrerequisiteError
-from ragft.store.windows import window
+from ragft.store.kill_points import window
 from registry import card, terms
 from registry.history import LAST, STANDING, History, kept_as, short
 from registry.store import Registry

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
-from ragft.analysis.change import Change
-from ragft.analysis.claims import Claims
-from ragft.analysis.comparison import Comparison, Result
-from ragft.analysis.effect import Effect
+from ragft.analysis.verdict.comparison import Comparison, Result
+from ragft.analysis.verdict.effect import Effect
+from ragft.analysis.verdict.significance import Claims
+from ragft.analysis.verdict.what_would_change import Change
 
 CHANCE = "with 80 % chance"
 

@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from ragft.analysis.clusters import cluster
-from ragft.analysis.compare import CONDITIONS, Findings, Side, compare, slices_of
-from ragft.analysis.comparison import Check, Comparison, Design
-from ragft.analysis.means import mean_of
+from ragft.analysis.statistics.clusters import cluster
+from ragft.analysis.statistics.mean_interval import mean_of
+from ragft.analysis.verdict.compare import CONDITIONS, Findings, Side, compare, slices_of
+from ragft.analysis.verdict.comparison import Check, Comparison, Design
 from ragft.prompts.criterion import load_criterion
 from ragft.report.advice import Situation, advise
-from ragft.report.records import Answered, Asked, Bars, Curve, Metric, Report, Tried
+from ragft.report.page_data import Answered, Asked, Bars, Curve, Metric, Report, Tried
 from ragft.types import CONTEXTS, Question
 
 CRITERIA = [load_criterion("accuracy"), load_criterion("completeness")]

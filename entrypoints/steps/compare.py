@@ -8,17 +8,20 @@ from types import MappingProxyType
 
 import mlflow
 
-from entrypoints.steps import cards, evaluate, forgetting, integrity, planning, prepare, report
+from entrypoints.steps import evaluate, prepare
+from entrypoints.steps.knowledge import forgetting
 from entrypoints.steps.probe import knowledge_slices
-from entrypoints.steps.runs import step_run
-from entrypoints.steps.scoring import Evaluation
-from entrypoints.steps.sources import DEFAULT_DATASET, require_name
-from entrypoints.steps.subjects import open_registry, settle
-from entrypoints.steps.tables import metric_table
-from entrypoints.steps.workspace import Workspace
+from entrypoints.steps.reporting import cards, planning, report
+from entrypoints.steps.reporting.tables import metric_table
+from entrypoints.steps.shared import integrity
+from entrypoints.steps.shared.model_under_test import open_registry, settle
+from entrypoints.steps.shared.runs import step_run
+from entrypoints.steps.shared.scoring import Evaluation
+from entrypoints.steps.shared.sources import DEFAULT_DATASET, require_name
+from entrypoints.steps.shared.workspace import Workspace
 from ragft import tracking
-from ragft.analysis.compare import Findings, Side, compare, slices_of
-from ragft.analysis.comparison import Comparison, Design
+from ragft.analysis.verdict.compare import Findings, Side, compare, slices_of
+from ragft.analysis.verdict.comparison import Comparison, Design
 from ragft.errors import ConfigError
 from ragft.judging.abstention import abstains
 from ragft.judging.calibration import TRUTH, Calibration, calibrate, reasons_against

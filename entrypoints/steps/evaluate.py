@@ -9,12 +9,11 @@ from typing import Any
 
 import mlflow
 
-from entrypoints.steps import forgetting, judges, prepare, scoring
-from entrypoints.steps.judges import Judge
-from entrypoints.steps.retrieved import RetrievedSplit, retrieve
-from entrypoints.steps.runs import step_run
-from entrypoints.steps.scoring import Evaluation, Scored
-from entrypoints.steps.subjects import (
+from entrypoints.steps import prepare
+from entrypoints.steps.knowledge import forgetting
+from entrypoints.steps.shared import judges, scoring
+from entrypoints.steps.shared.judges import Judge
+from entrypoints.steps.shared.model_under_test import (
     BASE,
     Subject,
     base_lineage,
@@ -24,7 +23,10 @@ from entrypoints.steps.subjects import (
     served_as,
     settle,
 )
-from entrypoints.steps.workspace import Workspace
+from entrypoints.steps.shared.retrieved import RetrievedSplit, retrieve
+from entrypoints.steps.shared.runs import step_run
+from entrypoints.steps.shared.scoring import Evaluation, Scored
+from entrypoints.steps.shared.workspace import Workspace
 from ragft import tracking
 from ragft.data.answers import AnswerRow, read_answers
 from ragft.data.splits import nested_subset

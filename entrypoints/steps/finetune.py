@@ -11,11 +11,10 @@ from typing import Any
 
 import mlflow
 
-from entrypoints.steps import cards, dosed, forgetting, prepare
-from entrypoints.steps.retrieved import RetrievedSplit, retrieve
-from entrypoints.steps.runs import step_run
-from entrypoints.steps.sources import with_top_k
-from entrypoints.steps.subjects import (
+from entrypoints.steps import prepare
+from entrypoints.steps.knowledge import forgetting, unknown_share
+from entrypoints.steps.reporting import cards
+from entrypoints.steps.shared.model_under_test import (
     base_lineage,
     load_base_model,
     open_registry,
@@ -23,7 +22,10 @@ from entrypoints.steps.subjects import (
     serving_config,
     version_tags,
 )
-from entrypoints.steps.workspace import Workspace
+from entrypoints.steps.shared.retrieved import RetrievedSplit, retrieve
+from entrypoints.steps.shared.runs import step_run
+from entrypoints.steps.shared.sources import with_top_k
+from entrypoints.steps.shared.workspace import Workspace
 from ragft import tracking
 from ragft.data.splits import nested_subset
 from ragft.errors import ConfigError, DataError, PrerequisiteError
@@ -63,7 +65,7 @@ def run(params: FinetuneParams, workspace: Workspace) -> Finetuned:
     name = tracking.run_name(params.data_name, params.samples, f"{params.method} {params.format}")
     with step_run(params, name, {"ragft.step": "finetune"}, workspace.home) as run_:
         preparation = prepare.ensure(params, workspace)
-        dose = dosed.choose(params, preparation, workspace) if params.unknown_share >= 0 else None
+        dose = unknown_share.choose(params, preparation, workspace) if params.unknown_share >= 0 else None
         chosen = dose.samples if dose else nested_subset(preparation.splits["train"], params.samples, params.seed)
         tracking.log_data(preparation.name, preparation.dataset, "train", chosen)
         examples, dev = _examples(params, preparation, chosen, workspace)
@@ -71,7 +73,7 @@ def run(params: FinetuneParams, workspace: Workspace) -> Finetuned:
         base = load_base_model(params.base, params.revision, _quantization(params, parent))
         registered = register_base(base, params, preparation, workspace)
         workspace.say(f"train {name} on {registered.name}: {len(examples)} examples, {params.epochs} epochs")
-        measure = dosed.watch(dose, load_answer_prompt()) if dose else None
+        measure = unknown_share.watch(dose, load_answer_prompt()) if dose else None
         with _downloaded(parent) as start:
             result = _train(params, base, examples, dev, preparation, workspace, measure, start)
         with _active(base, result) as adapted:
@@ -79,7 +81,7 @@ def run(params: FinetuneParams, workspace: Workspace) -> Finetuned:
         lineage = _lineage(params, base, preparation, result, parent)
         mlflow.set_tags(version_tags(lineage, params))
         if dose:
-            dosed.log(params, dose, preparation, base.fingerprint, workspace)
+            unknown_share.log(params, dose, preparation, base.fingerprint, workspace)
         with workspace.store.lock(f"registry {lineage.data}", workspace.say):
             config = serving_config(params, preparation, base, workspace)
             version = open_registry().register_adapter(lineage, config, result.adapter)

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import mlflow
 
-from entrypoints.steps import evaluate, judges, scoring
-from entrypoints.steps.runs import step_run
-from entrypoints.steps.scoring import Evaluation
-from entrypoints.steps.sources import read_dataset
-from entrypoints.steps.subjects import settle
-from entrypoints.steps.workspace import Workspace
+from entrypoints.steps import evaluate
+from entrypoints.steps.shared import judges, scoring
+from entrypoints.steps.shared.model_under_test import settle
+from entrypoints.steps.shared.runs import step_run
+from entrypoints.steps.shared.scoring import Evaluation
+from entrypoints.steps.shared.sources import read_dataset
+from entrypoints.steps.shared.workspace import Workspace
 from ragft import tracking
 from ragft.errors import ConfigError, DataError
 from ragft.judging.agreement import Agreement, compare, compare_estimators, mean_of_people, oriented

@@ -8,11 +8,11 @@ from typing import Any, TypeVar
 
 import mlflow
 
-from entrypoints.steps import window_check
-from entrypoints.steps.bases import POCKET
-from entrypoints.steps.runs import step_run
-from entrypoints.steps.sources import CHUNK_CHARS, DEFAULT_CHUNK_CHARS, read_dataset, read_loaded, with_top_k
-from entrypoints.steps.workspace import Workspace
+from entrypoints.steps.shared import window_check
+from entrypoints.steps.shared.bases import POCKET
+from entrypoints.steps.shared.runs import step_run
+from entrypoints.steps.shared.sources import CHUNK_CHARS, DEFAULT_CHUNK_CHARS, read_dataset, read_loaded, with_top_k
+from entrypoints.steps.shared.workspace import Workspace
 from ragft import tracking
 from ragft.data import leakage
 from ragft.data.leakage import LeakReport

@@ -7,12 +7,12 @@ from typing import Any
 import mlflow
 
 from entrypoints.steps import prepare
-from entrypoints.steps.bases import POCKET
-from entrypoints.steps.runs import step_run
-from entrypoints.steps.subjects import load_base_model
-from entrypoints.steps.workspace import Workspace
+from entrypoints.steps.shared.bases import POCKET
+from entrypoints.steps.shared.model_under_test import load_base_model
+from entrypoints.steps.shared.runs import step_run
+from entrypoints.steps.shared.workspace import Workspace
 from ragft import tracking
-from ragft.analysis.knowledge import (
+from ragft.analysis.knowledge.categories import (
     CATEGORIES,
     NOT_APPLICABLE,
     NOT_PROBED,

@@ -2,14 +2,15 @@
 
 import mlflow
 
-from entrypoints.steps import cards, compare
-from entrypoints.steps.champion import champion_moves
+from entrypoints.steps import compare
 from entrypoints.steps.compare import Compared
-from entrypoints.steps.runs import step_run
-from entrypoints.steps.scoring import Evaluation
-from entrypoints.steps.sources import DEFAULT_DATASET, require_name
-from entrypoints.steps.subjects import open_registry
-from entrypoints.steps.workspace import Workspace
+from entrypoints.steps.reporting import cards
+from entrypoints.steps.shared.champion import champion_moves
+from entrypoints.steps.shared.model_under_test import open_registry
+from entrypoints.steps.shared.runs import step_run
+from entrypoints.steps.shared.scoring import Evaluation
+from entrypoints.steps.shared.sources import DEFAULT_DATASET, require_name
+from entrypoints.steps.shared.workspace import Workspace
 from ragft.errors import ConfigError, DataError, PrerequisiteError, RejectedError
 from ragft.params import CompareParams, PromoteParams
 from ragft.prompts.answer import load_answer_prompt

@@ -2,12 +2,12 @@
 
 import mlflow
 
-from entrypoints.steps import cards
-from entrypoints.steps.bases import require_base_of
-from entrypoints.steps.champion import champion_moves
-from entrypoints.steps.runs import step_run
-from entrypoints.steps.sources import require_name
-from entrypoints.steps.workspace import Workspace
+from entrypoints.steps.reporting import cards
+from entrypoints.steps.shared.bases import require_base_of
+from entrypoints.steps.shared.champion import champion_moves
+from entrypoints.steps.shared.runs import step_run
+from entrypoints.steps.shared.sources import require_name
+from entrypoints.steps.shared.workspace import Workspace
 from ragft.params import RollbackParams
 from registry.history import ROLLED_BACK
 from registry.promotion import Promotion, Record

@@ -9,15 +9,15 @@ from typing import Protocol
 
 import mlflow
 
-from entrypoints.steps import study_plan
-from entrypoints.steps.runs import step_run
-from entrypoints.steps.study_cells import TRAINING, Cell, Identities, cells_of
-from entrypoints.steps.study_presets import Matrix, matrix_of
-from entrypoints.steps.study_show import duration, log, tell
-from entrypoints.steps.workspace import Workspace
-from ragft.analysis import study
-from ragft.analysis.records import read_record
-from ragft.analysis.study import Study, summarise
+from entrypoints.steps.matrix import plan
+from entrypoints.steps.matrix.cells import TRAINING, Cell, Identities, cells_of
+from entrypoints.steps.matrix.presets import Matrix, matrix_of
+from entrypoints.steps.matrix.show import duration, log, tell
+from entrypoints.steps.shared.runs import step_run
+from entrypoints.steps.shared.workspace import Workspace
+from ragft.analysis.read_record import read_record
+from ragft.analysis.study import findings
+from ragft.analysis.study.findings import Study, summarise
 from ragft.errors import PrerequisiteError
 from ragft.params import StudyParams
 from ragft.store.disk import write_whole
@@ -27,7 +27,7 @@ from ragft.store.study_cells import finished_cells, load_cell, save_cell
 class CellRunner(Protocol):
     """What computes a cell."""
 
-    def run(self, cell: Cell) -> study.Cell:
+    def run(self, cell: Cell) -> findings.Cell:
         """Return the cell's result."""
 
 
@@ -75,14 +75,14 @@ def _plan(params: StudyParams, cells: Sequence[Cell], identities: Identities, wo
         workspace.say(f"{len(cells)} cells; nothing more can be said: {error}")
         return
     finished = finished_cells(workspace.store, keys)
-    needs = study_plan.plan(cells, [key in finished for key in keys], identities)
-    rates = study_plan.recorded_rates(identities)
+    needs = plan.plan(cells, [key in finished for key in keys], identities)
+    rates = plan.recorded_rates(identities)
     if any(None in rates.seconds(need).values() for need in needs):
         # Torch is imported for a measurement alone.
-        from entrypoints.steps.study_measure import measure
+        from entrypoints.steps.matrix.measure import measure
 
         rates = measure(needs, rates, identities)
-    said = list(study_plan.lines(needs, rates, params, identities))
+    said = list(plan.lines(needs, rates, params, identities))
     mlflow.log_text("\n".join(said) + "\n", "plan.txt")
     for line in said:
         workspace.say(line)
@@ -91,7 +91,7 @@ def _plan(params: StudyParams, cells: Sequence[Cell], identities: Identities, wo
 def _steps(workspace: Workspace) -> Callable[[Identities], CellRunner]:
     def make(identities: Identities) -> CellRunner:
         # Torch and all that trains and judges are imported here, when something is to be computed.
-        from entrypoints.steps.study_runner import StepRunner
+        from entrypoints.steps.matrix.runner import StepRunner
 
         return StepRunner(workspace, identities)
 
@@ -123,7 +123,7 @@ def _compute(
     mlflow.log_metrics({"cells": len(cells), "cells_computed": len(spent)})
 
 
-def _line(cell: study.Cell) -> str:
+def _line(cell: findings.Cell) -> str:
     changes = [
         f"{change.measure} {change.gain.mean:+.2f} [{_end(change.gain.low)}, {_end(change.gain.high)}]"
         for change in cell.changes
@@ -140,7 +140,7 @@ def collect(
     params: StudyParams, matrix: Matrix, cells: Sequence[Cell], keys: Sequence[str], workspace: Workspace
 ) -> Study:
     """Return what the finished cells show together."""
-    records = [read_record(study.Cell, load_cell(workspace.store, key)) for key in keys]
+    records = [read_record(findings.Cell, load_cell(workspace.store, key)) for key in keys]
     varied = cells[0].varied
     factors = {name: [str(value) for value in getattr(matrix, name)] for name in TRAINING if name != "seed"}
     asked = {name: levels for name, levels in factors.items() if len(levels) > 1} if matrix.factors else {}

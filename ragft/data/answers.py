@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ragft.data.files import ROW_SUFFIXES, find_files, read_records
-from ragft.data.records import MOST_BYTES, Fields, Problems, shown
+from ragft.data.record_files import MOST_BYTES, Fields, Problems, shown
 from ragft.data.rows import DOCUMENT_NAMES, ID_NAMES, decode_cells, is_csv
 from ragft.errors import DataError
 from ragft.types import digest

@@ -14,7 +14,7 @@ from ragft.data.collector import Collector
 from ragft.data.documents import EXPECTED as EXPECTED_DOCUMENTS
 from ragft.data.documents import read_documents
 from ragft.data.files import JSON_SUFFIXES, PARQUET_SUFFIXES, find_files, read_records, splits_in_names
-from ragft.data.records import Fields, Problems, Record, file_of
+from ragft.data.record_files import Fields, Problems, Record, file_of
 from ragft.types import Document, Question, Split
 
 NAME = "bioasq"

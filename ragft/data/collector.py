@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import cast
 
-from ragft.data.records import MOST_NAMED, Problems, file_of, named_places, shown
-from ragft.data.shelf import DocumentShelf
+from ragft.data.documents_on_disk import DocumentShelf
+from ragft.data.record_files import MOST_NAMED, Problems, file_of, named_places, shown
 from ragft.errors import DataError
 from ragft.types import Dataset, Document, Question, digest
 

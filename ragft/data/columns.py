@@ -5,7 +5,7 @@ from itertools import islice
 from pathlib import Path
 
 from ragft.data.files import read_records
-from ragft.data.records import MOST_BYTES, Problems
+from ragft.data.record_files import MOST_BYTES, Problems
 
 # Columns that only later rows have are found as well, without reading a large file to its end.
 ROWS_LOOKED_AT = 1000

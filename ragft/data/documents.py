@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ragft.data.columns import Roles
 from ragft.data.files import ROW_SUFFIXES, find_files, read_records
-from ragft.data.records import MOST_BYTES, TOO_LONG, Fields, Problems, Record
+from ragft.data.record_files import MOST_BYTES, TOO_LONG, Fields, Problems, Record
 from ragft.types import Document
 
 TEXT_SUFFIXES = (".txt", ".md", ".markdown")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ragft.data.collector import Collector
 from ragft.data.files import JSON_SUFFIXES, PARQUET_SUFFIXES, find_files, read_records, splits_in_names
-from ragft.data.records import Fields, Problems, Record
+from ragft.data.record_files import Fields, Problems, Record
 from ragft.types import Question, Split, digest
 
 NAME = "entity_questions"

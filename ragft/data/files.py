@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ragft.data.json_text import read_json
-from ragft.data.records import Problems, Record
+from ragft.data.record_files import Problems, Record
 from ragft.data.tables import read_csv, read_parquet
 from ragft.errors import ConfigError, DataError
 from ragft.types import Split

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ragft.data.files import as_split
-from ragft.data.records import Record
+from ragft.data.record_files import Record
 from ragft.errors import ConfigError, DataError, PrerequisiteError
 from ragft.types import Split
 

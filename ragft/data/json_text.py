@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, cast
 
-from ragft.data.records import TOO_LONG, Problems, Record, Repeated
+from ragft.data.record_files import TOO_LONG, Problems, Record, Repeated
 
 BLOCK_BYTES = 1 << 20
 PROBE_BYTES = 1 << 24

@@ -11,7 +11,7 @@ from ragft.data.collector import Collector, Loaded
 from ragft.data.documents import EXPECTED as EXPECTED_DOCUMENTS
 from ragft.data.documents import documents_of, read_documents
 from ragft.data.hub import is_saved, read_hub, read_saved
-from ragft.data.records import Problems, Record
+from ragft.data.record_files import Problems, Record
 from ragft.errors import ConfigError
 from ragft.types import Dataset, Document, Split
 

@@ -14,7 +14,7 @@ from ragft.data.documents import EXPECTED as EXPECTED_DOCUMENTS
 from ragft.data.documents import read_documents
 from ragft.data.files import JSON_SUFFIXES, PARQUET_SUFFIXES, find_files, read_records, splits_in_names
 from ragft.data.nq_pages import SHORT_TOKENS, add_page, is_page
-from ragft.data.records import Fields, Problems, Record
+from ragft.data.record_files import Fields, Problems, Record
 from ragft.errors import ConfigError
 from ragft.types import Document, Question, Split, digest
 

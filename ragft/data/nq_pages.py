@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ragft.data.collector import Collector
-from ragft.data.records import Fields
+from ragft.data.record_files import Fields
 from ragft.types import UNANSWERABLE, Document, Question, Split
 
 # NQ-open keeps answers of at most five tokens as short ones.

@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
-from ragft.data.records import MOST_NAMED
+from ragft.data.record_files import MOST_NAMED
 from ragft.data.similarity import words
 from ragft.types import Dataset, Document, Question
 

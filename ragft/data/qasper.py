@@ -10,7 +10,7 @@ from typing import Any
 
 from ragft.data.collector import Collector
 from ragft.data.files import JSON_SUFFIXES, PARQUET_SUFFIXES, find_files, read_records, splits_in_names
-from ragft.data.records import Fields, Problems, Record, shown
+from ragft.data.record_files import Fields, Problems, Record, shown
 from ragft.types import UNANSWERABLE, Document, Question, Split
 
 NAME = "qasper"

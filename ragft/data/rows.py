@@ -19,7 +19,7 @@ from ragft.data.files import (
     splits_in_names,
 )
 from ragft.data.json_text import parse
-from ragft.data.records import MOST_BYTES, Fields, Problems, Record, named_places, shown
+from ragft.data.record_files import MOST_BYTES, Fields, Problems, Record, named_places, shown
 from ragft.errors import ConfigError
 from ragft.types import SPLITS, UNANSWERABLE, Document, Question, Split, digest
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO
 
-from ragft.data.records import MOST_BYTES, TOO_LONG, Problems, Record, shown
+from ragft.data.record_files import MOST_BYTES, TOO_LONG, Problems, Record, shown
 
 # The csv module refuses cells above 131,072 characters unless told otherwise; a document may be longer.
 LONGEST_CELL = MOST_BYTES

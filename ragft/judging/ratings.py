@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ragft.data.files import CSV_SUFFIXES, read_records
-from ragft.data.records import Problems, shown
+from ragft.data.record_files import Problems, shown
 from ragft.errors import ConfigError, DataError
 from ragft.judging.g_eval import Item
 from ragft.judging.sheet import ANNOTATOR, NOTHING, WORDS, csv_rows

@@ -9,11 +9,11 @@ import random
 from collections.abc import Collection
 from dataclasses import asdict
 
-from ragft.pocket.recipe_questions import ask_unknown
 from ragft.pocket.world import Shelf, document_id
 from ragft.pocket.world_catalog import KINDS
 from ragft.pocket.world_products import TRAINED, draw_product, known_products, names
 from ragft.pocket.world_questions import Asker
+from ragft.pocket.world_rows import ask_unknown
 from ragft.types import Question
 
 KNOWN_PER_PRODUCT = 2

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ragft.analysis.comparison import Comparison, Result
+from ragft.analysis.verdict.comparison import Comparison, Result
 from ragft.report.words import signed
 
 # Attribution's term -> what a loss in it means, in words for a reader outside the team.

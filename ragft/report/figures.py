@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import floor, log10
 
-from ragft.analysis.attribution import Attribution
-from ragft.analysis.comparison import Comparison, Result
+from ragft.analysis.verdict.attribution import Attribution
+from ragft.analysis.verdict.comparison import Comparison, Result
 from ragft.report.words import CONTEXTS, clean, clip, label
 
 MOST_SLICES = 40

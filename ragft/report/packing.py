@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ragft.report.records import Answered, Asked
+from ragft.report.page_data import Answered, Asked
 from ragft.report.words import clean, clip
 
 # Most characters of a text, widest first; the next is tried when the page would grow too large.

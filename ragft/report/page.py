@@ -9,12 +9,12 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from ragft.analysis.comparison import LEAST_OF_A_SLICE
-from ragft.analysis.power import in_words
+from ragft.analysis.verdict.comparison import LEAST_OF_A_SLICE
+from ragft.analysis.verdict.power import in_words
 from ragft.report import svg
 from ragft.report.figures import attribution_forest, forest, reach_of, track_of
 from ragft.report.packing import pack
-from ragft.report.records import Curve, Metric, Report
+from ragft.report.page_data import Curve, Metric, Report
 from ragft.report.words import CONTEXTS, OUTCOMES, clean, clip, interval, label, meaning, number, sentence, signed
 
 MOST_BYTES = 2_000_000

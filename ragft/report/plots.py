@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ragft.analysis.comparison import Comparison
+from ragft.analysis.verdict.comparison import Comparison
 from ragft.report.figures import Track, forest
-from ragft.report.records import Bars
+from ragft.report.page_data import Bars
 from ragft.report.words import clip, label, number, signed
 
 BASE, VERSION, WORSE, INK = "#8a9099", "#0072b2", "#c04d00", "#1b1d20"

@@ -7,15 +7,15 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-from ragft.analysis.factors import held_together
-from ragft.analysis.records import read_record
-from ragft.analysis.study import Study
+from ragft.analysis.read_record import read_record
+from ragft.analysis.study.factors import held_together
+from ragft.analysis.study.findings import Study
 from ragft.errors import DataError
-from ragft.report import study as report
+from ragft.report import study_page as report
 from ragft.report.words import number, signed
 
 BLOCK = re.compile(r"<!-- made of (?P<study>[\w-]+): (?P<what>[\w-]+) -->\n.*?<!-- end -->", re.DOTALL)
-# The figure of main effects, as `ragft.report.study.figures` calls it.
+# The figure of main effects, as `ragft.report.study_page.figures` calls it.
 EFFECTS = "causes"
 STAGES = {
     "train": ("training", "tokens"),

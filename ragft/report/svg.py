@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from markupsafe import Markup, escape
 
-from ragft.analysis.means import Mean
+from ragft.analysis.statistics.mean_interval import Mean
 from ragft.report.figures import Forest, Track
-from ragft.report.records import Bars, Curve
+from ragft.report.page_data import Bars, Curve
 from ragft.report.words import clean, interval, label, number, signed
 
 TRACK_WIDTH, NAMED_WIDTH, TRACK_HEIGHT = 400, 260, 26

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 
 from ragft.store.connection import Store, replayed
+from ragft.store.kill_points import window
 from ragft.store.text import from_postgres, to_postgres
-from ragft.store.windows import window
 from ragft.types import Written
 
 

@@ -7,8 +7,8 @@ from typing import Any, cast, get_args, overload
 
 from ragft.errors import PrerequisiteError
 from ragft.store.connection import Cursor, Store, replayed
+from ragft.store.kill_points import window
 from ragft.store.text import from_postgres, to_postgres
-from ragft.store.windows import window
 from ragft.types import Dataset, Document, Question, Split, digest
 
 RECORDS_AT_ONCE = 256

@@ -7,8 +7,8 @@ from types import MappingProxyType
 
 from ragft.errors import DataError
 from ragft.store.connection import Store, replayed
+from ragft.store.kill_points import window
 from ragft.store.text import from_postgres, to_postgres
-from ragft.store.windows import window
 from ragft.types import Judgement
 
 

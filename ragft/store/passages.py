@@ -10,8 +10,8 @@ from pgvector import HalfVector
 
 from ragft.errors import ConfigError, DataError
 from ragft.store.connection import Cursor, Store, replayed
+from ragft.store.kill_points import window
 from ragft.store.text import from_postgres, to_postgres
-from ragft.store.windows import window
 from ragft.types import Passage
 
 # A halfvec of more does not fit the 8 kB page in which it is stored inline.

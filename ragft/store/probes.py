@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ragft.store.connection import Store, replayed
-from ragft.store.windows import window
+from ragft.store.kill_points import window
 from ragft.types import digest
 
 

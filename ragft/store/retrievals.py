@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from ragft.store.connection import Store, replayed
+from ragft.store.kill_points import window
 from ragft.store.passages import load_passages
-from ragft.store.windows import window
 from ragft.types import Passage
 
 

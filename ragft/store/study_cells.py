@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ragft.store.connection import Store, replayed
-from ragft.store.windows import window
+from ragft.store.kill_points import window
 
 Record = dict[str, Any]
 

@@ -12,7 +12,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from ragft.errors import ConfigError
 from ragft.models.fingerprint import write_manifest
-from ragft.store.windows import window
+from ragft.store.kill_points import window
 from ragft.training.checkpoints import checkpoints_newest_first
 
 CHECKPOINT_SECONDS = 120.0

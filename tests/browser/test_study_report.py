@@ -7,8 +7,8 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from ragft.analysis.study import summarise
-from ragft.report.study import page
+from ragft.analysis.study.findings import summarise
+from ragft.report.study_page import page
 from tests.browser.test_report import CHROMIUM, FLAGS, contrast
 from tests.unit.analysis.studies_of_cells import cell
 

@@ -14,7 +14,7 @@ import pytest
 from mlflow import MlflowClient
 
 from ragft.store.embedded import embedded_dsn, leave_embedded
-from ragft.store.windows import WINDOWS
+from ragft.store.kill_points import WINDOWS
 from tests.end_to_end.conftest import Checkout
 from tests.tiny_model import make_tiny_model
 

@@ -153,7 +153,7 @@ from ragft.params import PrepareParams
 def main(params):
     from entrypoints.environment import opened_workspace
     with opened_workspace() as workspace:
-        from entrypoints.steps.runs import step_run
+        from entrypoints.steps.shared.runs import step_run
         with step_run(params, "held", {}, workspace.home), step_run(params, "nested", {}, workspace.home):
             os.write(2, b"window open: prepare.save\\n")
             HOLD

@@ -29,8 +29,8 @@ KINDS: dict[str, tuple[str, ...]] = {
     "retrieval": ("ragft/retrieval/retriever.py", "ragft/store/passages.py", "ragft/store/retrievals.py"),
     "training": (
         *_WRITING, "ragft/training", "ragft/retrieval/metrics.py", "ragft/data/splits.py",
-        "ragft/analysis/knowledge.py", "ragft/analysis/forgetting.py", "ragft/pocket/general.py",
-        "ragft/judging/closed_book.py", "entrypoints/steps/**/finetune.py", "entrypoints/steps/**/dosed.py",
+        "ragft/analysis/knowledge/categories.py", "ragft/analysis/knowledge/forgetting.py", "ragft/pocket/general.py",
+        "ragft/judging/closed_book.py", "entrypoints/steps/**/finetune.py", "entrypoints/steps/**/unknown_share.py",
         "entrypoints/steps/**/forgetting.py",
     ),
     "answering": (*_WRITING, "ragft/prompts/probe.py"),

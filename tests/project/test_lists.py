@@ -4,7 +4,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 # Data of ours, and a list whose empty places count.
-OTHERS = {"ragft/pocket/world_catalog.py": 1, "entrypoints/steps/study_cells.py": 1, "ragft/lists.py": 1}
+OTHERS = {"ragft/pocket/world_catalog.py": 1, "entrypoints/steps/matrix/cells.py": 1, "ragft/lists.py": 1}
 
 
 def test_nothing_else_splits_at_commas() -> None:

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from ragft.store.windows import WINDOWS
+from ragft.store.kill_points import WINDOWS
 from tests.end_to_end.conftest import Checkout
 from tests.end_to_end.test_study import STUDY, killed_in, same_fences, table
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from entrypoints.steps import checking
+from entrypoints.steps.shared import data_check
 from ragft.errors import ConfigError, DataError
 from ragft.params import PrepareParams
 
@@ -34,7 +34,7 @@ def write(path: Path, values: list[dict[str, Any]]) -> str:
 
 def checked(**values: Any) -> list[str]:  # noqa: ANN401 - parameters
     said: list[str] = []
-    checking.run(PrepareParams(dataset="rows", **values), said.append)
+    data_check.run(PrepareParams(dataset="rows", **values), said.append)
     return said
 
 
@@ -85,7 +85,7 @@ def test_columns_are_said_before_errors_are_raised(tmp_path: Path) -> None:
     said: list[str] = []
     path = write(tmp_path / "q.jsonl", [{"Frage": f"{n}?", "answer": "a"} for n in range(50)])
     with pytest.raises(DataError, match=r"found 'Frage', 'answer'; likewise 49 more") as caught:
-        checking.run(PrepareParams(dataset="rows", path=path), said.append)
+        data_check.run(PrepareParams(dataset="rows", path=path), said.append)
     assert len(caught.value.problems) == 1
     assert said == [f"{path}: columns", "  'answer' is read as its answer", "  not read: 'Frage'"]
 

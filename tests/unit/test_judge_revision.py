@@ -8,9 +8,9 @@ from typing import cast
 
 import pytest
 
-from entrypoints.steps.judges import open_judge
-from entrypoints.steps.subjects import load_base_model, settle
-from entrypoints.steps.workspace import Workspace
+from entrypoints.steps.shared.judges import open_judge
+from entrypoints.steps.shared.model_under_test import load_base_model, settle
+from entrypoints.steps.shared.workspace import Workspace
 from ragft.errors import ConfigError
 from ragft.judging.backend import LocalJudge
 from ragft.models.generation import Generator

@@ -59,7 +59,9 @@ def test_without_examples_the_sets_are_wordings() -> None:
 
 def test_how_it_was_asked_is_kept() -> None:
     settings = _settings(ProbeParams(sets=3), 4)
-    assert {"versions", "sets", "samples", "temperature", "seed", "max_new_tokens", "shots", "messages"} == set(settings)
+    assert {"versions", "sets", "samples", "temperature", "seed", "max_new_tokens", "shots", "messages"} == set(
+        settings
+    )
     assert (settings["sets"], settings["shots"]) == (3, 4)
 
 

@@ -1,6 +1,6 @@
 """The metrics of what was retrieved speak of the same passages."""
 
-from entrypoints.steps.retrieved import RetrievedSplit
+from entrypoints.steps.shared.retrieved import RetrievedSplit
 from ragft.types import Passage, Question
 
 EVIDENCE = "The pump is rated at 12 bar and has to be vented before it is started for the first time."

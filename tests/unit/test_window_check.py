@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from entrypoints.steps.bases import require_base
-from entrypoints.steps.window_check import warning
+from entrypoints.steps.shared.bases import require_base
+from entrypoints.steps.shared.window_check import warning
 from ragft.models.window import read_window
 from ragft.types import Dataset, Document, Question
 

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from entrypoints.steps.compare import DECIDING, _advisory
-from entrypoints.steps.scoring import Evaluation, Scored
+from entrypoints.steps.shared.scoring import Evaluation, Scored
 from ragft.judging.calibration import Calibration
 from ragft.types import Score
 

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import cast
 
-from entrypoints.steps.scoring import Evaluation, show
-from entrypoints.steps.workspace import Workspace
+from entrypoints.steps.shared.scoring import Evaluation, show
+from entrypoints.steps.shared.workspace import Workspace
 from ragft.judging.canaries import CanaryResult
 from ragft.store.connection import Store
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from entrypoints.steps.champion import is_local, require_shared_lock
-from entrypoints.steps.workspace import Workspace, say
+from entrypoints.steps.shared.champion import is_local, require_shared_lock
+from entrypoints.steps.shared.workspace import Workspace, say
 from ragft.errors import PrerequisiteError
 from ragft.store.connection import Store
 

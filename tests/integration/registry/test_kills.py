@@ -9,7 +9,7 @@ import mlflow
 import pytest
 from mlflow import MlflowClient
 
-from ragft.store.windows import WINDOWS
+from ragft.store.kill_points import WINDOWS
 from registry.promotion import PENDING, Promotion
 from tests.integration.registry.test_promotion import NAME, aliases, promotion
 

@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 from ragft.retrieval import retriever
+from ragft.store.kill_points import enable_windows
 from ragft.store.server import open_store
-from ragft.store.windows import enable_windows
 from ragft.types import Document
 from tests.integration.hashed import HashEmbedder
 

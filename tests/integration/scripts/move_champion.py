@@ -8,8 +8,8 @@ os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 
 import mlflow
 
+from ragft.store.kill_points import enable_windows
 from ragft.store.server import open_store
-from ragft.store.windows import enable_windows
 from registry.promotion import Promotion, Record
 from registry.store import Registry
 

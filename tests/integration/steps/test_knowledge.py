@@ -12,9 +12,10 @@ import pytest
 import torch
 from mlflow import MlflowClient
 
-from entrypoints.steps import evaluate, finetune, forgetting, probe
-from entrypoints.steps.subjects import open_registry
-from entrypoints.steps.workspace import Workspace
+from entrypoints.steps import evaluate, finetune, probe
+from entrypoints.steps.knowledge import forgetting
+from entrypoints.steps.shared.model_under_test import open_registry
+from entrypoints.steps.shared.workspace import Workspace
 from ragft.errors import ConfigError, PrerequisiteError
 from ragft.params import EvaluateParams, FinetuneParams, ProbeParams
 from ragft.pocket.general import known_facts, unknown_products

@@ -8,7 +8,7 @@ import mlflow
 import pytest
 
 from entrypoints.steps import finetune
-from entrypoints.steps.workspace import Workspace
+from entrypoints.steps.shared.workspace import Workspace
 from ragft.errors import DataError
 from ragft.params import FinetuneParams
 from ragft.store.connection import Store

@@ -13,7 +13,7 @@ import mlflow
 import pytest
 from mlflow import MlflowClient
 
-from entrypoints.steps import patience
+from entrypoints.steps.shared import patience
 from tests.integration.conftest import ROOT
 
 # MLflow itself waits for 20 seconds.

@@ -10,13 +10,14 @@ import mlflow
 import numpy as np
 import pytest
 
-from entrypoints.steps import integrity, newest, planning, report
 from entrypoints.steps.compare import Compared
-from entrypoints.steps.scoring import Evaluation, Scored
+from entrypoints.steps.reporting import latest_report, planning, report
+from entrypoints.steps.shared import integrity
+from entrypoints.steps.shared.scoring import Evaluation, Scored
 from ragft import tracking
-from ragft.analysis.compare import CONDITIONS, Side, compare
-from ragft.analysis.comparison import Design
-from ragft.analysis.forgetting import Lost
+from ragft.analysis.knowledge.forgetting import Lost
+from ragft.analysis.verdict.compare import CONDITIONS, Side, compare
+from ragft.analysis.verdict.comparison import Design
 from ragft.errors import PrerequisiteError
 from ragft.params import CompareParams
 from ragft.prompts.criterion import load_criterion
@@ -116,14 +117,14 @@ def test_the_report_is_logged_with_its_figures_and_found_again(store: Path) -> N
     assert "fine-tuned on 200 question-answer pairs without passages" in html
     listed = {file.path for file in mlflow.MlflowClient().list_artifacts(run.info.run_id, "figures")}
     assert listed == {"figures/change.png", "figures/base_and_fine_tuned_retrieved.png"}
-    copy = newest.fetch_newest(store)
+    copy = latest_report.fetch_newest(store)
     assert copy == store / "report.html"
     assert copy.read_text(encoding="utf-8") == html
 
 
 def test_a_store_without_a_report_says_so(store: Path) -> None:
     with pytest.raises(PrerequisiteError, match="no comparison with a report"):
-        newest.fetch_newest(store)
+        latest_report.fetch_newest(store)
 
 
 def test_a_training_run_that_is_gone_leaves_the_curves_out(store: Path) -> None:

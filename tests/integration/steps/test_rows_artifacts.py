@@ -8,9 +8,9 @@ import mlflow
 import pandas as pd
 import pytest
 
-from entrypoints.steps import scoring
-from entrypoints.steps.scoring import Evaluation, Scored
-from entrypoints.steps.workspace import Workspace
+from entrypoints.steps.shared import scoring
+from entrypoints.steps.shared.scoring import Evaluation, Scored
+from entrypoints.steps.shared.workspace import Workspace
 from ragft import tracking
 from ragft.params import EvaluateParams
 from ragft.store.connection import Store

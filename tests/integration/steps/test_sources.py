@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
-from entrypoints.steps.sources import read_dataset, read_loaded
-from entrypoints.steps.workspace import Workspace, say
+from entrypoints.steps.shared.sources import read_dataset, read_loaded
+from entrypoints.steps.shared.workspace import Workspace, say
 from ragft.params import PrepareParams
 from ragft.store.connection import Store
 

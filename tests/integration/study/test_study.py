@@ -14,13 +14,13 @@ from mlflow import MlflowClient
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
 from entrypoints.steps import study
-from entrypoints.steps.study_cells import Cell, Identities, cells_of
-from entrypoints.steps.study_plan import kinds_of
-from entrypoints.steps.study_presets import matrix_of
-from entrypoints.steps.workspace import Workspace
-from ragft.analysis.records import read_record
-from ragft.analysis.study import Cell as Result
-from ragft.analysis.study import Study, Work
+from entrypoints.steps.matrix.cells import Cell, Identities, cells_of
+from entrypoints.steps.matrix.plan import kinds_of
+from entrypoints.steps.matrix.presets import matrix_of
+from entrypoints.steps.shared.workspace import Workspace
+from ragft.analysis.read_record import read_record
+from ragft.analysis.study.findings import Cell as Result
+from ragft.analysis.study.findings import Study, Work
 from ragft.params import StudyParams
 from ragft.result_versions import VERSIONS
 from ragft.store.connection import Store

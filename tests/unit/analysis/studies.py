@@ -3,8 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 
-from ragft.analysis.clusters import ClusterSums, cluster_sums
-from ragft.analysis.resampling import draw
+from ragft.analysis.statistics.clusters import ClusterSums, cluster_sums
+from ragft.analysis.statistics.resampling import draw
 
 Floats = npt.NDArray[np.float64]
 

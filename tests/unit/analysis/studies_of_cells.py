@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ragft.analysis.study import Cell, Columns, Pairs, Work, change_of
+from ragft.analysis.study.findings import Cell, Columns, Pairs, Work, change_of
 
 QUESTIONS = tuple(f"q{i:02d}" for i in range(40))
 LABELS = tuple(f"d{i // 4}" for i in range(40))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ragft.data import json_text
 from ragft.data.json_text import parse, read_json
-from ragft.data.records import Problems, Repeated
+from ragft.data.record_files import Problems, Repeated
 
 SUITE = sorted((Path(__file__).parents[2] / "data" / "hostile" / "json_test_suite").glob("*.json"))
 

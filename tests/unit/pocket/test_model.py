@@ -8,7 +8,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from ragft.pocket.evaluation import make_lines, passages_for
+from benchmarks.pocket_recipe.evaluation import make_lines, passages_for
 from ragft.pocket.grading import grade
 from ragft.prompts.answer import load_answer_prompt
 from ragft.prompts.criterion import load_criterion

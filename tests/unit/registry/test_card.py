@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from ragft.analysis.effect import Bounds
-from ragft.analysis.missing import Missing
+from ragft.analysis.verdict.effect import Bounds
+from ragft.analysis.verdict.missing import Missing
 from ragft.types import digest
 from registry.card import MOST_OF_A_DESCRIPTION, Training, Verdict, card, description, note, with_standing
 from registry.gate import decide, force

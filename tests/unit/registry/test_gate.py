@@ -3,11 +3,11 @@ from itertools import product
 
 import pytest
 
-from ragft.analysis.change import Carrier, Change
-from ragft.analysis.claims import Claims
-from ragft.analysis.comparison import Check, Comparison, Design, Result
-from ragft.analysis.effect import Bounds, Effect
-from ragft.analysis.missing import Missing
+from ragft.analysis.verdict.comparison import Check, Comparison, Design, Result
+from ragft.analysis.verdict.effect import Bounds, Effect
+from ragft.analysis.verdict.missing import Missing
+from ragft.analysis.verdict.significance import Claims
+from ragft.analysis.verdict.what_would_change import Carrier, Change
 from ragft.errors import ConfigError
 from registry.gate import Outcome, Policy, decide, force
 

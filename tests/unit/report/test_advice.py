@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from ragft.analysis.claims import Claims
-from ragft.analysis.comparison import Check, Comparison
+from ragft.analysis.verdict.comparison import Check, Comparison
+from ragft.analysis.verdict.significance import Claims
 from ragft.params import STEPS
 from ragft.report.advice import LENGTH_CHECK, Situation, advise
 from ragft.types import CONTEXTS

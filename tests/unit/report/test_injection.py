@@ -7,8 +7,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from ragft.analysis.study import Study, summarise
-from ragft.report import study
+from ragft.analysis.study.findings import Study, summarise
+from ragft.report import study_page
 from ragft.report.page import render
 from tests.report_example import example, hostile
 from tests.unit.analysis.studies_of_cells import cell
@@ -100,12 +100,12 @@ def plain() -> int:
 @pytest.mark.parametrize("payload", PAYLOADS, ids=range(len(PAYLOADS)))
 def test_neither_report_holds_a_node_of_an_attacker(payload: str, plain: int) -> None:
     found = attacked(payload)
-    pages = {"comparison": render(hostile(example(n=12), payload)), "study": study.page(found)}
+    pages = {"comparison": render(hostile(example(n=12), payload)), "study": study_page.page(found)}
     for name, allowed in (("comparison", plain), ("study", 0)):
         nodes = nodes_of(pages[name])
         assert (nodes.scripts, nodes.foreign) == (allowed, []), name
         assert any(word in pages[name] for word in ("alert(1)", "evil.example")), "the payload is shown, as text"
-    for figure in study.figures(found).values():
+    for figure in study_page.figures(found).values():
         tags = {element.tag.rpartition("}")[2] for element in ElementTree.fromstring(figure).iter()}
         assert tags <= {"svg", "title", "rect", "line", "circle", "path", "text", "g"}
 

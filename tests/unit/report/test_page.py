@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from ragft.analysis.attribution import Term
-from ragft.analysis.means import Mean
+from ragft.analysis.statistics.mean_interval import Mean
+from ragft.analysis.verdict.attribution import Term
 from ragft.report.page import MOST_BYTES, render
 from ragft.types import CONTEXTS
 from tests.report_example import example, hostile

@@ -109,7 +109,7 @@ def test_a_finished_adapter_that_was_changed_is_trained_again(job: Job, through:
 def test_a_kill_9_inside_a_checkpoint_costs_nothing(through: TrainResult, tiny_base: Path, tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path\n"
-        "from ragft.store.windows import enable_windows\n"
+        "from ragft.store.kill_points import enable_windows\n"
         "from tests.unit.training.conftest import Job, load_base\n"
         "enable_windows('finetune.checkpoint:1')\n"
         "Job(load_base(sys.argv[1], device='cpu')).train(Path(sys.argv[2]))\n"

@@ -1,0 +1,1 @@
+"""What a base knew before training, and what an adapter forgot."""

@@ -1,0 +1,126 @@
+"""What an adapter forgot: asked of it and of its base, without passages, about what it was not trained on."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import mlflow
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
+
+from entrypoints.steps.shared.bases import POCKET
+from entrypoints.steps.shared.workspace import Workspace
+from ragft.analysis.knowledge.forgetting import Lost, compare_answers, sentences
+from ragft.data.splits import nested_subset
+from ragft.errors import PrerequisiteError
+from ragft.judging.closed_book import score
+from ragft.models.answering import answer_questions
+from ragft.models.generation import Generator
+from ragft.models.loading import LoadedModel, adapter_off
+from ragft.params import FinetuneParams
+from ragft.pocket.general import known_facts, unknown_products
+from ragft.prompts.answer import load_answer_prompt
+from ragft.store.datasets import Preparation, find_preparation, prepared_names
+from ragft.types import Question
+from registry.versions import Version
+
+MOST_QUESTIONS = 200
+MOST_NEW_TOKENS = 64
+PREFIX = "forgetting_"
+
+
+@dataclass(frozen=True)
+class GeneralProbe:
+    """Questions that show what was lost, and what their score is in words."""
+
+    name: str
+    measure: str
+    questions: tuple[Question, ...]
+
+
+def measure(
+    adapted: LoadedModel,
+    params: FinetuneParams,
+    preparation: Preparation,
+    parent: Version | None,
+    workspace: Workspace,
+) -> list[Lost]:
+    """Return what the adapter lost on each probe, logged to the active run; the base is asked only once ever.
+
+    Raises:
+        PrerequisiteError: If ``general`` names data that were not prepared here.
+    """
+    found = []
+    for probe in _probes(params, preparation, parent, workspace):
+        if not probe.questions:
+            continue
+        with adapter_off(adapted) as base:
+            before = _scores(base, probe.questions, workspace)
+        after = _scores(adapted, probe.questions, workspace)
+        found.append(compare_answers(probe.name, probe.measure, probe.questions, before, after))
+    for lost in found:
+        mlflow.log_metrics(lost.metrics)
+        workspace.say(f"  {lost.sentence}")
+    return found
+
+
+def lines_of(version: Version) -> list[str]:
+    """Return a line for each probe that was measured when the adapter was trained; none for a base."""
+    return sentences(metrics_of(version))
+
+
+def metrics_of(version: Version) -> dict[str, float]:
+    """Return the metrics of those probes; none where the run of the training was deleted for good."""
+    if version.lineage.kind == "base" or not version.run_id:
+        return {}
+    try:
+        metrics = MlflowClient().get_run(version.run_id).data.metrics
+    except MlflowException as error:
+        if error.error_code != ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
+            raise
+        return {}
+    return {name: value for name, value in metrics.items() if name.startswith(PREFIX)}
+
+
+def _probes(
+    params: FinetuneParams, preparation: Preparation, parent: Version | None, workspace: Workspace
+) -> list[GeneralProbe]:
+    found = []
+    if params.base == POCKET:
+        trained = {d for split in ("train", "dev") for q in preparation.splits[split] for d in q.documents}
+        found.append(GeneralProbe("known_facts", "share of facts right", known_facts(trained)))
+        found.append(GeneralProbe("unknown_refused", "share refused", unknown_products(trained)))
+    others = [params.general] if params.general else []
+    if parent is not None and parent.lineage.data != preparation.name:
+        others.append(parent.lineage.data)
+    return [*found, *(_of_data(name, preparation, workspace) for name in dict.fromkeys(others))]
+
+
+def _of_data(name: str, preparation: Preparation, workspace: Workspace) -> GeneralProbe:
+    other = find_preparation(workspace.store, name)
+    if other is None:
+        known = ", ".join(prepared_names(workspace.store))
+        raise PrerequisiteError(
+            f"what is forgotten should be measured on {name}, which was not prepared here (prepared: {known}): prepare "
+            "it first"
+        )
+    if other.dataset == preparation.dataset:
+        raise PrerequisiteError(f"what is forgotten cannot be measured on {name}, which is trained on: name other data")
+    questions: Sequence[Question] = other.splits["test"]
+    chosen = nested_subset(questions, min(MOST_QUESTIONS, len(questions)), seed=0)
+    return GeneralProbe(re.sub(r"\W+", "_", name), "right, or answer F1", chosen)
+
+
+def _scores(model: LoadedModel, questions: Sequence[Question], workspace: Workspace) -> dict[str, float]:
+    with workspace.progress("forget") as line:
+        answers = answer_questions(
+            workspace.store,
+            Generator(model),
+            load_answer_prompt(),
+            questions,
+            {question.id: () for question in questions},
+            max_new_tokens=MOST_NEW_TOKENS,
+            on_progress=line.tell,
+        )
+    return {question.id: score(question, answer.text) for question, answer in zip(questions, answers, strict=True)}

@@ -1,0 +1,205 @@
+"""The cells of a study: which adapter, asked and judged how, and the hash of everything that makes its result."""
+
+import dataclasses
+import functools
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from entrypoints.steps.matrix.presets import DECIDING, Matrix
+from entrypoints.steps.shared.bases import require_base
+from entrypoints.steps.shared.sources import read_dataset, with_top_k
+from entrypoints.steps.shared.workspace import Workspace
+from ragft.errors import ConfigError
+from ragft.models.fingerprint import fingerprint_weights
+from ragft.params import CompareParams, DataParams, FinetuneParams, PrepareParams, StudyParams
+from ragft.prompts.answer import load_answer_prompt
+from ragft.prompts.criterion import load_criteria
+from ragft.result_versions import OTHER_LIBRARIES, TRAINING_LIBRARIES, VERSIONS, libraries
+from ragft.types import Dataset, digest
+
+Role = Literal["cell", "agreement"]
+# How answers are made and judged; the rest of a matrix is how adapters are made.
+SETTINGS = ("split", "embedder", "top_k", "chunk_chars", "context_window", "prompt", "judge", "estimator")
+TRAINING = ("method", "format", "samples", "epochs", "learning_rate", "unknown_share", "seed")
+AXES = ("dataset", "base", *TRAINING, *SETTINGS)
+# Which file data were read from, and which versions are compared, are no part of what a cell is. What the data are
+# called stands with their hash.
+ADDRESSES = ("path", "name", "documents", "model", "against")
+# What an adapter trained on questions alone does not see.
+OF_RETRIEVAL = ("embedder", "top_k", "chunk_chars", "collection", "raft_without_golden", "allow_low_hit_rate")
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One adapter, compared with its base under one way of asking and judging.
+
+    Attributes:
+        compare: Everything of the comparison but the two versions.
+        role: "agreement" for the one that asks how another estimator scores the same answers.
+        varied: The axes in which the cells of the study differ.
+    """
+
+    finetune: FinetuneParams
+    compare: CompareParams
+    role: Role = "cell"
+    varied: tuple[str, ...] = ()
+
+    @property
+    def axes(self) -> dict[str, Any]:
+        """Axis -> value, all of them."""
+        values = {**self.compare.as_dict(), **self.finetune.as_dict()}
+        return {name: values[name] for name in AXES}
+
+    @property
+    def name(self) -> str:
+        """What tells the cell from its siblings."""
+        axes = self.axes
+        shown = f"{self.finetune.data_name}|n{axes['samples']}|{axes['method']} {axes['format']} s{axes['seed']}"
+        rest = [name for name in self.varied if name not in ("dataset", "samples", "method", "format", "seed")]
+        extra = [f"{name} {axes[name]}" for name in rest]
+        extra += ["sampled, for agreement"] if self.role == "agreement" else []
+        return ", ".join([shown, *extra])
+
+    @property
+    def group(self) -> tuple[tuple[str, Any], ...]:
+        """What cells share that differ in their seed alone."""
+        return (*((name, value) for name, value in self.axes.items() if name != "seed"), ("role", self.role))
+
+
+def cells_of(params: StudyParams, matrix: Matrix) -> list[Cell]:
+    """Return the cells, those that share a base and its evaluation one after the other, the agreement check last.
+
+    Raises:
+        ConfigError: If there are not as many paths as data sets, or nothing is trained.
+    """
+    sources = _sources(params, matrix)
+    settings = list(_settings(matrix))
+    varied = tuple(
+        name for name in AXES if len(getattr(matrix, "seeds" if name == "seed" else name)) > 1
+    )  # fmt: skip
+    cells = []
+    for source, base, setting in itertools.product(sources, matrix.base, settings):
+        shared = {**source, "base": base, **{name: value for name, value in setting.items() if name in _DATA}}
+        for values in itertools.product(*(_values(matrix, name) for name in TRAINING)):
+            finetune = with_top_k(params.pick(FinetuneParams, **{**shared, **dict(zip(TRAINING, values, strict=True))}))
+            if finetune.samples:
+                compare = _compare(params, matrix, finetune, setting)
+                cells.append(Cell(finetune, compare, varied=varied))
+    if not cells:
+        raise ConfigError("samples is 0 alone: a study needs at least one size that is trained on")
+    if matrix.agreement:
+        first = cells[0]
+        checked = dataclasses.replace(first.compare, questions=matrix.agreement, estimator="sampled", context=DECIDING)
+        cells.append(Cell(first.finetune, checked, "agreement", varied))
+    return cells
+
+
+_DATA = {field.name for field in dataclasses.fields(DataParams)}
+
+
+def _values(matrix: Matrix, name: str) -> tuple[Any, ...]:
+    if name == "samples":
+        # A base is what every adapter is compared with, not a cell.
+        return tuple(value for value in matrix.samples if value)
+    return tuple(getattr(matrix, "seeds" if name == "seed" else name))
+
+
+def _sources(params: StudyParams, matrix: Matrix) -> list[dict[str, str]]:
+    found = [{"dataset": name} for name in matrix.dataset]
+    for name in ("path", "name", "documents"):
+        given = getattr(params, name)
+        values = [part.strip() for part in given.split(",")] if given else []
+        if values and len(values) != len(found):
+            raise ConfigError(
+                f"{name} is {given!r}: {len(values)} for {len(found)} data sets ({', '.join(matrix.dataset)}); give "
+                "one for each, in their order, empty where there is none"
+            )
+        for source, value in zip(found, values, strict=False):
+            source[name] = value
+    return found
+
+
+def _settings(matrix: Matrix) -> Iterator[dict[str, Any]]:
+    """Yield the ways of asking and judging: all combinations, or one thing changed at a time."""
+    lists = {name: getattr(matrix, name) for name in SETTINGS}
+    if matrix.crossed:
+        for values in itertools.product(*lists.values()):
+            yield dict(zip(lists, values, strict=True))
+        return
+    usual = {name: values[0] for name, values in lists.items()}
+    yield usual
+    for name, values in lists.items():
+        for value in values[1:]:
+            yield {**usual, name: value}
+
+
+def _compare(
+    params: StudyParams, matrix: Matrix, finetune: FinetuneParams, setting: Mapping[str, Any]
+) -> CompareParams:
+    values = {**params.as_dict(), **finetune.as_dict(), **setting, "top_k": finetune.top_k}
+    names = {field.name for field in dataclasses.fields(CompareParams)} - {"model", "against"}
+    chosen = {name: value for name, value in values.items() if name in names}
+    return CompareParams(**{**chosen, "context": ",".join(matrix.context), "questions": matrix.questions})
+
+
+@dataclass
+class Identities:
+    """Hashes of what cells are made of, each taken once."""
+
+    workspace: Workspace
+    _datasets: dict[tuple[str, ...], Dataset] = field(default_factory=dict)
+
+    def dataset(self, cell: Cell) -> Dataset:
+        """Return the data of a cell; a study has few, so they are kept."""
+        asked = cell.finetune.pick(PrepareParams)
+        key = (asked.dataset, asked.path, asked.name, asked.documents, str(asked.data_seed))
+        if key not in self._datasets:
+            self._datasets[key] = read_dataset(asked, self.workspace)
+        return self._datasets[key]
+
+    def cell(self, cell: Cell) -> str:
+        """Return the hash of everything that makes the cell's result."""
+        compare = cell.compare
+        judge = (compare.base, compare.revision) if compare.judge == "base" else (compare.judge, "")
+        criteria = [criterion.sha256 for criterion in load_criteria(compare.criteria)]
+        return digest(
+            {
+                "training": self.training(cell),
+                "compare": _without(compare.as_dict(), ADDRESSES),
+                # A served judge is what its server says it is: its address and name stand in the parameters.
+                "judge": "" if compare.judge == "none" or compare.judge_url else base_fingerprint(*judge),
+                "prompt": load_answer_prompt(compare.prompt).sha256,
+                "criteria": criteria,
+                "versions": VERSIONS,  # it holds the outcome of all that comes before the decision, too
+                "libraries": libraries(OTHER_LIBRARIES),
+                "role": cell.role,
+            }
+        )
+
+    def training(self, cell: Cell) -> str:
+        """Return the hash of everything that makes the cell's adapter."""
+        blind = cell.finetune.format == "closed_book"
+        unseen = OF_RETRIEVAL if blind else ()
+        retrieval = [] if blind else [VERSIONS["embedding"], VERSIONS["retrieval"]]
+        data = self.dataset(cell)
+        return digest(
+            {
+                "params": _without(cell.finetune.as_dict(), (*ADDRESSES, *unseen)),
+                "data": [data.name, data.sha256],
+                "base": base_fingerprint(cell.finetune.base, cell.finetune.revision),
+                "versions": [VERSIONS["preparation"], *retrieval, VERSIONS["training"]],
+                "libraries": libraries(TRAINING_LIBRARIES),
+            }
+        )
+
+
+@functools.cache
+def base_fingerprint(name: str, revision: str) -> str:
+    """Return the identity of a base's weights; the weights of a large model are read for it."""
+    return fingerprint_weights(require_base(name, revision).folder)
+
+
+def _without(values: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name not in names}

@@ -1,0 +1,160 @@
+"""Computes one cell with the steps, in this process: an adapter, its evaluation, the comparison with its base."""
+
+import dataclasses
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from entrypoints.steps import compare, finetune
+from entrypoints.steps.compare import DECIDING, Compared
+from entrypoints.steps.matrix.cells import Cell, Identities
+from entrypoints.steps.matrix.plan import kinds_of
+from entrypoints.steps.matrix.work import Watched, watched
+from entrypoints.steps.shared.model_under_test import open_registry
+from entrypoints.steps.shared.runs import step_run
+from entrypoints.steps.shared.scoring import Evaluation
+from entrypoints.steps.shared.workspace import Workspace
+from ragft.analysis.statistics.clusters import cluster
+from ragft.analysis.study import findings
+from ragft.analysis.study.findings import Change, Columns, Level, Pairs, change_of
+from ragft.analysis.verdict.comparison import Result
+from ragft.types import Question
+from registry.versions import Version, registered_name
+
+# What is objectively known of an answer, where the data set knows it; larger is better.
+TRUTHS = ("truth_right",)
+
+
+class StepRunner:
+    """Runs cells; keeps the evaluation of the base that the last cell was compared with."""
+
+    def __init__(self, workspace: Workspace, identities: Identities) -> None:
+        self._workspace = workspace
+        self._identities = identities
+        self._base: tuple[Any, Mapping[str, Evaluation]] | None = None
+
+    def run(self, cell: Cell) -> findings.Cell:
+        """Return the cell's result; its run and those of its steps are nested in the active one."""
+        started = time.monotonic()
+        workspace = watched(self._workspace)
+        tags = {"ragft.step": "study cell", **{f"ragft.axis_{name}": value for name, value in cell.axes.items()}}
+        with step_run(cell.finetune, cell.name, tags, workspace.home):
+            version = self._adapter(cell, workspace)
+            registry = open_registry()
+            base = registry.get(f"models:/{version.name}/1")
+            params = dataclasses.replace(cell.compare, model=version.uri, against=base.uri)
+            compared = compare.run(params, workspace, self._known(cell, base))
+            self._base = (_asked(cell, base), compared.sides[base.uri])
+            questions = _questions(self._identities, cell, compared)
+        return _record(cell, compared, questions, workspace, time.monotonic() - started)
+
+    def _known(self, cell: Cell, base: Version) -> Mapping[str, Mapping[str, Evaluation]]:
+        """Return the base's evaluation where the last cell needed the same one."""
+        if self._base is not None and self._base[0] == _asked(cell, base):
+            return {base.uri: self._base[1]}
+        return {}
+
+    def _adapter(self, cell: Cell, workspace: Watched) -> Version:
+        """Return the adapter, found in the registry by what it was trained from, or trained."""
+        training = self._identities.training(cell)
+        registry = open_registry()
+        name = registered_name(self._identities.dataset(cell).name, cell.finetune.base)
+        found = registry.find_trained(name, training)
+        if found is not None:
+            return found
+        trained = finetune.run(cell.finetune, workspace)
+        registry.mark_trained(trained.version, training)
+        tokens = 0 if trained.result.reused else trained.result.tokens
+        workspace.stages.done["train"] = tokens  # its seconds hold the loss on dev too
+        if "forget" in workspace.stages.done:
+            workspace.stages.done["forget"] = 1
+        return trained.version
+
+
+def _asked(cell: Cell, base: Version) -> Any:  # noqa: ANN401
+    return base.uri, cell.compare
+
+
+def _questions(identities: Identities, cell: Cell, compared: Compared) -> list[Question]:
+    """Return the questions of the deciding context, in the order of its rows."""
+    rows = compared.sides[compared.version.uri][DECIDING].rows
+    known = {question.id: question for question in identities.dataset(cell).questions}
+    return [known[row.id] for row in rows]
+
+
+def _record(
+    cell: Cell, compared: Compared, questions: Sequence[Question], workspace: Watched, seconds: float
+) -> findings.Cell:
+    comparison, decision = compared.comparison, compared.decision
+    pairs = _pairs(compared, questions)
+    results = {(each.context, each.criterion): each for each in comparison.results if not each.slice}
+    changes = [
+        _judged(change_of(context, measure, [columns], pairs.labels, **_kind(results, context, measure)), results)
+        for context, measures in pairs.scores.items()
+        for measure, columns in measures.items()
+    ]
+    axes = {name: str(value) for name, value in cell.axes.items()}
+    axes["dataset"] = compared.version.lineage.data
+    stages = workspace.stages
+    stages.add("rest", 1, max(0.0, seconds - sum(stages.seconds.values())))
+    return findings.Cell(
+        name=cell.name,
+        role=cell.role,
+        axes=axes,
+        outcome=decision.outcome,
+        headline=decision.headline,
+        advisory=comparison.advisory,
+        margin=comparison.primaries[0].margin,
+        questions=comparison.questions,
+        smallest={
+            name: power.smallest_difference
+            for name, power in comparison.power.items()
+            if power.smallest_difference is not None
+        },
+        changes=tuple(changes),
+        pairs=pairs,
+        work=stages.work(kinds_of(cell)),
+        seconds=seconds,
+    )
+
+
+def _kind(results: Mapping[tuple[str, str], Result], context: str, measure: str) -> dict[str, Any]:
+    result = results.get((context, measure))
+    if result is None:
+        return {"decides": False}
+    return {"decides": result.primary, "sign": 1.0 if result.direction == "higher" else -1.0}
+
+
+def _judged(change: Change, results: Mapping[tuple[str, str], Result]) -> Change:
+    """Return the change with the interval that decides, where a criterion was judged."""
+    result = results.get((change.context, change.measure))
+    if result is None or result.effect is None:
+        return change
+    return dataclasses.replace(change, gain=Level(result.effect.gain, result.bounds.low, result.bounds.high))
+
+
+def _pairs(compared: Compared, questions: Sequence[Question]) -> Pairs:
+    """Return the scores of both sides; a question that a context could not ask is unscored there."""
+    ids = [question.id for question in questions]
+    labels = cluster(questions).labels
+    base, version = compared.sides[compared.against.uri], compared.sides[compared.version.uri]
+    scores: dict[str, dict[str, Columns]] = {}
+    for context in version:
+        one, other = _columns(base[context], ids), _columns(version[context], ids)
+        scores[context] = {name: Columns(one[name], other[name]) for name in other if name in one}
+    return Pairs(tuple(ids), tuple(labels[each] for each in ids), scores)
+
+
+def _columns(evaluation: Evaluation, ids: Sequence[str]) -> dict[str, tuple[float | None, ...]]:
+    rows = {row.id: index for index, row in enumerate(evaluation.rows)}
+    values: dict[str, list[float | None]] = {
+        name: [score.value for score in scores] for name, scores in evaluation.scores.items()
+    }
+    values |= {
+        name: [row.numbers.get(name) for row in evaluation.rows]
+        for name in TRUTHS
+        if any(name in row.numbers for row in evaluation.rows)
+    }
+    return {
+        name: tuple(column[rows[each]] if each in rows else None for each in ids) for name, column in values.items()
+    }

@@ -1,0 +1,134 @@
+"""What a comparison can show, told before it is computed where both sides were evaluated on dev."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import mlflow
+import numpy as np
+from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
+
+from entrypoints.steps import prepare
+from entrypoints.steps.shared.workspace import Workspace
+from ragft.analysis.statistics.clusters import cluster
+from ragft.analysis.verdict.compare import CONDITIONS, Side, spreads_of
+from ragft.analysis.verdict.comparison import Comparison, Design
+from ragft.analysis.verdict.power import Spread, in_words, power
+from ragft.data.splits import nested_subset
+from ragft.params import CompareParams
+from ragft.prompts.criterion import Criterion
+from ragft.types import Question
+from registry.versions import Version
+
+SOURCE = "the dev split"
+# What two evaluations must share for their scores to be paired.
+SHARED = ("ragft.data_sha256", "ragft.data_seed", "ragft.judge_identity", "ragft.estimator", "ragft.prompt_sha256")
+
+
+def before(
+    params: CompareParams, version: Version, against: Version, criteria: Sequence[Criterion], workspace: Workspace
+) -> dict[str, Spread]:
+    """Return how scores vary on dev, where both sides were evaluated there, and say what this comparison can show."""
+    preparation = prepare.ensure(params, workspace)
+    spreads = dev_spreads(params, version, against, preparation.splits["dev"], criteria)
+    questions = preparation.splits[params.split]  # type: ignore[index]  # checked by the params
+    if spreads and questions:
+        asked = nested_subset(questions, params.questions, seed=0) if params.questions else questions
+        tell(spreads, asked, {each.name: each.range for each in criteria}, params.margin, workspace.say)
+    return spreads
+
+
+def tell_of(comparison: Comparison, workspace: Workspace) -> None:
+    """Say what the comparison could show, where that was not known before."""
+    for name, found in comparison.power.items():
+        if SOURCE not in found.spread.source:
+            workspace.say(f"  - {in_words(name, found)}")
+
+
+def dev_spreads(
+    params: CompareParams,
+    version: Version,
+    against: Version,
+    questions: Sequence[Question],
+    criteria: Sequence[Criterion],
+) -> dict[str, Spread]:
+    """Return criterion -> spread of the differences on dev; empty unless both sides were evaluated there alike."""
+    if params.split == "dev":
+        return {}
+    runs = [_newest(params, each) for each in (against, version)]
+    if runs[0] is None or runs[1] is None or any(_tag(runs[0], name) != _tag(runs[1], name) for name in SHARED):
+        return {}
+    scores = [_scores(run, criteria) for run in runs if run is not None]
+    asked = [each for each in questions if all(each.id in side[name] for side in scores for name in side)]
+    if len(asked) < 2 or not all(scores):
+        return {}
+    sides = [
+        Side(each.uri, dict.fromkeys(CONDITIONS, SOURCE), {Design().context: found})
+        for each, found in zip((against, version), scores, strict=True)
+    ]
+    source = f"{len(asked):,} questions of {SOURCE}"
+    return spreads_of(sides[0], sides[1], asked, criteria, source=source)
+
+
+def tell(
+    spreads: Mapping[str, Spread],
+    questions: Sequence[Question],
+    ranges: Mapping[str, float],
+    margin_share: float,
+    say: Callable[[str], None],
+) -> None:
+    """Say what the questions of a comparison can show, given how scores vary; ``ranges`` are those of the criteria."""
+    sizes = np.unique(list(cluster(questions).labels.values()), return_counts=True)[1]
+    if len(sizes) < 2:
+        return
+    design = Design()
+    for name, spread in spreads.items():
+        most = ranges[name]
+        found = power(
+            sizes, spread, margin=margin_share * most, alpha=design.alpha, family=len(design.primary), most=most
+        )
+        say(f"before: {in_words(name, found)}")
+
+
+def _newest(params: CompareParams, version: Version) -> Run | None:
+    """Return the newest evaluation of a version on dev with the comparison's estimator."""
+    lineage = version.lineage
+    wanted = {
+        "ragft.step": "evaluate",
+        "ragft.split": "dev",
+        "ragft.context": Design().context,
+        "ragft.estimator": params.estimator,
+        "ragft.data_sha256": lineage.data_sha256,
+        "ragft.base_fingerprint": lineage.base_fingerprint,
+        "ragft.model": "base" if lineage.kind == "base" else version.uri,
+        "ragft.top_k": str(params.top_k),
+    }
+    condition = " and ".join(f"tags.`{name}` = '{value}'" for name, value in wanted.items())
+    found: list[Run] = mlflow.search_runs(
+        search_all_experiments=True,
+        filter_string=f"{condition} and attributes.status = 'FINISHED'",
+        order_by=["attributes.start_time DESC"],
+        max_results=1,
+        output_format="list",
+    )
+    return found[0] if found else None
+
+
+def _scores(run: Run, criteria: Sequence[Criterion]) -> dict[str, dict[str, float | None]]:
+    """Return criterion -> question -> score of an evaluation; empty where its rows are gone or of another kind."""
+    try:
+        table = mlflow.artifacts.load_dict(f"runs:/{run.info.run_id}/rows.json")
+    except MlflowException:
+        return {}
+    columns = table["columns"]
+    if any(name not in columns for name in ("id", *(f"geval_{each.name}" for each in criteria))):
+        return {}
+    ids = [row[columns.index("id")] for row in table["data"]]
+    return {
+        each.name: dict(zip(ids, [row[columns.index(f"geval_{each.name}")] for row in table["data"]], strict=True))
+        for each in criteria
+    }
+
+
+def _tag(run: Run, name: str) -> str | None:
+    value = run.data.tags.get(name)
+    return None if value is None else str(value)

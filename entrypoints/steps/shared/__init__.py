@@ -1,0 +1,1 @@
+"""What several steps need: the workspace, the models, the judge, the data."""

@@ -1,0 +1,62 @@
+"""Check own data at once: what is read as what, what is wrong, what retrieval will see. Nothing is embedded or kept."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from entrypoints.steps.shared.sources import CHUNK_CHARS, DEFAULT_CHUNK_CHARS, DEFAULT_TOP_K, GENERATORS, TOP_K
+from ragft.data import documents, rows
+from ragft.data.collector import Loaded
+from ragft.data.columns import Roles, column_lines
+from ragft.data.files import ROW_SUFFIXES, find_files
+from ragft.data.load import load_with_account
+from ragft.data.overview import evidence_lines, question_lines
+from ragft.errors import ConfigError
+from ragft.params import PrepareParams
+from ragft.retrieval.sizes import sizes_of
+
+
+def run(params: PrepareParams, say: Callable[[str], None]) -> Loaded:
+    """Say what the data are, and return them.
+
+    Raises:
+        ConfigError: If no path is given to data that are not generated.
+        DataError: If the files cannot be read, naming every bad record; their columns were said before.
+    """
+    if not params.path and params.dataset not in GENERATORS:
+        raise ConfigError(f"check looks at files: give the file or folder of {params.dataset} with -P path=...")
+    if params.dataset == rows.NAME:
+        _say_columns(params.path, rows.ROLES, say)
+        _say_columns(params.documents, documents.ROLES, say)
+    loaded = load_with_account(
+        params.dataset, params.path, params.documents, seed=params.data_seed, generators=GENERATORS
+    )
+    for line in [*loaded.lines(), *question_lines(loaded.dataset), *_retrieval_lines(loaded, params)]:
+        say(line)
+    say("checked; nothing was prepared")
+    return loaded
+
+
+def _say_columns(path: str, roles: Roles, say: Callable[[str], None]) -> None:
+    place = Path(path)
+    if not path or (place.is_dir() and not any(file.name.lower().endswith(ROW_SUFFIXES) for file in place.rglob("*"))):
+        return
+    for file in find_files(place, ROW_SUFFIXES) if place.is_dir() or path.lower().endswith(ROW_SUFFIXES) else []:
+        for line in column_lines(file, roles):
+            say(line)
+
+
+def _retrieval_lines(loaded: Loaded, params: PrepareParams) -> list[str]:
+    found = loaded.dataset.documents
+    if not found:
+        return ["no documents: the questions can be asked in the context none only"]
+    chunk_chars = params.chunk_chars or CHUNK_CHARS.get(params.dataset, DEFAULT_CHUNK_CHARS)
+    sizes = sizes_of(found, chunk_chars)
+    largest = ", ".join(f"{identifier} ({size:,})" for size, identifier in sizes.largest)
+    return [
+        f"{sizes.documents} documents of {sizes.characters:,} characters; the largest: {largest}",
+        f"retrieval sees {sizes.passages:,} passages of at most {chunk_chars} characters "
+        f"({sizes.passages / sizes.documents:.1f} a document) and shows "
+        f"{params.top_k or TOP_K.get(params.dataset, DEFAULT_TOP_K)} of them with a question",
+        *evidence_lines(loaded.dataset.questions, found),
+        *sizes.warnings(),
+    ]

@@ -1,0 +1,99 @@
+"""What else could explain a difference between two sides, checked on their evaluations."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from entrypoints.steps.shared.scoring import Evaluation
+from ragft.analysis.verdict.comparison import Check
+from ragft.params import CompareParams
+from ragft.report.advice import LENGTH_CHECK
+from registry.versions import Version
+
+# With more of the champion's answers cut off, the length limit decides and not the models.
+MOST_CUT = 0.2
+JUDGE_CHECK = "one judge"
+PADDING_CHECK = "padded answers"
+
+
+def checks(
+    params: CompareParams, version: Version, against: Version, sides: Mapping[str, Sequence[Evaluation]]
+) -> tuple[Check, ...]:
+    """Return the checks of a comparison; ``sides`` is version's address -> evaluations in the deciding context.
+
+    That the adapter is applied, and that both sides were sent the same messages, stops a comparison before this.
+    """
+    one, other = against.lineage, version.lineage
+    same = one.base_fingerprint == other.base_fingerprint
+    held = {each.uri: _held(params, each) for each in (against, version)}
+    different = "; the change includes that of the quantisation" if len(set(held.values())) > 1 else ""
+    return (
+        Check(
+            "same base, tokenizer and chat template",
+            same,
+            f"the fingerprint over weights, tokenizer and template is {one.base_fingerprint[:12]}"
+            + ("" if same else f" for {against.uri} and {other.base_fingerprint[:12]} for {version.uri}"),
+        ),
+        Check(
+            "quantisation",
+            True,
+            f"the weights of the base are {held[against.uri]} for {against.uri}, {held[version.uri]} for {version.uri}"
+            + different,
+        ),
+        _cut(params, against, version, sides),
+        *_one_judge(sides),
+        *_padding(sides),
+    )
+
+
+def _padding(sides: Mapping[str, Sequence[Evaluation]]) -> list[Check]:
+    """Return what padding an answer does to its score, as a warning: it fails nothing."""
+    told = [(uri, each) for uri, found in sides.items() for side in found for each in side.padding.values()]
+    warnings = [f"{each.warning}, on the side of {uri}" for uri, each in told if each.warning]
+    if not told:
+        return []
+    calm = "answers padded to twice their length score about the same"
+    return [Check(PADDING_CHECK, True, f"warning: {'; '.join(warnings)}" if warnings else calm)]
+
+
+def _one_judge(sides: Mapping[str, Sequence[Evaluation]]) -> list[Check]:
+    """Return the check that one model judged, by what its server called itself in each reply; none in process."""
+    told = {
+        uri: Counter[str](
+            {name: count for each in found if each.judged_by for name, count in each.judged_by.served_by.items()}
+        )
+        for uri, found in sides.items()
+    }
+    names = sorted({name for counts in told.values() for name in counts})
+    if not names:
+        return []
+    if len(names) == 1:
+        return [Check(JUDGE_CHECK, True, f"its server called itself {names[0]!r} in every judgement")]
+    shares = [
+        f"{', '.join(f'{name!r} in {count}' for name, count in sorted(counts.items()))} judgements of {uri}"
+        for uri, counts in told.items()
+        if counts
+    ]
+    detail = (
+        f"the judge's server changed while it judged: it called itself {' and '.join(shares)}. Name the judge by a "
+        "version that does not change (-P judge=...), or change -P judge_max_new_tokens, and both sides are judged anew"
+    )
+    return [Check(JUDGE_CHECK, False, detail)]
+
+
+def _held(params: CompareParams, version: Version) -> str:
+    """Return how the weights are held when the version answers."""
+    held = params.quantization if version.lineage.kind == "base" else version.lineage.quantization
+    return "not quantised" if held == "none" else f"held in {held}"
+
+
+def _cut(params: CompareParams, against: Version, version: Version, sides: Mapping[str, Sequence[Evaluation]]) -> Check:
+    shares, said = {}, []
+    for each in (against, version):
+        flags = [bool(row.facts.get("cut")) for found in sides[each.uri] for row in found.rows]
+        shares[each.uri] = sum(flags) / len(flags) if flags else 0.0
+        said.append(f"{sum(flags)} of {len(flags)} answers of {each.uri}")
+    passed = shares[against.uri] <= MOST_CUT
+    detail = f"{' and '.join(said)} were cut off at {params.max_new_tokens} tokens"
+    if not passed:
+        detail += f"; above {MOST_CUT:.0%} of {against.uri} the limit decides, not the models: raise max_new_tokens"
+    return Check(LENGTH_CHECK, passed, detail)

@@ -1,0 +1,99 @@
+"""The judge of an evaluation: opened, its criteria made complete, and what is known of its worth."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from typing import Protocol
+
+import mlflow
+
+from entrypoints.steps.shared.endpoints import open_endpoint
+from entrypoints.steps.shared.model_under_test import BASE, load_base_model
+from entrypoints.steps.shared.workspace import Workspace
+from ragft.judging.backend import JudgeBackend, LocalJudge
+from ragft.judging.calibration import Calibration
+from ragft.judging.family import family_warning
+from ragft.judging.served import ServedJudge
+from ragft.judging.steps import Writer, with_steps
+from ragft.models.generation import Generator
+from ragft.models.loading import LoadedModel, without_adapter
+from ragft.params import ScoringParams
+from ragft.prompts.criterion import Criterion
+from ragft.store.calibrations import find_calibrations
+from ragft.store.connection import Store
+
+NO_JUDGE = "none"
+
+
+class Judge(JudgeBackend, Writer, Protocol):
+    """A backend that can write evaluation steps too."""
+
+
+def open_judge(
+    params: ScoringParams, subject: LoadedModel | None, workspace: Workspace, stack: ExitStack
+) -> Judge | None:
+    """Return the judge, or None when none is wanted; the subject's own base serves without its adapter.
+
+    A served judge is open as long as ``stack``.
+    """
+    if params.judge == NO_JUDGE:
+        return None
+    if params.judge_url:
+        endpoint = open_endpoint(params.judge_url, params.judge, "judge", params, workspace, stack)
+        return ServedJudge(endpoint, max_new_tokens=params.judge_max_new_tokens, top_logprobs=params.top_logprobs)
+    if params.judge == BASE and subject is not None and subject.quantization == "none":
+        loaded = without_adapter(subject)
+    elif params.judge == BASE:
+        loaded = load_base_model(params.base, params.revision, "none")
+    else:
+        loaded = load_base_model(params.judge, "", "none")
+    return LocalJudge(Generator(loaded), max_new_tokens=params.judge_max_new_tokens)
+
+
+def judge_name(params: ScoringParams) -> str:
+    """Return the name of the judge's model."""
+    return params.base if params.judge == BASE else params.judge
+
+
+def estimator_name(params: ScoringParams) -> str:
+    """Return the estimator with all that makes it another measurement."""
+    return f"sampled x {params.repeats}" if params.estimator == "sampled" else params.estimator
+
+
+def with_judges_steps(criteria: Sequence[Criterion], judge: Judge | None, workspace: Workspace) -> list[Criterion]:
+    """Return the criteria with evaluation steps: those without get the judge's own, written once for the store.
+
+    Raises:
+        JudgeError: If the judge writes no list of steps.
+    """
+    if judge is None:
+        return list(criteria)
+    found = [with_steps(workspace.store, judge, criterion) for criterion in criteria]
+    for before, after in zip(criteria, found, strict=True):
+        if not before.steps:
+            workspace.say(f"{after.name}: graded by {len(after.steps)} steps of the judge's own, {after.sha256[:12]}")
+    return found
+
+
+def log_criteria(criteria: Sequence[Criterion]) -> None:
+    """Log each criterion as the judge reads it, steps included, with its hash."""
+    mlflow.log_dict({c.name: {"sha256": c.sha256, "text": c.render()} for c in criteria}, "criteria.json")
+
+
+def warn_of_family(params: ScoringParams, candidates: Mapping[str, str], workspace: Workspace) -> None:
+    """Say and log what it means when the judge is of the family of what it judges (side -> model name)."""
+    if params.judge == NO_JUDGE:
+        return
+    warning = family_warning(judge_name(params), dict(candidates))
+    mlflow.set_tag("ragft.judge_family", warning or "no side is of the judge's family")
+    if warning:
+        workspace.say(f"note: {warning}")
+
+
+def known_calibrations(
+    store: Store, judge: Judge | None, criteria: Sequence[Criterion], params: ScoringParams, data: str
+) -> dict[str, Calibration]:
+    """Return criterion -> how this judge and estimator did beside people on the data (its sha256), where known."""
+    if judge is None:
+        return {}
+    kept = find_calibrations(store, judge=judge.identity, estimator=estimator_name(params), data=data)
+    return {c.name: Calibration.of_record(kept[c.sha256]) for c in criteria if c.sha256 in kept}

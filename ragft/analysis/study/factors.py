@@ -1,0 +1,164 @@
+"""Main effects of a crossed design: what each property of fine-tuning changes, the others held equal."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import stats
+from scipy.optimize import brentq
+
+from ragft.analysis.statistics.clusters import Array
+from ragft.analysis.statistics.crossed import ALPHA, crossed_mean
+
+SEED = "seed"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The change that one adapter makes, question by question.
+
+    Attributes:
+        levels: Factor -> level, and the seed among them.
+        gains: Of each question, in the order that all runs share, [questions]; NaN is unscored.
+    """
+
+    levels: Mapping[str, str]
+    gains: Array
+
+
+@dataclass(frozen=True, slots=True)
+class MainEffect:
+    """What a level of a factor changes against its first level, averaged over everything else.
+
+    Attributes:
+        measure: What was measured, in which context.
+        gain: Difference of the changes, in points of the measure; above 0 the level is better than the first.
+        low: Lower end of its own 95 % interval.
+        high: Upper end.
+        low_all: Lower end of the interval that holds for all effects of the study together (Bonferroni).
+        high_all: Upper end.
+        pairs: How many pairs of adapters, equal in everything else, it is the mean of.
+        seeds: A seed is a random effect.
+        dof: Degrees of freedom of its intervals; 0.0 in files that do not say it.
+        together: For how many effects the interval for all holds, on every measure; 0 in files that do not say it,
+            where it holds for those on the same measure only.
+    """
+
+    factor: str
+    level: str
+    against: str
+    measure: str
+    gain: float
+    low: float
+    high: float
+    low_all: float
+    high_all: float
+    pairs: int
+    seeds: int
+    n: int
+    clusters: int
+    dof: float = 0.0
+    together: int = 0
+
+    @property
+    def shown(self) -> bool:
+        """True where the interval for all effects together leaves out 0."""
+        return self.low_all > 0 or self.high_all < 0
+
+
+def main_effects(
+    runs: Sequence[Run], factors: Mapping[str, Sequence[str]], labels: Sequence[str], measure: str, *, measures: int
+) -> list[MainEffect]:
+    """Return the main effects of the factors that have at least two levels.
+
+    Only pairs of adapters count that are equal in every other factor and in the seed, and of which both are there. A
+    level without such a pair in two seeds has no effect.
+
+    Args:
+        runs: The adapters.
+        factors: Factor -> its levels, in their order; the first is what the others are held against.
+        labels: The cluster of each question.
+        measure: Name for the result.
+        measures: How many measures main effects are reported on: the interval for all holds for those on each.
+    """
+    asked = [(factor, level) for factor, levels in factors.items() for level in levels[1:]]
+    together = len(asked) * measures
+    found = {tuple(sorted(run.levels.items())): run.gains for run in runs}
+    effects = []
+    for factor, level in asked:
+        against = factors[factor][0]
+        contrasts, pairs = _contrasts(found, factor, level, against)
+        if len(contrasts) < 2:
+            continue
+        values = np.stack(contrasts)
+        own, joint = (crossed_mean(values, labels, alpha=alpha) for alpha in (ALPHA, ALPHA / together))
+        if own.low is None or own.high is None or joint.low is None or joint.high is None:
+            continue
+        effects.append(
+            MainEffect(
+                factor=factor,
+                level=level,
+                against=against,
+                measure=measure,
+                gain=own.mean,
+                low=own.low,
+                high=own.high,
+                low_all=joint.low,
+                high_all=joint.high,
+                pairs=pairs,
+                seeds=own.seeds,
+                n=own.n,
+                clusters=own.clusters,
+                dof=own.dof,
+                together=together,
+            )
+        )
+    return effects
+
+
+def held_together(effects: Sequence[MainEffect]) -> list[MainEffect]:
+    """Return the effects of a stored study, those of a file whose intervals hold for one measure widened to all.
+
+    Both intervals of such an effect are of a t distribution at known levels, so their ratio gives its degrees of
+    freedom. Where there was one effect on a measure, both are the same: the fewest degrees of freedom are assumed.
+    """
+    return [each if each.together else _widened(each, effects) for each in effects]
+
+
+def _widened(effect: MainEffect, effects: Sequence[MainEffect]) -> MainEffect:
+    own = sum(each.measure == effect.measure for each in effects)
+    reach, known = effect.high - effect.gain, effect.high_all - effect.gain
+
+    def wider(dof: float, family: int) -> float:
+        return float(stats.t.isf(ALPHA / family, dof) / stats.t.isf(ALPHA, dof))
+
+    dof = 1.0
+    if own > 1 and reach > 0:
+        dof = float(brentq(lambda each: wider(each, own) - known / reach, 0.5, 1e7))
+    joint = reach * wider(dof, len(effects))
+    return replace(effect, low_all=effect.gain - joint, high_all=effect.gain + joint, dof=dof, together=len(effects))
+
+
+def _contrasts(
+    found: Mapping[tuple[tuple[str, str], ...], Array], factor: str, level: str, against: str
+) -> tuple[list[Array], int]:
+    """Return for every seed the mean difference between paired adapters, [questions], and the number of pairs."""
+    differences: list[tuple[str, Array]] = []
+    for key, gains in sorted(found.items()):
+        levels = dict(key)
+        if levels[factor] != level:
+            continue
+        twin = found.get(tuple(sorted({**levels, factor: against}.items())))
+        if twin is not None:
+            differences.append((levels[SEED], gains - twin))
+    differences.sort(key=lambda pair: pair[0])
+    by_seed = [[each for _, each in group] for _, group in itertools.groupby(differences, key=lambda pair: pair[0])]
+    return [_mean(each) for each in by_seed], len(differences)
+
+
+def _mean(values: Sequence[Array]) -> Array:
+    """Return the mean of the scored, [questions]; NaN where none is."""
+    stacked = np.stack(values)
+    scored = (~np.isnan(stacked)).sum(axis=0)
+    return np.where(scored > 0, np.nansum(stacked, axis=0) / np.maximum(scored, 1), np.nan)

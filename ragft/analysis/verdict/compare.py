@@ -1,0 +1,244 @@
+"""From the scores of two sides to a comparison."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ragft.analysis.statistics.clusters import cluster
+from ragft.analysis.verdict.attribution import Attribution, Term, attribute
+from ragft.analysis.verdict.comparison import Check, Comparison, Design, Result
+from ragft.analysis.verdict.effect import Bounds, Levels, Resampling
+from ragft.analysis.verdict.equal_length import at_equal_length
+from ragft.analysis.verdict.paired_scores import Pairs
+from ragft.analysis.verdict.power import Power, Spread, power
+from ragft.analysis.verdict.side import CONDITIONS, Side, check_conditions, pair_sides
+from ragft.analysis.verdict.significance import claim
+from ragft.analysis.verdict.what_would_change import Change, carriers, change
+from ragft.errors import ConfigError, DataError
+from ragft.prompts.criterion import Criterion
+from ragft.types import Question
+
+__all__ = ["CONDITIONS", "Findings", "Side", "compare", "slices_of", "spreads_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What the caller knows and the scores do not say.
+
+    Attributes:
+        checks: Checks of integrity, passed or not.
+        advisory: Why the judge is only advisory, a sentence each.
+        tried: How many versions were compared on these questions, this one included.
+        spreads: Criterion -> spread of its differences on dev, known before the comparison. A criterion without one
+            takes that of the comparison itself.
+    """
+
+    checks: tuple[Check, ...] = ()
+    advisory: tuple[str, ...] = ()
+    tried: int = 1
+    spreads: Mapping[str, Spread] = field(default_factory=dict)
+
+
+def compare(
+    base: Side,
+    version: Side,
+    questions: Sequence[Question],
+    criteria: Sequence[Criterion],
+    *,
+    slices: Mapping[str, Collection[str]] | None = None,
+    design: Design | None = None,
+    findings: Findings | None = None,
+) -> Comparison:
+    """Return the comparison of ``version`` with ``base``; the same whatever the order of the questions.
+
+    Contexts and criteria that only one side has are left out, unless they are primary. ``slices`` is name -> ids of its
+    questions; `slices_of` makes the usual ones.
+
+    Raises:
+        ConfigError: If the two sides were not judged, asked or answered under the same conditions, or a primary
+            criterion was not measured in the deciding context on both.
+        DataError: If a question has no entry on one side, or a score outside its criterion's range.
+    """
+    design, findings = design or Design(), findings or Findings()
+    if not questions:
+        raise DataError("there is no question to compare on: evaluate both sides on a split that holds some")
+    check_conditions(base, version)
+    clusters, ids = cluster(questions), sorted(question.id for question in questions)
+    pairs = pair_sides(base, version, ids, clusters, criteria, design.context)
+    _check_primaries(pairs, design, base, version)
+    masks = {name: [each in chosen for each in ids] for name, chosen in sorted((slices or {}).items())}
+    masks = {name: mask for name, mask in masks.items() if any(mask)}
+    levels = Levels(design.alpha, len(design.primary), len(masks) * len(design.primary))
+    resampling = Resampling(design.resamples, design.seed)
+
+    results = [_result(key, each, "", design, levels, resampling) for key, each in pairs.items()]
+    decided = {result.criterion: result for result in results if result.primary}
+    results += [
+        _result(key, each.only(mask), name, design, levels, resampling)
+        for name, mask in masks.items()
+        for key, each in pairs.items()
+        if key[0] == design.context
+    ]
+    family = {name: pairs[design.context, name] for name in design.primary}
+    margins = {name: decided[name].margin for name in design.primary}
+    bounds = {name: decided[name].bounds for name in design.primary}
+    sizes = np.unique(list(clusters.labels.values()), return_counts=True)[1]
+    return Comparison(
+        base=base.name,
+        version=version.name,
+        conditions=dict(sorted(base.conditions.items())),
+        design=design,
+        questions=len(ids),
+        clusters=len(sizes),
+        largest=int(sizes.max()),
+        results=tuple(results),
+        claims=claim(bounds, margins),
+        checks=findings.checks,
+        advisory=findings.advisory,
+        tried=findings.tried,
+        power=_powers(family, margins, sizes, levels, findings.spreads),
+        changes=_changes(family, bounds, margins, levels),
+        carriers=carriers(family, margins, levels, resampling),
+        attributions=_attributions(pairs, base, version, design, resampling),
+        equal_length=_equal_length(family, base, version, design),
+    )
+
+
+def spreads_of(
+    base: Side,
+    version: Side,
+    questions: Sequence[Question],
+    criteria: Sequence[Criterion],
+    *,
+    source: str,
+    design: Design | None = None,
+) -> dict[str, Spread]:
+    """Return how the differences of each primary vary, measured on other questions than the comparison's.
+
+    ``source`` says where, as "the dev split"; the result is for `Findings`. A criterion without two questions scored
+    on both sides has none.
+
+    Raises:
+        ConfigError: As `compare` does.
+        DataError: As `compare` does.
+    """
+    design = design or Design()
+    check_conditions(base, version)
+    ids = sorted(question.id for question in questions)
+    pairs = pair_sides(base, version, ids, cluster(questions), criteria, design.context)
+    _check_primaries(pairs, design, base, version)
+    found = {name: pairs[design.context, name].spread(source) for name in design.primary}
+    return {name: spread for name, spread in found.items() if spread is not None}
+
+
+def slices_of(questions: Sequence[Question]) -> dict[str, set[str]]:
+    """Return the usual slices, name -> question ids: by answerability and by kind, where these differ.
+
+    Two names for the same questions are one slice: each slice makes the correction of a veto stricter.
+    """
+    slices: dict[str, set[str]] = {}
+    for question in questions:
+        if question.kind:
+            slices.setdefault(f"kind {question.kind}", set()).add(question.id)
+        slices.setdefault("answerable" if question.answerable else "not answerable", set()).add(question.id)
+    found: dict[str, set[str]] = {}
+    for name, ids in sorted(slices.items(), key=lambda each: (each[0].startswith("kind "), each[0])):
+        if len(ids) < len(questions) and ids not in found.values():
+            found[name] = ids
+    return found
+
+
+def _check_primaries(pairs: Mapping[tuple[str, str], Pairs], design: Design, base: Side, version: Side) -> None:
+    lacking = [name for name in design.primary if (design.context, name) not in pairs]
+    if lacking or not design.primary:
+        measured = ", ".join(f"{name} in {context}" for context, name in pairs) or "nothing"
+        raise ConfigError(
+            f"the verdict needs {', '.join(design.primary) or 'a primary criterion'} in the context {design.context} "
+            f"on both sides; {base.name} and {version.name} share {measured}. "
+            "Evaluate with these criteria, or name other primaries."
+        )
+
+
+def _result(
+    key: tuple[str, str], pairs: Pairs, name: str, design: Design, levels: Levels, resampling: Resampling
+) -> Result:
+    context, criterion = key
+    primary = context == design.context and criterion in design.primary
+    vetoes = levels.vetoes if primary and name else 0
+    return Result(
+        criterion=criterion,
+        context=context,
+        slice=name,
+        primary=primary,
+        direction=pairs.criterion.direction,
+        margin=design.margin_share * pairs.criterion.range,
+        missing=pairs.missing(),
+        effect=pairs.effect(design.alpha, resampling),
+        bounds=pairs.bounds(Levels(levels.alpha, levels.family, vetoes), resampling),
+    )
+
+
+def _powers(
+    family: Mapping[str, Pairs],
+    margins: Mapping[str, float],
+    sizes: npt.NDArray[np.integer[Any]],
+    levels: Levels,
+    spreads: Mapping[str, Spread],
+) -> dict[str, Power]:
+    powers = {}
+    for name, pairs in family.items():
+        spread = spreads.get(name) or pairs.spread("this comparison")
+        if spread is not None and len(sizes) > 1:
+            most = pairs.criterion.range
+            powers[name] = power(
+                sizes, spread, margin=margins[name], alpha=levels.alpha, family=levels.family, most=most
+            )
+    return powers
+
+
+def _changes(
+    family: Mapping[str, Pairs],
+    bounds: Mapping[str, Bounds],
+    margins: Mapping[str, float],
+    levels: Levels,
+) -> dict[str, Change]:
+    changes = {name: change(family[name], bounds[name], margin=margins[name], levels=levels) for name in family}
+    return {name: each for name, each in changes.items() if each is not None}
+
+
+def _equal_length(family: Mapping[str, Pairs], base: Side, version: Side, design: Design) -> dict[str, Term]:
+    longer = _more(base.lengths, version.lengths).get(design.context, {})
+    found = {}
+    for name, pairs in family.items():
+        kept = pairs.only([done and each in longer for done, each in zip(pairs.complete, pairs.ids, strict=True)])
+        lengths = np.array([longer[each] for each in kept.ids])
+        if kept.ids and (term := at_equal_length(kept.gains(), lengths, kept.labels, alpha=design.alpha)):
+            found[name] = term
+    return found
+
+
+def _attributions(
+    pairs: Mapping[tuple[str, str], Pairs], base: Side, version: Side, design: Design, resampling: Resampling
+) -> tuple[Attribution, ...]:
+    lengths, refusals = _more(base.lengths, version.lengths), _more(base.refusals, version.refusals)
+    found = []
+    for name in design.primary:
+        by_context = {context: each for (context, criterion), each in pairs.items() if criterion == name}
+        attribution = attribute(by_context, lengths, refusals, alpha=design.alpha, resampling=resampling)
+        if attribution is not None:
+            found.append(attribution)
+    return tuple(found)
+
+
+def _more(
+    base: Mapping[str, Mapping[str, float]], version: Mapping[str, Mapping[str, float]]
+) -> dict[str, dict[str, float]]:
+    """Return context -> question id -> what the version has more of than the base, where both are known."""
+    return {
+        context: {name: value - base[context][name] for name, value in found.items() if name in base[context]}
+        for context, found in version.items()
+        if context in base
+    }

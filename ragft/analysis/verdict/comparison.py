@@ -1,0 +1,156 @@
+"""The comparison of a version with a base: what the gate decides on and the report shows."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ragft.analysis.read_record import read_record
+from ragft.analysis.verdict.attribution import Attribution, Term
+from ragft.analysis.verdict.effect import Bounds, Effect
+from ragft.analysis.verdict.missing import Missing
+from ragft.analysis.verdict.power import Power
+from ragft.analysis.verdict.significance import Claims
+from ragft.analysis.verdict.what_would_change import Carrier, Change
+from ragft.types import digest
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """What is fixed before anything is computed.
+
+    Attributes:
+        primary: The criteria that decide.
+        context: The context that decides.
+        margin_share: The non-inferiority margin as a share of a criterion's range, above 0.
+        alpha: One-sided error rate of each claim, below 0.5.
+        resamples: Of the bootstrap and of the sign-flip test.
+        seed: Of their random numbers.
+    """
+
+    primary: tuple[str, ...] = ("accuracy", "completeness")
+    context: str = "retrieved"
+    margin_share: float = 0.05
+    alpha: float = 0.025
+    resamples: int = 9999
+    seed: int = 0
+
+
+# A slice of fewer questions, or of one document, says nothing of a sort of question.
+LEAST_OF_A_SLICE = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A check of integrity that the caller has made; ``detail`` says with numbers what was found."""
+
+    name: str
+    passed: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One criterion in one context, over all questions or a slice of them.
+
+    Attributes:
+        slice: Name of the slice; "" for all questions.
+        primary: True where it decides; a slice of a primary can veto.
+        direction: "higher" or "lower": which scores are better.
+        margin: The non-inferiority margin, in score points.
+        effect: What was observed; None where no question has a score on both sides.
+        bounds: What is decided on: they hold whatever the missing scores were.
+    """
+
+    criterion: str
+    context: str
+    slice: str
+    primary: bool
+    direction: str
+    margin: float
+    missing: Missing
+    effect: Effect | None
+    bounds: Bounds
+
+    @property
+    def vetoes(self) -> bool:
+        """True where the version is shown to be worse by more than the margin in this slice."""
+        return self.bounds.veto_high is not None and self.bounds.veto_high < -self.margin
+
+    @property
+    def telling(self) -> bool:
+        """False for a slice too small to be shown: numbers of so few questions mean nothing. A veto is always shown."""
+        if not self.slice or self.vetoes:
+            return True
+        if self.effect is None:
+            return self.missing.asked >= LEAST_OF_A_SLICE
+        return self.effect.n >= LEAST_OF_A_SLICE and self.effect.clusters > 1
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A version against a base on the same questions.
+
+    Attributes:
+        base: Name of the base or champion compared against.
+        version: Name of the version.
+        conditions: What both sides share: judge, estimator, retrieval, messages, data -> identity.
+        questions: How many were asked.
+        clusters: Connected components of their documents.
+        largest: Questions of the largest component.
+        results: Criteria x contexts over all questions, then the slices of the deciding context.
+        claims: What is shown of the primaries.
+        checks: Checks of integrity; one that failed makes the verdict inconclusive.
+        advisory: Why the judge is only advisory, a sentence each; empty where it can be relied on.
+        tried: How many versions were compared on these questions, this one included.
+        power: Primary criterion -> what these questions can show.
+        changes: Primary criterion -> what would change its claims.
+        carriers: Documents that move the means most, and what is shown without them.
+        attributions: Where the change comes from, one per primary with at least two contexts.
+        equal_length: Primary criterion -> the change that is left at equal length; those whose lengths are known.
+    """
+
+    base: str
+    version: str
+    conditions: Mapping[str, str]
+    design: Design
+    questions: int
+    clusters: int
+    largest: int
+    results: tuple[Result, ...]
+    claims: Claims
+    checks: tuple[Check, ...]
+    advisory: tuple[str, ...]
+    tried: int
+    power: Mapping[str, Power]
+    changes: Mapping[str, Change]
+    carriers: tuple[Carrier, ...]
+    attributions: tuple[Attribution, ...]
+    equal_length: Mapping[str, Term]
+
+    @property
+    def primaries(self) -> tuple[Result, ...]:
+        """The results that decide, in the order of the design."""
+        return tuple(result for result in self.results if result.primary and not result.slice)
+
+    @property
+    def vetoes(self) -> tuple[Result, ...]:
+        """The slices that veto a promotion."""
+        return tuple(result for result in self.results if result.vetoes)
+
+    @property
+    def sha256(self) -> str:
+        """The identity of the comparison, for the record of a decision."""
+        return digest(self.to_dict())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the comparison as JSON can hold it."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> "Comparison":
+        """Return the comparison that `to_dict` or its JSON describes.
+
+        Raises:
+            DataError: If a field is missing, unknown or of another type.
+        """
+        return read_record(cls, value)

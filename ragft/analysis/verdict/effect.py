@@ -1,0 +1,183 @@
+"""How much better the version's answers are than the base's, on the questions that both sides have a score for."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from ragft.analysis.statistics.bounds import deciding_bound
+from ragft.analysis.statistics.clusters import Array, ClusterSums, cluster_sums
+from ragft.analysis.statistics.cr2 import cr2, t_bound
+from ragft.analysis.statistics.resampling import Resamples, bca_bound, draw, resample
+from ragft.analysis.statistics.signflip import sign_flip_p
+
+# Scores closer than this are a tie: means of repeats differ by rounding.
+TIE = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """The lower and the upper end, in score points."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """The bounds that decide, in score points; above 0 is better.
+
+    Attributes:
+        low: The one-sided lower bound at alpha; with ``high`` the 1 - 2 alpha interval.
+        high: The one-sided upper bound at alpha.
+        claim_lows: Lower bounds at alpha / 1, alpha / 2, ... up to the size of the family, for Holm's procedure.
+        veto_high: Upper bound at alpha over the number of slice tests; None where no veto can come from it.
+    """
+
+    low: float
+    high: float
+    claim_lows: tuple[float, ...]
+    veto_high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """The error rates an analysis asks bounds for.
+
+    Attributes:
+        alpha: One-sided.
+        family: Over how many claims of superiority Holm's procedure runs; at least 1.
+        vetoes: Over how many slice tests a veto is corrected; 0 where there is none.
+    """
+
+    alpha: float = 0.025
+    family: int = 1
+    vetoes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Resampling:
+    """How many resamples and sign flips, and where their random numbers start."""
+
+    count: int = 9999
+    seed: int = 0
+
+    def of(self, sums: ClusterSums) -> Resamples:
+        """Return the resamples of the clusters; the same weights for the same number of clusters."""
+        return resample(sums, _weights(sums.totals.shape[1], self.count, self.seed))
+
+
+# Few, because 9,999 resamples of 1,500 clusters are 120 MB; all criteria of a comparison share the same clusters.
+@lru_cache(maxsize=4)
+def _weights(clusters: int, count: int, seed: int) -> Array:
+    weights = draw(clusters, count, np.random.default_rng([seed, clusters]))
+    weights.setflags(write=False)
+    return weights
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """The paired difference of one criterion; above 0 where the version is better, whatever the criterion's direction.
+
+    Attributes:
+        n: Questions with a score on both sides; at least 1.
+        clusters: Connected components of their documents.
+        largest: Questions of the largest cluster.
+        icc: Intraclass correlation of the differences; None where it does not exist.
+        base: Mean score of the base, on the criterion's own scale.
+        version: Mean score of the version, on the criterion's own scale.
+        gain: Mean difference.
+        sd: Standard deviation of the differences between questions.
+        effect_size: gain / sd; None when all differences are equal.
+        low: Lower end of the 95 % interval of these questions, by `ragft.analysis.statistics.bounds`. What is shown and
+            decided on are a result's ``bounds``, the same where no score is missing.
+        high: Upper end.
+        bca: The BCa bootstrap over clusters, for comparison; None with one cluster.
+        cr2: The cluster-robust t interval, for comparison; None with one cluster.
+        dof: Satterthwaite's degrees of freedom of CR2; None with one cluster.
+        p: Two-sided p-value of the cluster sign-flip test; reported, it decides nothing.
+        wins: Questions the version answers better; ``ties`` and ``losses`` the same.
+    """
+
+    n: int
+    clusters: int
+    largest: int
+    icc: float | None
+    base: float
+    version: float
+    gain: float
+    sd: float
+    effect_size: float | None
+    low: float
+    high: float
+    bca: Interval | None
+    cr2: Interval | None
+    dof: float | None
+    p: float
+    wins: int
+    ties: int
+    losses: int
+
+
+def measure(
+    base: Array,
+    version: Array,
+    labels: Sequence[str],
+    *,
+    sign: float,
+    extreme: float,
+    alpha: float = 0.025,
+    resampling: Resampling,
+) -> Effect:
+    """Return the effect of paired scores ``base`` and ``version`` [n], n at least 1, with their clusters' labels.
+
+    ``sign`` is 1.0 where larger scores are better, -1.0 where smaller ones are; ``extreme`` the range of the
+    criterion, the largest difference there can be; ``alpha`` the one-sided error rate of each end of the interval.
+    """
+    gains = gains_of(base, version, sign)
+    sums = cluster_sums(gains, labels)
+    resamples, robust = resampling.of(sums), cr2(sums)
+    decided = bounds(sums, resamples, extreme, Levels(alpha))
+    several = sums.totals.shape[1] > 1
+    ends = (alpha, 1 - alpha)
+    sd, icc = float(sums.sd[0]), float(sums.icc[0])
+    gain = float(sums.mean[0])
+    rng = np.random.default_rng([resampling.seed, 1])
+    return Effect(
+        n=len(gains),
+        clusters=sums.totals.shape[1],
+        largest=int(sums.sizes.max()),
+        icc=None if np.isnan(icc) else icc,
+        base=float(np.sort(base).mean()),
+        version=float(np.sort(version).mean()),
+        gain=gain,
+        sd=sd,
+        effect_size=gain / sd if sd > TIE else None,
+        low=decided.low,
+        high=decided.high,
+        bca=Interval(*(float(bca_bound(sums, resamples, end)[0]) for end in ends)) if several else None,
+        cr2=Interval(*(float(t_bound(sums, robust, end)[0]) for end in ends)) if several else None,
+        dof=float(robust.dof[0]) if several else None,
+        p=float(sign_flip_p(sums, resampling.count, rng)[0]),
+        wins=int((gains > 0).sum()),
+        ties=int((gains == 0).sum()),
+        losses=int((gains < 0).sum()),
+    )
+
+
+def gains_of(base: Array, version: Array, sign: float) -> Array:
+    """Return the differences, above 0 where the version is better; ties are exactly 0."""
+    gains = sign * (version - base)
+    return np.where(np.abs(gains) <= TIE, 0.0, gains)
+
+
+def bounds(sums: ClusterSums, resamples: Resamples, extreme: float, levels: Levels) -> Bounds:
+    """Return the deciding bounds of one study, of which ``resamples`` are."""
+
+    def at(level: float) -> float:
+        return float(deciding_bound(sums, resamples, level, extreme)[0])
+
+    lows = tuple(at(levels.alpha / rank) for rank in range(1, levels.family + 1))
+    veto_high = at(1 - levels.alpha / levels.vetoes) if levels.vetoes else None
+    return Bounds(lows[0], at(1 - levels.alpha), lows, veto_high)

@@ -1,0 +1,113 @@
+"""What would change a verdict: more questions, another margin, or the documents that carry it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ragft.analysis.statistics.clusters import cluster_sums
+from ragft.analysis.verdict.effect import Bounds, Levels, Resampling
+from ragft.analysis.verdict.paired_scores import Pairs
+from ragft.analysis.verdict.power import n_to_show, sample_of
+from ragft.analysis.verdict.significance import Claims, claim
+
+# Documents tried per criterion: those that move its mean most.
+TRIED = 8
+# Leaving a document out is a what-if, so fewer resamples do.
+RESAMPLES = 1999
+# A gain that so many times the questions would show is below its own standard error: what it is, nobody knows, and so
+# not how many questions it takes. (With 80 % chance the mean is 2.8 errors from 0, and 2.8 squared is 8.)
+MOST = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What would change what is shown of one criterion.
+
+    The numbers of questions are those that show it with 80 % chance if the observed gain and spread are the true
+    ones; None where no number would, since the gain points the other way, or where none can be told, since the gain is
+    lost in its noise. Of a claim that is not shown the number is larger than what was asked.
+
+    Attributes:
+        flip_margin: Non-inferiority is shown with margins above this, and with none below; 0.0 or less where it is
+            shown with any.
+        n_superior: Questions that show a gain.
+        n_non_inferior: Questions that show non-inferiority.
+        n_worse: Questions that show a loss.
+    """
+
+    flip_margin: float
+    n_superior: int | None
+    n_non_inferior: int | None
+    n_worse: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Carrier:
+    """A cluster and what is shown without it.
+
+    Attributes:
+        cluster: Its label.
+        questions: How many there are in it.
+        gains: Criterion -> mean gain without it.
+        claims: What is shown without it.
+    """
+
+    cluster: str
+    questions: int
+    gains: Mapping[str, float]
+    claims: Claims
+
+
+def change(pairs: Pairs, bounds: Bounds, *, margin: float, levels: Levels) -> Change | None:
+    """Return what would change the claims about one criterion; None with fewer than two clusters."""
+    sizes = np.unique(pairs.labels, return_counts=True)[1]
+    spread, swapped = pairs.spread("this comparison"), pairs.swapped().spread("this comparison")
+    if len(sizes) < 2 or spread is None or swapped is None:
+        return None
+    gain, sample = float(np.nanmean(pairs.gains())), sample_of(sizes, spread)
+    asked = len(pairs.ids)
+
+    def needed(found: int | None, *, shown: bool) -> int | None:
+        # The formula takes the spread for known; where it calls enough what was not, it has nothing to say.
+        if found is None or found > MOST * asked or (found <= asked and not shown):
+            return None
+        return found
+
+    return Change(
+        flip_margin=-bounds.low,
+        n_superior=needed(n_to_show(gain, sample, levels.alpha / levels.family), shown=bounds.claim_lows[-1] > 0),
+        n_non_inferior=needed(n_to_show(gain + margin, sample, levels.alpha), shown=bounds.low > -margin),
+        n_worse=needed(n_to_show(-gain, sample_of(sizes, swapped), levels.alpha), shown=bounds.high < 0),
+    )
+
+
+def carriers(
+    family: Mapping[str, Pairs], margins: Mapping[str, float], levels: Levels, resampling: Resampling
+) -> tuple[Carrier, ...]:
+    """Return the clusters that move a mean most, each with what is shown without it, by label.
+
+    All criteria of ``family`` have the same questions.
+    """
+    few = replace(resampling, count=min(resampling.count, RESAMPLES))
+    labels = np.asarray(next(iter(family.values())).labels)
+    if len(np.unique(labels)) < 3:
+        return ()
+    candidates = sorted({label for pairs in family.values() for label in _influential(pairs)})
+    found = []
+    for label in candidates:
+        left = {name: pairs.only(labels != label) for name, pairs in family.items()}
+        bounds = {name: pairs.bounds(levels, few) for name, pairs in left.items()}
+        gains = {name: float(np.nanmean(pairs.gains())) for name, pairs in left.items() if pairs.complete.any()}
+        found.append(Carrier(label, int((labels == label).sum()), gains, claim(bounds, margins)))
+    return tuple(found)
+
+
+def _influential(pairs: Pairs) -> list[str]:
+    kept = pairs.only(pairs.complete)
+    if len(set(kept.labels)) < 2:
+        return []
+    sums = cluster_sums(kept.gains(), kept.labels)
+    without = (sums.totals.sum() - sums.totals[0]) / (sums.n[0] - sums.sizes[0])
+    order = np.argsort(-np.abs(sums.mean[0] - without), kind="stable")
+    return [str(np.unique(kept.labels)[index]) for index in order[:TRIED]]

@@ -1,0 +1,137 @@
+"""What a report is made from: plain records that the caller fills."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ragft.analysis.statistics.mean_interval import Mean
+from ragft.analysis.verdict.comparison import Comparison
+from ragft.report.advice import Advice
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What one side answered to a question.
+
+    Attributes:
+        scores: Criterion -> score, None where it is unscored.
+        reasons: Criterion -> what the judge said; a criterion without a reason is left out.
+        cut: True where the answer was cut off at the length limit.
+    """
+
+    text: str
+    scores: Mapping[str, float | None]
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    cut: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question in the context that decides, with both answers; all texts may be hostile.
+
+    Attributes:
+        references: Accepted answers.
+        passages: Texts of the passages that both sides were shown, in order.
+        gain: Mean over the primary criteria of how much better the version scored; None where a score is missing.
+    """
+
+    id: str
+    question: str
+    kind: str
+    references: tuple[str, ...]
+    passages: tuple[str, ...]
+    base: Answered
+    version: Answered
+    gain: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A line of the table metric | base | fine-tuned | change.
+
+    Attributes:
+        unscored: Answers that the judge could not score, both sides together; None where no judge is asked.
+        change: Fine-tuned minus base on the questions that have both.
+        higher_is_better: None where neither direction is better.
+    """
+
+    name: str
+    base: Mean
+    version: Mean
+    change: Mean
+    unscored: int | None
+    higher_is_better: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """The study's bar figure for one context: criterion -> (base, fine-tuned), and the ends of the scale."""
+
+    context: str
+    means: Mapping[str, tuple[Mean, Mean]]
+    least: float
+    most: float
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A metric of the training over its steps, as (step, value)."""
+
+    name: str
+    points: tuple[tuple[int, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """A version that was compared on these questions, this one included."""
+
+    name: str
+    outcome: str
+    when: str
+    this: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything the report shows.
+
+    Attributes:
+        data: Name of the data set.
+        split: Which of its questions were asked.
+        base: What the side compared against is called ("base v1").
+        version: What the version is called ("lora closed_book v2").
+        trained: How the version was made, in words.
+        left_out: How many passages did not fit and were not seen; empty where all were.
+        because: Why the verdict is what it is, in a sentence.
+        reasons: What it rests on, a sentence each.
+        would_change: What would change it, a sentence each.
+        questions: Every question of the context that decides.
+        scales: Criterion -> least and largest legal score.
+        forgotten: What the version lost of what it was not trained on, a sentence each; empty where none was measured.
+        curves: Of the version's training; empty where its run is not known.
+        all_contexts: The command that evaluates every context.
+        source: Where the complete rows lie, in words.
+        provenance: Name -> value: hashes, versions, judge, estimator.
+    """
+
+    data: str
+    split: str
+    base: str
+    version: str
+    trained: str
+    left_out: str
+    outcome: str
+    because: str
+    reasons: tuple[str, ...]
+    would_change: tuple[str, ...]
+    advice: Advice
+    comparison: Comparison
+    bars: tuple[Bars, ...]
+    metrics: tuple[Metric, ...]
+    questions: tuple[Asked, ...]
+    scales: Mapping[str, tuple[float, float]]
+    forgotten: tuple[str, ...]
+    curves: tuple[Curve, ...]
+    tried: tuple[Tried, ...]
+    all_contexts: str
+    source: str
+    provenance: tuple[tuple[str, str], ...]

@@ -1,0 +1,306 @@
+"""The report of a study: its figures, its tables, and what they say in words."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+from pathlib import PurePosixPath
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from ragft.analysis.study.factors import MainEffect
+from ragft.analysis.study.findings import AGREEMENT, DECIDING, Agreement, Change, Group, Study
+from ragft.report.study_plot import BASE, Block, Line, Scale, colour_of, plot, scale_of_changes
+from ragft.report.words import CONTEXTS, clean, clip, count, number, signed
+from ragft.report.words import label as words
+
+# Mean scores the study (arXiv 2406.11201) states in its text: (data set, base, samples, measure) -> score.
+PUBLISHED = {
+    ("natural_questions", "mixtral", 0, "accuracy"): 4.87,
+    ("natural_questions", "mixtral", 500, "accuracy"): 4.87,
+    ("qasper", "llama-2", 0, "accuracy"): 4.38,
+    ("qasper", "llama-2", 200, "accuracy"): 3.14,
+    ("qasper", "llama-2", 0, "completeness"): 4.55,
+    ("qasper", "llama-2", 200, "completeness"): 2.35,
+    ("qasper", "mixtral", 500, "accuracy"): 4.04,
+    ("qasper", "mixtral", 1000, "accuracy"): 3.28,
+    ("qasper", "mixtral", 500, "completeness"): 3.75,
+    ("qasper", "mixtral", 1000, "completeness"): 2.58,
+}
+PAPER = "paper"
+LEAST_SCORE, MOST_SCORE = 1.0, 5.0
+ROBUSTNESS = ("judge", "estimator", "prompt")
+ALWAYS = ("samples", "format")
+MOST_CHARACTERS = 2000
+
+
+def label(axes: Mapping[str, str], varied: Sequence[str], without: Sequence[str] = ()) -> str:
+    """Return what tells an adapter from the others: its format and samples, and the axes that vary."""
+    shown = [f"{axes['format']}, {axes['samples']} samples"]
+    shown += [
+        f"{words(name)} {_short(axes[name])}"
+        for name in varied
+        if name not in (*ALWAYS, "seed", *without) and name in axes
+    ]
+    return ", ".join(shown)
+
+
+def figures(found: Study) -> dict[str, str]:
+    """Return name -> SVG: scores by base, changes, and the effects of each property where they were asked for."""
+    made: dict[str, str] = {}
+    measures = _measures(found)
+    for measure in measures:
+        for base, groups in _by_axis(found.groups, "base").items():
+            name = f"{measure}-{_slug(base)}"
+            made[name] = _scores(measure, base, groups, found)
+    made["changes"] = _changes(found)
+    if found.effects:
+        made["causes"] = _causes(found.effects)
+    return made
+
+
+def findings(found: Study) -> list[str]:
+    """Return what was found of each adapter and each property, a sentence each, null results too."""
+    sentences = [_finding(group, change, found) for group in found.groups for change in group.changes if change.decides]
+    return sentences + effects(found)
+
+
+def effects(found: Study) -> list[str]:
+    """Return the main effects, a sentence each; none where the study crossed nothing."""
+    return [_effect(effect) for effect in found.effects]
+
+
+def agreements(found: Study) -> list[str]:
+    """Return how the estimators agree on the same answers."""
+    return [_agreement(each) for each in found.agreement]
+
+
+def robustness(found: Study) -> list[tuple[str, str, dict[str, str]]]:
+    """Return (adapter, axis, value -> verdicts) for every way of asking and judging that was varied."""
+    strips = []
+    for axis in (name for name in ROBUSTNESS if name in found.varied):
+        rows: dict[str, dict[str, str]] = defaultdict(dict)
+        for group in found.groups:
+            rows[label(group.axes, found.varied, (axis,))][_short(group.axes[axis])] = counted(group.outcomes)
+        strips += [(name, axis, verdicts) for name, verdicts in rows.items()]
+    return strips
+
+
+def counted(outcomes: Sequence[str]) -> str:
+    """Return the verdicts with how many seeds have each."""
+    return ", ".join(f"{name} {list(outcomes).count(name)} of {len(outcomes)}" for name in dict.fromkeys(outcomes))
+
+
+def page(found: Study) -> str:
+    """Return the report as one HTML file without scripts; every text in it is escaped."""
+    template = _environment().from_string((files("ragft.report") / "study.html.jinja").read_text(encoding="utf-8"))
+    return template.render(
+        study=found,
+        figures={name: Markup(svg) for name, svg in figures(found).items()},
+        findings=findings(found),
+        agreements=agreements(found),
+        robustness=robustness(found),
+        rows=[(group, change) for group in found.groups for change in group.changes],
+        published=[(*key, score) for key, score in _published(found).items()],
+        size=_size(found),
+        several_seeds=_several_seeds(found),
+        advisory=sorted({reason for cell in found.cells for reason in cell.advisory}),
+        agreement=AGREEMENT,
+    )
+
+
+def _published(found: Study) -> Mapping[tuple[str, str, int, str], float]:
+    """Return what the published study states, where this one is made like it: of another it would say nothing."""
+    return PUBLISHED if found.preset == PAPER else {}
+
+
+def _size(found: Study) -> str:
+    """Return how many adapters were compared, as the start of a sentence."""
+    if len(found.cells) == 1:
+        return "One adapter, compared with its base"
+    sorts = "One sort of adapter" if len(found.groups) == 1 else f"{len(found.groups)} sorts of adapters"
+    return f"{sorts} in {len(found.cells)} cells, each compared with its base"
+
+
+def _several_seeds(found: Study) -> bool:
+    return any(len(group.seeds) > 1 for group in found.groups)
+
+
+def _scores(measure: str, base: str, groups: Sequence[Group], found: Study) -> str:
+    """Return one of the study's figures 1 to 4: base and adapters on each data set."""
+    blocks, values, stated = [], [LEAST_SCORE, MOST_SCORE], _published(found)
+    for (data, context), entries in _panels(groups, measure).items():
+        published = [stated.get((data, _family(base), int(g.axes["samples"]), measure)) for g, _ in entries]
+        first = entries[0][1]
+        lines = [
+            Line(
+                "base", first.base.mean, first.base.low, first.base.high, colour=BASE,
+                published=stated.get((data, _family(base), 0, measure)),
+            )
+        ]  # fmt: skip
+        lines += [
+            Line(label(g.axes, found.varied, ("dataset", "base")), c.version.mean, c.version.low, c.version.high, (),
+                 known, colour_of(c.gain.low, c.gain.high))
+            for (g, c), known in zip(entries, published, strict=True)
+        ]  # fmt: skip
+        values += [end for line in lines for end in (line.low, line.high) if end is not None]
+        blocks.append(Block(f"{data}, {CONTEXTS.get(context, context)}", tuple(lines)))
+    is_share = measure.startswith("truth")
+    scale = Scale(0.0, 1.0, "share") if is_share else Scale(LEAST_SCORE, MOST_SCORE, "mean score, 1 to 5")
+    return plot(f"{words(measure).capitalize()} of {_short(base)} and its adapters", blocks, scale)
+
+
+def _panels(groups: Sequence[Group], measure: str) -> dict[tuple[str, str], list[tuple[Group, Change]]]:
+    panels: dict[tuple[str, str], list[tuple[Group, Change]]] = defaultdict(list)
+    for group in groups:
+        for change in group.changes:
+            if change.measure == measure and change.n:
+                panels[group.axes["dataset"], change.context].append((group, change))
+    return panels
+
+
+def _changes(found: Study) -> str:
+    blocks = []
+    seeds: dict[tuple[tuple[tuple[str, str], ...], str, str], list[float]] = defaultdict(list)
+    for cell in found.cells:
+        if cell.role != AGREEMENT:
+            for change in cell.changes:
+                key = tuple((k, v) for k, v in cell.axes.items() if k != "seed")
+                seeds[key, change.context, change.measure].append(change.gain.mean)
+    for measure in [name for name in _measures(found) if not name.startswith("truth")]:
+        lines = []
+        for group in found.groups:
+            for change in group.changes:
+                if change.measure == measure and change.n:
+                    dots = tuple(seeds[tuple(group.axes.items()), change.context, measure])
+                    name = label(group.axes, found.varied)
+                    name += "" if change.context == DECIDING else f", {CONTEXTS.get(change.context, change.context)}"
+                    gain = change.gain
+                    shown = dots if len(dots) > 1 else ()
+                    lines.append(
+                        Line(name, gain.mean, gain.low, gain.high, shown, None, colour_of(gain.low, gain.high))
+                    )
+        blocks.append(Block(words(measure).capitalize(), tuple(lines)))
+    scale = scale_of_changes(
+        [line for block in blocks for line in block.lines], "change against the base, score points"
+    )
+    note = " (small circles: single seeds)" if _several_seeds(found) else ""
+    return plot(f"What fine-tuning changes{note}", blocks, scale)
+
+
+def _causes(effects: Sequence[MainEffect]) -> str:
+    blocks = []
+    for measure in dict.fromkeys(effect.measure for effect in effects):
+        lines = tuple(
+            Line(f"{words(e.factor)} {e.level} instead of {e.against}", e.gain, e.low_all, e.high_all,
+                 colour=colour_of(e.low_all, e.high_all))
+            for e in effects
+            if e.measure == measure
+        )  # fmt: skip
+        blocks.append(Block(words(measure).capitalize(), lines))
+    scale = scale_of_changes([line for block in blocks for line in block.lines], "main effect, points of the measure")
+    return plot("Which property of fine-tuning does it (intervals that hold together)", blocks, scale)
+
+
+def _finding(group: Group, change: Change, found: Study) -> str:
+    gain = change.gain
+    margin = next(cell.margin for cell in found.cells)
+    if not change.n:
+        return (
+            f"{label(group.axes, found.varied)}: {words(change.measure)} was not scored on both sides of any question."
+        )
+    if gain.low is None or gain.high is None:
+        said = "one document cannot show anything"
+    elif gain.high < 0:
+        said = "shown to be worse"
+    elif gain.low > 0:
+        said = "shown to be better"
+    elif gain.low > -margin:
+        said = f"no change is shown, and a loss of more than {margin:g} is ruled out"
+    else:
+        said = f"no change is shown, and a loss of more than {margin:g} is not ruled out"
+    return (
+        f"{label(group.axes, found.varied)}: {words(change.measure)} {number(change.base.mean)} to "
+        f"{number(change.version.mean)}, a change of {signed(gain.mean)} (95 % interval {signed(gain.low)} to "
+        f"{signed(gain.high)}; {count(change.n, 'question')} in {count(change.clusters, 'group')} of documents, "
+        f"{count(len(group.seeds), 'seed')}): {said}. "
+        f"Verdicts: {counted(group.outcomes)}."
+    )
+
+
+def _effect(effect: MainEffect) -> str:
+    said = "shown, also together with all effects asked for" if effect.shown else "not shown"
+    return (
+        f"{words(effect.factor).capitalize()} {effect.level} instead of {effect.against} changes "
+        f"{words(effect.measure)} by {signed(effect.gain)} (95 % interval {signed(effect.low)} to "
+        f"{signed(effect.high)}; one of {count(effect.together, 'effect')}, with which it holds together from "
+        f"{signed(effect.low_all)} to {signed(effect.high_all)}; {count(effect.pairs, 'pair')} of adapters, "
+        f"{count(effect.seeds, 'seed')}, {count(effect.n, 'question')}): {said}."
+    )
+
+
+def _agreement(found: Agreement) -> str:
+    one, other = found.estimators
+    if not found.n:
+        return f"{found.measure.capitalize()}: no answer was scored by both {one} and {other}."
+    rank = "unknown, since one of them never varies" if found.spearman is None else number(found.spearman)
+    return (
+        f"{found.measure.capitalize()} of the same {found.n} answers by {one} and by {other}: means "
+        f"{number(found.means[0])} and {number(found.means[1])}, rank correlation {rank}."
+    )
+
+
+def _measures(found: Study) -> list[str]:
+    return list(dict.fromkeys(change.measure for group in found.groups for change in group.changes))
+
+
+def _by_axis(groups: Sequence[Group], axis: str) -> dict[str, list[Group]]:
+    sorted_: dict[str, list[Group]] = defaultdict(list)
+    for group in groups:
+        sorted_[group.axes[axis]].append(group)
+    return sorted_
+
+
+def _family(base: str) -> str:
+    name = base.lower()
+    return next((family for family in ("mixtral", "llama-2") if family in name), name)
+
+
+def _short(value: str) -> str:
+    """Return the last part of a path or a hub name, else the value."""
+    return PurePosixPath(value).name or value
+
+
+def _slug(name: str) -> str:
+    return "".join(sign if sign.isalnum() else "-" for sign in _short(name).lower()).strip("-")
+
+
+@cache
+def _environment() -> Environment:
+    made = Environment(
+        autoescape=True, undefined=StrictUndefined, finalize=_finalize, trim_blocks=True, lstrip_blocks=True
+    )
+    made.filters |= {"number": number, "signed": signed, "words": words}
+    made.globals |= {"label": label, "counted": counted, "contexts": CONTEXTS}
+    return made
+
+
+def _finalize(value: object) -> object:
+    return clip(clean(value), MOST_CHARACTERS) if type(value) is str else value
+
+
+def lines_of(found: Study) -> Iterator[str]:
+    """Yield the table of the means over seeds as Markdown."""
+    yield "| adapter | context | measure | base | fine-tuned | change | 95 % interval | n | verdicts |"
+    yield "|---|---|---|---|---|---|---|---|---|"
+    for group in found.groups:
+        for change in group.changes:
+            gain = change.gain
+            ends = f"{signed(gain.low)} to {signed(gain.high)}" if gain.low is not None else "none"
+            verdicts = counted(group.outcomes) if change.decides else ""
+            yield (
+                f"| {label(group.axes, found.varied)} | {change.context} | {words(change.measure)} | "
+                f"{number(change.base.mean)} | {number(change.version.mean)} | {signed(gain.mean)} | {ends} | "
+                f"{change.n} | {verdicts} |"
+            )

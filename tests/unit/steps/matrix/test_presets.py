@@ -1,0 +1,101 @@
+"""Presets, lists of the command line, and the cells they make."""
+
+import dataclasses
+
+import pytest
+
+from entrypoints.steps.matrix.cells import cells_of
+from entrypoints.steps.matrix.presets import PRESETS as RECORDS
+from entrypoints.steps.matrix.presets import matrix_of
+from ragft.errors import ConfigError
+from ragft.params import PRESETS, StudyParams
+
+
+def cells(**values: object) -> list[dict[str, object]]:
+    params = StudyParams(**values)  # type: ignore[arg-type]
+    return [{**cell.axes, "role": cell.role, "name": cell.name} for cell in cells_of(params, matrix_of(params))]
+
+
+def test_every_preset_has_a_record_and_makes_cells() -> None:
+    assert set(RECORDS) == set(PRESETS)
+    for preset in PRESETS:
+        assert cells(preset=preset), preset
+
+
+def test_the_default_is_two_formats_by_two_seeds_and_the_agreement_check() -> None:
+    made = cells()
+    assert [(each["format"], each["seed"], each["role"]) for each in made] == [
+        ("closed_book", 0, "cell"),
+        ("closed_book", 1, "cell"),
+        ("retrieved", 0, "cell"),
+        ("retrieved", 1, "cell"),
+        ("closed_book", 0, "agreement"),
+    ]
+    assert {each["estimator"] for each in made} == {"expected_no_rationale", "sampled"}
+    params = StudyParams()
+    check = cells_of(params, matrix_of(params))[-1]
+    assert (check.compare.questions, check.compare.repeats, check.compare.estimator) == (40, 10, "sampled")
+
+
+def test_lists_override_the_preset_and_cross() -> None:
+    made = cells(samples="200,500", format="closed_book,retrieved", seeds="0,1,2", agreement="0")
+    assert len(made) == 12
+    assert len({each["name"] for each in made}) == 12
+    assert {each["samples"] for each in made} == {200, 500}
+
+
+def test_the_published_matrix_leaves_the_base_out_of_its_cells() -> None:
+    made = cells(preset="paper")
+    assert len(made) == 3 * 3 * 3
+    assert {each["samples"] for each in made} == {200, 500, 1000}
+    assert {each["top_k"] for each in made} == {5}
+
+
+def test_a_preset_can_vary_one_thing_at_a_time() -> None:
+    settings = [(each["top_k"], each["chunk_chars"], each["context_window"]) for each in cells(preset="context")]
+    assert settings == [(3, 400, 0), (1, 400, 0), (5, 400, 0), (3, 200, 0), (3, 800, 0), (3, 400, 256)]
+
+
+def test_paths_belong_to_data_sets_in_their_order() -> None:
+    params = StudyParams(dataset="qasper,rows", path="a.json,b.jsonl", documents=",c", agreement="0", seeds="0")
+    found = [(c.finetune.dataset, c.finetune.path, c.finetune.documents) for c in cells_of(params, matrix_of(params))]
+    assert found[0] == ("qasper", "a.json", "")
+    assert found[-1] == ("rows", "b.jsonl", "c")
+    with pytest.raises(ConfigError, match=r"path is 'a\.json': 1 for 2 data sets"):
+        cells(dataset="qasper,rows", path="a.json")
+
+
+def test_names_belong_to_data_sets_in_their_order() -> None:
+    params = StudyParams(dataset="qasper,rows", path=",b.jsonl", name=",towns", agreement="0", seeds="0")
+    made = cells_of(params, matrix_of(params))
+    assert [(cell.finetune.name, cell.compare.name) for cell in made] == [("", "")] * 2 + [("towns", "towns")] * 2
+    assert [cell.name.partition("|")[0] for cell in made] == ["qasper"] * 2 + ["towns"] * 2
+    with pytest.raises(ConfigError, match=r"name is 'towns': 1 for 2 data sets"):
+        cells(dataset="qasper,rows", name="towns")
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ({"samples": "200,many"}, "samples is '200,many': 'many' is not a whole number"),
+        ({"seeds": "0,0"}, "seeds is '0,0', expected entries joined by commas, each once"),
+        ({"learning_rate": "1e-3,fast"}, "'fast' is not a number"),
+        ({"format": "closed_book,opened"}, "format holds 'opened', expected some of: closed_book"),
+        ({"context": "none"}, "the verdict is given in retrieved, add it"),
+        ({"split": "train"}, "what a model was trained on says nothing of new questions"),
+        ({"samples": "0"}, "samples is 0 alone"),
+        ({"preset": "causes", "seeds": "0,1"}, "main effects need at least 3 seeds"),
+        ({"agreement": "1,2"}, "agreement is '1,2', expected one whole number"),
+        ({"questions": "few"}, "'few' is not a whole number"),
+        ({"preset": "huge"}, "preset is 'huge', expected one of: embedded"),
+    ],
+)
+def test_what_cannot_be_used_is_named(values: dict[str, str], named: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        cells(**values)
+    assert named in str(caught.value)
+
+
+def test_every_list_can_be_given() -> None:
+    lists = {field.name for field in dataclasses.fields(StudyParams)}
+    assert {field.name for field in dataclasses.fields(RECORDS["embedded"])} - {"crossed", "factors"} <= lists
