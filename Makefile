@@ -11,7 +11,7 @@ UI_PORT ?= 5000
 KILLS ?= 200
 RUN := mlflow run . --env-manager local
 
-.PHONY: help setup demo test browser torture results report ui bench clean
+.PHONY: help setup demo test browser torture results docs report ui bench clean
 .DEFAULT_GOAL := help
 
 help: ## say what can be made
@@ -23,7 +23,7 @@ setup: $(READY) ## make the virtual environment with everything in it
 $(READY): pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet "$$(grep -o 'torch==[0-9.]*' pyproject.toml | head -1)"
-	$(BIN)/pip install --quiet --editable '.[dev,browser]'
+	$(BIN)/pip install --quiet --editable '.[dev,browser,docs]'
 	$(BIN)/python -m entrypoints.setup
 	touch $(READY)
 
@@ -58,6 +58,9 @@ torture: $(READY) ## a study killed with -9 in every window, then KILLS=200 time
 
 results: $(READY) ## every table and figure of docs/results.md again, from docs/results/*.json
 	python -m entrypoints.results
+
+docs: $(READY) ## the documentation and the API of ragft as a site in build/docs/site, without a network
+	python -m docs.build
 
 clean: ## remove what was made here, the virtual environment aside
 	rm -rf .ragft mlruns build dist *.egg-info
