@@ -10,6 +10,7 @@ import pytest
 import yaml
 from mlflow.projects.utils import load_project
 
+from entrypoints.mlproject import MLPROJECT, text
 from ragft.params import STEPS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -19,6 +20,10 @@ TYPE_NAMES = {str: "string", int: "int", float: "float", bool: "string"}
 @pytest.fixture(scope="module")
 def project() -> Any:  # noqa: ANN401 - MLflow's own type
     return load_project(str(ROOT))  # type: ignore[no-untyped-call]
+
+
+def test_the_file_is_what_the_parameters_make_of_it() -> None:
+    assert MLPROJECT.read_text(encoding="utf-8") == text(), "MLproject is not up to date: run make mlproject"
 
 
 def test_every_step_stands_on_both_sides(project: Any) -> None:  # noqa: ANN401
