@@ -11,7 +11,7 @@ UI_PORT ?= 5000
 KILLS ?= 200
 RUN := mlflow run . --env-manager local
 
-.PHONY: help setup demo test browser torture results docs mlproject report ui bench clean
+.PHONY: help setup demo test browser torture results docs house mlproject report ui bench clean
 .DEFAULT_GOAL := help
 
 help: ## say what can be made
@@ -61,6 +61,9 @@ results: $(READY) ## every table and figure of docs/results.md again, from docs/
 
 docs: $(READY) ## the documentation and the API of ragft as a site in build/docs/site, without a network
 	python -m docs.build
+
+house: $(READY) ## the picture of docs/architecture.md again
+	python -m docs.house
 
 mlproject: $(READY) ## MLproject again, from the parameters in ragft/params.py
 	python -m entrypoints.mlproject
