@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 ROOT = Path(__file__).resolve().parents[1]
 SITE = ROOT / "build" / "docs"
-PAGES = ("README.md", "CHANGELOG.md", "benchmarks/README.md", "ragft/pocket/README.md")
+PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "benchmarks/README.md", "ragft/pocket/README.md")
 SHOWN = (".md", ".png", ".svg", ".json")
 
 

@@ -10,7 +10,7 @@ from ragft.params import STEPS, Params
 
 MLPROJECT = Path(__file__).resolve().parents[1] / "MLproject"
 # MLflow has no type for a switch: click reads the words True and False.
-TYPES = {str: "string", int: "int", float: "float", bool: "string"}
+TYPES: dict[type, str] = {str: "string", int: "int", float: "float", bool: "string"}
 HEAD = """\
 # Made from ragft/params.py by `make mlproject`; a test fails where the two differ.
 name: ragft
@@ -42,7 +42,7 @@ def _entry_point(step: str, kind: type[Params]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _parameter(default: str | int | float | bool) -> str:
+def _parameter(default: object) -> str:
     written = str(default) if isinstance(default, bool) else default
     entry = {"type": TYPES[type(default)], "default": written}
     return yaml.safe_dump(entry, default_flow_style=True, sort_keys=False, width=1000).strip()

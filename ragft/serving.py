@@ -22,7 +22,7 @@ from ragft.errors import PrerequisiteError
 from ragft.models.fingerprint import file_sha256
 from ragft.models.generation import Generator
 from ragft.models.loading import LoadedModel, Quantization, load_adapter, load_base
-from ragft.retrieval.embedding import Embedder
+from ragft.retrieval.embedders import load_embedder
 from ragft.retrieval.retriever import Retriever
 from ragft.served_as import FETCHED_AS, RETRIEVED, SERVED_AS, SERVING_SHA256, ServedAs
 from ragft.store.server import open_store
@@ -55,7 +55,7 @@ class RetrievalModel(PythonModel):
         self._retriever = None
         if self._as.context == RETRIEVED:
             store = open_store(os.environ.get("RAGFT_DSN"), Path(config["home"]))
-            self._retriever = Retriever(store, Embedder(self._as.embedder), self._as.collection)
+            self._retriever = Retriever(store, load_embedder(self._as.embedder), self._as.collection)
 
     def predict(
         self,

@@ -20,7 +20,7 @@ from ragft.data.splits import assign_splits
 from ragft.errors import ConfigError, DataError
 from ragft.params import BaseParams, PreparationParams, PrepareParams, ScoringParams
 from ragft.result_versions import VERSIONS
-from ragft.retrieval.embedding import Embedder
+from ragft.retrieval.embedders import load_embedder
 from ragft.retrieval.retriever import Chosen, build_collection, count_passages
 from ragft.retrieval.sizes import sizes_of
 from ragft.store.datasets import (
@@ -42,7 +42,7 @@ TEST_SEEN = 0.1
 S = TypeVar("S", bound=ScoringParams)
 
 # One embedder serves all that a command retrieves.
-open_embedder = functools.cache(Embedder)
+open_embedder = functools.cache(load_embedder)
 
 
 def run(params: PrepareParams, workspace: Workspace, base: str = POCKET, revision: str = "") -> Preparation:

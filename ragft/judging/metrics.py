@@ -14,7 +14,7 @@ from mlflow.metrics import MetricValue, make_metric
 from mlflow.models import EvaluationMetric
 
 from ragft.errors import ConfigError
-from ragft.judging.overlap import overlap
+from ragft.judging.overlap import OVERLAP, overlap
 from ragft.prompts.criterion import Criterion
 from ragft.types import Score
 
@@ -33,12 +33,9 @@ def judge_metric(criterion: Criterion, scores: Mapping[str, Score]) -> Evaluatio
 
 
 def overlap_metrics(answers: Mapping[str, str], references: Mapping[str, Sequence[str]]) -> list[EvaluationMetric]:
-    """Return ``answer_f1`` and ``exact_match`` for answers by row id; an id without references is unscored."""
+    """Return the metrics of `OVERLAP` for answers by row id; an id without references is unscored."""
     found = {row: overlap(text, references.get(row, ())) for row, text in answers.items()}
-    return [
-        number_metric(name, {row: values[name] for row, values in found.items()})
-        for name in ("answer_f1", "exact_match")
-    ]
+    return [number_metric(name, {row: values[name] for row, values in found.items()}) for name in OVERLAP]
 
 
 def number_metric(

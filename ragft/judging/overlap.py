@@ -7,7 +7,7 @@ arXiv 2105.03011, after SQuAD's answer normalisation).
 import re
 import string
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
@@ -45,11 +45,16 @@ def exact_match(prediction: str, references: Sequence[str]) -> float:
     return float(bool(words) and any(words == normalised_words(reference) for reference in _at_least_one(references)))
 
 
+# Metric -> how an answer is scored beside its references: a number, larger is better.
+OVERLAP: Mapping[str, Callable[[str, Sequence[str]], float]] = {
+    "answer_f1": answer_f1,
+    "exact_match": exact_match,
+}
+
+
 def overlap(prediction: str, references: Sequence[str]) -> dict[str, float | None]:
-    """Return both measures of an answer by name, None where there is no reference."""
-    if not references:
-        return {"answer_f1": None, "exact_match": None}
-    return {"answer_f1": answer_f1(prediction, references), "exact_match": exact_match(prediction, references)}
+    """Return every measure of an answer by name, None where there is no reference."""
+    return {name: score(prediction, references) if references else None for name, score in OVERLAP.items()}
 
 
 def _token_f1(prediction: str, reference: str) -> float:

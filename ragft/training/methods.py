@@ -1,5 +1,6 @@
 """The PEFT methods an adapter can be made with."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -16,6 +17,9 @@ from ragft.params import FinetuneParams
 VIRTUAL_TOKENS = 20
 ALL_LINEAR = "all-linear"
 EMPTY_ROW_DIRECTION = 1e-3
+FEED_FORWARD = ("down_proj", "fc2", "dense_4h_to_h", "wo", "w2", "c_proj")
+# Names of the modules that are adapted; None for all linear ones.
+Modules = list[str] | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -117,28 +121,45 @@ def _continue(base: LoadedModel, settings: TrainingSettings, parent: Path) -> Pe
 
 
 def _config(settings: TrainingSettings) -> PeftConfig:
-    automatic = settings.target_modules == ALL_LINEAR
     modules = list(entries(settings.target_modules))
     if not modules:
         raise ConfigError(
             f"target_modules is {settings.target_modules!r}, expected {ALL_LINEAR} or names joined by commas"
         )
-    if settings.method in ("lora", "qlora", "dora"):
-        return LoraConfig(
-            task_type=TaskType.CAUSAL_LM,
-            r=settings.lora_rank,
-            lora_alpha=settings.lora_alpha,
-            lora_dropout=settings.lora_dropout,
-            target_modules=ALL_LINEAR if automatic else modules,
-            use_dora=settings.method == "dora",
-        )
-    if settings.method == "ia3":
-        feed_forward = [name for name in modules if name in ("down_proj", "fc2", "dense_4h_to_h", "wo", "w2", "c_proj")]
-        return IA3Config(
-            task_type=TaskType.CAUSAL_LM,
-            target_modules=None if automatic else modules,
-            feedforward_modules=None if automatic else feed_forward,
-        )
-    if settings.method == "prompt_tuning":
-        return PromptTuningConfig(task_type=TaskType.CAUSAL_LM, num_virtual_tokens=VIRTUAL_TOKENS)
-    raise ConfigError(f"method is {settings.method!r}, expected lora, qlora, dora, ia3 or prompt_tuning")
+    if settings.method not in CONFIGS:
+        raise ConfigError(f"method is {settings.method!r}, expected one of: {', '.join(CONFIGS)}")
+    return CONFIGS[settings.method](settings, None if modules == [ALL_LINEAR] else modules)
+
+
+def _lora(settings: TrainingSettings, modules: Modules) -> PeftConfig:
+    return LoraConfig(
+        task_type=TaskType.CAUSAL_LM,
+        r=settings.lora_rank,
+        lora_alpha=settings.lora_alpha,
+        lora_dropout=settings.lora_dropout,
+        target_modules=modules or ALL_LINEAR,
+        use_dora=settings.method == "dora",
+    )
+
+
+def _ia3(_: TrainingSettings, modules: Modules) -> PeftConfig:
+    feed_forward = [name for name in modules or () if name in FEED_FORWARD]
+    return IA3Config(
+        task_type=TaskType.CAUSAL_LM,
+        target_modules=modules,
+        feedforward_modules=None if modules is None else feed_forward,
+    )
+
+
+def _prompt_tuning(_: TrainingSettings, __: Modules) -> PeftConfig:
+    return PromptTuningConfig(task_type=TaskType.CAUSAL_LM, num_virtual_tokens=VIRTUAL_TOKENS)
+
+
+# Method -> its PEFT configuration. The names are those of `ragft.params.METHODS`, which must not import PEFT.
+CONFIGS: Mapping[str, Callable[[TrainingSettings, Modules], PeftConfig]] = {
+    "lora": _lora,
+    "qlora": _lora,
+    "dora": _lora,
+    "ia3": _ia3,
+    "prompt_tuning": _prompt_tuning,
+}

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from ragft.models.loading import LoadedModel
-from ragft.training.methods import TrainingSettings, attach
+from ragft.params import METHODS
+from ragft.training.methods import CONFIGS, TrainingSettings, attach
 from tests.unit.training.conftest import PARAMS
 
 IDS = torch.tensor([[5, 6, 7, 8]])
@@ -26,3 +27,7 @@ def test_a_base_with_empty_rows_can_be_adapted(method: str, base: LoadedModel) -
     trained = [parameter for parameter in adapted.parameters() if parameter.requires_grad]
     assert trained
     assert all(bool(torch.isfinite(parameter.grad).all()) for parameter in trained if parameter.grad is not None)
+
+
+def test_every_method_of_the_parameters_has_its_configuration() -> None:
+    assert tuple(CONFIGS) == METHODS
