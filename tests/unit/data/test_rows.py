@@ -409,9 +409,9 @@ def test_blank_files_of_a_folder_are_one_line(tmp_path: Path) -> None:
 
 MEASURE = """
 import resource, sys
-from ragft.data import shelf
+from ragft.data import documents_on_disk
 from ragft.data.load import load
-shelf.MEMORY_CHARS = 2_000_000
+documents_on_disk.MEMORY_CHARS = 2_000_000
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 dataset = load("rows", sys.argv[1], sys.argv[2])
 count = sum(document.text.endswith("word ") for document in dataset.documents)
