@@ -1,4 +1,4 @@
-# make demo: the lifecycle on the embedded default.   make test: every check.   make help: the rest.
+# make demo: the lifecycle on the embedded default.   make check: on every save.   make test: everything.   make help: the rest.
 PYTHON ?= python3.11
 BIN := $(CURDIR)/.venv/bin
 READY := .venv/ready
@@ -10,8 +10,9 @@ export PATH := $(BIN):$(PATH)
 UI_PORT ?= 5000
 KILLS ?= 200
 RUN := mlflow run . --env-manager local
+PYTEST := OMP_NUM_THREADS=1 python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help setup demo test browser torture results docs house mlproject report ui bench clean
+.PHONY: help setup demo lint check test browser torture results docs house mlproject report ui bench clean
 .DEFAULT_GOAL := help
 
 help: ## say what can be made
@@ -40,13 +41,18 @@ report: $(READY) ## print and open the report of the newest comparison
 ui: $(STORE) ## open the MLflow UI on the right store
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --backend-store-uri $(MLFLOW_TRACKING_URI) --port $(UI_PORT) --workers 1
 
-test: $(READY) ## format, lint, types, architecture, spelling, all tests
+lint: $(READY)
 	ruff format --check .
 	ruff check .
 	mypy
 	lint-imports
 	codespell
-	OMP_NUM_THREADS=1 python -m pytest --ignore=tests/browser --ignore=tests/torture --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
+check: lint ## on every save, under 90 seconds: format, lint, types, layers, spelling, the quick unit tests
+	$(PYTEST) tests/unit -m "not slow"
+
+test: lint ## before you hand it on: the same, and every test; prints its 20 slowest
+	$(PYTEST) --ignore=tests/browser --ignore=tests/torture --durations=20
 
 browser: $(READY) ## look at the MLflow UI in a headless Chromium (Debian's, installed where it can be)
 	bash tests/browser/install.sh

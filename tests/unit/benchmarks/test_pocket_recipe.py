@@ -162,6 +162,7 @@ def test_the_stages_follow_the_tokens_seen() -> None:
     assert mix_at(THIRD_END).drills > mix_at(THIRD_END - 0.1).drills == 0
 
 
+@pytest.mark.slow
 def test_a_miniature_learns_as_recorded_and_resumes(tokenizer: Tokenizer, tmp_path: Path) -> None:
     sampler, coin = Sampler(99), random.Random(0)
     unseen = make_batch([encode(sampler.reading(mix_at(0.0)), tokenizer, coin) for _ in range(12)])

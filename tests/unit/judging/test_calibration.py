@@ -23,6 +23,7 @@ def test_the_correlation_is_scipys_and_lies_in_its_interval() -> None:
     )
 
 
+@pytest.mark.slow
 def test_the_interval_covers_about_as_often_as_it_says() -> None:
     """Normal pairs with a rank correlation of .8: few of 60 intervals miss it."""
     rng = random.Random(0)

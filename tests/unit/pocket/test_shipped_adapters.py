@@ -9,6 +9,8 @@ from benchmarks.pocket_speed import WAYS, finetune
 from ragft.models.generation import Generator
 from ragft.models.loading import adapter_is_active, load_adapter, load_base, without_adapter
 
+pytestmark = pytest.mark.slow
+
 MESSAGE = "Answer the question.\n\nQuestion: What is the monthly price of Golden Falcon?"
 
 

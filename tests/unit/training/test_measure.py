@@ -13,6 +13,8 @@ from ragft.models.loading import LoadedModel, load_adapter, without_adapter
 from ragft.training.trainer import HISTORY, Measure
 from tests.unit.training.conftest import EXAMPLES, Job
 
+pytestmark = pytest.mark.slow
+
 QUESTIONS = [example.question for example in EXAMPLES[:4]]
 
 

@@ -16,6 +16,8 @@ from ragft.models.loading import load_base
 from ragft.training.trainer import TrainResult
 from tests.unit.training.conftest import Job
 
+pytestmark = pytest.mark.slow
+
 
 class Killed(BaseException):
     """Stands for a kill: nothing may catch it."""

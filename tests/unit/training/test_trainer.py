@@ -18,6 +18,8 @@ from ragft.models.loading import LoadedModel, adapter_is_active, load_adapter, l
 from ragft.training.encoding import IGNORED, EncodedExample, encode
 from tests.unit.training.conftest import EXAMPLES, Job
 
+pytestmark = pytest.mark.slow
+
 PROBE = torch.tensor([[5, 6, 7]])
 
 
