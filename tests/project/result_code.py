@@ -25,7 +25,7 @@ KINDS: dict[str, tuple[str, ...]] = {
         "ragft/data/splits.py", "ragft/data/leakage.py", "ragft/data/similarity.py", "ragft/retrieval/chunking.py",
         "entrypoints/steps/**/prepare.py",
     ),
-    "embedding": ("ragft/retrieval/embedding.py",),
+    "embedding": ("ragft/retrieval/embedding.py", "ragft/retrieval/embedders.py"),
     "retrieval": ("ragft/retrieval/retriever.py", "ragft/store/passages.py", "ragft/store/retrievals.py"),
     "training": (
         *_WRITING, "ragft/training", "ragft/retrieval/metrics.py", "ragft/data/splits.py",
