@@ -96,6 +96,16 @@ class Version:
         """The address that MLflow loads it from, fixed to the number."""
         return f"models:/{self.name}/{self.number}"
 
+    @property
+    def short(self) -> str:
+        """What people call it: ``lora closed_book v2``."""
+        return f"{self.lineage.variant} v{self.number}"
+
+    @property
+    def identity(self) -> str:
+        """What it is made of, whatever it is called: the digest of its adapter, of a base that of its weights."""
+        return self.lineage.adapter_sha256 or self.lineage.base_fingerprint or self.uri
+
 
 def registered_name(data: str, base: str) -> str:
     """Return ``ragft-<data>-<base>``, of a base's path or hub name only the last part."""

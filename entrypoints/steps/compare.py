@@ -77,7 +77,7 @@ def run(params: CompareParams, workspace: Workspace, known: Known = NOTHING_KNOW
         findings = Findings(
             checks=integrity.checks(params, version, against, {uri: [side[DECIDING]] for uri, side in sides.items()}),
             advisory=_advisory(sides),
-            tried=len(begin_trial(workspace.store, data, report.identity(version), version.uri)),
+            tried=len(begin_trial(workspace.store, data, version.identity, version.uri)),
             spreads=spreads,
         )
         comparison = compare(
@@ -95,8 +95,8 @@ def run(params: CompareParams, workspace: Workspace, known: Known = NOTHING_KNOW
         text = cards.log(version, verdict_of(compared, decision, params))
         if not cards.is_decided(version):
             open_registry().describe(version, text)
-        _say({_short(each): sides[each.uri] for each in (against, version)}, decision, workspace)
-        settle_trial(workspace.store, data, report.identity(version), decision.outcome, decision.comparison)
+        _say({each.short: sides[each.uri] for each in (against, version)}, decision, workspace)
+        settle_trial(workspace.store, data, version.identity, decision.outcome, decision.comparison)
         planning.tell_of(comparison, workspace)
         for check in comparison.checks:
             if check.name == integrity.PADDING_CHECK and check.detail.startswith("warning"):
@@ -224,7 +224,7 @@ def _tell_causes(comparison: Comparison, everything: str, workspace: Workspace) 
 
 def _log(params: CompareParams, version: Version, against: Version, comparison: Comparison, decision: Decision) -> None:
     lineage = version.lineage
-    variant = f"{_short(version)} against v{against.number}"
+    variant = f"{version.short} against v{against.number}"
     tracking.name_run(
         tracking.run_name(lineage.data, lineage.samples, variant),
         {
@@ -249,10 +249,6 @@ def _log(params: CompareParams, version: Version, against: Version, comparison: 
                     f"change_{result.criterion}_n": float(result.missing.asked - result.missing.dropped),
                 }
             )
-
-
-def _short(version: Version) -> str:
-    return f"{version.lineage.variant} v{version.number}"
 
 
 def _say(sides: Mapping[str, Mapping[str, Evaluation]], decision: Decision, workspace: Workspace) -> None:

@@ -82,8 +82,8 @@ def assemble(
     return Report(
         data=version.lineage.data,
         split=params.split,
-        base=short(against),
-        version=short(version),
+        base=against.short,
+        version=version.short,
         trained=_trained(version),
         left_out=left_out(other.rows),
         outcome=decision.outcome,
@@ -99,7 +99,7 @@ def assemble(
         forgotten=tuple(forgetting.lines_of(version)),
         curves=_curves(version),
         tried=tuple(
-            Tried(each.name, each.outcome, f"{each.first:%Y-%m-%d %H:%M} UTC", each.version == identity(version))
+            Tried(each.name, each.outcome, f"{each.first:%Y-%m-%d %H:%M} UTC", each.version == version.identity)
             for each in trials
         ),
         all_contexts=all_contexts(given, params, version),
@@ -113,16 +113,6 @@ def place(home: Path, version: Version, against: Version) -> Path:
     return home / "reports" / f"{version.name}-v{version.number}-against-v{against.number}.html"
 
 
-def identity(version: Version) -> str:
-    """Return what a version is, whatever it is called."""
-    return version.lineage.adapter_sha256 or version.lineage.base_fingerprint or version.uri
-
-
-def short(version: Version) -> str:
-    """Return what people call a version."""
-    return f"{version.lineage.variant} v{version.number}"
-
-
 def situation_of(given: CompareParams, params: CompareParams, version: Version, against: Version) -> Situation:
     """Return how the version was made and compared, with the parameters that repeat it."""
     lineage = version.lineage
@@ -133,7 +123,7 @@ def situation_of(given: CompareParams, params: CompareParams, version: Version, 
     training = {name: value for name, value in training.items() if usual.get(name) != value}
     return Situation(
         model=version.uri,
-        base=short(against),
+        base=against.short,
         format=lineage.format,
         samples=lineage.samples,
         split=params.split,

@@ -61,7 +61,7 @@ class Subject:
         """What the run is called after: ``base``, ``lora closed_book v2``, or the served model's name."""
         if self.endpoint is not None:
             return self.endpoint.model
-        return f"{self.version.lineage.variant} v{self.version.number}" if self.version else BASE
+        return self.version.short if self.version else BASE
 
     @property
     def title(self) -> str:

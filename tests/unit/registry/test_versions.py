@@ -54,6 +54,15 @@ def test_the_uri_is_fixed_to_the_number() -> None:
     assert Version("ragft-telecom-pocket", 3, "run", ("challenger",), LINEAGE).uri == "models:/ragft-telecom-pocket/3"
 
 
+def test_a_version_has_a_short_name_and_an_identity_that_no_renaming_changes() -> None:
+    version = Version("ragft-telecom-pocket", 3, "run", (), LINEAGE)
+    assert version.short == f"{LINEAGE.variant} v3"
+    assert version.identity == LINEAGE.adapter_sha256 != ""
+    assert dataclasses.replace(version, name="ragft-other-pocket", number=1).identity == version.identity
+    base = dataclasses.replace(version, lineage=dataclasses.replace(LINEAGE, kind="base", adapter_sha256=""))
+    assert base.identity == LINEAGE.base_fingerprint
+
+
 def test_a_version_of_before_parents_were_kept_has_none() -> None:
     tags = {**LINEAGE.tags()}
     del tags["ragft.parent"]
