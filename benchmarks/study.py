@@ -164,15 +164,18 @@ class _Bare:
         return {"train": self._train, "answer": self._answer, "judge": self._judge}[stage](kind)
 
     def _rows(self) -> list[tuple[Any, list[str]]]:
-        from entrypoints.steps.shared.sources import CHUNK_CHARS, GENERATORS, TOP_K
+        from entrypoints.steps.shared.sources import GENERATORS
+        from ragft.params import TELECOM, USUAL_CHUNK_CHARS, USUAL_TOP_K
         from ragft.retrieval.chunking import chunk
 
-        dataset = GENERATORS["telecom"](0)
+        dataset = GENERATORS[TELECOM](0)
         documents = {document.id: document for document in dataset.documents}
         rows = []
         for question in dataset.questions[:: max(1, len(dataset.questions) // ROWS)][:ROWS]:
-            texts = [p.text for name in question.documents for p in chunk(documents[name], CHUNK_CHARS["telecom"])]
-            rows.append((question, texts[: TOP_K["telecom"]]))
+            texts = [
+                p.text for name in question.documents for p in chunk(documents[name], USUAL_CHUNK_CHARS.of(TELECOM))
+            ]
+            rows.append((question, texts[: USUAL_TOP_K.of(TELECOM)]))
         return rows
 
     def _encode(self, texts: Sequence[str]) -> Any:  # noqa: ANN401 - transformers' own type

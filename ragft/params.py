@@ -6,7 +6,7 @@ float or bool; `choices` and bounds stand in its metadata and are checked on con
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, TypeVar
@@ -22,12 +22,41 @@ ESTIMATORS = ("sampled", "expected", "expected_no_rationale")
 COLLECTIONS = ("split", "all")
 ON_REJECT = ("record", "fail")
 POCKET = "pocket"
+TELECOM = DEFAULT_DATASET = "telecom"
 # The layout of one's own data: it says how files are read, not which data they are.
 ROWS = "rows"
 SERVED = "served"
 PRESETS = ("embedded", "paper", "tiny", "context", "causes")
 
 P = TypeVar("P", bound="Params")
+
+
+@dataclass(frozen=True)
+class Usual:
+    """The value that is taken where none is given.
+
+    Attributes:
+        special: Name of a data set or base -> the value that suits it.
+        rest: The value for every other.
+    """
+
+    special: Mapping[str, int]
+    rest: int
+
+    def of(self, name: str) -> int:
+        """Return the value for a data set or base."""
+        return self.special.get(name, self.rest)
+
+    def __str__(self) -> str:
+        """The values as the help shows them."""
+        return f"{', '.join(f'{value} for {name}' for name, value in self.special.items())}, else {self.rest}"
+
+
+USUAL_CHUNK_CHARS = Usual({TELECOM: 400}, 1500)
+# The pocket model reads three short passages better than five, and its data set is made for it.
+USUAL_TOP_K = Usual({TELECOM: 3}, 5)
+# The pocket model was not made to read solved examples.
+USUAL_SHOTS = Usual({POCKET: 0}, 4)
 
 
 def param(
@@ -87,7 +116,7 @@ def _check(name: str, value: Any, metadata: Any) -> None:  # noqa: ANN401
 class NameParams(Params):
     """What the data are called."""
 
-    dataset: str = param("telecom", "telecom, qasper, rows, or a hub name such as allenai/qasper")
+    dataset: str = param(DEFAULT_DATASET, "telecom, qasper, rows, or a hub name such as allenai/qasper")
     path: str = param("", "file or folder of the data set; empty: the latest prepared data of that name")
     name: str = param("", "name of the data in runs and in the registry; empty: the data set's own, or its file's")
 
@@ -110,7 +139,7 @@ class PreparationParams(NameParams):
 
     documents: str = param("", "file or folder of the documents, for data sets that do not carry their own")
     data_seed: int = param(0, "seed of the split into train, dev, test and confirm, and of generated data", minimum=0)
-    chunk_chars: int = param(0, "most characters of a passage; 0: 400 for telecom, else 1500", minimum=0)
+    chunk_chars: int = param(0, f"most characters of a passage; 0: {USUAL_CHUNK_CHARS}", minimum=0)
     embedder: str = param(
         "default", "sentence-transformers name or path; default: the all-MiniLM-L6-v2 that is installed"
     )
@@ -126,7 +155,7 @@ class PreparationParams(NameParams):
 class DataParams(PreparationParams):
     """Which data, and how much of them is retrieved for a question."""
 
-    top_k: int = param(0, "passages retrieved for a question; 0: 3 for telecom, else 5", minimum=0)
+    top_k: int = param(0, f"passages retrieved for a question; 0: {USUAL_TOP_K}", minimum=0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,7 +227,7 @@ class ProbeParams(PreparationParams):
     sets: int = param(4, "sets of solved examples, each a message of its own (the study: 10)", minimum=1, group="probe")
     shots: int = param(
         -1,
-        "solved examples in a set; 0: none, other wordings instead; -1: 0 for pocket, else 4",
+        f"solved examples in a set; 0: none, other wordings instead; -1: {USUAL_SHOTS}",
         minimum=-1,
         maximum=32,
         group="probe",

@@ -17,7 +17,7 @@ from entrypoints.steps.shared import integrity
 from entrypoints.steps.shared.model_under_test import open_registry, settle
 from entrypoints.steps.shared.runs import step_run
 from entrypoints.steps.shared.scoring import Evaluation
-from entrypoints.steps.shared.sources import DEFAULT_DATASET, require_name
+from entrypoints.steps.shared.sources import require_name
 from entrypoints.steps.shared.workspace import Workspace
 from ragft import tracking
 from ragft.analysis.verdict.compare import Findings, Side, compare, slices_of
@@ -25,7 +25,7 @@ from ragft.analysis.verdict.comparison import Comparison, Design
 from ragft.errors import ConfigError
 from ragft.judging.abstention import abstains
 from ragft.judging.calibration import TRUTH, Calibration, calibrate, reasons_against
-from ragft.params import CompareParams, EvaluateParams
+from ragft.params import DEFAULT_DATASET, CompareParams, EvaluateParams
 from ragft.pocket.truth import TRUTH_OF
 from ragft.prompts.criterion import load_criteria
 from ragft.store.trials import begin_trial, find_trials, settle_trial

@@ -9,16 +9,15 @@ from typing import Any, TypeVar
 import mlflow
 
 from entrypoints.steps.shared import window_check
-from entrypoints.steps.shared.bases import POCKET
 from entrypoints.steps.shared.runs import step_run
-from entrypoints.steps.shared.sources import CHUNK_CHARS, DEFAULT_CHUNK_CHARS, read_dataset, read_loaded, with_top_k
+from entrypoints.steps.shared.sources import read_dataset, read_loaded, with_top_k
 from entrypoints.steps.shared.workspace import Workspace
 from ragft import tracking
 from ragft.data import leakage
 from ragft.data.leakage import LeakReport
 from ragft.data.splits import assign_splits
 from ragft.errors import ConfigError, DataError
-from ragft.params import BaseParams, PreparationParams, PrepareParams, ScoringParams
+from ragft.params import POCKET, USUAL_CHUNK_CHARS, BaseParams, PreparationParams, PrepareParams, ScoringParams
 from ragft.result_versions import VERSIONS
 from ragft.retrieval.embedders import load_embedder
 from ragft.retrieval.retriever import Chosen, build_collection, count_passages
@@ -86,7 +85,7 @@ def ensure(params: PreparationParams, workspace: Workspace) -> Preparation:
 def _settings(params: PreparationParams, dataset: Dataset, workspace: Workspace) -> dict[str, Any]:
     """Return what makes a preparation, beside the data; what is left open is as it was last time."""
     latest = find_preparation(workspace.store, dataset.name, dataset=dataset.sha256)
-    usual = CHUNK_CHARS.get(params.dataset, DEFAULT_CHUNK_CHARS)
+    usual = USUAL_CHUNK_CHARS.of(params.dataset)
     return {
         "version": VERSIONS["preparation"],
         "data_seed": params.data_seed,

@@ -7,7 +7,6 @@ from typing import Any
 import mlflow
 
 from entrypoints.steps import prepare
-from entrypoints.steps.shared.bases import POCKET
 from entrypoints.steps.shared.model_under_test import load_base_model
 from entrypoints.steps.shared.runs import step_run
 from entrypoints.steps.shared.workspace import Workspace
@@ -27,7 +26,7 @@ from ragft.errors import ConfigError, DataError
 from ragft.judging.closed_book import applies, exemplar_answer, verdict
 from ragft.models.generation import Generator
 from ragft.models.probing import Replies, Sampling, reply
-from ragft.params import PreparationParams, ProbeParams
+from ragft.params import USUAL_SHOTS, PreparationParams, ProbeParams
 from ragft.prompts import probe as messages
 from ragft.result_versions import VERSIONS
 from ragft.store.datasets import Preparation
@@ -35,7 +34,6 @@ from ragft.store.probes import ProbeRecord, find_probe, save_probe
 from ragft.types import Question, Split, digest
 from registry.versions import Version
 
-USUAL_SHOTS = 4
 # What a base knows is what it answers, and how that is graded.
 KINDS = ("answering", "judging")
 
@@ -130,7 +128,7 @@ def _chosen(preparation: Preparation, split: Split, params: ProbeParams) -> Sequ
 
 
 def _shots(params: ProbeParams) -> int:
-    return params.shots if params.shots >= 0 else 0 if params.base == POCKET else USUAL_SHOTS
+    return params.shots if params.shots >= 0 else USUAL_SHOTS.of(params.base)
 
 
 def _settings(params: ProbeParams, shots: int) -> dict[str, Any]:

@@ -9,10 +9,10 @@ from entrypoints.steps.shared.champion import champion_moves
 from entrypoints.steps.shared.model_under_test import open_registry
 from entrypoints.steps.shared.runs import step_run
 from entrypoints.steps.shared.scoring import Evaluation
-from entrypoints.steps.shared.sources import DEFAULT_DATASET, require_name
+from entrypoints.steps.shared.sources import require_name
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.errors import ConfigError, DataError, PrerequisiteError, RejectedError
-from ragft.params import CompareParams, PromoteParams
+from ragft.params import DEFAULT_DATASET, CompareParams, PromoteParams
 from ragft.prompts.answer import load_answer_prompt
 from ragft.served_as import ServedAs
 from ragft.types import canonical_json

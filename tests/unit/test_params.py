@@ -3,7 +3,16 @@ import dataclasses
 import pytest
 
 from ragft.errors import ConfigError
-from ragft.params import STEPS, EvaluateParams, FinetuneParams, JudgeParams, NameParams, PrepareParams
+from ragft.params import (
+    STEPS,
+    USUAL_CHUNK_CHARS,
+    USUAL_TOP_K,
+    EvaluateParams,
+    FinetuneParams,
+    JudgeParams,
+    NameParams,
+    PrepareParams,
+)
 from ragft.types import CONTEXTS
 
 
@@ -108,3 +117,12 @@ def test_a_layout_alone_names_no_data() -> None:
     assert not NameParams(dataset="rows", name="support").is_unnamed
     assert not NameParams(dataset="rows", path="questions.jsonl").is_unnamed
     assert not NameParams(dataset="qasper").is_unnamed
+
+
+def test_the_help_shows_the_usual_values_that_are_taken() -> None:
+    assert USUAL_TOP_K.of("telecom") == 3
+    assert USUAL_TOP_K.of("qasper") == USUAL_TOP_K.rest == 5
+    for name, usual in (("top_k", USUAL_TOP_K), ("chunk_chars", USUAL_CHUNK_CHARS)):
+        (spec,) = (spec for spec in dataclasses.fields(PrepareParams) if spec.name == name)
+        assert str(usual) in spec.metadata["help"]
+    assert str(USUAL_CHUNK_CHARS) == "400 for telecom, else 1500"

@@ -9,10 +9,10 @@ from tempfile import TemporaryDirectory
 from entrypoints.steps.matrix.cells import Cell, Identities
 from entrypoints.steps.matrix.plan import Need, Rates
 from entrypoints.steps.shared.model_under_test import load_base_model
-from entrypoints.steps.shared.sources import CHUNK_CHARS, DEFAULT_CHUNK_CHARS
 from ragft.judging.backend import Ask, LocalJudge
 from ragft.models.generation import Generator
 from ragft.models.loading import LoadedModel
+from ragft.params import USUAL_CHUNK_CHARS
 from ragft.prompts.answer import load_answer_prompt
 from ragft.prompts.criterion import load_criteria
 from ragft.prompts.judge import render_judge_message
@@ -92,7 +92,7 @@ def _judge(cell: Cell, base: LoadedModel, identities: Identities) -> float:
 def _rows(cell: Cell, identities: Identities) -> Iterator[tuple[Question, list[str]]]:
     """Yield a few questions with as many passages as would be retrieved."""
     dataset = identities.dataset(cell)
-    chars = cell.finetune.chunk_chars or CHUNK_CHARS.get(cell.finetune.dataset, DEFAULT_CHUNK_CHARS)
+    chars = cell.finetune.chunk_chars or USUAL_CHUNK_CHARS.of(cell.finetune.dataset)
     documents = {document.id: document for document in dataset.documents}
     for question in dataset.questions[:: max(1, len(dataset.questions) // ROWS)][:ROWS]:
         texts = [passage.text for name in question.documents for passage in chunk(documents[name], chars)]

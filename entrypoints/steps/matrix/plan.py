@@ -12,14 +12,13 @@ from tokenizers import Tokenizer
 from entrypoints.steps.matrix.cells import Cell, Identities
 from entrypoints.steps.matrix.show import duration
 from entrypoints.steps.shared.bases import require_base
-from entrypoints.steps.shared.sources import CHUNK_CHARS, DEFAULT_CHUNK_CHARS
 from ragft.analysis.statistics.clusters import cluster
 from ragft.analysis.study.findings import Work
 from ragft.analysis.verdict.power import Spread, power
 from ragft.data.splits import assign_splits, nested_subset
 from ragft.errors import PrerequisiteError
 from ragft.lists import entries
-from ragft.params import StudyParams
+from ragft.params import USUAL_CHUNK_CHARS, StudyParams
 from ragft.prompts.answer import load_answer_prompt
 from ragft.prompts.criterion import Criterion, load_criteria
 from ragft.prompts.judge import render_judge_message
@@ -131,7 +130,7 @@ def sizes_of(cell: Cell, identities: Identities) -> Sizes:
     if compare.questions:
         questions = nested_subset(questions, compare.questions, seed=0)
     sample = questions[:: max(1, len(questions) // SAMPLE)][:SAMPLE]
-    chars = finetune.chunk_chars or CHUNK_CHARS.get(finetune.dataset, DEFAULT_CHUNK_CHARS)
+    chars = finetune.chunk_chars or USUAL_CHUNK_CHARS.of(finetune.dataset)
     wanted = {each for question in sample for each in question.documents}
     passages = {d.id: [p.text for p in chunk(d, chars)] for d in dataset.documents if d.id in wanted}
     any_passages = [text for texts in passages.values() for text in texts]

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from ragft.errors import ConfigError
 from ragft.lists import entries
-from ragft.params import ESTIMATORS, FORMATS, METHODS, StudyParams
+from ragft.params import DEFAULT_DATASET, ESTIMATORS, FORMATS, METHODS, StudyParams
 from ragft.types import CONTEXTS, SPLITS
 
 T = TypeVar("T", str, int, float)
@@ -27,7 +27,7 @@ class Matrix:
         factors: True where main effects are asked for.
     """
 
-    dataset: tuple[str, ...] = ("telecom",)
+    dataset: tuple[str, ...] = (DEFAULT_DATASET,)
     base: tuple[str, ...] = ("pocket",)
     method: tuple[str, ...] = ("lora",)
     samples: tuple[int, ...] = (200,)

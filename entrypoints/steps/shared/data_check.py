@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from entrypoints.steps.shared.sources import CHUNK_CHARS, DEFAULT_CHUNK_CHARS, DEFAULT_TOP_K, GENERATORS, TOP_K
+from entrypoints.steps.shared.sources import GENERATORS
 from ragft.data import documents, rows
 from ragft.data.collector import Loaded
 from ragft.data.columns import Roles, column_lines
@@ -11,7 +11,7 @@ from ragft.data.files import ROW_SUFFIXES, find_files
 from ragft.data.load import load_with_account
 from ragft.data.overview import evidence_lines, question_lines
 from ragft.errors import ConfigError
-from ragft.params import PrepareParams
+from ragft.params import USUAL_CHUNK_CHARS, USUAL_TOP_K, PrepareParams
 from ragft.retrieval.sizes import sizes_of
 
 
@@ -49,14 +49,14 @@ def _retrieval_lines(loaded: Loaded, params: PrepareParams) -> list[str]:
     found = loaded.dataset.documents
     if not found:
         return ["no documents: the questions can be asked in the context none only"]
-    chunk_chars = params.chunk_chars or CHUNK_CHARS.get(params.dataset, DEFAULT_CHUNK_CHARS)
+    chunk_chars = params.chunk_chars or USUAL_CHUNK_CHARS.of(params.dataset)
     sizes = sizes_of(found, chunk_chars)
     largest = ", ".join(f"{identifier} ({size:,})" for size, identifier in sizes.largest)
     return [
         f"{sizes.documents} documents of {sizes.characters:,} characters; the largest: {largest}",
         f"retrieval sees {sizes.passages:,} passages of at most {chunk_chars} characters "
         f"({sizes.passages / sizes.documents:.1f} a document) and shows "
-        f"{params.top_k or TOP_K.get(params.dataset, DEFAULT_TOP_K)} of them with a question",
+        f"{params.top_k or USUAL_TOP_K.of(params.dataset)} of them with a question",
         *evidence_lines(loaded.dataset.questions, found),
         *sizes.warnings(),
     ]

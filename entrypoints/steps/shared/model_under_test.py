@@ -11,16 +11,16 @@ from typing import Any
 from transformers.utils.logging import disable_progress_bar
 
 import ragft
-from entrypoints.steps.shared.bases import POCKET, base_path, require_base
+from entrypoints.steps.shared.bases import base_path, require_base
 from entrypoints.steps.shared.endpoints import open_endpoint
-from entrypoints.steps.shared.sources import DEFAULT_DATASET, with_top_k
+from entrypoints.steps.shared.sources import with_top_k
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.errors import ConfigError, PrerequisiteError
 from ragft.models.answering import Writer
 from ragft.models.endpoint import Endpoint
 from ragft.models.generation import Generator
 from ragft.models.loading import LoadedModel, Quantization, adapter_is_active, load_adapter, load_base
-from ragft.params import SERVED, BaseParams, DataParams, EvaluateParams, P, ScoringParams
+from ragft.params import DEFAULT_DATASET, POCKET, SERVED, BaseParams, DataParams, EvaluateParams, P, ScoringParams
 from ragft.prompts.answer import load_answer_prompt
 from ragft.served_as import NONE, RETRIEVED, ServedAs
 from ragft.store.datasets import Preparation

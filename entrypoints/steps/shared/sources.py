@@ -8,18 +8,11 @@ from entrypoints.steps.shared.workspace import Workspace
 from ragft.data.collector import Loaded
 from ragft.data.load import FORMATS, load_with_account
 from ragft.errors import ConfigError, PrerequisiteError
-from ragft.params import NameParams, P, PreparationParams
+from ragft.params import TELECOM, USUAL_TOP_K, NameParams, P, PreparationParams
 from ragft.store.connection import Store
 from ragft.store.datasets import find_preparation, load_dataset, prepared_names
 from ragft.store.private import shown
 from ragft.types import Dataset
-
-DEFAULT_DATASET = "telecom"
-CHUNK_CHARS = {DEFAULT_DATASET: 400}
-DEFAULT_CHUNK_CHARS = 1500
-# The pocket model reads three short passages better than five, and its data set is made for it.
-TOP_K = {DEFAULT_DATASET: 3}
-DEFAULT_TOP_K = 5
 
 
 def _telecom(seed: int) -> Dataset:
@@ -30,13 +23,13 @@ def _telecom(seed: int) -> Dataset:
 
 # A report's file is named after the data twice over; most file systems hold 255 bytes.
 LONGEST_NAME = 100
-GENERATORS = {DEFAULT_DATASET: _telecom}
+GENERATORS = {TELECOM: _telecom}
 
 
 def with_top_k(params: P) -> P:
     """Return the parameters with the number of passages filled in that suits the data set."""
     given = params.as_dict()
-    return type(params)(**{**given, "top_k": given["top_k"] or TOP_K.get(given["dataset"], DEFAULT_TOP_K)})
+    return type(params)(**{**given, "top_k": given["top_k"] or USUAL_TOP_K.of(given["dataset"])})
 
 
 def read_dataset(params: PreparationParams, workspace: Workspace) -> Dataset:
