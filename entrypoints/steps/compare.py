@@ -24,9 +24,8 @@ from ragft.analysis.verdict.compare import Findings, Side, compare, slices_of
 from ragft.analysis.verdict.comparison import Comparison, Design
 from ragft.errors import ConfigError
 from ragft.judging.abstention import abstains
-from ragft.judging.calibration import TRUTH, Calibration, calibrate, reasons_against
+from ragft.judging.advisory import JudgedSide, why_advisory
 from ragft.params import DEFAULT_DATASET, CompareParams, EvaluateParams
-from ragft.pocket.truth import TRUTH_OF
 from ragft.prompts.criterion import load_criteria
 from ragft.store.trials import begin_trial, find_trials, settle_trial
 from ragft.types import CONTEXTS, Question
@@ -76,7 +75,7 @@ def run(params: CompareParams, workspace: Workspace, known: Known = NOTHING_KNOW
         data = sides[version.uri][DECIDING].conditions["data"]
         findings = Findings(
             checks=integrity.checks(params, version, against, {uri: [side[DECIDING]] for uri, side in sides.items()}),
-            advisory=_advisory(sides),
+            advisory=why_advisory([_judged(side[DECIDING]) for side in sides.values()]),
             tried=len(begin_trial(workspace.store, data, version.identity, version.uri)),
             spreads=spreads,
         )
@@ -180,29 +179,17 @@ def _side(version: Version, evaluations: Mapping[str, Evaluation]) -> Side:
     )
 
 
-def _advisory(sides: Mapping[str, Mapping[str, Evaluation]]) -> tuple[str, ...]:
-    """Return why the judge is only advisory: canaries that fooled it, or too little known of its worth on this data."""
-    decisive = [evaluations[DECIDING] for evaluations in sides.values()]
-    fooled = [problem for evaluation in decisive for problem in evaluation.advisory]
-    people = [calibration for evaluation in decisive for calibration in evaluation.calibrations.values()]
-    judged = tuple(decisive[0].scores)
-    truth = [found for name in judged if (found := _beside_truth(name, decisive)) is not None]
-    return tuple(dict.fromkeys([*fooled, *reasons_against(judged, people, truth)]))
-
-
-def _beside_truth(criterion: str, decisive: Sequence[Evaluation]) -> Calibration | None:
-    """Return how the judge did beside the programmatic truth under a criterion; None where there is no such truth."""
-    measure = TRUTH_OF.get(criterion, "")
-    rows = [
-        (score.value, row.numbers[measure], row.documents or row.question)
-        for evaluation in decisive
-        for row, score in zip(evaluation.rows, evaluation.scores[criterion], strict=True)
-        if row.numbers.get(measure) is not None
-    ]
-    if not rows:
-        return None
-    scores, truths, groups = zip(*rows, strict=True)
-    return calibrate(criterion, scores, truths, groups, measure, TRUTH)
+def _judged(evaluation: Evaluation) -> JudgedSide:
+    """Return what an evaluation tells of its judge."""
+    rows = evaluation.rows
+    measures = dict.fromkeys(name for row in rows for name in row.numbers)
+    return JudgedSide(
+        fooled=evaluation.advisory,
+        people=tuple(evaluation.calibrations.values()),
+        scores={name: [score.value for score in scores] for name, scores in evaluation.scores.items()},
+        truths={name: [row.numbers.get(name) for row in rows] for name in measures},
+        groups=[row.documents or row.question for row in rows],
+    )
 
 
 def _tell_causes(comparison: Comparison, everything: str, workspace: Workspace) -> None:

@@ -1,55 +1,56 @@
 """What makes a judge advisory in a comparison, and what takes that reason away."""
 
-import dataclasses
-
 import pytest
 
-from entrypoints.steps.compare import DECIDING, _advisory
-from entrypoints.steps.shared.scoring import Evaluation, Scored
+from ragft.judging.advisory import JudgedSide, why_advisory
 from ragft.judging.calibration import Calibration
-from ragft.types import Score
-
-ROWS = [Scored(str(n), f"Question {n}?", "An answer.", ("A reference.",), ()) for n in range(40)]
 
 
 def calibration(criterion: str, spearman: float, n: int = 50) -> Calibration:
     return Calibration(criterion, n, n, spearman, spearman - 0.1, spearman + 0.1, "people.csv: Ann, Bo")
 
 
-def sides(*calibrations: Calibration, truths: bool = False, n: int = 40) -> dict[str, dict[str, Evaluation]]:
+def sides(*calibrations: Calibration, truths: bool = False, n: int = 40) -> list[JudgedSide]:
     """Return two sides; where there are truths, the first ``n`` rows have one, and the judge knows it."""
-    rows = [dataclasses.replace(row, numbers={"truth_facts": i / 40 if i < n else None}) for i, row in enumerate(ROWS)]
-    scores = {name: [Score(name, 1 + i / 10) for i in range(40)] for name in ("accuracy", "completeness")}
-    known = {each.criterion: each for each in calibrations}
-    evaluation = Evaluation("", {}, rows if truths else ROWS, scores, calibrations=known)
-    return {"base": {DECIDING: evaluation}, "version": {DECIDING: evaluation}}
+    scores = {name: [1 + i / 10 for i in range(40)] for name in ("accuracy", "completeness")}
+    known = {"truth_facts": [i / 40 if i < n else None for i in range(40)]} if truths else {}
+    return [JudgedSide((), calibrations, scores, known, [f"Question {i}?" for i in range(40)])] * 2
+
+
+def test_canaries_that_fooled_it_come_first_and_are_named_once() -> None:
+    fooled, other = sides(calibration("accuracy", 0.85))
+    fooled = JudgedSide(("accuracy: the canary won",), fooled.people, fooled.scores, fooled.truths, fooled.groups)
+    first, second = why_advisory([fooled, fooled])
+    assert first == "accuracy: the canary won"
+    assert second.endswith("on this data under completeness")
+    assert why_advisory([other, fooled]) == (first, second)
 
 
 def test_without_people_or_truth_it_was_not_calibrated() -> None:
-    [reason] = _advisory(sides())
+    [reason] = why_advisory(sides())
     assert reason == "it was not calibrated against people on this data under accuracy and completeness"
-    [reason] = _advisory(sides(calibration("accuracy", 0.85)))
+    [reason] = why_advisory(sides(calibration("accuracy", 0.85)))
     assert reason.endswith("on this data under completeness")
 
 
 def test_a_calibration_that_passed_leaves_no_reason() -> None:
-    assert _advisory(sides(calibration("accuracy", 0.85), calibration("completeness", 0.8))) == ()
+    assert why_advisory(sides(calibration("accuracy", 0.85), calibration("completeness", 0.8))) == ()
 
 
 def test_a_truth_for_enough_rows_leaves_no_reason() -> None:
-    assert _advisory(sides(truths=True)) == ()
+    assert why_advisory(sides(truths=True)) == ()
 
 
 def test_a_handful_of_truths_is_none() -> None:
     """Three rows on both sides once stood for a calibration."""
-    reasons = _advisory(sides(truths=True, n=3))
+    reasons = why_advisory(sides(truths=True, n=3))
     assert [reason.partition(":")[0] for reason in reasons] == ["accuracy", "completeness"]
     assert all("the programmatic truth" in reason and reason.endswith("and 30 answers") for reason in reasons)
 
 
 @pytest.mark.parametrize("truths", [False, True])
 def test_one_that_failed_is_named_whatever_else_is_known(truths: bool) -> None:
-    [reason] = _advisory(sides(calibration("accuracy", 0.41), calibration("completeness", 0.9), truths=truths))
+    [reason] = why_advisory(sides(calibration("accuracy", 0.41), calibration("completeness", 0.9), truths=truths))
     assert reason == (
         "accuracy: its rank correlation with people is 0.41, 95 % interval 0.31 to 0.51, n=50; "
         "expected an interval from 0.7 up"
@@ -57,5 +58,5 @@ def test_one_that_failed_is_named_whatever_else_is_known(truths: bool) -> None:
 
 
 def test_too_few_answers_do_not_pass() -> None:
-    [reason] = _advisory(sides(calibration("accuracy", 0.9, n=29), calibration("completeness", 0.9)))
+    [reason] = why_advisory(sides(calibration("accuracy", 0.9, n=29), calibration("completeness", 0.9)))
     assert reason.endswith("n=29; expected an interval from 0.7 up, and 30 answers")
