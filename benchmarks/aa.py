@@ -41,8 +41,9 @@ Values = Mapping[str, Mapping[str, Sequence[float]]]
 def judgements(questions: int, repeats: int) -> tuple[list[Question], Values]:
     """Return the questions and every judgement of the base's answers; what a home holds already is not asked again."""
     prepare_environment()
-    from entrypoints.steps import evaluate, prepare
+    from entrypoints.steps import evaluate
     from entrypoints.steps.shared.bases import base_path
+    from entrypoints.steps.shared.preparation import ensure_prepared
 
     with opened_workspace() as workspace:
         params = EvaluateParams(dataset="telecom", base=POCKET, context="retrieved", judge="none", questions=questions)
@@ -53,7 +54,7 @@ def judgements(questions: int, repeats: int) -> tuple[list[Question], Values]:
         with workspace.progress("judge") as line:
             judged = judge(workspace.store, backend, CRITERIA, items, repeats=2 * repeats, on_progress=line.tell)
         asked = {row.id for row in rows}
-        splits = prepare.ensure(params, workspace).splits
+        splits = ensure_prepared(params, workspace).splits
         found = [question for question in splits["test"] if question.id in asked]
     values = {name: {row.id: each.values for row, each in zip(rows, judged.rows[name], strict=True)} for name in NAMES}
     return found, values

@@ -19,7 +19,7 @@ import mlflow
 import numpy as np
 import numpy.typing as npt
 
-from entrypoints.steps import prepare
+from entrypoints.steps.shared import preparation
 from entrypoints.steps.shared.workspace import Workspace, say
 from ragft.params import PrepareParams
 from ragft.store.server import open_store
@@ -71,7 +71,7 @@ def main() -> None:
         folder = Path(name)
         count = write(folder, megabytes)
         mlflow.set_tracking_uri(f"sqlite:///{folder / 'mlflow.db'}")
-        prepare.open_embedder = RandomEmbedder  # type: ignore[assignment]
+        preparation.open_embedder = RandomEmbedder  # type: ignore[assignment]
         params = PrepareParams(
             dataset="rows",
             path=str(folder / "questions.jsonl"),
@@ -81,7 +81,7 @@ def main() -> None:
         with open_store(None, folder / "home") as store:
             reset_peak("cpu")
             before, started = peak_bytes("cpu"), time.monotonic()
-            prepare.run(params, Workspace(folder, store, say))
+            preparation.prepare(params, Workspace(folder, store, say))
             above = (peak_bytes("cpu") - before) / 2**20
             print(f"{megabytes} MB, {count} documents: {above:,.0f} MiB above, {time.monotonic() - started:,.0f} s")
 

@@ -3,28 +3,27 @@
 import dataclasses
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from types import MappingProxyType
 
 import mlflow
 
-from entrypoints.steps import evaluate, prepare
+from entrypoints.steps import evaluate
 from entrypoints.steps.knowledge import forgetting
-from entrypoints.steps.probe import knowledge_slices
+from entrypoints.steps.knowledge.probed import knowledge_slices
 from entrypoints.steps.reporting import cards, planning, report
 from entrypoints.steps.reporting.tables import metric_table
 from entrypoints.steps.shared import integrity
+from entrypoints.steps.shared.compared import DECIDING, NOTHING_KNOWN, Compared, Known, judged_side, side_of
+from entrypoints.steps.shared.evaluation import Evaluation
 from entrypoints.steps.shared.model_under_test import open_registry, settle
+from entrypoints.steps.shared.preparation import ensure_prepared
 from entrypoints.steps.shared.runs import step_run
-from entrypoints.steps.shared.scoring import Evaluation
 from entrypoints.steps.shared.sources import require_name
 from entrypoints.steps.shared.workspace import Workspace
 from ragft import tracking
-from ragft.analysis.verdict.compare import Findings, Side, compare, slices_of
+from ragft.analysis.verdict.compare import Findings, compare, slices_of
 from ragft.analysis.verdict.comparison import Comparison, Design
 from ragft.errors import ConfigError
-from ragft.judging.abstention import abstains
-from ragft.judging.advisory import JudgedSide, why_advisory
+from ragft.judging.advisory import why_advisory
 from ragft.params import DEFAULT_DATASET, CompareParams, EvaluateParams
 from ragft.prompts.criterion import load_criteria
 from ragft.store.trials import begin_trial, find_trials, settle_trial
@@ -32,27 +31,6 @@ from ragft.types import CONTEXTS, Question
 from registry.card import Verdict, note
 from registry.gate import Decision, Policy, decide
 from registry.versions import CHALLENGER, CHAMPION, Version, registered_name
-
-DECIDING = Design().context
-
-Known = Mapping[str, Mapping[str, Evaluation]]
-NOTHING_KNOWN: Known = MappingProxyType({})
-
-
-@dataclass(frozen=True)
-class Compared:
-    """The verdict on a version, and the run that holds it.
-
-    Attributes:
-        sides: Version's address -> context -> evaluation.
-    """
-
-    version: Version
-    against: Version
-    sides: Mapping[str, Mapping[str, Evaluation]]
-    comparison: Comparison
-    decision: Decision
-    run_id: str
 
 
 def run(params: CompareParams, workspace: Workspace, known: Known = NOTHING_KNOWN) -> Compared:
@@ -75,13 +53,13 @@ def run(params: CompareParams, workspace: Workspace, known: Known = NOTHING_KNOW
         data = sides[version.uri][DECIDING].conditions["data"]
         findings = Findings(
             checks=integrity.checks(params, version, against, {uri: [side[DECIDING]] for uri, side in sides.items()}),
-            advisory=why_advisory([_judged(side[DECIDING]) for side in sides.values()]),
+            advisory=why_advisory([judged_side(side[DECIDING]) for side in sides.values()]),
             tried=len(begin_trial(workspace.store, data, version.identity, version.uri)),
             spreads=spreads,
         )
         comparison = compare(
-            _side(against, sides[against.uri]),
-            _side(version, sides[version.uri]),
+            side_of(against, sides[against.uri]),
+            side_of(version, sides[version.uri]),
             questions,
             criteria,
             slices={**slices_of(questions), **knowledge_slices(questions, version, workspace)},
@@ -153,43 +131,8 @@ def _questions(
     if decisive is None:
         raise ConfigError(f"context is {params.context}: the verdict is given in the context {DECIDING}, add it")
     asked = {row.id for row in decisive.rows}
-    preparation = prepare.ensure(params, workspace)
+    preparation = ensure_prepared(params, workspace)
     return [question for question in preparation.splits[params.split] if question.id in asked]  # type: ignore[index]
-
-
-def _side(version: Version, evaluations: Mapping[str, Evaluation]) -> Side:
-    return Side(
-        name=version.uri,
-        conditions=evaluations[DECIDING].conditions,
-        scores={
-            context: {
-                criterion: {row.id: score.value for row, score in zip(found.rows, scores, strict=True)}
-                for criterion, scores in found.scores.items()
-            }
-            for context, found in evaluations.items()
-        },
-        lengths={
-            context: {row.id: float(row.facts["answer_tokens"]) for row in found.rows}
-            for context, found in evaluations.items()
-        },
-        refusals={
-            context: {row.id: float(abstains(row.answer)) for row in found.rows}
-            for context, found in evaluations.items()
-        },
-    )
-
-
-def _judged(evaluation: Evaluation) -> JudgedSide:
-    """Return what an evaluation tells of its judge."""
-    rows = evaluation.rows
-    measures = dict.fromkeys(name for row in rows for name in row.numbers)
-    return JudgedSide(
-        fooled=evaluation.advisory,
-        people=tuple(evaluation.calibrations.values()),
-        scores={name: [score.value for score in scores] for name, scores in evaluation.scores.items()},
-        truths={name: [row.numbers.get(name) for row in rows] for name in measures},
-        groups=[row.documents or row.question for row in rows],
-    )
 
 
 def _tell_causes(comparison: Comparison, everything: str, workspace: Workspace) -> None:

@@ -1,9 +1,9 @@
 """Demo: train one adapter on questions alone and one with passages, and compare each with the base."""
 
 from entrypoints.steps import compare, finetune, prepare
-from entrypoints.steps.compare import DECIDING, Compared
 from entrypoints.steps.reporting import report
 from entrypoints.steps.reporting.tables import metric_table
+from entrypoints.steps.shared.compared import DECIDING, Compared
 from entrypoints.steps.shared.runs import step_run
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.params import CompareParams, DemoParams, FinetuneParams, PrepareParams

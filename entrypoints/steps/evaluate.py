@@ -9,9 +9,9 @@ from typing import Any
 
 import mlflow
 
-from entrypoints.steps import prepare
 from entrypoints.steps.knowledge import forgetting
 from entrypoints.steps.shared import judges, scoring
+from entrypoints.steps.shared.evaluation import Evaluation, Scored
 from entrypoints.steps.shared.judges import Judge
 from entrypoints.steps.shared.model_under_test import (
     BASE,
@@ -23,9 +23,9 @@ from entrypoints.steps.shared.model_under_test import (
     served_as,
     settle,
 )
+from entrypoints.steps.shared.preparation import ensure_prepared, only_available
 from entrypoints.steps.shared.retrieved import RetrievedSplit, retrieve
 from entrypoints.steps.shared.runs import step_run
-from entrypoints.steps.shared.scoring import Evaluation, Scored
 from entrypoints.steps.shared.workspace import Workspace
 from ragft import tracking
 from ragft.data.answers import AnswerRow, read_answers
@@ -59,8 +59,8 @@ def run(params: EvaluateParams, workspace: Workspace) -> list[Evaluation]:
     with ExitStack() as stack, step_run(params, f"{params.data_name}|evaluate", tags, workspace.home):
         if not chosen:
             workspace.say(f"contexts: {', '.join(params.contexts())} (the usual ones of {params.base})")
-        preparation = prepare.ensure(params, workspace)
-        params = prepare.only_available(params, preparation, workspace)
+        preparation = ensure_prepared(params, workspace)
+        params = only_available(params, preparation, workspace)
         split: Split = params.split  # type: ignore[assignment]  # checked by the params
         questions = _chosen(preparation, split, params)
         found = retrieve(preparation, split, questions, params.embedder, params.top_k, workspace)

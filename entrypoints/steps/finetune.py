@@ -11,7 +11,6 @@ from typing import Any
 
 import mlflow
 
-from entrypoints.steps import prepare
 from entrypoints.steps.knowledge import forgetting, unknown_share
 from entrypoints.steps.reporting import cards
 from entrypoints.steps.shared.model_under_test import (
@@ -22,6 +21,7 @@ from entrypoints.steps.shared.model_under_test import (
     serving_config,
     version_tags,
 )
+from entrypoints.steps.shared.preparation import ensure_prepared, has_documents
 from entrypoints.steps.shared.retrieved import RetrievedSplit, retrieve
 from entrypoints.steps.shared.runs import step_run
 from entrypoints.steps.shared.sources import with_top_k
@@ -64,7 +64,7 @@ def run(params: FinetuneParams, workspace: Workspace) -> Finetuned:
     params = with_top_k(params)
     name = tracking.run_name(params.data_name, params.samples, f"{params.method} {params.format}")
     with step_run(params, name, {"ragft.step": "finetune"}, workspace.home) as run_:
-        preparation = prepare.ensure(params, workspace)
+        preparation = ensure_prepared(params, workspace)
         dose = unknown_share.choose(params, preparation, workspace) if params.unknown_share >= 0 else None
         chosen = dose.samples if dose else nested_subset(preparation.splits["train"], params.samples, params.seed)
         tracking.log_data(preparation.name, preparation.dataset, "train", chosen)
@@ -100,7 +100,7 @@ def _examples(
     dev = preparation.splits["dev"]
     if form == "closed_book":
         return build_examples(chosen, form), build_examples(dev, form)
-    if not prepare.has_documents(preparation):
+    if not has_documents(preparation):
         raise ConfigError(
             f"format is {form}, but {preparation.name} has no documents to show passages of: use format=closed_book"
         )

@@ -11,9 +11,9 @@ import mlflow
 
 from entrypoints.steps import evaluate
 from entrypoints.steps.shared import judges, scoring
+from entrypoints.steps.shared.evaluation import Evaluation
 from entrypoints.steps.shared.model_under_test import settle
 from entrypoints.steps.shared.runs import step_run
-from entrypoints.steps.shared.scoring import Evaluation
 from entrypoints.steps.shared.sources import read_dataset
 from entrypoints.steps.shared.workspace import Workspace
 from ragft import tracking

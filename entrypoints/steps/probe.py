@@ -6,8 +6,9 @@ from typing import Any
 
 import mlflow
 
-from entrypoints.steps import prepare
+from entrypoints.steps.knowledge.probed import estimates_of, versions
 from entrypoints.steps.shared.model_under_test import load_base_model
+from entrypoints.steps.shared.preparation import ensure_prepared
 from entrypoints.steps.shared.runs import step_run
 from entrypoints.steps.shared.workspace import Workspace
 from ragft import tracking
@@ -15,10 +16,8 @@ from ragft.analysis.knowledge.categories import (
     CATEGORIES,
     NOT_APPLICABLE,
     NOT_PROBED,
-    Category,
     Estimate,
     count_categories,
-    slices_by_category,
     wilson,
 )
 from ragft.data.splits import nested_subset
@@ -26,16 +25,11 @@ from ragft.errors import ConfigError, DataError
 from ragft.judging.closed_book import applies, exemplar_answer, verdict
 from ragft.models.generation import Generator
 from ragft.models.probing import Replies, Sampling, reply
-from ragft.params import USUAL_SHOTS, PreparationParams, ProbeParams
+from ragft.params import USUAL_SHOTS, ProbeParams
 from ragft.prompts import probe as messages
-from ragft.result_versions import VERSIONS
 from ragft.store.datasets import Preparation
-from ragft.store.probes import ProbeRecord, find_probe, save_probe
+from ragft.store.probes import ProbeRecord, save_probe
 from ragft.types import Question, Split, digest
-from registry.versions import Version
-
-# What a base knows is what it answers, and how that is graded.
-KINDS = ("answering", "judging")
 
 
 @dataclass(frozen=True)
@@ -61,7 +55,7 @@ def run(params: ProbeParams, workspace: Workspace) -> Probed:
     """
     name = f"{params.data_name}|probe {params.base}"
     with step_run(params, name, {"ragft.step": "probe"}, workspace.home) as run_:
-        preparation = prepare.ensure(params, workspace)
+        preparation = ensure_prepared(params, workspace)
         chosen = {split: _chosen(preparation, split, params) for split in params.splits()}
         asked = [question for questions in chosen.values() for question in questions]
         if not asked:
@@ -93,34 +87,6 @@ def run(params: ProbeParams, workspace: Workspace) -> Probed:
     return Probed(estimates, counts, run_.info.run_id)
 
 
-def known_categories(fingerprint: str, dataset: str, workspace: Workspace) -> dict[str, Category]:
-    """Return question id -> category as last probed for this base and data; empty where it never was."""
-    probe = find_probe(workspace.store, fingerprint, dataset)
-    found = estimates_of(probe) if probe and probe.settings.get("versions") == _versions() else {}
-    return {identifier: estimate.category for identifier, estimate in found.items()}
-
-
-def knowledge_slices(questions: Sequence[Question], version: Version, workspace: Workspace) -> dict[str, list[str]]:
-    """Return ``known: <category>`` -> ids of its questions, by what the version's base knew; empty without a probe."""
-    lineage = version.lineage
-    return slices_by_category(questions, known_categories(lineage.base_fingerprint, lineage.data_sha256, workspace))
-
-
-def probe_command(params: PreparationParams, base: str) -> str:
-    """Return the command that probes all questions of these data."""
-    place = f" -P path={params.path}" if params.path else ""
-    name = f" -P name={params.name}" if params.name else ""
-    return (
-        f"mlflow run . -e probe -P dataset={params.dataset}{place}{name} -P base={base} -P questions=0 "
-        "--env-manager local"
-    )
-
-
-def estimates_of(probe: ProbeRecord) -> dict[str, Estimate]:
-    """Return question id -> counts."""
-    return {identifier: Estimate(**counts) for identifier, counts in probe.record.items()}
-
-
 def _chosen(preparation: Preparation, split: Split, params: ProbeParams) -> Sequence[Question]:
     """Return the questions of a split to ask: of those with a short answer, a nested subset."""
     fit = [question for question in preparation.splits[split] if applies(question)]
@@ -133,11 +99,7 @@ def _shots(params: ProbeParams) -> int:
 
 def _settings(params: ProbeParams, shots: int) -> dict[str, Any]:
     named = {name: getattr(params, name) for name in ("sets", "samples", "temperature", "seed", "max_new_tokens")}
-    return {**named, "shots": shots, "messages": messages.SHA256, "versions": _versions()}
-
-
-def _versions() -> dict[str, int]:
-    return {kind: VERSIONS[kind] for kind in KINDS}
+    return {**named, "shots": shots, "messages": messages.SHA256, "versions": versions()}
 
 
 def _prompts(

@@ -3,12 +3,12 @@
 import mlflow
 
 from entrypoints.steps import compare
-from entrypoints.steps.compare import Compared
 from entrypoints.steps.reporting import cards
 from entrypoints.steps.shared.champion import champion_moves
+from entrypoints.steps.shared.compared import DECIDING, Compared
+from entrypoints.steps.shared.evaluation import Evaluation
 from entrypoints.steps.shared.model_under_test import open_registry
 from entrypoints.steps.shared.runs import step_run
-from entrypoints.steps.shared.scoring import Evaluation
 from entrypoints.steps.shared.sources import require_name
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.errors import ConfigError, DataError, PrerequisiteError, RejectedError
@@ -70,7 +70,7 @@ def _completed(mended: Mended | None, address: str) -> Version | None:
 
 
 def _act(compared: Compared, decision: Decision, params: PromoteParams, workspace: Workspace) -> None:
-    version, evaluation = compared.version, compared.sides[compared.version.uri][compare.DECIDING]
+    version, evaluation = compared.version, compared.sides[compared.version.uri][DECIDING]
     made = evaluation.served_as
     if made is None:
         raise RuntimeError(f"{version.uri} was compared, and nobody knows how its answers were made")

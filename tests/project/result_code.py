@@ -23,7 +23,7 @@ _WRITING = ("ragft/models", "ragft/prompts/answer*", "ragft/retrieval/contexts.p
 KINDS: dict[str, tuple[str, ...]] = {
     "preparation": (
         "ragft/data/splits.py", "ragft/data/leakage.py", "ragft/data/similarity.py", "ragft/retrieval/chunking.py",
-        "entrypoints/steps/**/prepare.py",
+        "entrypoints/steps/**/preparation.py",
     ),
     "embedding": ("ragft/retrieval/embedding.py", "ragft/retrieval/embedders.py"),
     "retrieval": ("ragft/retrieval/retriever.py", "ragft/store/passages.py", "ragft/store/retrievals.py"),

@@ -2,7 +2,8 @@
 
 import pytest
 
-from entrypoints.steps.probe import _prompts, _settings, probe_command
+from entrypoints.steps.knowledge.probed import probe_command
+from entrypoints.steps.probe import _prompts, _settings
 from ragft.errors import ConfigError
 from ragft.params import ProbeParams
 from ragft.prompts.probe import in_wordings

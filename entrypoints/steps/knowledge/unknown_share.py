@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 import mlflow
 from mlflow import MlflowClient
 
-from entrypoints.steps.probe import known_categories, probe_command
+from entrypoints.steps.knowledge.probed import known_categories, probe_command
 from entrypoints.steps.shared.bases import require_base
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.analysis.knowledge.categories import dose, known_and_unknown

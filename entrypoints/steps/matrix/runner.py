@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from entrypoints.steps import compare, finetune
-from entrypoints.steps.compare import DECIDING, Compared
 from entrypoints.steps.matrix.cells import Cell, Identities
 from entrypoints.steps.matrix.plan import kinds_of
 from entrypoints.steps.matrix.work import Watched, watched
+from entrypoints.steps.shared.compared import DECIDING, Compared
+from entrypoints.steps.shared.evaluation import Evaluation
 from entrypoints.steps.shared.model_under_test import open_registry
 from entrypoints.steps.shared.runs import step_run
-from entrypoints.steps.shared.scoring import Evaluation
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.analysis.statistics.clusters import cluster
 from ragft.analysis.study import findings

@@ -7,7 +7,7 @@ import numpy as np
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
-from entrypoints.steps import prepare
+from entrypoints.steps.shared.preparation import ensure_prepared
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.analysis.statistics.clusters import cluster
 from ragft.analysis.verdict.compare import CONDITIONS, Side, spreads_of
@@ -28,7 +28,7 @@ def before(
     params: CompareParams, version: Version, against: Version, criteria: Sequence[Criterion], workspace: Workspace
 ) -> dict[str, Spread]:
     """Return how scores vary on dev, where both sides were evaluated there, and say what this comparison can show."""
-    preparation = prepare.ensure(params, workspace)
+    preparation = ensure_prepared(params, workspace)
     spreads = dev_spreads(params, version, against, preparation.splits["dev"], criteria)
     questions = preparation.splits[params.split]  # type: ignore[index]  # checked by the params
     if spreads and questions:

@@ -5,7 +5,6 @@ import importlib.metadata
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import mlflow
 import numpy as np
@@ -14,10 +13,11 @@ from mlflow.exceptions import MlflowException
 
 from entrypoints.steps.knowledge import forgetting
 from entrypoints.steps.reporting.latest_report import FILE
-from entrypoints.steps.shared.scoring import LOWER_IS_BETTER, Evaluation, Scored, left_out
+from entrypoints.steps.shared.compared import DECIDING, Compared
+from entrypoints.steps.shared.evaluation import LOWER_IS_BETTER, Evaluation, Scored, left_out
 from ragft.analysis.statistics.clusters import cluster
 from ragft.analysis.statistics.mean_interval import Mean, mean_of
-from ragft.analysis.verdict.comparison import Comparison, Design, Result
+from ragft.analysis.verdict.comparison import Comparison, Result
 from ragft.judging.overlap import overlap
 from ragft.params import BaseParams, CompareParams
 from ragft.prompts.criterion import Criterion
@@ -30,10 +30,6 @@ from ragft.store.trials import Trial
 from ragft.types import CONTEXTS, Question
 from registry.versions import Version
 
-if TYPE_CHECKING:
-    from entrypoints.steps.compare import Compared
-
-DECIDING = Design().context
 CURVES = ("train_loss", "dev_loss")
 PACKAGES = ("torch", "transformers", "peft", "mlflow", "scipy")
 
@@ -41,7 +37,7 @@ PACKAGES = ("torch", "transformers", "peft", "mlflow", "scipy")
 def log(
     given: CompareParams,
     params: CompareParams,
-    compared: "Compared",
+    compared: Compared,
     questions: Sequence[Question],
     criteria: Sequence[Criterion],
     trials: Sequence[Trial],
@@ -67,7 +63,7 @@ def log(
 def assemble(
     given: CompareParams,
     params: CompareParams,
-    compared: "Compared",
+    compared: Compared,
     questions: Sequence[Question],
     criteria: Sequence[Criterion],
     trials: Sequence[Trial],
@@ -298,13 +294,13 @@ def _curves(version: Version) -> tuple[Curve, ...]:
     return tuple(found)
 
 
-def _retrieved(params: CompareParams, compared: "Compared") -> str:
+def _retrieved(params: CompareParams, compared: Compared) -> str:
     """Return how many passages were retrieved and, where they did not fit, how many were seen."""
     lost = left_out(compared.sides[compared.version.uri][DECIDING].rows)
     return f"{params.top_k} passages retrieved for a question" + (f", of which {lost}" if lost else "")
 
 
-def _provenance(params: CompareParams, compared: "Compared") -> dict[str, str]:
+def _provenance(params: CompareParams, compared: Compared) -> dict[str, str]:
     version, against = compared.version, compared.against
     lineage, conditions = version.lineage, compared.comparison.conditions
     judge = lineage.base if params.judge == "base" else params.judge

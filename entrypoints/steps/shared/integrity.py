@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from entrypoints.steps.shared.scoring import Evaluation
+from entrypoints.steps.shared.evaluation import Evaluation
 from ragft.analysis.verdict.comparison import Check
 from ragft.params import CompareParams
 from ragft.report.advice import LENGTH_CHECK

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from entrypoints.steps.prepare import has_documents, open_embedder
+from entrypoints.steps.shared.preparation import has_documents, open_embedder
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.retrieval.chunking import chunk
 from ragft.retrieval.contexts import GOLD_IS_KNOWN, context_passages, gold_passages

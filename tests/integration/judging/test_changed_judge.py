@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from entrypoints.steps.shared.evaluation import Evaluation, JudgedBy
 from entrypoints.steps.shared.integrity import JUDGE_CHECK, _one_judge
-from entrypoints.steps.shared.scoring import Evaluation, JudgedBy
 from ragft.judging.backend import Estimator
 from ragft.judging.g_eval import Item, Judged, judge
 from ragft.judging.served import ServedJudge

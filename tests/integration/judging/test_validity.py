@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import cast
 
-from entrypoints.steps.shared.scoring import Evaluation, show
+from entrypoints.steps.shared.evaluation import Evaluation
+from entrypoints.steps.shared.scoring import show
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.judging.canaries import CanaryResult
 from ragft.store.connection import Store

@@ -77,7 +77,7 @@ def test_a_password_in_the_address_is_not_told() -> None:
 
 def test_a_step_whose_store_stays_locked_ends_in_a_sentence_and_can_be_run_again(tmp_path: Path) -> None:
     code = (
-        "from entrypoints.steps import patience\npatience.SECONDS_TO_WAIT = 1\n"
+        "from entrypoints.steps.shared import patience\npatience.SECONDS_TO_WAIT = 1\n"
         "from entrypoints.prepare import command\ncommand()"
     )
     words = [sys.executable, "-c", code, "--dataset", "qasper", "--path", str(ROOT / "tests/data/qasper")]

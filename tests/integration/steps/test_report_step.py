@@ -10,10 +10,10 @@ import mlflow
 import numpy as np
 import pytest
 
-from entrypoints.steps.compare import Compared
 from entrypoints.steps.reporting import latest_report, planning, report
 from entrypoints.steps.shared import integrity
-from entrypoints.steps.shared.scoring import Evaluation, Scored
+from entrypoints.steps.shared.compared import Compared
+from entrypoints.steps.shared.evaluation import Evaluation, Scored
 from ragft import tracking
 from ragft.analysis.knowledge.forgetting import Lost
 from ragft.analysis.verdict.compare import CONDITIONS, Side, compare

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from entrypoints.steps.shared import scoring
-from entrypoints.steps.shared.scoring import Evaluation, Scored
+from entrypoints.steps.shared.evaluation import Evaluation, Scored
 from entrypoints.steps.shared.workspace import Workspace
 from ragft import tracking
 from ragft.params import EvaluateParams

@@ -1,0 +1,70 @@
+"""A comparison as a record: both sides, the verdict, and what the statistics are handed of a side."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from entrypoints.steps.shared.evaluation import Evaluation
+from ragft.analysis.verdict.compare import Side
+from ragft.analysis.verdict.comparison import Comparison, Design
+from ragft.judging.abstention import abstains
+from ragft.judging.advisory import JudgedSide
+from registry.gate import Decision
+from registry.versions import Version
+
+DECIDING = Design().context
+
+Known = Mapping[str, Mapping[str, Evaluation]]
+NOTHING_KNOWN: Known = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Compared:
+    """The verdict on a version, and the run that holds it.
+
+    Attributes:
+        sides: Version's address -> context -> evaluation.
+    """
+
+    version: Version
+    against: Version
+    sides: Mapping[str, Mapping[str, Evaluation]]
+    comparison: Comparison
+    decision: Decision
+    run_id: str
+
+
+def side_of(version: Version, evaluations: Mapping[str, Evaluation]) -> Side:
+    """Return what the statistics compare of a version; ``evaluations`` is context -> evaluation."""
+    return Side(
+        name=version.uri,
+        conditions=evaluations[DECIDING].conditions,
+        scores={
+            context: {
+                criterion: {row.id: score.value for row, score in zip(found.rows, scores, strict=True)}
+                for criterion, scores in found.scores.items()
+            }
+            for context, found in evaluations.items()
+        },
+        lengths={
+            context: {row.id: float(row.facts["answer_tokens"]) for row in found.rows}
+            for context, found in evaluations.items()
+        },
+        refusals={
+            context: {row.id: float(abstains(row.answer)) for row in found.rows}
+            for context, found in evaluations.items()
+        },
+    )
+
+
+def judged_side(evaluation: Evaluation) -> JudgedSide:
+    """Return what an evaluation tells of its judge."""
+    rows = evaluation.rows
+    measures = dict.fromkeys(name for row in rows for name in row.numbers)
+    return JudgedSide(
+        fooled=evaluation.advisory,
+        people=tuple(evaluation.calibrations.values()),
+        scores={name: [score.value for score in scores] for name, scores in evaluation.scores.items()},
+        truths={name: [row.numbers.get(name) for row in rows] for name in measures},
+        groups=[row.documents or row.question for row in rows],
+    )

@@ -1,0 +1,96 @@
+"""An evaluation as a record: the answers, what they were scored against, their scores, and who judged."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ragft.judging.calibration import Calibration
+from ragft.judging.canaries import CanaryResult
+from ragft.judging.verbosity import Padded
+from ragft.prompts.criterion import Criterion
+from ragft.served_as import ServedAs
+from ragft.types import Score
+
+LOWER_IS_BETTER = ("truth_wrong", "truth_false_refusal")
+
+
+@dataclass(frozen=True)
+class Scored:
+    """An answer with all that it is scored against.
+
+    Attributes:
+        facts: What is known of the answer without judging it.
+        numbers: Metrics computed already, None where one does not apply.
+    """
+
+    id: str
+    question: str
+    answer: str
+    references: tuple[str, ...]
+    passages: tuple[str, ...]
+    documents: tuple[str, ...] = ()
+    kind: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    numbers: Mapping[str, float | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class JudgedBy:
+    """The judge of an evaluation.
+
+    Attributes:
+        criteria: Complete with the steps it graded by.
+        served_by: What its server called itself -> in how many judgements; empty in process.
+    """
+
+    name: str
+    identity: str
+    criteria: tuple[Criterion, ...]
+    served_by: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One model in one context, as its run logged it.
+
+    Attributes:
+        scores: Criterion -> one score a row.
+        conditions: What the other side of a comparison must share -> its identity.
+        advisory: Why the judge is only advisory, a sentence each; empty where its canaries did not fool it.
+        canaries: Criterion -> how the judge did on answers of known worth, for the criteria that these can check.
+        padding: Criterion -> how padding to twice the length moved its scores, for the same criteria.
+        judged_by: None where nothing was judged.
+        data_sha256: Of the data set, or of the file of answers.
+        calibrations: Criterion -> how the judge did beside people on this data, where that was measured.
+        served_as: How the answers were made, and so how a version is served that is promoted on them.
+        collection: Id of the collection that the passages came from.
+    """
+
+    run_id: str
+    metrics: Mapping[str, float]
+    rows: Sequence[Scored] = ()
+    scores: Mapping[str, Sequence[Score]] = field(default_factory=dict)
+    conditions: Mapping[str, str] = field(default_factory=dict)
+    advisory: tuple[str, ...] = ()
+    canaries: Mapping[str, CanaryResult] = field(default_factory=dict)
+    padding: Mapping[str, Padded] = field(default_factory=dict)
+    judged_by: JudgedBy | None = None
+    data_sha256: str = ""
+    calibrations: Mapping[str, Calibration] = field(default_factory=dict)
+    name: str = ""
+    context: str = ""
+    served_as: ServedAs | None = None
+    collection: str = ""
+
+
+def left_out(rows: Sequence[Scored]) -> str:
+    """Return how many passages the model did not see, since they did not fit; "" where it saw all of them."""
+    dropped = [int(row.facts.get("dropped_passages", 0)) for row in rows]
+    if not any(dropped):
+        return ""
+    seen = sum(len(row.passages) for row in rows) / len(rows)
+    lost = sum(dropped) / len(rows)
+    return (
+        f"{seen:.1f} of {seen + lost:.1f} passages a question were seen; the rest did not fit the context window, in "
+        f"{sum(number > 0 for number in dropped):,} of {len(rows):,} questions"
+    )
