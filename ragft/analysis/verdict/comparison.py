@@ -23,8 +23,8 @@ class Design:
         context: The context that decides.
         margin_share: The non-inferiority margin as a share of a criterion's range, above 0.
         alpha: One-sided error rate of each claim, below 0.5.
-        resamples: Of the bootstrap and of the sign-flip test.
-        seed: Of their random numbers.
+        resamples: Of the bootstrap.
+        seed: Of its random numbers.
     """
 
     primary: tuple[str, ...] = ("accuracy", "completeness")
