@@ -13,7 +13,7 @@ from mlflow.exceptions import MlflowException
 
 from entrypoints.steps.knowledge import forgetting
 from entrypoints.steps.reporting.latest_report import FILE
-from entrypoints.steps.shared.compared import DECIDING, Compared
+from entrypoints.steps.shared.compared import Compared
 from entrypoints.steps.shared.evaluation import LOWER_IS_BETTER, Evaluation, Scored, left_out
 from ragft.analysis.statistics.clusters import cluster
 from ragft.analysis.statistics.mean_interval import Mean, mean_of
@@ -27,7 +27,7 @@ from ragft.report.page_data import Answered, Asked, Bars, Curve, Metric, Report,
 from ragft.report.plots import bars_figure, forest_figure
 from ragft.store.disk import write_whole
 from ragft.store.trials import Trial
-from ragft.types import CONTEXTS, Question
+from ragft.types import CONTEXTS, DECIDING, Question
 from registry.versions import Version
 
 CURVES = ("train_loss", "dev_loss")

@@ -6,13 +6,12 @@ from types import MappingProxyType
 
 from entrypoints.steps.shared.evaluation import Evaluation
 from ragft.analysis.verdict.compare import Side
-from ragft.analysis.verdict.comparison import Comparison, Design
+from ragft.analysis.verdict.comparison import Comparison
 from ragft.judging.abstention import abstains
 from ragft.judging.advisory import JudgedSide
+from ragft.types import DECIDING
 from registry.gate import Decision
 from registry.versions import Version
-
-DECIDING = Design().context
 
 Known = Mapping[str, Mapping[str, Evaluation]]
 NOTHING_KNOWN: Known = MappingProxyType({})

@@ -11,7 +11,7 @@ from ragft.analysis.verdict.missing import Missing
 from ragft.analysis.verdict.power import Power
 from ragft.analysis.verdict.significance import Claims
 from ragft.analysis.verdict.what_would_change import Carrier, Change
-from ragft.types import digest
+from ragft.types import DECIDING, digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Design:
     """
 
     primary: tuple[str, ...] = ("accuracy", "completeness")
-    context: str = "retrieved"
+    context: str = DECIDING
     margin_share: float = 0.05
     alpha: float = 0.025
     resamples: int = 9999
