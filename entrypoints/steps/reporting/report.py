@@ -12,6 +12,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from entrypoints.steps.knowledge import forgetting
+from entrypoints.steps.reporting import cards
 from entrypoints.steps.reporting.latest_report import FILE
 from entrypoints.steps.shared.compared import Compared
 from entrypoints.steps.shared.evaluation import LOWER_IS_BETTER, Evaluation, Scored, left_out
@@ -303,13 +304,12 @@ def _retrieved(params: CompareParams, compared: Compared) -> str:
 def _provenance(params: CompareParams, compared: Compared) -> dict[str, str]:
     version, against = compared.version, compared.against
     lineage, conditions = version.lineage, compared.comparison.conditions
-    judge = lineage.base if params.judge == "base" else params.judge
     named = {
         "version": f"{version.uri}, adapter {lineage.adapter_sha256}",
         "compared with": against.uri,
         "base": f"{lineage.base}, {lineage.base_fingerprint}",
         "data": f"{lineage.data}, {conditions['data']}",
-        "judge": f"{judge}, {conditions['judge']}",
+        "judge": f"{cards.judge_name(params, version)}, {conditions['judge']}",
         "estimator": conditions["estimator"],
         "retrieval": f"{_retrieved(params, compared)}, {conditions['retrieval']}",
         "messages": conditions["messages"],
