@@ -37,7 +37,7 @@ Vectors = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Found:
+class PolicyShares:
     """What one policy found: shares in [0, 1]."""
 
     embedded: float
@@ -82,17 +82,17 @@ def speed(texts: Sequence[str], rounds: int) -> None:
     print(f"  cosine at the same window: mean {cosines.mean():.6f}, least {cosines.min():.6f}")
 
 
-def search(dataset: Dataset, sizes: Sequence[int]) -> Iterator[tuple[str, Found]]:
+def search(dataset: Dataset, sizes: Sequence[int]) -> Iterator[tuple[str, PolicyShares]]:
     """Yield each policy with what it found, averaged over chunk sizes."""
     for window, pooled in POLICIES:
         embedder = Embedder(window=window, pooled=pooled)
         each = [_found(embedder, dataset, [p for d in dataset.documents for p in chunk(d, size)]) for size in sizes]
-        fields = Found.__dataclass_fields__
+        fields = PolicyShares.__dataclass_fields__
         means = {field: statistics.mean(getattr(found, field) for found in each) for field in fields}
-        yield f"{'mean of windows of' if pooled else 'cut after'} {window}", Found(**means)
+        yield f"{'mean of windows of' if pooled else 'cut after'} {window}", PolicyShares(**means)
 
 
-def _found(embedder: Embedder, dataset: Dataset, passages: Sequence[Passage]) -> Found:
+def _found(embedder: Embedder, dataset: Dataset, passages: Sequence[Passage]) -> PolicyShares:
     texts = [passage.text for passage in passages]
     questions = [question for question in dataset.questions if question.evidence]
     sentences = [
@@ -112,7 +112,7 @@ def _found(embedder: Embedder, dataset: Dataset, passages: Sequence[Passage]) ->
         reciprocals.append(next(1 / rank for rank, row in enumerate(ranking.tolist(), start=1) if row in every))
     ranked = np.argsort(-embedder.encode([s for s, _ in sentences], question=True) @ vectors.T, axis=1)[:, :5]
     own = np.array([[row] for _, row in sentences])
-    return Found(
+    return PolicyShares(
         embedder.share_embedded(texts),
         statistics.mean(recalls),
         statistics.mean(hits),

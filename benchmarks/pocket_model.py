@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 from scipy import stats
 
-from benchmarks.pocket_recipe.evaluation import Line, Result, make_judge_items, make_lines, passages_for, results_of
+from benchmarks.pocket_recipe.evaluation import Line, Rate, make_judge_items, make_lines, passages_for, results_of
 from ragft.models.generation import Generator
 from ragft.models.loading import load_base
 from ragft.pocket.world import Shelf
@@ -46,11 +46,11 @@ class Retrieval:
         return [tuple(texts[i] for i in row) for row in near]
 
 
-def answer_lines(generator: Generator, lines: Sequence[Line], tops: Sequence[int]) -> list[Result]:
+def answer_lines(generator: Generator, lines: Sequence[Line], tops: Sequence[int]) -> list[Rate]:
     """Return the results of every line, retrieval lines for each number of passages."""
     prompt = load_answer_prompt()
     retrieval = Retrieval()
-    results: list[Result] = []
+    results: list[Rate] = []
     for line in lines:
         for k in tops if line.name == "one fact" else (5,):
             texts = [q.text for q in line.questions]
@@ -66,7 +66,7 @@ def answer_lines(generator: Generator, lines: Sequence[Line], tops: Sequence[int
     return results
 
 
-def row(result: Result) -> str:
+def row(result: Rate) -> str:
     """Return a result as a row of the table."""
     low, high = result.interval
     return f"| {result.name} | {result.share:.3f} | {low:.3f} to {high:.3f} | {result.n} |"

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.pocket_recipe.recipe import Plan, Training, train
+from benchmarks.pocket_recipe.recipe import Plan, TrainingProcess, train
 from benchmarks.pocket_recipe.tokens import train_tokenizer
 
 MALLOC = {
@@ -48,7 +48,7 @@ def measure(name: str, tokens: int) -> None:
             after = os.times()
             busy = sum(after[:4]) - sum(before[:4])
         else:
-            training = Training(plan, train_tokenizer(rows=300))
+            training = TrainingProcess(plan, train_tokenizer(rows=300))
             if compiled:
                 training.model.compile(dynamic=True)
             training.run(plan.step_tokens)  # the first step allocates, or compiles

@@ -52,7 +52,7 @@ def _imagined(workspace: Any) -> Any:  # noqa: ANN401 - a class that needs ragft
     from entrypoints.steps.matrix.cells import Cell, Identities
     from entrypoints.steps.shared.runs import step_run
     from ragft.analysis.study import findings
-    from ragft.analysis.study.findings import Columns, Pairs, change_of
+    from ragft.analysis.study.findings import CellScores, SideScores, change_of
 
     class Imagined:
         """Opens a cell's run and makes up its scores; the clock runs from the first cell on."""
@@ -63,14 +63,14 @@ def _imagined(workspace: Any) -> Any:  # noqa: ANN401 - a class that needs ragft
             self.started, self.started_cpu = time.monotonic(), time.process_time()
             return self
 
-        def run(self, cell: Cell) -> findings.Cell:
+        def run(self, cell: Cell) -> findings.CellResult:
             rng = np.random.default_rng(cell.finetune.seed)
-            columns = Columns(*(tuple(map(float, rng.uniform(1, 5, QUESTIONS))) for _ in range(2)))
+            columns = SideScores(*(tuple(map(float, rng.uniform(1, 5, QUESTIONS))) for _ in range(2)))
             labels = tuple(f"d{number // 6}" for number in range(QUESTIONS))
             measures = ("accuracy", "completeness", "truth_right")
             with step_run(cell.finetune, cell.name, {"ragft.step": "study cell"}, workspace.home):
                 changes = tuple(change_of("retrieved", each, [columns], labels, decides=True) for each in measures)
-            return findings.Cell(
+            return findings.CellResult(
                 name=cell.name,
                 role=cell.role,
                 axes={name: str(value) for name, value in cell.axes.items()},
@@ -81,7 +81,7 @@ def _imagined(workspace: Any) -> Any:  # noqa: ANN401 - a class that needs ragft
                 questions=QUESTIONS,
                 smallest={},
                 changes=changes,
-                pairs=Pairs(
+                pairs=CellScores(
                     tuple(f"q{number}" for number in range(QUESTIONS)),
                     labels,
                     {"retrieved": dict.fromkeys(measures, columns)},

@@ -45,7 +45,7 @@ SETTINGS = TrainingSettings(
 
 
 @dataclass
-class Run:
+class TimedTraining:
     """CPU seconds from the first step to the last, and the losses of the steps."""
 
     began: float = 0.0
@@ -66,7 +66,7 @@ class Run:
 class Told(TrainerCallback):  # type: ignore[misc] # transformers is untyped here
     """Tells a run what happens in transformers' Trainer."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: TimedTraining) -> None:
         self._run = run
 
     def on_train_begin(self, _args: Any, state: Any, *_: Any, **__: Any) -> None:  # noqa: ANN401
@@ -109,10 +109,10 @@ def uneven_examples(count: int, median: int, seed: int = 0) -> list[EncodedExamp
     return made
 
 
-def run_trainer(base: LoadedModel, examples: Sequence[EncodedExample]) -> Run:
+def run_trainer(base: LoadedModel, examples: Sequence[EncodedExample]) -> TimedTraining:
     """Train with transformers' Trainer, each batch padded to its longest example."""
     model = attach(base, SETTINGS)
-    run = Run()
+    run = TimedTraining()
     with tempfile.TemporaryDirectory() as folder:
         arguments = TrainingArguments(
             output_dir=folder, per_device_train_batch_size=BATCH, num_train_epochs=1, learning_rate=2e-4,
@@ -130,10 +130,10 @@ def run_trainer(base: LoadedModel, examples: Sequence[EncodedExample]) -> Run:
     return run
 
 
-def run_ragft(base: LoadedModel, examples: Sequence[EncodedExample]) -> Run:
+def run_ragft(base: LoadedModel, examples: Sequence[EncodedExample]) -> TimedTraining:
     """Train with ragft's loop."""
     adapted = replace(base, model=attach(base, SETTINGS))
-    run = Run()
+    run = TimedTraining()
     with tempfile.TemporaryDirectory() as folder:
         loop = Loop(adapted, examples, [], SETTINGS, Path(folder), Watch(run.loss, run.step, SETTINGS.learning_rate))
         loop.run(None)

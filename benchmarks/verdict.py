@@ -23,7 +23,7 @@ import numpy.typing as npt
 from scipy import stats
 
 from benchmarks.bca import bca_bound
-from benchmarks.worlds import AT_ONCE, HELD_OUT, WORLDS, Study, World, studies
+from benchmarks.worlds import AT_ONCE, HELD_OUT, WORLDS, SimulatedStudies, World, studies
 from ragft.analysis.statistics.bounds import deciding_bound, depth_of_unseen
 from ragft.analysis.statistics.clusters import Array, ClusterSums
 from ragft.analysis.statistics.cr2 import cr2, t_bound
@@ -37,7 +37,7 @@ PARTS = ("totals", "squares", "sizes")
 
 
 @dataclass(frozen=True)
-class Bounds:
+class StudyBounds:
     """Deciding bounds of one criterion in a chunk of studies: at alpha, at alpha / 2, and the upper one."""
 
     low: Array
@@ -45,26 +45,26 @@ class Bounds:
     high: Array
 
 
-def decide(study: Study, extreme: float, rng: np.random.Generator) -> Bounds:
+def decide(study: SimulatedStudies, extreme: float, rng: np.random.Generator) -> StudyBounds:
     """Return what the gate sees."""
     weights = draw(study.against.totals.shape[1], RESAMPLES, rng)
     against = resample(study.against, weights)
     in_favour = against if study.in_favour is study.against else resample(study.in_favour, weights)
-    return Bounds(
+    return StudyBounds(
         deciding_bound(study.against, against, ALPHA, extreme),
         deciding_bound(study.against, against, ALPHA / 2, extreme),
         deciding_bound(study.in_favour, in_favour, 1 - ALPHA, extreme),
     )
 
 
-def superior(one: Bounds, other: Bounds) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+def superior(one: StudyBounds, other: StudyBounds) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
     """Return which of two criteria are shown to be better, by Holm's procedure."""
     first = (one.low_half > 0) | ((one.low > 0) & (other.low_half > 0))
     second = (other.low_half > 0) | ((other.low > 0) & (one.low_half > 0))
     return first, second
 
 
-def promoted(one: Bounds, other: Bounds, margin: float) -> npt.NDArray[np.bool_]:
+def promoted(one: StudyBounds, other: StudyBounds, margin: float) -> npt.NDArray[np.bool_]:
     """Return in which studies the gate promotes; no slices, a judge to rely on."""
     better = np.logical_or(*superior(one, other))
     worse = (one.high < 0) | (other.high < 0)
@@ -174,7 +174,7 @@ def _power(tally: Tally, plan: Printed, world: World, count: int, rng: np.random
         tally.add("power", decide(first, world.shape.extreme, rng).low_half > 0)
 
 
-def _peers(tally: Tally, world: World, study: Study, rng: np.random.Generator) -> None:
+def _peers(tally: Tally, world: World, study: SimulatedStudies, rng: np.random.Generator) -> None:
     """Count a gain shown where there is none by other ways to a lower bound."""
     sums = study.observed
     weights = draw(sums.totals.shape[1], RESAMPLES, rng)

@@ -16,7 +16,7 @@ MISSING = 0.01
 
 
 @dataclass(frozen=True)
-class Shape:
+class DifferenceShape:
     """How differences are distributed, given that there is one.
 
     Attributes:
@@ -58,13 +58,13 @@ class Shape:
         return np.array(values, dtype=np.float64), np.array([probabilities[value] for value in values])
 
 
-EVEN = Shape({1: 0.7, 2: 0.25, 3: 0.05}, {1: 0.7, 2: 0.25, 3: 0.05}, changed=0.6)
-SKEWED = Shape({1: 0.35, 2: 0.25, 3: 0.2, 4: 0.2}, {1: 0.85, 2: 0.15}, changed=0.4)
-HARDLY = Shape({1: 0.7, 2: 0.25, 3: 0.05}, {1: 0.7, 2: 0.25, 3: 0.05}, changed=0.03)
-NEXT_TO_NO = Shape({1: 0.7, 2: 0.25, 3: 0.05}, {1: 0.7, 2: 0.25, 3: 0.05}, changed=0.007)
-RARE = Shape({4: 1.0}, {1: 1.0}, changed=0.12)
-RARE_GAIN = Shape({1: 1.0}, {4: 1.0}, changed=0.12)
-YES_NO = Shape({1: 1.0}, {1: 1.0}, changed=0.2, top=1)
+EVEN = DifferenceShape({1: 0.7, 2: 0.25, 3: 0.05}, {1: 0.7, 2: 0.25, 3: 0.05}, changed=0.6)
+SKEWED = DifferenceShape({1: 0.35, 2: 0.25, 3: 0.2, 4: 0.2}, {1: 0.85, 2: 0.15}, changed=0.4)
+HARDLY = DifferenceShape({1: 0.7, 2: 0.25, 3: 0.05}, {1: 0.7, 2: 0.25, 3: 0.05}, changed=0.03)
+NEXT_TO_NO = DifferenceShape({1: 0.7, 2: 0.25, 3: 0.05}, {1: 0.7, 2: 0.25, 3: 0.05}, changed=0.007)
+RARE = DifferenceShape({4: 1.0}, {1: 1.0}, changed=0.12)
+RARE_GAIN = DifferenceShape({1: 1.0}, {4: 1.0}, changed=0.12)
+YES_NO = DifferenceShape({1: 1.0}, {1: 1.0}, changed=0.2, top=1)
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class World:
     """
 
     name: str
-    shape: Shape
+    shape: DifferenceShape
     documents: int
     questions: int
     correlation: float = 0.0
@@ -121,10 +121,10 @@ WORLDS = (
     World("rare total loss", RARE, 90, 1),
 )
 
-MILD = Shape({1: 0.6, 2: 0.4}, {1: 0.7, 2: 0.2, 4: 0.1}, changed=0.5)
-SEVERE = Shape({2: 0.5, 4: 0.5}, {1: 1.0}, changed=0.3)
-MOSTLY_TIES = Shape({1: 0.5, 2: 0.5}, {1: 0.5, 3: 0.5}, changed=0.12)
-YES_NO_RARE = Shape({1: 1.0}, {1: 1.0}, changed=0.08, top=1)
+MILD = DifferenceShape({1: 0.6, 2: 0.4}, {1: 0.7, 2: 0.2, 4: 0.1}, changed=0.5)
+SEVERE = DifferenceShape({2: 0.5, 4: 0.5}, {1: 1.0}, changed=0.3)
+MOSTLY_TIES = DifferenceShape({1: 0.5, 2: 0.5}, {1: 0.5, 3: 0.5}, changed=0.12)
+YES_NO_RARE = DifferenceShape({1: 1.0}, {1: 1.0}, changed=0.08, top=1)
 # For the rule that tells figures from rough guides, which was made after the worlds above.
 HELD_OUT = (
     World("mild", MILD, 150, 2, 0.1),
@@ -143,7 +143,7 @@ HELD_OUT = (
 
 
 @dataclass(frozen=True)
-class Study:
+class SimulatedStudies:
     """One criterion in many studies: differences as observed, and imputed against and for the version."""
 
     observed: ClusterSums
@@ -153,8 +153,8 @@ class Study:
 
 def studies(
     world: World, means: tuple[float, ...], count: int, rng: np.random.Generator
-) -> Iterator[tuple[Study, ...]]:
-    """Yield chunks of studies, one `Study` per mean; the criteria's scores are correlated."""
+) -> Iterator[tuple[SimulatedStudies, ...]]:
+    """Yield chunks of studies, one `SimulatedStudies` per mean; the criteria's scores are correlated."""
     sizes = world.sizes
     document = np.repeat(np.arange(len(sizes)), sizes)
     for _ in range(count // AT_ONCE):
@@ -174,10 +174,10 @@ def _latent(correlation: float, document: npt.NDArray[np.int64], rng: np.random.
     return np.float32(correlation**0.5) * common + np.float32((1 - correlation) ** 0.5) * own
 
 
-def _study(world: World, gains: Array, sizes: npt.NDArray[np.int64], rng: np.random.Generator) -> Study:
+def _study(world: World, gains: Array, sizes: npt.NDArray[np.int64], rng: np.random.Generator) -> SimulatedStudies:
     if not world.missing:
         sums = _sums(gains, np.ones_like(gains), sizes)
-        return Study(sums, sums, sums)
+        return SimulatedStudies(sums, sums, sums)
     order = gains if world.missing == "worst" else rng.random(gains.shape)
     lost = np.zeros(gains.shape, dtype=bool)
     hidden = np.argpartition(order, int(MISSING * gains.shape[1]), axis=1)[:, : int(MISSING * gains.shape[1])]
@@ -187,7 +187,9 @@ def _study(world: World, gains: Array, sizes: npt.NDArray[np.int64], rng: np.ran
     kept = (~lost).astype(np.float64)
     against, in_favour = np.where(lost, 1.0 - base, gains), np.where(lost, 5.0 - base, gains)
     everything = np.ones_like(gains)
-    return Study(_sums(gains, kept, sizes), _sums(against, everything, sizes), _sums(in_favour, everything, sizes))
+    return SimulatedStudies(
+        _sums(gains, kept, sizes), _sums(against, everything, sizes), _sums(in_favour, everything, sizes)
+    )
 
 
 def _sums(gains: Array, kept: Array, sizes: npt.NDArray[np.int64]) -> ClusterSums:

@@ -10,7 +10,7 @@ from ragft.errors import PrerequisiteError
 from ragft.served_as import SERVED_AS
 from registry import card, terms
 from registry.store import Registry
-from registry.terms import CHAMPIONS, Term
+from registry.terms import CHAMPIONS, ChampionTerm
 from registry.versions import CHAMPION, PREVIOUS, TAG_PREFIX, Version
 
 DECISION = f"{TAG_PREFIX}decision"
@@ -27,7 +27,7 @@ class History:
         self._name = name
         self._client = MlflowClient()
 
-    def path(self, champion: Version) -> tuple[Term, ...]:
+    def path(self, champion: Version) -> tuple[ChampionTerm, ...]:
         """Return the champions up to this one, which the alias names whatever the history says."""
         model = self._client.get_registered_model(self._name)
         # Without the tag nothing was moved yet, and the base is champion since it was registered.
@@ -36,7 +36,7 @@ class History:
             return path
         tags = self._client.get_model_version(self._name, str(champion.number)).tags
         served = tags.get(SERVED_AS, "")
-        return terms.moved_by_hand(path, Term(champion.number, short(served)))
+        return terms.moved_by_hand(path, ChampionTerm(champion.number, short(served)))
 
     def follow_hand(self, champion: Version) -> None:
         """Take a champion that a person chose into the history."""
@@ -46,14 +46,14 @@ class History:
         self.set_previous(path)
         self._stand(champion.number, f"{CHAMPION}, made so by hand")
 
-    def set_previous(self, path: Sequence[Term]) -> None:
+    def set_previous(self, path: Sequence[ChampionTerm]) -> None:
         """Let the alias ``previous`` name what a rollback would go to, where there is such a version."""
         if len(path) > 1 and self._find(path[-2].version):
             self._client.set_registered_model_alias(self._name, PREVIOUS, str(path[-2].version))
         elif PREVIOUS in self._client.get_registered_model(self._name).aliases:
             self._client.delete_registered_model_alias(self._name, PREVIOUS)
 
-    def serve_as(self, term: Term) -> None:
+    def serve_as(self, term: ChampionTerm) -> None:
         """Let a version be served as it was in a term: it may have been promoted again under other conditions since."""
         number = str(term.version)
         tags = self._client.get_model_version(self._name, number).tags

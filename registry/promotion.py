@@ -17,7 +17,7 @@ from ragft.store.kill_points import kill_point
 from registry import card, terms
 from registry.history import LAST, STANDING, History, kept_as, short
 from registry.store import Registry
-from registry.terms import CHAMPIONS, Term
+from registry.terms import CHAMPIONS, ChampionTerm
 from registry.versions import CHALLENGER, CHAMPION, TAG_PREFIX, Version
 
 PENDING = f"{TAG_PREFIX}pending"
@@ -30,7 +30,7 @@ Move = Literal["promotion", "rollback"]
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class DecisionRecord:
     """Why a version is decided on; kept as tags of the version, the card as its description.
 
     Attributes:
@@ -143,7 +143,7 @@ class Promotion:
         self._drop_note(self.champion())
         return found
 
-    def record(self, version: Version, record: Record) -> None:
+    def record(self, version: Version, record: DecisionRecord) -> None:
         """Keep a decision that moves no alias: hold, reject, inconclusive."""
         if record.card:
             standing = self._client.get_model_version(version.name, str(version.number)).tags.get(STANDING)
@@ -151,7 +151,7 @@ class Promotion:
         for key, value in record.tags().items():
             self._client.set_model_version_tag(version.name, str(version.number), key, value)
 
-    def promote(self, version: Version, *, against: Version, record: Record) -> Version:
+    def promote(self, version: Version, *, against: Version, record: DecisionRecord) -> Version:
         """Make ``version`` the champion and keep the old one as ``previous``; return the champion read back.
 
         Raises:
@@ -167,7 +167,7 @@ class Promotion:
         if version.number == champion.number:
             raise ConfigError(f"{version.uri} is {CHAMPION} already")
         self._registry.verify(version)
-        path = (*self._history.path(champion), Term(version.number, record.served))
+        path = (*self._history.path(champion), ChampionTerm(version.number, record.served))
         return self._move(champion, version, record, "promotion", on=version, path=path)
 
     def history(self) -> tuple[int, ...]:
@@ -183,7 +183,7 @@ class Promotion:
         back = self._back(to)
         return self._restorable(back) if back else None
 
-    def rollback(self, record: Record, *, to: int = 0) -> Version:
+    def rollback(self, record: DecisionRecord, *, to: int = 0) -> Version:
         """Make an earlier champion champion again and return it; the champion itself where there is none before it.
 
         Each goes one champion further back, and never to what was rolled back. With ``to`` it goes to that one, and
@@ -198,7 +198,7 @@ class Promotion:
             return champion
         return self._move(champion, self._restorable(back), record, "rollback", on=champion, path=back)
 
-    def _back(self, to: int) -> tuple[Term, ...]:
+    def _back(self, to: int) -> tuple[ChampionTerm, ...]:
         """Return the path after a rollback; empty where it would change nothing."""
         model = self._registry.find_model(self._name)
         if model is None:
@@ -223,7 +223,7 @@ class Promotion:
             )
         return back
 
-    def _restorable(self, back: Sequence[Term]) -> Version:
+    def _restorable(self, back: Sequence[ChampionTerm]) -> Version:
         """Return the last version of a path, its files verified."""
         number = back[-1].version
         try:
@@ -238,7 +238,14 @@ class Promotion:
         return version
 
     def _move(
-        self, champion: Version, version: Version, record: Record, move: Move, *, on: Version, path: Sequence[Term]
+        self,
+        champion: Version,
+        version: Version,
+        record: DecisionRecord,
+        move: Move,
+        *,
+        on: Version,
+        path: Sequence[ChampionTerm],
     ) -> Version:
         why = record.reasons[0][:MOST_OF_A_REASON] if record.reasons else ""
         note = _Note(champion.number, version.number, move, on.number, record.run_id, terms.write(path), why)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from ragft.analysis.verdict.comparison import Comparison, Result
 from ragft.analysis.verdict.effect import Effect
 from ragft.analysis.verdict.significance import Claims
-from ragft.analysis.verdict.what_would_change import Change
+from ragft.analysis.verdict.what_would_change import TippingPoint
 
 CHANCE = "with 80 % chance"
 
@@ -124,7 +124,7 @@ def _result(result: Result, effect: Effect, claims: Claims) -> str:
     return text
 
 
-def _more_questions(criterion: str, change: Change, comparison: Comparison) -> list[str]:
+def _more_questions(criterion: str, change: TippingPoint, comparison: Comparison) -> list[str]:
     claims, asked = comparison.claims, f"{CHANCE} (asked: {comparison.questions:,})"
     sentences = []
     if criterion not in claims.superior and change.n_superior is not None:

@@ -18,7 +18,7 @@ _BETWEEN = " > "
 
 
 @dataclass(frozen=True, slots=True)
-class Term:
+class ChampionTerm:
     """A version's time as champion.
 
     Attributes:
@@ -30,12 +30,12 @@ class Term:
     served: str = ""
 
 
-def write(path: Sequence[Term]) -> str:
+def write(path: Sequence[ChampionTerm]) -> str:
     """Return the newest terms of a path as a tag, such as ``1 > 3 as 0a1b2c3d4e5f``."""
     return _BETWEEN.join(f"{t.version} as {t.served}" if t.served else str(t.version) for t in path[-MOST_TERMS:])
 
 
-def read(tag: str) -> tuple[Term, ...]:
+def read(tag: str) -> tuple[ChampionTerm, ...]:
     """Return the path in a tag.
 
     Raises:
@@ -47,20 +47,20 @@ def read(tag: str) -> tuple[Term, ...]:
             f"the tag {CHAMPIONS} is {tag[:200]!r}, expected numbers of versions such as '1 > 3': delete the tag, and "
             "the history begins anew"
         )
-    return tuple(Term(int(match[1]), match[2] or "") for match in found if match)
+    return tuple(ChampionTerm(int(match[1]), match[2] or "") for match in found if match)
 
 
-def until(path: Sequence[Term], version: int) -> tuple[Term, ...]:
+def until(path: Sequence[ChampionTerm], version: int) -> tuple[ChampionTerm, ...]:
     """Return the path up to the latest term of a version before the last one; empty where it has none."""
     places = [place for place, term in enumerate(path[:-1]) if term.version == version]
     return tuple(path[: places[-1] + 1]) if places else ()
 
 
-def moved_by_hand(path: Sequence[Term], term: Term) -> tuple[Term, ...]:
+def moved_by_hand(path: Sequence[ChampionTerm], term: ChampionTerm) -> tuple[ChampionTerm, ...]:
     """Return the path after a person made a version champion: gone back to it, or on to it where it was none before."""
     return until(path, term.version) or (*path, term)
 
 
-def numbers(path: Iterable[Term]) -> str:
+def numbers(path: Iterable[ChampionTerm]) -> str:
     """Return the numbers of the versions in a path, each once, joined by commas."""
     return ", ".join(dict.fromkeys(str(term.version) for term in path))

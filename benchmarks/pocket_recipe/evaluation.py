@@ -150,7 +150,7 @@ def passages_for(line: Line, number: int, retrieved: tuple[str, ...]) -> tuple[s
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class Rate:
     """How often something happened, with a 95 % interval after Wilson."""
 
     name: str
@@ -173,26 +173,26 @@ class Result:
         return middle - half, middle + half
 
 
-def results_of(line: Line, shown: list[tuple[str, ...]], answers: list[str], label: str) -> list[Result]:
+def results_of(line: Line, shown: list[tuple[str, ...]], answers: list[str], label: str) -> list[Rate]:
     """Return what a line's answers show; questions whose evidence was not retrieved count for the hit rate only."""
     grades = [grade(q, a) for q, a in zip(line.questions, answers, strict=True)]
     if line.name in ("absent", "no passages, new products"):
-        refused = Result(f"{label}: refuses", sum(g.refused for g in grades), len(grades))
-        stated = Result(f"{label}: states something as if known", sum(g.wrong > 0 for g in grades), len(grades))
+        refused = Rate(f"{label}: refuses", sum(g.refused for g in grades), len(grades))
+        stated = Rate(f"{label}: states something as if known", sum(g.wrong > 0 for g in grades), len(grades))
         return [refused, stated]
     if line.passages == "none":
         return [
-            Result(f"{label}, {form}", sum(g.correct for g in part), len(part))
+            Rate(f"{label}, {form}", sum(g.correct for g in part), len(part))
             for form in dict.fromkeys(q.kind for q in line.questions)
             if (part := [g for q, g in zip(line.questions, grades, strict=True) if q.kind == form])
-        ] + [Result(label, sum(g.correct for g in grades), len(grades))]
+        ] + [Rate(label, sum(g.correct for g in grades), len(grades))]
     evidence = [tuple(e) for e in _evidence_shown(line)]
     hit = [set(e) <= set(s) for e, s in zip(evidence, shown, strict=True)]
     kept = [g for g, h in zip(grades, hit, strict=True) if h]
     return [
-        Result(f"{label}: right, evidence shown", sum(g.correct for g in kept), len(kept)),
-        Result(f"{label}: false refusals, evidence shown", sum(g.refused for g in kept), len(kept)),
-        Result(f"{label}: evidence among the passages", sum(hit), len(hit)),
+        Rate(f"{label}: right, evidence shown", sum(g.correct for g in kept), len(kept)),
+        Rate(f"{label}: false refusals, evidence shown", sum(g.refused for g in kept), len(kept)),
+        Rate(f"{label}: evidence among the passages", sum(hit), len(hit)),
     ]
 
 

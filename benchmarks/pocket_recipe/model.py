@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from benchmarks.pocket_recipe.samples import ASSISTANT, BEGIN, END, PAD, TOPICS, USER, Row
+from benchmarks.pocket_recipe.samples import ASSISTANT, BEGIN, END, PAD, TOPICS, USER, PackedTree
 
 CHAT_TEMPLATE = (
     "{{ bos_token }}{% for message in messages %}"
@@ -56,7 +56,7 @@ class Batch:
     masks: tuple[Tensor, ...]
 
 
-def make_batch(rows: list[Row], dtype: torch.dtype = torch.float32, device: str = "cpu") -> Batch:
+def make_batch(rows: list[PackedTree], dtype: torch.dtype = torch.float32, device: str = "cpu") -> Batch:
     """Return rows as one batch; masks are of ``dtype``."""
     spans, masks, sources, start = [], [], [], 0
     for row in rows:

@@ -19,7 +19,7 @@ from torch.multiprocessing.spawn import spawn
 
 from benchmarks.pocket_recipe.model import PocketModel, Shape, export, make_batch, start_inducing
 from benchmarks.pocket_recipe.optimiser import Optimiser
-from benchmarks.pocket_recipe.samples import TOPICS, Mix, Row, Sampler, encode
+from benchmarks.pocket_recipe.samples import TOPICS, Mix, PackedTree, Sampler, encode
 from benchmarks.pocket_recipe.tokens import train_tokenizer
 
 TOKENS = 24_600_000
@@ -97,7 +97,7 @@ def rate_at(seen: float, step: int, peak: float) -> float:
     return level * min(1.0, (step + 1) / 60) * max(fall, 0.02)
 
 
-class Training:
+class TrainingProcess:
     """A training in one process of several."""
 
     def __init__(self, plan: Plan, tokenizer: Tokenizer, rank: int = 0, shape: Shape | None = None) -> None:
@@ -139,7 +139,7 @@ class Training:
         begun, saved, first = time.monotonic(), time.monotonic(), self.tokens
         while self.tokens < until:
             seen_millions = self.tokens / plan.tokens * TOKENS / 1e6
-            rows: list[Row] = []
+            rows: list[PackedTree] = []
             length = 0
             while length < plan.step_tokens / plan.processes:
                 rows.append(encode(sampler.row(mix_at(seen_millions)), self.tokenizer, coin))
@@ -161,7 +161,7 @@ class Training:
         self.seconds += time.monotonic() - saved
         return sum(window) / max(len(window), 1)
 
-    def _gradients(self, rows: Sequence[Row]) -> tuple[float, Tensor]:
+    def _gradients(self, rows: Sequence[PackedTree]) -> tuple[float, Tensor]:
         plan = self.plan
         batch = make_batch(list(rows), torch.bfloat16 if plan.bf16 else torch.float32, plan.device)
         with torch.autocast(plan.device, torch.bfloat16, enabled=plan.bf16):
@@ -201,7 +201,7 @@ def _train_rank(rank: int, plan: Plan, meeting: str) -> None:
     if plan.processes > 1:
         distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=plan.processes)
     tokenizer = Tokenizer.from_file(str(plan.out / "tokenizer.json"))
-    training = Training(plan, tokenizer, rank)
+    training = TrainingProcess(plan, tokenizer, rank)
     if (plan.out / "checkpoint.pt").exists():
         training.restore(plan.out / "checkpoint.pt")
     training.run(plan.tokens)

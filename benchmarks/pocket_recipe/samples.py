@@ -24,7 +24,7 @@ from ragft.pocket.world_products import (
     paragraphs,
     with_new_values,
 )
-from ragft.pocket.world_questions import ABSENT, CLOSE, FORMS, OPEN, UNKNOWN, Ask, Asker, plain
+from ragft.pocket.world_questions import ABSENT, CLOSE, FORMS, OPEN, UNKNOWN, Asker, WorldQuestion, plain
 from ragft.pocket.world_rows import Shown, ask_absent, ask_known, ask_shown, ask_unknown
 from ragft.prompts.answer import load_answer_prompt
 from ragft.prompts.criterion import load_criterion
@@ -63,7 +63,7 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class PackedTree:
     """A tree as arrays of length L: token ids, positions, loss weights of each token as a target, segment of each.
 
     ``previous`` is the index of the token that predicts it (-1 for the first), ``topics`` the index in
@@ -209,7 +209,7 @@ class Sampler:
             segments.append(Segment(len(segments) - 1, ask.answer + END, True, topic))
         return segments
 
-    def _unknown(self, asker: Asker) -> Ask:
+    def _unknown(self, asker: Asker) -> WorldQuestion:
         rng = self.rng
         if rng.random() < 0.12:
             product = rng.choice(self.known)
@@ -261,7 +261,7 @@ def judge_segments(item: JudgeItem, rng: random.Random) -> list[Segment]:
     return segments
 
 
-def encode(segments: Sequence[Segment], tokenizer: Tokenizer, rng: random.Random) -> Row:
+def encode(segments: Sequence[Segment], tokenizer: Tokenizer, rng: random.Random) -> PackedTree:
     """Return a tree as arrays."""
     texts = [plain(s.text) for s in segments]
     encodings = tokenizer.encode_batch(texts, add_special_tokens=False)
@@ -293,7 +293,7 @@ def encode(segments: Sequence[Segment], tokenizer: Tokenizer, rng: random.Random
             segment.append(index)
         ends.append((last, position))
     weights[0] = 0.0
-    return Row(
+    return PackedTree(
         np.array(tokens),
         np.array(positions),
         np.array(weights, dtype=np.float32),

@@ -17,7 +17,7 @@ from ragft.prompts.answer import load_answer_prompt
 from ragft.served_as import ServedAs
 from ragft.types import DECIDING, canonical_json
 from registry.gate import Decision, force
-from registry.promotion import Mended, Record
+from registry.promotion import DecisionRecord, Mended
 from registry.versions import CHAMPION, Version, name_of
 
 # A tag of a version holds 100,000 characters, and how it is served is kept in one.
@@ -74,7 +74,7 @@ def _act(compared: Compared, decision: Decision, params: PromoteParams, workspac
     made = evaluation.served_as
     if made is None:
         raise RuntimeError(f"{version.uri} was compared, and nobody knows how its answers were made")
-    record = Record(
+    record = DecisionRecord(
         outcome=decision.outcome,
         reasons=(decision.headline, *decision.reasons),
         comparison=decision.comparison,

@@ -10,7 +10,7 @@ from entrypoints.steps.shared.sources import require_name
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.params import RollbackParams
 from registry.history import ROLLED_BACK
-from registry.promotion import Promotion, Record
+from registry.promotion import DecisionRecord, Promotion
 from registry.versions import CHAMPION, Version, registered_name
 
 
@@ -25,7 +25,7 @@ def run(params: RollbackParams, workspace: Workspace) -> Version:
     name = registered_name(params.data_name, params.base)
     with step_run(params, f"{name}|rollback", {"ragft.step": "rollback"}, workspace.home) as run_:
         reason = params.reason or "rolled back by a person, who gave no reason"
-        record = Record(ROLLED_BACK, (reason,), comparison="rollback", run_id=run_.info.run_id)
+        record = DecisionRecord(ROLLED_BACK, (reason,), comparison="rollback", run_id=run_.info.run_id)
         with champion_moves(name, workspace) as (promotion, mended):
             if mended is not None and mended.move == "rollback":
                 champion = promotion.champion()
@@ -36,7 +36,7 @@ def run(params: RollbackParams, workspace: Workspace) -> Version:
     return champion
 
 
-def _go_back(promotion: Promotion, record: Record, to: int, workspace: Workspace) -> Version:
+def _go_back(promotion: Promotion, record: DecisionRecord, to: int, workspace: Workspace) -> Version:
     target = promotion.target(to)
     before = promotion.champion()
     if target is None:

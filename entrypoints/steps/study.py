@@ -27,7 +27,7 @@ from ragft.store.study_cells import finished_cells, load_cell, save_cell
 class CellRunner(Protocol):
     """What computes a cell."""
 
-    def run(self, cell: Cell) -> findings.Cell:
+    def run(self, cell: Cell) -> findings.CellResult:
         """Return the cell's result."""
 
 
@@ -123,7 +123,7 @@ def _compute(
     mlflow.log_metrics({"cells": len(cells), "cells_computed": len(spent)})
 
 
-def _line(cell: findings.Cell) -> str:
+def _line(cell: findings.CellResult) -> str:
     changes = [
         f"{change.measure} {change.gain.mean:+.2f} [{_end(change.gain.low)}, {_end(change.gain.high)}]"
         for change in cell.changes
@@ -140,7 +140,7 @@ def collect(
     params: StudyParams, matrix: Matrix, cells: Sequence[Cell], keys: Sequence[str], workspace: Workspace
 ) -> Study:
     """Return what the finished cells show together."""
-    records = [read_record(findings.Cell, load_cell(workspace.store, key)) for key in keys]
+    records = [read_record(findings.CellResult, load_cell(workspace.store, key)) for key in keys]
     varied = cells[0].varied
     factors = {name: [str(value) for value in getattr(matrix, name)] for name in TRAINING if name != "seed"}
     asked = {name: levels for name, levels in factors.items() if len(levels) > 1} if matrix.factors else {}

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ragft.judging.backend import Estimator, Reply
-from ragft.judging.variance import Spread, spread
+from ragft.judging.variance import VarianceComponents, spread
 from ragft.prompts.criterion import Criterion
 from ragft.prompts.reply import read_reason, read_verdict
 from ragft.types import Judgement, Score
@@ -62,7 +62,7 @@ class Summary:
     n_not_applicable: int
     mean: float | None
     mean_mass: float | None
-    spread: Spread
+    spread: VarianceComponents
     outcomes: Mapping[str, int]
 
 

@@ -15,7 +15,7 @@ MOST_TOKENS = 300
 _MESSAGE = Template((files("ragft.prompts") / "steps.txt").read_text(encoding="utf-8").strip())
 
 
-class Writer(Protocol):
+class StepsWriter(Protocol):
     """A judge that can be asked for prose (`LocalJudge`, `ServedJudge`)."""
 
     @property
@@ -26,7 +26,7 @@ class Writer(Protocol):
         """Return the greedy reply."""
 
 
-def with_steps(store: Store, judge: Writer, criterion: Criterion) -> Criterion:
+def with_steps(store: Store, judge: StepsWriter, criterion: Criterion) -> Criterion:
     """Return the criterion with steps: its own, those the judge wrote before, or new ones, which are kept.
 
     They are frozen with the first reply, so that every evaluation with this store and judge grades by

@@ -11,7 +11,7 @@ WIDENING = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
+class VarianceComponents:
     """Variance components of repeated scores.
 
     Attributes:
@@ -27,7 +27,7 @@ class Spread:
     repeats_enough: int | None
 
 
-def spread(repeats: Sequence[Sequence[float]]) -> Spread:
+def spread(repeats: Sequence[Sequence[float]]) -> VarianceComponents:
     """Return the variance components of scores, one row of readable repeats a question.
 
     One-way random effects by the method of moments: the variance of the rows' means less what the
@@ -37,11 +37,11 @@ def spread(repeats: Sequence[Sequence[float]]) -> Spread:
     freedom = sum(len(row) - 1 for row in rows)
     within = sum(float(((row - row.mean()) ** 2).sum()) for row in rows) / freedom if freedom else None
     if len(rows) < 2:
-        return Spread(None, within, None)
+        return VarianceComponents(None, within, None)
     noise = 0.0 if within is None else within * float(np.mean([1 / len(row) for row in rows]))
     between = max(0.0, float(np.var([row.mean() for row in rows], ddof=1)) - noise)
     made = max(len(row) for row in rows)
-    return Spread(between, within, None if within is None else _enough(between, within, made))
+    return VarianceComponents(between, within, None if within is None else _enough(between, within, made))
 
 
 def _enough(between: float, within: float, made: int) -> int | None:

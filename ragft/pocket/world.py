@@ -15,7 +15,7 @@ from types import MappingProxyType
 from ragft.pocket.grading import grade
 from ragft.pocket.world_catalog import ATTRIBUTES
 from ragft.pocket.world_products import HELD, Product, Wording, draw_product, known_products, names, paragraphs
-from ragft.pocket.world_questions import Ask, Asker, plain, several
+from ragft.pocket.world_questions import Asker, WorldQuestion, plain, several
 from ragft.types import Dataset, Document, Question, Split
 
 __all__ = ["DEFAULT_SIZES", "grade", "make_dataset"]
@@ -67,7 +67,7 @@ class Shelf:
         ask = self.ask(product, form, Asker(self.rng, wording))
         return self.question_of(ask, f"telecom-{split}-{number:05d}", split)
 
-    def ask(self, product: Product, form: str, asker: Asker) -> Ask:
+    def ask(self, product: Product, form: str, asker: Asker) -> WorldQuestion:
         """Return a question of a form about a product."""
         rng = self.rng
         if form == "unanswerable":
@@ -99,7 +99,7 @@ class Shelf:
             and product.values[attribute] != other.values[attribute]
         ]
 
-    def question_of(self, ask: Ask, name: str, split: Split | None = None) -> Question:
+    def question_of(self, ask: WorldQuestion, name: str, split: Split | None = None) -> Question:
         """Return a question with its references, evidence and truth."""
         by_name = {p.name: p for group in self.products.values() for p in group}
         products = list(dict.fromkeys(f.product for f in ask.facts))
@@ -198,7 +198,7 @@ def _facts_key(question: Question) -> str:
     return repr([(f["product"], f["attribute"]) for f in question.metadata["facts"]])
 
 
-def unanswerable(product: Product, asker: Asker) -> Ask:
+def unanswerable(product: Product, asker: Asker) -> WorldQuestion:
     """Return a question about a product whose article does not answer it."""
     rng = asker.rng
     form = rng.choices(("one", "two", "procedure", "feature", "yes_no"), (55, 15, 12, 8, 10))[0]

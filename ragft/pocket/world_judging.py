@@ -13,7 +13,7 @@ from ragft.pocket.world_products import (
     Wording,
     draw_product,
 )
-from ragft.pocket.world_questions import Ask, Asker, Fact, another_value, listed, near_value, plain, several
+from ragft.pocket.world_questions import Asker, Fact, WorldQuestion, another_value, listed, near_value, plain, several
 
 REFUSALS = (
     "I do not know.",
@@ -101,7 +101,7 @@ def judge_item(rng: random.Random, product: Product, other: Product, wording: Wo
     return _item(ask, references, text, [""] * len(_graded(ask)), mode)
 
 
-def _babble(ask: Ask, rng: random.Random) -> str:
+def _babble(ask: WorldQuestion, rng: random.Random) -> str:
     """Return words that state nothing: made up, or a thing named and not said."""
     if rng.random() < 0.4:
         return f"The {ask.facts[0].attribute}."
@@ -109,7 +109,7 @@ def _babble(ask: Ask, rng: random.Random) -> str:
     return " ".join("".join(rng.choices("aeioubdfgklmprst", k=rng.randint(2, 7))) for _ in range(rng.randint(1, 9)))
 
 
-def _any_ask(asker: Asker, product: Product, other: Product, *, answerable: bool) -> Ask:
+def _any_ask(asker: Asker, product: Product, other: Product, *, answerable: bool) -> WorldQuestion:
     rng = asker.rng
     numeric = [a for a in product.values if ATTRIBUTES[a].numeric and product.values[a] != other.values[a]]
     form = rng.choices(("one", "several", "procedure", "feature", "yes_no", "comparison"), (40, 24, 10, 5, 12, 9))[0]
@@ -128,7 +128,7 @@ def _any_ask(asker: Asker, product: Product, other: Product, *, answerable: bool
     return asker.one_fact(product, attribute, stated=answerable)
 
 
-def _absent_ask(ask: Ask) -> str:
+def _absent_ask(ask: WorldQuestion) -> str:
     fact = ask.facts[0]
     if fact.type == "step":
         return f"The steps to {fact.attribute} {fact.product} are not in the documents."
@@ -139,13 +139,19 @@ def _absent_ask(ask: Ask) -> str:
     return f"{text[0].upper()}{text[1:]}."
 
 
-def _graded(ask: Ask) -> tuple[Fact, ...]:
+def _graded(ask: WorldQuestion) -> tuple[Fact, ...]:
     """Return the facts an answer is graded on: what cannot be answered counts as one."""
     return ask.facts if ask.answerable else (replace(ask.facts[0], value="unknown"),)
 
 
 def _item(
-    ask: Ask, references: tuple[str, ...], text: str, claims: Sequence[str], kind: str, *, refused: bool = False
+    ask: WorldQuestion,
+    references: tuple[str, ...],
+    text: str,
+    claims: Sequence[str],
+    kind: str,
+    *,
+    refused: bool = False,
 ) -> JudgeItem:
     facts = _graded(ask)
     verdicts = [
@@ -177,7 +183,7 @@ def _wrong(fact: Fact, product: Product, other: Product | None, rng: random.Rand
 
 
 def _stating(
-    ask: Ask, references: tuple[str, ...], product: Product, wording: Wording, rng: random.Random
+    ask: WorldQuestion, references: tuple[str, ...], product: Product, wording: Wording, rng: random.Random
 ) -> JudgeItem:
     """Return an item whose answer states each fact rightly, wrongly or not at all."""
     if not ask.answerable:
@@ -207,7 +213,7 @@ def _stating(
     return _item(ask, references, text, claims, kind)
 
 
-def _made_up(ask: Ask, references: tuple[str, ...], wording: Wording, rng: random.Random) -> JudgeItem:
+def _made_up(ask: WorldQuestion, references: tuple[str, ...], wording: Wording, rng: random.Random) -> JudgeItem:
     fact = ask.facts[0]
     if fact.type == "value":
         value = another_value(fact.attribute, "", rng)
@@ -223,7 +229,12 @@ def _made_up(ask: Ask, references: tuple[str, ...], wording: Wording, rng: rando
 
 
 def _elsewhere(
-    ask: Ask, references: tuple[str, ...], product: Product, other: Product, wording: Wording, rng: random.Random
+    ask: WorldQuestion,
+    references: tuple[str, ...],
+    product: Product,
+    other: Product,
+    wording: Wording,
+    rng: random.Random,
 ) -> JudgeItem:
     """Return an item whose answer belongs to another question or product."""
     asker = Asker(rng, wording)
@@ -240,7 +251,7 @@ def _elsewhere(
     return _item(ask, references, text, [""] * len(_graded(ask)), "elsewhere")
 
 
-def word_answer(ask: Ask, claims: Sequence[str], wording: Wording, rng: random.Random) -> str:
+def word_answer(ask: WorldQuestion, claims: Sequence[str], wording: Wording, rng: random.Random) -> str:
     """Return an answer that claims a value for each fact ("" for none), in one of many wordings."""
     said = [(f, c) for f, c in zip(ask.facts, claims, strict=True) if c]
     steps = [c for f, c in said if f.type == "step"]

@@ -82,7 +82,7 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class WorldQuestion:
     """A question and the truth about it.
 
     Attributes:
@@ -150,7 +150,7 @@ class Asker:
         entry = ATTRIBUTES[attribute]
         return self.wording.pick(self.rng, entry.nouns, entry.held_nouns)
 
-    def one_fact(self, product: Product, attribute: str, *, stated: bool = True) -> Ask:
+    def one_fact(self, product: Product, attribute: str, *, stated: bool = True) -> WorldQuestion:
         """Ask for one attribute."""
         entry = ATTRIBUTES[attribute]
         if self.rng.random() < 0.4:
@@ -163,9 +163,9 @@ class Asker:
         value = product.values[attribute] if stated else ""
         also = self.rng.choice(entry.statements).format(E=product.name, v=value) if stated else ""
         answer = sentence([clause(product.name, attribute, value, self.refusal)])
-        return Ask(text, "one_fact", answer, also, (Fact("value", product.name, attribute, value),), held)
+        return WorldQuestion(text, "one_fact", answer, also, (Fact("value", product.name, attribute, value),), held)
 
-    def several_facts(self, product: Product, attributes: Sequence[str], stated: Sequence[bool]) -> Ask:
+    def several_facts(self, product: Product, attributes: Sequence[str], stated: Sequence[bool]) -> WorldQuestion:
         """Ask for two or three attributes at once."""
         nouns = [self._noun(attribute) for attribute in attributes]
         template, held = self.wording.pick(self.rng, SEVERAL, HELD_SEVERAL)
@@ -177,38 +177,40 @@ class Asker:
             also = f"For {product.name}: {listed([f'{a} {v}' for a, v in zip(attributes, values, strict=True)])}."
         facts = tuple(Fact("value", product.name, a, v) for a, v in zip(attributes, values, strict=True))
         form = "two_facts" if len(attributes) == 2 else "three_facts"
-        return Ask(text, form, sentence(clauses), also, facts, held or any(unseen for _, unseen in nouns))
+        return WorldQuestion(text, form, sentence(clauses), also, facts, held or any(unseen for _, unseen in nouns))
 
-    def procedure(self, product: Product, task: str, *, stated: bool = True) -> Ask:
+    def procedure(self, product: Product, task: str, *, stated: bool = True) -> WorldQuestion:
         """Ask for the steps of a task."""
         template, held = self.wording.pick(self.rng, PROCEDURE, HELD_PROCEDURE)
         text = template.format(E=product.name, T=task)
         lead = f"The steps to {task} {product.name} are"
         if not stated:
             refusal = self.refusal.removeprefix("is ")
-            return Ask(
+            return WorldQuestion(
                 text, "procedure", f"{lead} {marked(refusal)}.", "", (Fact("step", product.name, task, ""),), held
             )
         steps = product.tasks[task]
         answer = f"{lead}: {', '.join(marked(step) for step in steps)}."
         also = f"First {steps[0]}, then {steps[1]} and finally {steps[2]}."
-        return Ask(text, "procedure", answer, also, tuple(Fact("step", product.name, task, s) for s in steps), held)
+        return WorldQuestion(
+            text, "procedure", answer, also, tuple(Fact("step", product.name, task, s) for s in steps), held
+        )
 
-    def feature(self, product: Product, feature: str, *, stated: bool = True) -> Ask:
+    def feature(self, product: Product, feature: str, *, stated: bool = True) -> WorldQuestion:
         """Ask whether a feature is included."""
         template, held = self.wording.pick(self.rng, FEATURE, HELD_FEATURE)
         text = template.format(E=product.name, F=feature)
         lead = f"For {product.name}, {feature}"
         if not stated:
             answer = f"{lead} is {marked(self.refusal.removeprefix('is '))}."
-            return Ask(text, "yes_no", answer, "", (Fact("feature", product.name, feature, ""),), held)
+            return WorldQuestion(text, "yes_no", answer, "", (Fact("feature", product.name, feature, ""),), held)
         verdict = "yes" if product.features[feature] else "no"
         said = "included" if verdict == "yes" else "not included"
         answer = f"{lead} is {marked(said)}, so {marked(verdict)}."
         also = f"{verdict.capitalize()}, {feature} is {said} with {product.name}."
-        return Ask(text, "yes_no", answer, also, (Fact("feature", product.name, feature, verdict),), held)
+        return WorldQuestion(text, "yes_no", answer, also, (Fact("feature", product.name, feature, verdict),), held)
 
-    def yes_no(self, product: Product, attribute: str, *, stated: bool = True) -> Ask:
+    def yes_no(self, product: Product, attribute: str, *, stated: bool = True) -> WorldQuestion:
         """Ask whether an attribute has a value, or is above or below one."""
         rng, entry = self.rng, ATTRIBUTES[attribute]
         value = product.values[attribute]
@@ -222,15 +224,17 @@ class Asker:
         text, held = template.format(E=product.name, K=noun, v=other), held or unseen
         if not stated:
             answer = sentence([clause(product.name, attribute, "", self.refusal)])
-            return Ask(text, "yes_no", answer, "", (Fact("value", product.name, attribute, ""),), held)
+            return WorldQuestion(text, "yes_no", answer, "", (Fact("value", product.name, attribute, ""),), held)
         holds = {"equal": value == other, "more": number(value) > number(other), "less": number(value) < number(other)}
         verdict = "yes" if holds[test] else "no"
         answer = f"{sentence([clause(product.name, attribute, value)])[:-1]}, so {marked(verdict)}."
         also = f"{verdict.capitalize()}, the {attribute} of {product.name} is {value}."
         facts = (Fact("value", product.name, attribute, value), Fact("verdict", product.name, attribute, verdict))
-        return Ask(text, "yes_no", answer, also, facts, held)
+        return WorldQuestion(text, "yes_no", answer, also, facts, held)
 
-    def comparison(self, one: Product, other: Product, attribute: str, stated: tuple[bool, bool] = (True, True)) -> Ask:
+    def comparison(
+        self, one: Product, other: Product, attribute: str, stated: tuple[bool, bool] = (True, True)
+    ) -> WorldQuestion:
         """Ask which of two products has the higher or the lower value; the values must differ."""
         higher = self.rng.random() < 0.5
         template, held = self.wording.pick(self.rng, *((HIGHER, HELD_HIGHER) if higher else (LOWER, HELD_LOWER)))
@@ -240,13 +244,13 @@ class Asker:
         body = sentence([clause(p.name, attribute, v, self.refusal) for p, v in zip((one, other), values, strict=True)])
         facts = tuple(Fact("value", p.name, attribute, v) for p, v in zip((one, other), values, strict=True))
         if not all(stated):
-            return Ask(text, "comparison", body, "", facts, held or unseen)
+            return WorldQuestion(text, "comparison", body, "", facts, held or unseen)
         first_wins = (number(values[0]) > number(values[1])) == higher
         winner = one.name if first_wins else other.name
         word = "higher" if higher else "lower"
         also = f"{winner} has the {word} {attribute}: {one.name} has {values[0]} and {other.name} has {values[1]}."
         facts = (*facts, Fact("choice", winner, attribute, winner))
-        return Ask(text, "comparison", f"{body[:-1]}, so {marked(winner)}.", also, facts, held or unseen)
+        return WorldQuestion(text, "comparison", f"{body[:-1]}, so {marked(winner)}.", also, facts, held or unseen)
 
 
 def number(value: str) -> int:

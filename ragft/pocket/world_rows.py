@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from ragft.pocket.world_catalog import ATTRIBUTES, FEATURES, KINDS, TASKS
 from ragft.pocket.world_products import Product
-from ragft.pocket.world_questions import Ask, Asker, several
+from ragft.pocket.world_questions import Asker, WorldQuestion, several
 
 Shown = tuple[Product, int, str]
 """A passage: the product, which paragraph of its article it is, the text."""
@@ -15,7 +15,7 @@ Draw = Callable[[str, str], Product]
 _NO_FACTS = 2  # the paragraph of procedures
 
 
-def ask_shown(asker: Asker, shown: Sequence[Shown], decisions: float = 1.0) -> Ask:
+def ask_shown(asker: Asker, shown: Sequence[Shown], decisions: float = 1.0) -> WorldQuestion:
     """Return a question that the passages answer; ``decisions`` multiplies yes/no questions and comparisons."""
     rng = asker.rng
     product, part, _ = rng.choice(shown)
@@ -32,7 +32,7 @@ def ask_shown(asker: Asker, shown: Sequence[Shown], decisions: float = 1.0) -> A
     return _of_form(asker, form, product, there, (part,), others)
 
 
-def ask_known(asker: Asker, known: Sequence[Product]) -> Ask:
+def ask_known(asker: Asker, known: Sequence[Product]) -> WorldQuestion:
     """Return a question about a fact that is to be remembered."""
     rng = asker.rng
     product = rng.choice(known)
@@ -49,7 +49,7 @@ def _of_form(
     there: Sequence[str],
     parts: Sequence[int],
     others: Sequence[tuple[Product, int]],
-) -> Ask:
+) -> WorldQuestion:
     """Return a question of a form about facts that are there; one fact where the form does not work out."""
     rng = asker.rng
     if form == "several" and len(chosen := several(there, rng.choice((2, 2, 3)), rng)) > 1:
@@ -79,7 +79,7 @@ def comparable(
     ]
 
 
-def ask_absent(asker: Asker, shown: Sequence[Shown], draw: Draw) -> Ask:
+def ask_absent(asker: Asker, shown: Sequence[Shown], draw: Draw) -> WorldQuestion:
     """Return a question whose answer the passages do not hold: another product, or a fact not shown."""
     rng = asker.rng
     product, _, _ = rng.choice(shown)
@@ -112,7 +112,7 @@ def ask_absent(asker: Asker, shown: Sequence[Shown], draw: Draw) -> Ask:
     return (asker.yes_no if form == "yes_no" else asker.one_fact)(product, rng.choice(away), stated=False)
 
 
-def _several_absent(asker: Asker, product: Product, there: Sequence[str], away: Sequence[str]) -> Ask | None:
+def _several_absent(asker: Asker, product: Product, there: Sequence[str], away: Sequence[str]) -> WorldQuestion | None:
     """Return a question for several facts of which one or none is there; None where they share a unit."""
     rng = asker.rng
     if there and rng.random() < 0.4:
@@ -123,13 +123,13 @@ def _several_absent(asker: Asker, product: Product, there: Sequence[str], away: 
     return asker.several_facts(product, chosen, [False] * len(chosen)) if len(chosen) > 1 else None
 
 
-def _half_a_comparison(asker: Asker, product: Product, other: Product, attribute: str) -> Ask:
+def _half_a_comparison(asker: Asker, product: Product, other: Product, attribute: str) -> WorldQuestion:
     if asker.rng.random() < 0.5:
         return asker.comparison(product, other, attribute, (True, False))
     return asker.comparison(other, product, attribute, (False, True))
 
 
-def ask_unknown(asker: Asker, product: Product, other: Product) -> Ask:
+def ask_unknown(asker: Asker, product: Product, other: Product) -> WorldQuestion:
     """Return a question of any form about a product of which nothing is known; ``other`` is of its kind."""
     rng: random.Random = asker.rng
     form = rng.choices(("one", "several", "procedure", "feature", "yes_no", "comparison"), (46, 18, 11, 7, 10, 8))[0]

@@ -45,29 +45,29 @@ _SECOND_THOUGHTS = re.compile(r"\b(scores?|scored|rating|rate|wait|actually|corr
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ReadReply:
     """What was read from a reply; ``value`` is a number only when ``outcome`` is "scored"."""
 
     outcome: Outcome
     value: float | None = None
 
 
-def read_verdict(reply: str, criterion: Criterion, *, cut: bool = False) -> Verdict:
+def read_verdict(reply: str, criterion: Criterion, *, cut: bool = False) -> ReadReply:
     """Return the verdict of a reply; a ``cut`` one never has any, for its last line is not known."""
     if cut:
-        return Verdict("cut")
+        return ReadReply("cut")
     text = _own_words(reply)
     if text is None:
-        return Verdict("cut")
+        return ReadReply("cut")
     rest = _last_score(text, criterion)
     if rest is None and (label := _lone_label(text, criterion)) is not None:
-        return Verdict("scored", criterion.scores[label])
+        return ReadReply("scored", criterion.scores[label])
     if rest is None:
-        return Verdict("refused" if _REFUSAL.search(text[:300]) else "unreadable")
+        return ReadReply("refused" if _REFUSAL.search(text[:300]) else "unreadable")
     if not rest:
-        return Verdict("unreadable")
+        return ReadReply("unreadable")
     label = _label(rest, criterion)
-    return Verdict("not_offered") if label is None else Verdict("scored", criterion.scores[label])
+    return ReadReply("not_offered") if label is None else ReadReply("scored", criterion.scores[label])
 
 
 def read_score(reply: str, criterion: Criterion) -> float | None:

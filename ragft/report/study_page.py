@@ -10,8 +10,8 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from ragft.analysis.study.factors import MainEffect
-from ragft.analysis.study.findings import AGREEMENT, Agreement, Change, Group, Study
-from ragft.report.study_plot import BASE, Block, Line, Scale, colour_of, plot, scale_of_changes
+from ragft.analysis.study.findings import AGREEMENT, Change, EstimatorAgreement, SeedGroup, Study
+from ragft.report.study_plot import BASE, PlotSection, PlottedInterval, Scale, colour_of, plot, scale_of_changes
 from ragft.report.words import CONTEXTS, clean, clip, count, number, signed
 from ragft.report.words import label as words
 from ragft.types import DECIDING
@@ -128,32 +128,34 @@ def _several_seeds(found: Study) -> bool:
     return any(len(group.seeds) > 1 for group in found.groups)
 
 
-def _scores(measure: str, base: str, groups: Sequence[Group], found: Study) -> str:
+def _scores(measure: str, base: str, groups: Sequence[SeedGroup], found: Study) -> str:
     """Return one of the study's figures 1 to 4: base and adapters on each data set."""
     blocks, values, stated = [], [LEAST_SCORE, MOST_SCORE], _published(found)
     for (data, context), entries in _panels(groups, measure).items():
         published = [stated.get((data, _family(base), int(g.axes["samples"]), measure)) for g, _ in entries]
         first = entries[0][1]
         lines = [
-            Line(
+            PlottedInterval(
                 "base", first.base.mean, first.base.low, first.base.high, colour=BASE,
                 published=stated.get((data, _family(base), 0, measure)),
             )
         ]  # fmt: skip
         lines += [
-            Line(label(g.axes, found.varied, ("dataset", "base")), c.version.mean, c.version.low, c.version.high, (),
-                 known, colour_of(c.gain.low, c.gain.high))
+            PlottedInterval(
+                label(g.axes, found.varied, ("dataset", "base")), c.version.mean, c.version.low, c.version.high, (),
+                known, colour_of(c.gain.low, c.gain.high),
+            )
             for (g, c), known in zip(entries, published, strict=True)
         ]  # fmt: skip
         values += [end for line in lines for end in (line.low, line.high) if end is not None]
-        blocks.append(Block(f"{data}, {CONTEXTS.get(context, context)}", tuple(lines)))
+        blocks.append(PlotSection(f"{data}, {CONTEXTS.get(context, context)}", tuple(lines)))
     is_share = measure.startswith("truth")
     scale = Scale(0.0, 1.0, "share") if is_share else Scale(LEAST_SCORE, MOST_SCORE, "mean score, 1 to 5")
     return plot(f"{words(measure).capitalize()} of {_short(base)} and its adapters", blocks, scale)
 
 
-def _panels(groups: Sequence[Group], measure: str) -> dict[tuple[str, str], list[tuple[Group, Change]]]:
-    panels: dict[tuple[str, str], list[tuple[Group, Change]]] = defaultdict(list)
+def _panels(groups: Sequence[SeedGroup], measure: str) -> dict[tuple[str, str], list[tuple[SeedGroup, Change]]]:
+    panels: dict[tuple[str, str], list[tuple[SeedGroup, Change]]] = defaultdict(list)
     for group in groups:
         for change in group.changes:
             if change.measure == measure and change.n:
@@ -180,9 +182,11 @@ def _changes(found: Study) -> str:
                     gain = change.gain
                     shown = dots if len(dots) > 1 else ()
                     lines.append(
-                        Line(name, gain.mean, gain.low, gain.high, shown, None, colour_of(gain.low, gain.high))
+                        PlottedInterval(
+                            name, gain.mean, gain.low, gain.high, shown, None, colour_of(gain.low, gain.high)
+                        )
                     )
-        blocks.append(Block(words(measure).capitalize(), tuple(lines)))
+        blocks.append(PlotSection(words(measure).capitalize(), tuple(lines)))
     scale = scale_of_changes(
         [line for block in blocks for line in block.lines], "change against the base, score points"
     )
@@ -194,17 +198,17 @@ def _causes(effects: Sequence[MainEffect]) -> str:
     blocks = []
     for measure in dict.fromkeys(effect.measure for effect in effects):
         lines = tuple(
-            Line(f"{words(e.factor)} {e.level} instead of {e.against}", e.gain, e.low_all, e.high_all,
+            PlottedInterval(f"{words(e.factor)} {e.level} instead of {e.against}", e.gain, e.low_all, e.high_all,
                  colour=colour_of(e.low_all, e.high_all))
             for e in effects
             if e.measure == measure
         )  # fmt: skip
-        blocks.append(Block(words(measure).capitalize(), lines))
+        blocks.append(PlotSection(words(measure).capitalize(), lines))
     scale = scale_of_changes([line for block in blocks for line in block.lines], "main effect, points of the measure")
     return plot("Which property of fine-tuning does it (intervals that hold together)", blocks, scale)
 
 
-def _finding(group: Group, change: Change, found: Study) -> str:
+def _finding(group: SeedGroup, change: Change, found: Study) -> str:
     gain = change.gain
     margin = next(cell.margin for cell in found.cells)
     if not change.n:
@@ -241,7 +245,7 @@ def _effect(effect: MainEffect) -> str:
     )
 
 
-def _agreement(found: Agreement) -> str:
+def _agreement(found: EstimatorAgreement) -> str:
     one, other = found.estimators
     if not found.n:
         return f"{found.measure.capitalize()}: no answer was scored by both {one} and {other}."
@@ -256,8 +260,8 @@ def _measures(found: Study) -> list[str]:
     return list(dict.fromkeys(change.measure for group in found.groups for change in group.changes))
 
 
-def _by_axis(groups: Sequence[Group], axis: str) -> dict[str, list[Group]]:
-    sorted_: dict[str, list[Group]] = defaultdict(list)
+def _by_axis(groups: Sequence[SeedGroup], axis: str) -> dict[str, list[SeedGroup]]:
+    sorted_: dict[str, list[SeedGroup]] = defaultdict(list)
     for group in groups:
         sorted_[group.axes[axis]].append(group)
     return sorted_

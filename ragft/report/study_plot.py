@@ -14,7 +14,7 @@ FONT = "font-family=\"system-ui, 'Segoe UI', Helvetica, Arial, sans-serif\""
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class PlottedInterval:
     """A value with its interval.
 
     Attributes:
@@ -34,11 +34,11 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class PlotSection:
     """Lines under a heading; an empty title has none."""
 
     title: str
-    lines: tuple[Line, ...]
+    lines: tuple[PlottedInterval, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +63,14 @@ def colour_of(low: float | None, high: float | None) -> str:
     return WORSE if high is not None and high < 0 else INK
 
 
-def scale_of_changes(lines: Sequence[Line], unit: str) -> Scale:
+def scale_of_changes(lines: Sequence[PlottedInterval], unit: str) -> Scale:
     """Return a scale symmetric about 0 that shows every interval."""
     ends = [abs(end) for line in lines for end in (line.low, line.high, line.value, *line.dots) if end is not None]
     reach = 1.08 * max([*ends, 0.1])
     return Scale(-reach, reach, unit, zero=True)
 
 
-def plot(title: str, blocks: Sequence[Block], scale: Scale) -> str:
+def plot(title: str, blocks: Sequence[PlotSection], scale: Scale) -> str:
     """Return the figure; every text in it is escaped."""
     parts: list[str] = []
     y = float(HEAD)
@@ -100,7 +100,7 @@ def plot(title: str, blocks: Sequence[Block], scale: Scale) -> str:
     )
 
 
-def _line(line: Line, y: float, scale: Scale) -> list[str]:
+def _line(line: PlottedInterval, y: float, scale: Scale) -> list[str]:
     parts = [_text(LABELS - 14, y + 4, clip(line.label, 44), size=12, anchor="end")]
     if line.value is None:
         return [*parts, _text(LABELS + 6, y + 4, "nothing was scored", size=12, colour=FAINT)]

@@ -12,7 +12,7 @@ from entrypoints.steps.knowledge.probed import known_categories, probe_command
 from entrypoints.steps.shared.bases import require_base
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.analysis.knowledge.categories import dose, known_and_unknown
-from ragft.analysis.knowledge.dose import Curve, Point, Slope, final_slope, hallucination_slope
+from ragft.analysis.knowledge.dose import DoseCurve, Point, Slope, final_slope, hallucination_slope
 from ragft.analysis.knowledge.dose_figures import dose_figure, training_curves
 from ragft.errors import ConfigError, PrerequisiteError
 from ragft.judging.closed_book import verdict
@@ -124,12 +124,12 @@ def log(params: FinetuneParams, dosed: Dosed, preparation: Preparation, fingerpr
     _say(params, dosed, curves, slopes, workspace)
 
 
-def _curves(experiment: str, params: FinetuneParams) -> list[Curve]:
+def _curves(experiment: str, params: FinetuneParams) -> list[DoseCurve]:
     """Return the curves of the experiment, the newest of each dose and seed."""
     condition = f"tags.`ragft.dose` = '{experiment}'"
     runs = mlflow.search_runs(search_all_experiments=True, filter_string=condition, output_format="list")
     client = MlflowClient()
-    found: dict[tuple[float, int], Curve] = {}
+    found: dict[tuple[float, int], DoseCurve] = {}
     for run in sorted(runs, key=lambda run: run.info.start_time or 0):
         share, seed = float(run.data.tags["ragft.unknown_share"]), int(run.data.tags["ragft.dose_seed"])
         history = {
@@ -143,14 +143,14 @@ def _curves(experiment: str, params: FinetuneParams) -> list[Curve]:
             Point(round(step / per_epoch, 3), *(history.get(name, {}).get(step) for name in CURVES)) for step in steps
         )
         if points:
-            found[share, seed] = Curve(share, seed, params.samples, points)
+            found[share, seed] = DoseCurve(share, seed, params.samples, points)
     return [found[key] for key in sorted(found)]
 
 
 def _say(
     params: FinetuneParams,
     dosed: Dosed,
-    curves: Sequence[Curve],
+    curves: Sequence[DoseCurve],
     slopes: Mapping[str, Slope | None],
     workspace: Workspace,
 ) -> None:

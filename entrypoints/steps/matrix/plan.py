@@ -56,7 +56,7 @@ class Need:
 
 
 @dataclass(frozen=True, slots=True)
-class Sizes:
+class TokenSizes:
     """Mean tokens of what models read and write on a cell's data, and how many questions there are."""
 
     questions: int
@@ -117,7 +117,7 @@ def _base_of(cell: Cell) -> str:
     return str(cell.compare)
 
 
-def sizes_of(cell: Cell, identities: Identities) -> Sizes:
+def sizes_of(cell: Cell, identities: Identities) -> TokenSizes:
     """Return the sizes of a cell's texts, from a sample of its questions and the base's own tokenizer.
 
     Retrieved passages are taken to be as long as the first ones of the question's documents; of those, as many are
@@ -148,7 +148,7 @@ def sizes_of(cell: Cell, identities: Identities) -> Sizes:
     criteria = load_criteria(compare.criteria)
     verdict = tokens.mean([judge_message(c, q, shown[q.id], compare.estimator) for c in criteria for q in sample])
     sizes = np.unique(list(cluster(questions).labels.values()), return_counts=True)[1]
-    return Sizes(len(questions), tuple(int(size) for size in sizes), trained, asked, answer, verdict)
+    return TokenSizes(len(questions), tuple(int(size) for size in sizes), trained, asked, answer, verdict)
 
 
 def _room(cell: Cell) -> int:

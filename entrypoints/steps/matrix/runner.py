@@ -16,7 +16,7 @@ from entrypoints.steps.shared.runs import step_run
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.analysis.statistics.clusters import cluster
 from ragft.analysis.study import findings
-from ragft.analysis.study.findings import Change, Columns, Level, Pairs, change_of
+from ragft.analysis.study.findings import CellScores, Change, Level, SideScores, change_of
 from ragft.analysis.verdict.comparison import Result
 from ragft.types import DECIDING, Question
 from registry.versions import Version, registered_name
@@ -33,7 +33,7 @@ class StepRunner:
         self._identities = identities
         self._base: tuple[Any, Mapping[str, Evaluation]] | None = None
 
-    def run(self, cell: Cell) -> findings.Cell:
+    def run(self, cell: Cell) -> findings.CellResult:
         """Return the cell's result; its run and those of its steps are nested in the active one."""
         started = time.monotonic()
         workspace = watched(self._workspace)
@@ -84,7 +84,7 @@ def _questions(identities: Identities, cell: Cell, compared: Compared) -> list[Q
 
 def _record(
     cell: Cell, compared: Compared, questions: Sequence[Question], workspace: Watched, seconds: float
-) -> findings.Cell:
+) -> findings.CellResult:
     comparison, decision = compared.comparison, compared.decision
     pairs = _pairs(compared, questions)
     results = {(each.context, each.criterion): each for each in comparison.results if not each.slice}
@@ -97,7 +97,7 @@ def _record(
     axes["dataset"] = compared.version.lineage.data
     stages = workspace.stages
     stages.add("rest", 1, max(0.0, seconds - sum(stages.seconds.values())))
-    return findings.Cell(
+    return findings.CellResult(
         name=cell.name,
         role=cell.role,
         axes=axes,
@@ -133,16 +133,16 @@ def _judged(change: Change, results: Mapping[tuple[str, str], Result]) -> Change
     return dataclasses.replace(change, gain=Level(result.effect.gain, result.bounds.low, result.bounds.high))
 
 
-def _pairs(compared: Compared, questions: Sequence[Question]) -> Pairs:
+def _pairs(compared: Compared, questions: Sequence[Question]) -> CellScores:
     """Return the scores of both sides; a question that a context could not ask is unscored there."""
     ids = [question.id for question in questions]
     labels = cluster(questions).labels
     base, version = compared.sides[compared.against.uri], compared.sides[compared.version.uri]
-    scores: dict[str, dict[str, Columns]] = {}
+    scores: dict[str, dict[str, SideScores]] = {}
     for context in version:
         one, other = _columns(base[context], ids), _columns(version[context], ids)
-        scores[context] = {name: Columns(one[name], other[name]) for name in other if name in one}
-    return Pairs(tuple(ids), tuple(labels[each] for each in ids), scores)
+        scores[context] = {name: SideScores(one[name], other[name]) for name in other if name in one}
+    return CellScores(tuple(ids), tuple(labels[each] for each in ids), scores)
 
 
 def _columns(evaluation: Evaluation, ids: Sequence[str]) -> dict[str, tuple[float | None, ...]]:

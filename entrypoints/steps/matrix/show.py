@@ -7,7 +7,7 @@ import mlflow
 
 from entrypoints.steps.shared.workspace import Workspace
 from ragft import tracking
-from ragft.analysis.study.findings import Change, Group, Level, Study
+from ragft.analysis.study.findings import Change, Level, SeedGroup, Study
 from ragft.report import study_page as report
 
 
@@ -71,7 +71,7 @@ def table(found: Study) -> list[str]:
     return [head, "-" * len(head), *(_row(name, width, group, change) for name, group, change in entries)]
 
 
-def _row(name: str, width: int, group: Group, change: Change) -> str:
+def _row(name: str, width: int, group: SeedGroup, change: Change) -> str:
     return (
         f"{name:{width}}  {change.measure:14}{change.base.mean:7.2f}{change.version.mean:7.2f}{change.gain.mean:+8.2f}"
         f"  {_interval(change.gain):18}{change.n:5}  {report.counted(group.outcomes)}"

@@ -13,7 +13,7 @@ from ragft.judging.backend import JudgeBackend, LocalJudge
 from ragft.judging.calibration import Calibration
 from ragft.judging.family import family_warning
 from ragft.judging.served import ServedJudge
-from ragft.judging.steps import Writer, with_steps
+from ragft.judging.steps import StepsWriter, with_steps
 from ragft.models.generation import Generator
 from ragft.models.loading import LoadedModel, without_adapter
 from ragft.params import ScoringParams
@@ -24,7 +24,7 @@ from ragft.store.connection import Store
 NO_JUDGE = "none"
 
 
-class Judge(JudgeBackend, Writer, Protocol):
+class Judge(JudgeBackend, StepsWriter, Protocol):
     """A backend that can write evaluation steps too."""
 
 

@@ -30,7 +30,7 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
-class Curve:
+class DoseCurve:
     """One training.
 
     Attributes:
@@ -63,7 +63,7 @@ class Slope:
     with_known: bool
 
 
-def hallucination_slope(curves: Sequence[Curve]) -> Slope | None:
+def hallucination_slope(curves: Sequence[DoseCurve]) -> Slope | None:
     """Return the slope of false answers over fitted Unknown examples; None where their share never changes."""
     rows = [
         (run, point.fitted_known or 0.0, point.fitted_unknown or 0.0, curve.unknown_share, point.held_out_false)
@@ -84,7 +84,7 @@ def hallucination_slope(curves: Sequence[Curve]) -> Slope | None:
     return Slope(slope.value, *slope.interval(), len(set(groups)), len(table), with_known)
 
 
-def final_slope(curves: Sequence[Curve]) -> Slope | None:
+def final_slope(curves: Sequence[DoseCurve]) -> Slope | None:
     """Return the slope over the ends of the trainings alone: a point a run, so the points are independent."""
     ends = [curve.points[-1] for curve in curves if curve.points]
     rows = [

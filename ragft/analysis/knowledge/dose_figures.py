@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ragft.analysis.knowledge.dose import Curve, Point, Slope
+from ragft.analysis.knowledge.dose import DoseCurve, Point, Slope
 
 # Okabe and Ito's colours, told apart by everybody.
 KNOWN_COLOUR, UNKNOWN_COLOUR = "#0072B2", "#D55E00"
@@ -16,7 +16,7 @@ DOSE_COLOURS = ("#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#0072B2", "#D55E00"
 Read = Callable[[Point], float | None]
 
 
-def training_curves(curves: Sequence[Curve], title: str) -> Figure:
+def training_curves(curves: Sequence[DoseCurve], title: str) -> Figure:
     """Return how fast Known and Unknown examples are fitted (left), and what happens to held-out Known facts (right).
 
     Thin lines are runs, thick ones means over the runs of a dose.
@@ -43,7 +43,7 @@ def training_curves(curves: Sequence[Curve], title: str) -> Figure:
     return figure
 
 
-def dose_figure(curves: Sequence[Curve], slope: Slope | None, title: str) -> Figure:
+def dose_figure(curves: Sequence[DoseCurve], slope: Slope | None, title: str) -> Figure:
     """Return false answers about held-out Known facts over fitted Unknown examples, an epoch a point."""
     figure = Figure(figsize=(6, 4.4), layout="constrained")
     axes = figure.subplots()
@@ -68,12 +68,12 @@ def dose_figure(curves: Sequence[Curve], slope: Slope | None, title: str) -> Fig
     return figure
 
 
-def _by_dose(curves: Sequence[Curve]) -> list[tuple[float, list[Curve]]]:
+def _by_dose(curves: Sequence[DoseCurve]) -> list[tuple[float, list[DoseCurve]]]:
     ordered = sorted(curves, key=lambda curve: (curve.unknown_share, curve.seed))
     return [(dose, list(runs)) for dose, runs in groupby(ordered, key=lambda curve: curve.unknown_share)]
 
 
-def _lines(axes: Axes, curves: Sequence[Curve], read: Read, colour: str, label: str, style: str = "-") -> None:
+def _lines(axes: Axes, curves: Sequence[DoseCurve], read: Read, colour: str, label: str, style: str = "-") -> None:
     found: dict[float, list[float]] = {}
     for curve in curves:
         points = [(point.epoch, value) for point in curve.points if (value := read(point)) is not None]

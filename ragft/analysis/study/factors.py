@@ -15,7 +15,7 @@ SEED = "seed"
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class AdapterGains:
     """The change that one adapter makes, question by question.
 
     Attributes:
@@ -68,7 +68,12 @@ class MainEffect:
 
 
 def main_effects(
-    runs: Sequence[Run], factors: Mapping[str, Sequence[str]], labels: Sequence[str], measure: str, *, measures: int
+    runs: Sequence[AdapterGains],
+    factors: Mapping[str, Sequence[str]],
+    labels: Sequence[str],
+    measure: str,
+    *,
+    measures: int,
 ) -> list[MainEffect]:
     """Return the main effects of the factors that have at least two levels.
 

@@ -10,14 +10,14 @@ from scipy import stats
 
 from ragft.analysis.statistics.clusters import Array
 from ragft.analysis.statistics.crossed import crossed_mean
-from ragft.analysis.study.factors import SEED, MainEffect, Run, main_effects
+from ragft.analysis.study.factors import SEED, AdapterGains, MainEffect, main_effects
 from ragft.types import DECIDING
 
 AGREEMENT = "agreement"
 
 
 @dataclass(frozen=True, slots=True)
-class Columns:
+class SideScores:
     """Both sides' scores, in the order of the cell's questions; None is unscored."""
 
     base: tuple[float | None, ...]
@@ -25,7 +25,7 @@ class Columns:
 
 
 @dataclass(frozen=True, slots=True)
-class Pairs:
+class CellScores:
     """The scores of a cell, question by question.
 
     Attributes:
@@ -35,7 +35,7 @@ class Pairs:
 
     questions: tuple[str, ...]
     labels: tuple[str, ...]
-    scores: Mapping[str, Mapping[str, Columns]]
+    scores: Mapping[str, Mapping[str, SideScores]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class CellResult:
     """One adapter compared with its base.
 
     Attributes:
@@ -117,13 +117,13 @@ class Cell:
     questions: int
     smallest: Mapping[str, float]
     changes: tuple[Change, ...]
-    pairs: Pairs | None
+    pairs: CellScores | None
     work: tuple[Work, ...]
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class SeedGroup:
     """Cells that differ in their seed alone.
 
     Attributes:
@@ -138,7 +138,7 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
-class Agreement:
+class EstimatorAgreement:
     """How another estimator scored the same answers: rank correlation over ``n`` answers, and both means."""
 
     measure: str
@@ -154,13 +154,15 @@ class Study:
 
     preset: str
     varied: tuple[str, ...]
-    cells: tuple[Cell, ...]
-    groups: tuple[Group, ...]
+    cells: tuple[CellResult, ...]
+    groups: tuple[SeedGroup, ...]
     effects: tuple[MainEffect, ...]
-    agreement: tuple[Agreement, ...]
+    agreement: tuple[EstimatorAgreement, ...]
 
 
-def summarise(preset: str, varied: Sequence[str], cells: Sequence[Cell], factors: Mapping[str, Sequence[str]]) -> Study:
+def summarise(
+    preset: str, varied: Sequence[str], cells: Sequence[CellResult], factors: Mapping[str, Sequence[str]]
+) -> Study:
     """Return what the cells show together; ``factors`` is factor -> levels, empty where no causes are asked for.
 
     The scores of single questions are used and left out of the result.
@@ -177,7 +179,13 @@ def summarise(preset: str, varied: Sequence[str], cells: Sequence[Cell], factors
 
 
 def change_of(
-    context: str, measure: str, columns: Sequence[Columns], labels: Sequence[str], *, decides: bool, sign: float = 1.0
+    context: str,
+    measure: str,
+    columns: Sequence[SideScores],
+    labels: Sequence[str],
+    *,
+    decides: bool,
+    sign: float = 1.0,
 ) -> Change:
     """Return the change over one or more seeds; every seed asked the same questions."""
     base, version = _array([each.base for each in columns]), _array([each.version for each in columns])
@@ -210,12 +218,12 @@ def _array(rows: Sequence[Sequence[float | None]]) -> Array:
     return np.array([[np.nan if value is None else value for value in row] for row in rows], dtype=np.float64)
 
 
-def _groups(cells: Sequence[Cell]) -> Iterator[Group]:
-    grouped: dict[tuple[tuple[str, str], ...], list[Cell]] = defaultdict(list)
+def _groups(cells: Sequence[CellResult]) -> Iterator[SeedGroup]:
+    grouped: dict[tuple[tuple[str, str], ...], list[CellResult]] = defaultdict(list)
     for cell in cells:
         grouped[tuple((name, value) for name, value in cell.axes.items() if name != SEED)].append(cell)
     for key, members in grouped.items():
-        yield Group(
+        yield SeedGroup(
             axes=dict(key),
             seeds=tuple(cell.axes[SEED] for cell in members),
             outcomes=tuple(cell.outcome for cell in members),
@@ -223,7 +231,7 @@ def _groups(cells: Sequence[Cell]) -> Iterator[Group]:
         )
 
 
-def _over_seeds(members: Sequence[Cell]) -> Iterator[Change]:
+def _over_seeds(members: Sequence[CellResult]) -> Iterator[Change]:
     pairs = [cell.pairs for cell in members]
     if any(each is None for each in pairs):
         return
@@ -237,7 +245,7 @@ def _over_seeds(members: Sequence[Cell]) -> Iterator[Change]:
             )
 
 
-def _effects(cells: Sequence[Cell], factors: Mapping[str, Sequence[str]]) -> Iterator[MainEffect]:
+def _effects(cells: Sequence[CellResult], factors: Mapping[str, Sequence[str]]) -> Iterator[MainEffect]:
     known = [(cell, cell.pairs) for cell in cells if cell.pairs is not None]
     if not factors or not known:
         return
@@ -248,11 +256,11 @@ def _effects(cells: Sequence[Cell], factors: Mapping[str, Sequence[str]]) -> Ite
             columns = pairs.scores[DECIDING][measure]
             gains = sign * (_array([columns.version])[0] - _array([columns.base])[0])
             if pairs.questions == known[0][1].questions:
-                runs.append(Run({name: cell.axes[name] for name in (*factors, SEED)}, gains))
+                runs.append(AdapterGains({name: cell.axes[name] for name in (*factors, SEED)}, gains))
         yield from main_effects(runs, factors, labels, measure, measures=len(measures))
 
 
-def _agreements(cells: Sequence[Cell]) -> Iterator[Agreement]:
+def _agreements(cells: Sequence[CellResult]) -> Iterator[EstimatorAgreement]:
     """Compare the estimators on the answers that both scored: the same adapter, context and question, both sides."""
     for check in cells:
         if check.role != AGREEMENT or check.pairs is None:
@@ -265,14 +273,14 @@ def _agreements(cells: Sequence[Cell]) -> Iterator[Agreement]:
             rank = stats.spearmanr(one, other).statistic if len(set(one)) > 1 and len(set(other)) > 1 else None
             means = (float(np.mean(one)), float(np.mean(other))) if one else (0.0, 0.0)
             names = (twin.axes["estimator"], check.axes["estimator"])
-            yield Agreement(measure, names, len(one), None if rank is None else float(rank), means)
+            yield EstimatorAgreement(measure, names, len(one), None if rank is None else float(rank), means)
 
 
-def _same_answers(cell: Cell, check: Cell) -> bool:
+def _same_answers(cell: CellResult, check: CellResult) -> bool:
     return all(cell.axes[name] == value for name, value in check.axes.items() if name != "estimator")
 
 
-def _shared(cell: Pairs, check: Pairs, measure: str) -> tuple[list[float], list[float]]:
+def _shared(cell: CellScores, check: CellScores, measure: str) -> tuple[list[float], list[float]]:
     places = {question: index for index, question in enumerate(cell.questions)}
     one: list[float] = []
     other: list[float] = []

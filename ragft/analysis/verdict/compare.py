@@ -16,7 +16,7 @@ from ragft.analysis.verdict.paired_scores import Pairs
 from ragft.analysis.verdict.power import Power, Spread, power
 from ragft.analysis.verdict.side import CONDITIONS, Side, check_conditions, pair_sides
 from ragft.analysis.verdict.significance import claim
-from ragft.analysis.verdict.what_would_change import Change, carriers, change
+from ragft.analysis.verdict.what_would_change import TippingPoint, carriers, change
 from ragft.errors import ConfigError, DataError
 from ragft.prompts.criterion import Criterion
 from ragft.types import Question
@@ -204,7 +204,7 @@ def _changes(
     bounds: Mapping[str, Bounds],
     margins: Mapping[str, float],
     levels: Levels,
-) -> dict[str, Change]:
+) -> dict[str, TippingPoint]:
     changes = {name: change(family[name], bounds[name], margin=margins[name], levels=levels) for name in family}
     return {name: each for name, each in changes.items() if each is not None}
 

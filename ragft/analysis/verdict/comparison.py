@@ -10,7 +10,7 @@ from ragft.analysis.verdict.effect import Bounds, Effect
 from ragft.analysis.verdict.missing import Missing
 from ragft.analysis.verdict.power import Power
 from ragft.analysis.verdict.significance import Claims
-from ragft.analysis.verdict.what_would_change import Carrier, Change
+from ragft.analysis.verdict.what_would_change import Carrier, TippingPoint
 from ragft.types import DECIDING, digest
 
 
@@ -122,7 +122,7 @@ class Comparison:
     advisory: tuple[str, ...]
     tried: int
     power: Mapping[str, Power]
-    changes: Mapping[str, Change]
+    changes: Mapping[str, TippingPoint]
     carriers: tuple[Carrier, ...]
     attributions: tuple[Attribution, ...]
     equal_length: Mapping[str, Term]

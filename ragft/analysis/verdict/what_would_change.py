@@ -21,7 +21,7 @@ MOST = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class TippingPoint:
     """What would change what is shown of one criterion.
 
     The numbers of questions are those that show it with 80 % chance if the observed gain and spread are the true
@@ -59,7 +59,7 @@ class Carrier:
     claims: Claims
 
 
-def change(pairs: Pairs, bounds: Bounds, *, margin: float, levels: Levels) -> Change | None:
+def change(pairs: Pairs, bounds: Bounds, *, margin: float, levels: Levels) -> TippingPoint | None:
     """Return what would change the claims about one criterion; None with fewer than two clusters."""
     sizes = np.unique(pairs.labels, return_counts=True)[1]
     spread, swapped = pairs.spread("this comparison"), pairs.swapped().spread("this comparison")
@@ -74,7 +74,7 @@ def change(pairs: Pairs, bounds: Bounds, *, margin: float, levels: Levels) -> Ch
             return None
         return found
 
-    return Change(
+    return TippingPoint(
         flip_margin=-bounds.low,
         n_superior=needed(n_to_show(gain, sample, levels.alpha / levels.family), shown=bounds.claim_lows[-1] > 0),
         n_non_inferior=needed(n_to_show(gain + margin, sample, levels.alpha), shown=bounds.low > -margin),

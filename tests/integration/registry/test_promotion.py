@@ -10,13 +10,13 @@ from mlflow import MlflowClient
 
 from ragft.errors import ConfigError, DataError, PrerequisiteError
 from ragft.models.fingerprint import write_manifest
-from registry.promotion import PENDING, Promotion, Record
+from registry.promotion import PENDING, DecisionRecord, Promotion
 from registry.store import Registry
 from tests.integration.registry.conftest import ADAPTER, BASE
 
 NAME = "ragft-telecom-pocket"
-BACK = Record("rolled_back", ("it was *slow*",), comparison="rollback", run_id="back")
-PROMOTED = Record("promote", ("it is better",), comparison="c" * 64, run_id="run")
+BACK = DecisionRecord("rolled_back", ("it was *slow*",), comparison="rollback", run_id="back")
+PROMOTED = DecisionRecord("promote", ("it is better",), comparison="c" * 64, run_id="run")
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_promotion_moves_the_champion_and_keeps_the_previous_one(promotion: Prom
 
 def test_a_rejected_version_is_marked_and_nothing_moves(promotion: Promotion, registry: Registry) -> None:
     before = aliases()
-    promotion.record(registry.get(f"models:/{NAME}/2"), Record("reject", ("it is worse",), "c", "run"))
+    promotion.record(registry.get(f"models:/{NAME}/2"), DecisionRecord("reject", ("it is worse",), "c", "run"))
     assert aliases() == before
     assert MlflowClient().get_model_version(NAME, "2").tags["ragft.decision_reasons"] == "it is worse"
 

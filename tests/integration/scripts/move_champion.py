@@ -10,7 +10,7 @@ import mlflow
 
 from ragft.store.kill_points import enable_kill_points
 from ragft.store.server import open_store
-from registry.promotion import Promotion, Record
+from registry.promotion import DecisionRecord, Promotion
 from registry.store import Registry
 
 _, tracking_uri, dsn, name, action, number, run_id, spec = sys.argv
@@ -22,9 +22,11 @@ with open_store(dsn, Path()) as store, store.lock(f"champion of {name}"):
     if mended := promotion.mend():
         sys.stdout.write(f"{mended.said}\n")
     if action == "promote":
-        record = Record("promote", ("it is better",), comparison="c" * 64, run_id=run_id)
+        record = DecisionRecord("promote", ("it is better",), comparison="c" * 64, run_id=run_id)
         version = registry.get(f"models:/{name}/{number}")
         champion = promotion.promote(version, against=promotion.champion(), record=record)
     else:
-        champion = promotion.rollback(Record("rolled_back", ("too early",), comparison="rollback", run_id=run_id))
+        champion = promotion.rollback(
+            DecisionRecord("rolled_back", ("too early",), comparison="rollback", run_id=run_id)
+        )
     sys.stdout.write(f"champion {champion.number}\n")

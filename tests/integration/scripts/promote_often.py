@@ -10,7 +10,7 @@ import mlflow
 
 from ragft.errors import PrerequisiteError
 from ragft.store.server import open_store
-from registry.promotion import Promotion, Record
+from registry.promotion import DecisionRecord, Promotion
 from registry.store import Registry
 
 
@@ -28,7 +28,9 @@ with open_store(dsn, Path()) as store:
     sys.stdin.readline()
     for number in range(int(first), int(first) + int(count)):
         version = registry.get(f"models:/{name}/{number}")
-        record = Record("promote", (f"{number} is better",), comparison=f"{number:064x}", run_id=f"run of {number}")
+        record = DecisionRecord(
+            "promote", (f"{number} is better",), comparison=f"{number:064x}", run_id=f"run of {number}"
+        )
         while True:
             against = promotion.champion()  # as a comparison of hours would have
             try:

@@ -12,7 +12,7 @@ from registry import terms
 from registry.card import MOST_OF_A_DESCRIPTION
 from registry.promotion import Promotion
 from registry.store import Registry
-from registry.terms import CHAMPIONS, MOST_TERMS, Term
+from registry.terms import CHAMPIONS, MOST_TERMS, ChampionTerm
 from tests.integration.conftest import StartScript
 from tests.integration.registry.conftest import ADAPTER, BASE, IDENTITY
 from tests.integration.registry.test_promotion import (
@@ -53,7 +53,7 @@ def test_the_longest_card_fits_the_database(promotion: Promotion, registry: Regi
 
 
 def test_the_longest_history_and_reason_fit_the_database(promotion: Promotion) -> None:
-    path = terms.write([*[Term(2, "f" * 12)] * MOST_TERMS, Term(1)])
+    path = terms.write([*[ChampionTerm(2, "f" * 12)] * MOST_TERMS, ChampionTerm(1)])
     MlflowClient().set_registered_model_tag(NAME, CHAMPIONS, path)
     reason = "\U0001f600" * 5000
     assert promotion.rollback(dataclasses.replace(BACK, reasons=(reason,))).number == 2

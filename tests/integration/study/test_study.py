@@ -19,8 +19,7 @@ from entrypoints.steps.matrix.plan import kinds_of
 from entrypoints.steps.matrix.presets import matrix_of
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.analysis.read_record import read_record
-from ragft.analysis.study.findings import Cell as Result
-from ragft.analysis.study.findings import Study, Work
+from ragft.analysis.study.findings import CellResult, Study, Work
 from ragft.params import StudyParams
 from ragft.result_versions import VERSIONS
 from ragft.store.connection import Store
@@ -41,7 +40,7 @@ class Imagined:
     def __call__(self, _: Identities) -> "Imagined":
         return self
 
-    def run(self, cell: Cell) -> Result:
+    def run(self, cell: Cell) -> CellResult:
         if len(self.computed) == self._stop_at:
             raise KeyboardInterrupt
         self.computed.append(cell.name)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ragft.analysis.study.findings import Cell, Columns, Pairs, Work, change_of
+from ragft.analysis.study.findings import CellResult, CellScores, SideScores, Work, change_of
 
 QUESTIONS = tuple(f"q{i:02d}" for i in range(40))
 LABELS = tuple(f"d{i // 4}" for i in range(40))
@@ -13,16 +13,16 @@ AXES = {
 }  # fmt: skip
 
 
-def cell(gain: float, *, role: str = "cell", outcome: str = "hold", noise: float = 0.1, **axes: str) -> Cell:
+def cell(gain: float, *, role: str = "cell", outcome: str = "hold", noise: float = 0.1, **axes: str) -> CellResult:
     """Return a cell whose adapter scores ``gain`` points more than its base, in both criteria."""
     rng = np.random.default_rng([int(axes.get("seed", "0")), round(1000 * abs(gain))])
     base = np.clip(3 + rng.normal(size=40), 1, 5).round(3)
     version = np.clip(base + gain + noise * rng.normal(size=40), 1, 5).round(3)
-    columns = Columns(tuple(map(float, base)), tuple(map(float, version)))
+    columns = SideScores(tuple(map(float, base)), tuple(map(float, version)))
     changes = tuple(
         change_of("retrieved", measure, [columns], LABELS, decides=True) for measure in ("accuracy", "completeness")
     )
-    return Cell(
+    return CellResult(
         name=f"telecom|{axes}",
         role=role,
         axes={**AXES, **axes},
@@ -33,7 +33,7 @@ def cell(gain: float, *, role: str = "cell", outcome: str = "hold", noise: float
         questions=40,
         smallest={"accuracy": 0.2, "completeness": 0.2},
         changes=changes,
-        pairs=Pairs(QUESTIONS, LABELS, {"retrieved": {"accuracy": columns, "completeness": columns}}),
+        pairs=CellScores(QUESTIONS, LABELS, {"retrieved": {"accuracy": columns, "completeness": columns}}),
         work=(Work("judge", "base of pocket, expected_no_rationale", 80, 4.0, "here"),),
         seconds=12.5,
     )

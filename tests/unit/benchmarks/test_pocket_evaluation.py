@@ -1,6 +1,6 @@
 import pytest
 
-from benchmarks.pocket_recipe.evaluation import Line, Result, make_judge_items, make_lines, passages_for, results_of
+from benchmarks.pocket_recipe.evaluation import Line, Rate, make_judge_items, make_lines, passages_for, results_of
 
 LINES = {line.name: line for line in make_lines(4, 14)}
 
@@ -59,5 +59,5 @@ def test_judge_items_have_every_grade_and_kind() -> None:
 
 def test_the_interval_is_wilsons() -> None:
     # 15 of 148, the example of Wallis (2013), has 0.0624 to 0.1605.
-    low, high = Result("x", 15, 148).interval
+    low, high = Rate("x", 15, 148).interval
     assert (low, high) == pytest.approx((0.0624, 0.1605), abs=2e-4)

@@ -21,11 +21,11 @@ from benchmarks.pocket_recipe.recipe import (
     THIRD_PEAK,
     TOKENS,
     Plan,
-    Training,
+    TrainingProcess,
     mix_at,
     rate_at,
 )
-from benchmarks.pocket_recipe.samples import TOPICS, Mix, Row, Sampler, Segment, encode
+from benchmarks.pocket_recipe.samples import TOPICS, Mix, PackedTree, Sampler, Segment, encode
 from benchmarks.pocket_recipe.tokens import train_tokenizer
 from ragft.pocket.world_products import known_products, pool_of
 from ragft.pocket.world_questions import plain
@@ -131,7 +131,7 @@ def test_the_start_copies_what_followed_before(tokenizer: Tokenizer) -> None:
     n = len(tokens)
     sees = np.ones((1, 1), dtype=bool)
     zeros = np.zeros(n, dtype=np.int64)
-    row = Row(tokens, np.arange(n), np.ones(n, dtype=np.float32), zeros, np.arange(n) - 1, zeros - 1, sees)
+    row = PackedTree(tokens, np.arange(n), np.ones(n, dtype=np.float32), zeros, np.arange(n) - 1, zeros - 1, sees)
     with torch.no_grad():
         guess = (model(make_batch([row])) @ model.embed_tokens.T).argmax(-1)
     share = float((guess[150:-1] == torch.from_numpy(tokens)[151:]).float().mean())
@@ -167,18 +167,18 @@ def test_a_miniature_learns_as_recorded_and_resumes(tokenizer: Tokenizer, tmp_pa
     sampler, coin = Sampler(99), random.Random(0)
     unseen = make_batch([encode(sampler.reading(mix_at(0.0)), tokenizer, coin) for _ in range(12)])
 
-    def loss(training: Training) -> float:
+    def loss(training: TrainingProcess) -> float:
         with torch.no_grad():
             return float(training.model.loss(unseen)[0])
 
     plan = Plan(tmp_path, tokens=1_000_000, step_tokens=768, processes=1, rate=1.6e-2)
-    training = Training(plan, tokenizer, shape=SMALL)
+    training = TrainingProcess(plan, tokenizer, shape=SMALL)
     assert loss(training) == pytest.approx(4.845, abs=0.1)  # recorded: 4.845
     training.run(30_000)
     learned = loss(training)
     assert learned < 4.0  # recorded: 3.52
     training.save(tmp_path / "checkpoint.pt")
-    again = Training(plan, tokenizer, shape=SMALL)
+    again = TrainingProcess(plan, tokenizer, shape=SMALL)
     again.restore(tmp_path / "checkpoint.pt")
     assert (again.tokens, again.step) == (training.tokens, training.step)
     assert loss(again) == pytest.approx(learned)

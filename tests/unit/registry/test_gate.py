@@ -7,7 +7,7 @@ from ragft.analysis.verdict.comparison import Check, Comparison, Design, Result
 from ragft.analysis.verdict.effect import Bounds, Effect
 from ragft.analysis.verdict.missing import Missing
 from ragft.analysis.verdict.significance import Claims
-from ragft.analysis.verdict.what_would_change import Carrier, Change
+from ragft.analysis.verdict.what_would_change import Carrier, TippingPoint
 from ragft.errors import ConfigError
 from registry.gate import Outcome, Policy, decide, force
 
@@ -64,7 +64,7 @@ def comparison(
         advisory=("2 of 6 canaries failed",) if advisory else (),
         tried=1,
         power={},
-        changes={"accuracy": Change(0.04, 900, 210, None), "completeness": Change(0.04, None, None, 800)},
+        changes={"accuracy": TippingPoint(0.04, 900, 210, None), "completeness": TippingPoint(0.04, None, None, 800)},
         carriers=carriers,
         attributions=(),
         equal_length={},
@@ -191,8 +191,8 @@ def test_more_questions_are_asked_for_where_something_is_not_shown() -> None:
 
 
 def test_a_bound_at_the_end_of_the_scale_is_met_by_no_margin() -> None:
-    unknown = replace(comparison(non_inferior=()), changes={"accuracy": Change(4.0, None, 160, None)})
-    wide = replace(unknown, changes={"accuracy": Change(3.9, None, 160, None)})
+    unknown = replace(comparison(non_inferior=()), changes={"accuracy": TippingPoint(4.0, None, 160, None)})
+    wide = replace(unknown, changes={"accuracy": TippingPoint(3.9, None, 160, None)})
     assert "accuracy: no margin would be met, since too few documents changed to bound a loss." in (
         decide(unknown).would_change
     )

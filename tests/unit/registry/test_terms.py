@@ -5,12 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ragft.errors import DataError
-from registry.terms import MOST_TERMS, Term, moved_by_hand, numbers, read, until, write
+from registry.terms import MOST_TERMS, ChampionTerm, moved_by_hand, numbers, read, until, write
 
 TERMS = st.builds(
-    Term, st.integers(1, 99_999), st.sampled_from(["", "0a1b2c3d4e5f"]) | st.from_regex(r"[0-9a-f]{12}", fullmatch=True)
+    ChampionTerm,
+    st.integers(1, 99_999),
+    st.sampled_from(["", "0a1b2c3d4e5f"]) | st.from_regex(r"[0-9a-f]{12}", fullmatch=True),
 )
-PATH = (Term(1), Term(3, "0a1b2c3d4e5f"), Term(2), Term(3))
+PATH = (ChampionTerm(1), ChampionTerm(3, "0a1b2c3d4e5f"), ChampionTerm(2), ChampionTerm(3))
 
 
 def test_a_path_can_be_read_by_a_person() -> None:
@@ -18,12 +20,12 @@ def test_a_path_can_be_read_by_a_person() -> None:
 
 
 @given(st.lists(TERMS, min_size=1, max_size=MOST_TERMS))
-def test_a_path_comes_back_from_its_tag(path: list[Term]) -> None:
+def test_a_path_comes_back_from_its_tag(path: list[ChampionTerm]) -> None:
     assert read(write(path)) == tuple(path)
 
 
 def test_the_newest_terms_are_kept_and_fit_a_tag() -> None:
-    path = [Term(number, "f" * 12) for number in range(10_000)]
+    path = [ChampionTerm(number, "f" * 12) for number in range(10_000)]
     assert read(write(path)) == tuple(path[-MOST_TERMS:])
     assert len(write(path)) <= 2500  # beside a reason of 200 characters, each of up to 12 as JSON
 
@@ -41,8 +43,8 @@ def test_back_to_a_version_is_back_to_its_latest_earlier_term() -> None:
 
 
 def test_a_hand_goes_back_where_it_can_and_on_where_it_cannot() -> None:
-    assert moved_by_hand(PATH, Term(2)) == PATH[:3]
-    assert moved_by_hand(PATH, Term(9)) == (*PATH, Term(9))
+    assert moved_by_hand(PATH, ChampionTerm(2)) == PATH[:3]
+    assert moved_by_hand(PATH, ChampionTerm(9)) == (*PATH, ChampionTerm(9))
 
 
 def test_versions_are_named_once() -> None:

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 
-from ragft.analysis.knowledge.dose import Curve, Point, final_slope, hallucination_slope
+from ragft.analysis.knowledge.dose import DoseCurve, Point, final_slope, hallucination_slope
 from ragft.analysis.knowledge.dose_figures import dose_figure, training_curves
 
 
-def made_curves(slope: float, noise: float, seeds: int = 3) -> list[Curve]:
+def made_curves(slope: float, noise: float, seeds: int = 3) -> list[DoseCurve]:
     rng = np.random.default_rng(5)
     curves = []
     for share, seed in itertools.product((0.0, 0.5, 1.0), range(seeds)):
@@ -21,7 +21,7 @@ def made_curves(slope: float, noise: float, seeds: int = 3) -> list[Curve]:
             unknown = (epoch / 6) ** 2 + 0.01 * seed
             false = 0.1 + slope * unknown * share - 0.05 * known * (1 - share) + noise * rng.normal()
             points.append(Point(epoch, known if share < 1 else None, unknown if share else None, 1 - false, false))
-        curves.append(Curve(share, seed, 20, tuple(points)))
+        curves.append(DoseCurve(share, seed, 20, tuple(points)))
     return curves
 
 
@@ -71,7 +71,7 @@ def test_without_any_unknown_example_there_is_no_slope() -> None:
 
 def test_two_points_have_a_slope_and_no_interval() -> None:
     points = (Point(0, None, 0.0, 1.0, 0.0), Point(1, None, 1.0, 0.8, 0.2))
-    found = hallucination_slope([Curve(1.0, 0, 20, points)])
+    found = hallucination_slope([DoseCurve(1.0, 0, 20, points)])
     assert found is not None
     assert found.value == pytest.approx(0.2)
     assert math.isnan(found.low)

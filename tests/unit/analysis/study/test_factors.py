@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 
 from ragft.analysis.statistics.crossed import crossed_mean
-from ragft.analysis.study.factors import MainEffect, Run, held_together, main_effects
+from ragft.analysis.study.factors import AdapterGains, MainEffect, held_together, main_effects
 
 FACTORS = {"format": ("closed_book", "retrieved"), "epochs": ("1", "3", "10")}
 MEASURES = ("accuracy", "completeness", "truth_right")
 LABELS = [f"d{i // 3}" for i in range(90)]
 
 
-def runs(rng: np.random.Generator, noise: float = 0.3, seeds: int = 3) -> list[Run]:
+def runs(rng: np.random.Generator, noise: float = 0.3, seeds: int = 3) -> list[AdapterGains]:
     """Passages add 0.5, ten epochs take 0.4, seeds and documents are chance."""
     of_document = np.repeat(rng.normal(size=30), 3)
     made = []
@@ -21,7 +21,7 @@ def runs(rng: np.random.Generator, noise: float = 0.3, seeds: int = 3) -> list[R
         for form, epochs in itertools.product(*FACTORS.values()):
             mean = 0.5 * (form == "retrieved") - 0.4 * (epochs == "10")
             gains = mean + of_seed + of_document + noise * rng.normal(size=90)
-            made.append(Run({"format": form, "epochs": epochs, "seed": str(seed)}, gains))
+            made.append(AdapterGains({"format": form, "epochs": epochs, "seed": str(seed)}, gains))
     return made
 
 
@@ -47,7 +47,7 @@ def test_an_effect_that_is_not_there_is_claimed_no_more_often_than_allowed() -> 
     for _ in range(200):
         effects = []
         for measure in MEASURES:
-            null = [Run(run.levels, run.gains * 0 + rng.normal(size=90)) for run in runs(rng)]
+            null = [AdapterGains(run.levels, run.gains * 0 + rng.normal(size=90)) for run in runs(rng)]
             effects += main_effects(null, FACTORS, LABELS, measure, measures=len(MEASURES))
         claimed += any(effect.shown for effect in effects)
     assert claimed / 200 <= 0.05

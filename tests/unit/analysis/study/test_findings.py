@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from ragft.analysis.read_record import read_record
-from ragft.analysis.study.findings import Columns, Study, change_of, summarise
+from ragft.analysis.study.findings import SideScores, Study, change_of, summarise
 from tests.unit.analysis.studies_of_cells import LABELS, cell
 
 
@@ -57,11 +57,11 @@ def test_what_is_exported_is_small_and_read_back() -> None:
 
 
 def test_lower_is_better_where_the_sign_says_so_and_unscored_answers_are_counted() -> None:
-    columns = Columns((1.0, 2.0, None, 4.0), (2.0, 3.0, 3.0, None))
+    columns = SideScores((1.0, 2.0, None, 4.0), (2.0, 3.0, 3.0, None))
     labels = (*LABELS[:2], "x", "y")
     worse = change_of("none", "hallucination", [columns], labels, decides=False, sign=-1.0)
     assert (worse.gain.mean, worse.base.mean, worse.version.mean) == (-1.0, 1.5, 2.5)
     assert (worse.n, worse.unscored) == (2, 2)
-    nothing = change_of("none", "accuracy", [Columns((None,), (1.0,))], ["a"], decides=True)
+    nothing = change_of("none", "accuracy", [SideScores((None,), (1.0,))], ["a"], decides=True)
     assert (nothing.n, nothing.unscored, nothing.gain.low) == (0, 1, None)
     assert not np.isnan(nothing.gain.mean)
