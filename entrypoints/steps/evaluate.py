@@ -135,7 +135,7 @@ def _answer(
         context: Context = name  # type: ignore[assignment]  # checked by the params
         passages = found.context(context)
         questions = [question for question in found.questions if question.id in passages]
-        with workspace.progress(f"answer ({context})") as line:
+        with workspace.progress("answer", part=f"({context})") as line:
             answers = answer_questions(
                 workspace.store,
                 subject.writer(params.context_window),

@@ -192,7 +192,7 @@ def _check_hit_rates(
     )
     if not params.allow_low_hit_rate:
         raise DataError(f"{message}; use -P collection=all, a larger top_k, or -P allow_low_hit_rate=True to go on")
-    workspace.say(f"warning: {message}")
+    workspace.alert(f"warning: {message}")
     mlflow.set_tag("ragft.allowed_low_hit_rate", message)
 
 
@@ -210,7 +210,7 @@ def _train(prepared: Prepared[FinetuneParams], lesson: Lesson, start: Start, wor
     lineage: dict[str, Any] = {"data": preparation.name, "data_sha256": preparation.dataset, "params": params.as_dict()}
     measure = unknown_share.watch(lesson.dose, prompt) if lesson.dose else None
     # Two processes that train the same adapter would write the same checkpoints.
-    lock = workspace.store.lock(f"train {preparation.key} {params}", workspace.say)
+    lock = workspace.store.lock(f"train {preparation.key} {params}", workspace.alert)
     with _downloaded(start.parent) as parent, lock, workspace.progress("train") as line:
         result = train(
             start.base,
@@ -295,7 +295,7 @@ def _register(
     mlflow.set_tags(version_tags(lineage, params))
     if lesson.dose:
         unknown_share.log(params, lesson.dose, preparation, base.fingerprint, workspace)
-    with workspace.store.lock(f"registry {lineage.data}", workspace.say):
+    with workspace.store.lock(f"registry {lineage.data}", workspace.alert):
         config = serving_config(params, preparation, base, workspace)
         version = open_registry().register_adapter(lineage, config, result.adapter)
     mlflow.set_tag("ragft.version", version.uri)
@@ -329,7 +329,7 @@ def _tell(result: TrainResult, version: Version, workspace: Workspace) -> None:
         f"peak {result.peak_memory_bytes / 2**20:,.0f} MiB{before}"
     )
     if result.dropped_golden:
-        workspace.say(
+        workspace.alert(
             f"warning: {result.dropped_golden} passages with the evidence that the format shows did not fit the "
             "examples: use a larger max_length, or smaller passages (chunk_chars)"
         )
