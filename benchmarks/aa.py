@@ -26,7 +26,7 @@ from ragft.judging.backend import LocalJudge
 from ragft.judging.g_eval import Item, judge
 from ragft.models.generation import Generator
 from ragft.models.loading import load_base
-from ragft.params import EvaluateParams
+from ragft.params import POCKET, EvaluateParams
 from ragft.prompts.criterion import load_criterion
 from ragft.types import Question
 from registry.gate import decide
@@ -42,7 +42,7 @@ def judgements(questions: int, repeats: int) -> tuple[list[Question], Values]:
     """Return the questions and every judgement of the base's answers; what a home holds already is not asked again."""
     prepare_environment()
     from entrypoints.steps import evaluate, prepare
-    from entrypoints.steps.shared.bases import POCKET, base_path
+    from entrypoints.steps.shared.bases import base_path
 
     with opened_workspace() as workspace:
         params = EvaluateParams(dataset="telecom", base=POCKET, context="retrieved", judge="none", questions=questions)

@@ -9,7 +9,6 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 
-from entrypoints.steps.shared.bases import POCKET
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.analysis.knowledge.forgetting import Lost, compare_answers, sentences
 from ragft.data.splits import nested_subset
@@ -18,7 +17,7 @@ from ragft.judging.closed_book import score
 from ragft.models.answering import answer_questions
 from ragft.models.generation import Generator
 from ragft.models.loading import LoadedModel, adapter_off
-from ragft.params import FinetuneParams
+from ragft.params import POCKET, FinetuneParams
 from ragft.pocket.general import known_facts, unknown_products
 from ragft.prompts.answer import load_answer_prompt
 from ragft.store.datasets import Preparation, find_preparation, prepared_names

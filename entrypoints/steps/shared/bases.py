@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
+import ragft.pocket
 from ragft.errors import PrerequisiteError
 from ragft.models.fingerprint import fingerprint_weights
 from ragft.models.resolve import BaseFiles, check_base
+from ragft.params import POCKET
 from registry.versions import Version
 
-POCKET = "pocket"
-SHORT_NAMES = {POCKET: Path(__file__).resolve().parents[2] / "ragft" / "pocket" / "model"}
+SHORT_NAMES = {POCKET: Path(ragft.pocket.__path__[0]).resolve() / "model"}
 
 
 def base_path(name: str) -> str:

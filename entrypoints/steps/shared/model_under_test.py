@@ -10,6 +10,7 @@ from typing import Any
 
 from transformers.utils.logging import disable_progress_bar
 
+import ragft
 from entrypoints.steps.shared.bases import POCKET, base_path, require_base
 from entrypoints.steps.shared.endpoints import open_endpoint
 from entrypoints.steps.shared.sources import DEFAULT_DATASET, with_top_k
@@ -30,7 +31,7 @@ from registry.versions import Lineage, Version
 disable_progress_bar()
 
 BASE = "base"
-SERVING_CODE = Path(__file__).resolve().parents[2] / "ragft" / "serving.py"
+SERVING_CODE = Path(ragft.__path__[0]).resolve() / "serving.py"
 # What the process that serves a version needs, beside ragft itself.
 SERVING_PACKAGES = (
     "mlflow", "torch", "transformers", "peft", "accelerate", "bitsandbytes", "optimum-quanto",
