@@ -22,11 +22,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
+from benchmarks.bca import bca_bound
 from benchmarks.worlds import AT_ONCE, HELD_OUT, WORLDS, Study, World, studies
 from ragft.analysis.statistics.bounds import deciding_bound, depth_of_unseen
 from ragft.analysis.statistics.clusters import Array, ClusterSums
 from ragft.analysis.statistics.cr2 import cr2, t_bound
-from ragft.analysis.statistics.resampling import bca_bound, draw, resample
+from ragft.analysis.statistics.resampling import draw, resample
 from ragft.analysis.verdict.power import Spread, chance, doubt, sample_of, smallest_difference
 
 ALPHA = 0.025
@@ -176,11 +177,11 @@ def _power(tally: Tally, plan: Printed, world: World, count: int, rng: np.random
 def _peers(tally: Tally, world: World, study: Study, rng: np.random.Generator) -> None:
     """Count a gain shown where there is none by other ways to a lower bound."""
     sums = study.observed
-    resamples = resample(sums, draw(sums.totals.shape[1], RESAMPLES, rng))
-    tally.add("BCa", bca_bound(sums, resamples, ALPHA) > 0)
+    weights = draw(sums.totals.shape[1], RESAMPLES, rng)
+    tally.add("BCa", bca_bound(sums, weights, ALPHA) > 0)
     tally.add("CR2", t_bound(sums, cr2(sums), ALPHA) > 0)
     if world.missing:
-        tally.add("left out", deciding_bound(sums, resamples, ALPHA, world.shape.extreme) > 0)
+        tally.add("left out", deciding_bound(sums, resample(sums, weights), ALPHA, world.shape.extreme) > 0)
 
 
 CLAIMS = (

@@ -17,7 +17,7 @@ import psutil
 from entrypoints.last_words import last_words
 from ragft.errors import ConfigError
 from ragft.store.disk import RoomAt
-from ragft.store.kill_points import enable_windows
+from ragft.store.kill_points import enable_kill_points
 from ragft.store.private import make_home, shown
 from ragft.store.server import open_store
 
@@ -63,7 +63,7 @@ def prepare_environment() -> Path:
         logging.getLogger(talkative).setLevel(logging.ERROR)
     # It logs with a traceback what is tried again here, or told in a sentence.
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
-    enable_windows(os.environ.get("RAGFT_TEST_WINDOW", ""))
+    enable_kill_points(os.environ.get("RAGFT_TEST_KILL_POINT", ""))
     _make_sqlite_store(os.environ["MLFLOW_TRACKING_URI"], folder)
     return folder
 

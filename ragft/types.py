@@ -12,6 +12,8 @@ SPLITS: tuple[Split, ...] = get_args(Split)
 Context = Literal["none", "retrieved", "oracle", "oracle_distractors"]
 CONTEXTS: tuple[Context, ...] = get_args(Context)
 
+# The context that a verdict is given in.
+DECIDING: Context = "retrieved"
 # The reference of a question that the documents do not answer, as Qasper writes it.
 UNANSWERABLE = "Unanswerable"
 

@@ -13,7 +13,7 @@ from typing import Literal
 from mlflow import MlflowClient
 
 from ragft.errors import ConfigError, DataError, PrerequisiteError
-from ragft.store.kill_points import window
+from ragft.store.kill_points import kill_point
 from registry import card, terms
 from registry.history import LAST, STANDING, History, kept_as, short
 from registry.store import Registry
@@ -243,14 +243,11 @@ class Promotion:
         why = record.reasons[0][:MOST_OF_A_REASON] if record.reasons else ""
         note = _Note(champion.number, version.number, move, on.number, record.run_id, terms.write(path), why)
         self._client.set_registered_model_tag(self._name, PENDING, json.dumps(asdict(note)))
-        with window("promote.noted"):
-            pass
+        kill_point("promote.noted")
         self.record(on, record)
-        with window("promote.recorded"):
-            pass
+        kill_point("promote.recorded")
         self._set_aliases(note)
-        with window("promote.moved"):
-            pass
+        kill_point("promote.moved")
         found = self.champion()
         if found.number != version.number:
             raise PrerequisiteError(
@@ -265,11 +262,9 @@ class Promotion:
         path = terms.read(note.path)
         self._history.serve_as(path[-1])
         self._history.set_previous(path)
-        with window("promote.previous"):
-            pass
+        kill_point("promote.previous")
         self._client.set_registered_model_alias(self._name, CHAMPION, str(note.new))
-        with window("promote.champion"):
-            pass
+        kill_point("promote.champion")
         self._drop_challenger(note.new)
 
     def _drop_challenger(self, champion: int) -> None:

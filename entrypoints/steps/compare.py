@@ -13,7 +13,6 @@ from entrypoints.steps.reporting import cards, planning, report
 from entrypoints.steps.reporting.tables import metric_table
 from entrypoints.steps.shared import integrity
 from entrypoints.steps.shared.compared import (
-    DECIDING,
     NOTHING_KNOWN,
     Compared,
     Sides,
@@ -37,7 +36,7 @@ from ragft.judging.advisory import why_advisory
 from ragft.params import DEFAULT_DATASET, CompareParams, EvaluateParams
 from ragft.prompts.criterion import load_criteria
 from ragft.store.trials import begin_trial, find_trials, settle_trial
-from ragft.types import CONTEXTS, Question
+from ragft.types import CONTEXTS, DECIDING, Question
 from registry.card import Verdict, note
 from registry.gate import Decision, Policy, decide
 from registry.versions import CHALLENGER, CHAMPION, Version, registered_name

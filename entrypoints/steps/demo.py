@@ -3,10 +3,11 @@
 from entrypoints.steps import compare, finetune, prepare
 from entrypoints.steps.reporting import report
 from entrypoints.steps.reporting.tables import metric_table
-from entrypoints.steps.shared.compared import DECIDING, Compared
+from entrypoints.steps.shared.compared import Compared
 from entrypoints.steps.shared.runs import step_run
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.params import CompareParams, DemoParams, FinetuneParams, PrepareParams
+from ragft.types import DECIDING
 
 FORMATS = ("closed_book", "retrieved")
 

@@ -5,7 +5,7 @@ import mlflow
 from entrypoints.steps import compare
 from entrypoints.steps.reporting import cards
 from entrypoints.steps.shared.champion import champion_moves
-from entrypoints.steps.shared.compared import DECIDING, Compared
+from entrypoints.steps.shared.compared import Compared
 from entrypoints.steps.shared.evaluation import Evaluation
 from entrypoints.steps.shared.model_under_test import open_registry
 from entrypoints.steps.shared.runs import step_run
@@ -15,7 +15,7 @@ from ragft.errors import ConfigError, DataError, PrerequisiteError, RejectedErro
 from ragft.params import DEFAULT_DATASET, CompareParams, PromoteParams
 from ragft.prompts.answer import load_answer_prompt
 from ragft.served_as import ServedAs
-from ragft.types import canonical_json
+from ragft.types import DECIDING, canonical_json
 from registry.gate import Decision, force
 from registry.promotion import Mended, Record
 from registry.versions import CHAMPION, Version, name_of

@@ -13,7 +13,7 @@ from typing import Any
 from ragft.data.collector import Collector
 from ragft.data.documents import EXPECTED as EXPECTED_DOCUMENTS
 from ragft.data.documents import read_documents
-from ragft.data.files import JSON_SUFFIXES, PARQUET_SUFFIXES, find_files, read_records, splits_in_names
+from ragft.data.files import JSON_SUFFIXES, PARQUET_SUFFIXES, records_by_split
 from ragft.data.record_files import Fields, Problems, Record, file_of
 from ragft.types import Document, Question, Split
 
@@ -54,9 +54,7 @@ def read(path: Path, documents: Path | None = None) -> Collector:
     collector = Collector(Problems(), name=NAME)
     if documents is not None:
         add_documents(documents, collector)
-    files = find_files(path, SUFFIXES)
-    splits = splits_in_names(files)
-    read_parts(((splits.get(file), read_records(file, collector.problems)) for file in files), collector)
+    read_parts(records_by_split(path, SUFFIXES, collector.problems), collector)
     return collector.finish(path, EXPECTED)
 
 

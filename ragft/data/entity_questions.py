@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ragft.data.collector import Collector
-from ragft.data.files import JSON_SUFFIXES, PARQUET_SUFFIXES, find_files, read_records, splits_in_names
+from ragft.data.files import JSON_SUFFIXES, PARQUET_SUFFIXES, records_by_split
 from ragft.data.record_files import Fields, Problems, Record
 from ragft.types import Question, Split, digest
 
@@ -25,9 +25,7 @@ def read(path: Path) -> Collector:
         DataError: With every bad record.
     """
     collector = Collector(Problems(), name=NAME)
-    files = find_files(path, SUFFIXES)
-    splits = splits_in_names(files)
-    read_parts(((splits.get(file), read_records(file, collector.problems)) for file in files), collector)
+    read_parts(records_by_split(path, SUFFIXES, collector.problems), collector)
     return collector.finish(path, EXPECTED)
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from ragft.data.json_text import read_json
@@ -71,6 +71,23 @@ def read_records(path: Path, problems: Problems, most_bytes: int | None = None) 
     if name.endswith(PARQUET_SUFFIXES):
         return read_parquet(path, problems)
     return read_json(path, problems, most_bytes)
+
+
+def records_by_split(
+    path: Path,
+    suffixes: Sequence[str],
+    problems: Problems,
+    read: Callable[[Path, Problems], Iterator[Record]] = read_records,
+) -> Iterator[tuple[Split | None, Iterator[Record]]]:
+    """Return the records of each file at ``path``, with the split that its name gives (`splits_in_names`).
+
+    Raises:
+        ConfigError: If nothing is at ``path``.
+        DataError: If no file there ends in one of ``suffixes``.
+    """
+    files = find_files(path, suffixes)
+    splits = splits_in_names(files)
+    return ((splits.get(file), read(file, problems)) for file in files)
 
 
 def splits_in_names(files: Sequence[Path]) -> dict[Path, Split]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from ragft.data.collector import Collector
 from ragft.data.documents import EXPECTED as EXPECTED_DOCUMENTS
 from ragft.data.documents import read_documents
-from ragft.data.files import JSON_SUFFIXES, PARQUET_SUFFIXES, find_files, read_records, splits_in_names
+from ragft.data.files import JSON_SUFFIXES, PARQUET_SUFFIXES, read_records, records_by_split
 from ragft.data.nq_pages import SHORT_TOKENS, add_page, is_page
 from ragft.data.record_files import Fields, Problems, Record
 from ragft.errors import ConfigError
@@ -38,9 +38,7 @@ def read(path: Path, documents: Path | None = None) -> Collector:
     collector = Collector(Problems(), name=NAME)
     if documents is not None:
         add_documents(documents, collector)
-    files = find_files(path, SUFFIXES)
-    splits = splits_in_names(files)
-    read_parts(((splits.get(file), _records(file, collector.problems)) for file in files), collector)
+    read_parts(records_by_split(path, SUFFIXES, collector.problems, _records), collector)
     return collector.finish(path, EXPECTED)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
+from ragft.folding import without_lone_surrogates
 from ragft.models.controls import without_controls, without_turns
 
 PLAIN_PROMPT = "User: {message}\nAssistant:"
@@ -63,7 +64,7 @@ def tokenisable(tokenizer: PreTrainedTokenizerBase, text: str) -> str:
     Lone surrogates become U+FFFD. A special token that was written out, such as an end of turn in a
     passage, is broken up: whoever wrote it cannot end the user's turn.
     """
-    return without_controls(tokenizer, text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"))
+    return without_controls(tokenizer, without_lone_surrogates(text))
 
 
 def _turn(role: str, content: str) -> dict[str, str]:

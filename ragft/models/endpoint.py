@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 import httpx2
 
 from ragft.errors import ConfigError, PrerequisiteError
+from ragft.folding import without_lone_surrogates
 from ragft.models.controls import without_known_controls
 from ragft.models.endpoint_call import Caller, Completion, NoReplyError, RefusedRequestError, StoppedError
 from ragft.types import digest
@@ -278,4 +279,4 @@ def _checked_url(base_url: str) -> str:
 
 def _sendable(text: str) -> str:
     # JSON in UTF-8 cannot hold a lone surrogate, and some servers read a control token that was written out as one.
-    return without_known_controls(text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"))
+    return without_known_controls(without_lone_surrogates(text))

@@ -10,10 +10,11 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from ragft.analysis.study.factors import MainEffect
-from ragft.analysis.study.findings import AGREEMENT, DECIDING, Agreement, Change, Group, Study
+from ragft.analysis.study.findings import AGREEMENT, Agreement, Change, Group, Study
 from ragft.report.study_plot import BASE, Block, Line, Scale, colour_of, plot, scale_of_changes
 from ragft.report.words import CONTEXTS, clean, clip, count, number, signed
 from ragft.report.words import label as words
+from ragft.types import DECIDING
 
 # Mean scores the study (arXiv 2406.11201) states in its text: (data set, base, samples, measure) -> score.
 PUBLISHED = {

@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from sentence_transformers import SentenceTransformer
 
 from ragft.errors import ConfigError, PrerequisiteError
+from ragft.folding import without_lone_surrogates
 from ragft.result_versions import VERSIONS
 
 log = logging.getLogger(__name__)
@@ -118,7 +119,7 @@ class Embedder:
         if not texts:
             return []
         # A lone surrogate is no text to a tokenizer: it is read as the replacement character.
-        clean = [text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") for text in texts]
+        clean = [without_lone_surrogates(text) for text in texts]
         encoded = self._tokenizer(clean, add_special_tokens=False, truncation=False, verbose=False)
         return list(encoded["input_ids"])
 

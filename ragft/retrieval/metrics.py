@@ -1,7 +1,6 @@
 """How good a ranking of passages is, and what it means that a passage holds the evidence."""
 
-import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import TypeVar
 
 from ragft.errors import ConfigError
@@ -59,30 +58,6 @@ def recall_at_k(ranking: Sequence[str], relevant: Collection[str], k: int) -> fl
 def reciprocal_rank(ranking: Sequence[str], relevant: Collection[str]) -> float:
     """Return 1 / rank of the first relevant id, ranks from 1; 0.0 when none is in ``ranking``."""
     return next((1 / rank for rank, item in enumerate(ranking, start=1) if item in relevant), 0.0)
-
-
-def ndcg_at_k(ranking: Sequence[str], relevance: Mapping[str, float], k: int) -> float:
-    """Return the normalised discounted cumulative gain of the first ``k`` ids.
-
-    The gain is the relevance itself (0 for an id that ``relevance`` lacks) and the discount log2(rank + 1) with ranks
-    from 1, the form of Jarvelin and Kekalainen (2002) that trec_eval and ir_measures compute.
-
-    Returns:
-        A number in [0, 1]; 0.0 when nothing is relevant.
-
-    Raises:
-        ConfigError: If ``k`` is below 1, an id is ranked twice, or a relevance is negative.
-    """
-    if len(set(ranking)) < len(ranking):
-        raise ConfigError("the ranking holds an id twice, which would count its gain twice; rank each passage once")
-    if any(gain < 0 for gain in relevance.values()):
-        raise ConfigError(f"relevance {min(relevance.values())} is negative; use 0 for what is not relevant")
-    best = _discounted(_first(sorted(relevance.values(), reverse=True), k))
-    return _discounted([relevance.get(item, 0.0) for item in _first(ranking, k)]) / best if best else 0.0
-
-
-def _discounted(gains: Sequence[float]) -> float:
-    return math.fsum(gain / math.log2(rank + 1) for rank, gain in enumerate(gains, start=1))
 
 
 def _first(items: Sequence[T], k: int) -> Sequence[T]:

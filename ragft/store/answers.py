@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from ragft.store.connection import Store, replayed
-from ragft.store.kill_points import window
+from ragft.store.kill_points import kill_point
 from ragft.store.text import from_postgres, to_postgres
 from ragft.types import Written
 
@@ -34,9 +34,10 @@ def save_answers(store: Store, answers: Iterable[Written]) -> None:
         )
         for answer in answers
     )
-    with store.transaction() as cursor, window("generate.write"):
+    with store.transaction() as cursor:
         cursor.executemany(
             "INSERT INTO answers (key, prompt, text, prompt_tokens, tokens, cut) VALUES (%s, %s, %s, %s, %s, %s) "
             "ON CONFLICT DO NOTHING",
             rows,
         )
+        kill_point("generate.write")

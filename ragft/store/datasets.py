@@ -7,7 +7,7 @@ from typing import Any, cast, get_args, overload
 
 from ragft.errors import PrerequisiteError
 from ragft.store.connection import Cursor, Store, replayed
-from ragft.store.kill_points import window
+from ragft.store.kill_points import kill_point
 from ragft.store.text import from_postgres, to_postgres
 from ragft.types import Dataset, Document, Question, Split, digest
 
@@ -78,13 +78,14 @@ def preparation_key(name: str, dataset: str, settings: Mapping[str, Any]) -> str
 def save_dataset(store: Store, dataset: Dataset) -> None:
     """Write the documents and questions of ``dataset`` in one transaction; what is there already stays."""
     sha = dataset.sha256
-    with store.transaction() as cursor, window("prepare.save"):
+    with store.transaction() as cursor:
         documents = _insert_records(cursor, "documents", map(asdict, dataset.documents))
         questions = _insert_records(cursor, "questions", map(asdict, dataset.questions))
         cursor.execute(
             "INSERT INTO datasets (sha, name, documents, questions) VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING",
             [sha, to_postgres(dataset.name), documents, questions],
         )
+        kill_point("prepare.save")
 
 
 @replayed
@@ -117,7 +118,7 @@ def load_dataset(store: Store, sha: str) -> Dataset:
 @replayed
 def save_preparation(store: Store, preparation: Preparation) -> None:
     """Write ``preparation``; its data set must be there. One with the same key becomes the latest of its name again."""
-    with store.transaction() as cursor, window("prepare.save"):
+    with store.transaction() as cursor:
         questions = {
             split: _insert_records(cursor, "questions", map(asdict, chosen))
             for split, chosen in preparation.splits.items()
@@ -134,6 +135,7 @@ def save_preparation(store: Store, preparation: Preparation) -> None:
                 _ascii(dict(preparation.collections)),
             ],
         )
+        kill_point("prepare.save")
 
 
 @replayed

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from ragft.errors import DataError
 from ragft.store.connection import Store, replayed
-from ragft.store.kill_points import window
+from ragft.store.kill_points import kill_point
 from ragft.store.text import from_postgres, to_postgres
 from ragft.types import Judgement
 
@@ -52,12 +52,13 @@ def save_judgements(store: Store, judgements: Iterable[Judgement], ends: Mapping
             "estimator sampled",
             wrong,
         )
-    with store.transaction() as cursor, window("judge.write"):
+    with store.transaction() as cursor:
         cursor.executemany(
             "INSERT INTO judgements (key, repeat, reply, value, mass, served_by) VALUES (%s, %s, %s, %s, %s, %s) "
             "ON CONFLICT DO NOTHING",
             [(j.key, j.repeat, to_postgres(j.reply), j.value, j.mass, to_postgres(j.served_by)) for j in ordered],
         )
+        kill_point("judge.write")
 
 
 def _problem(judgement: Judgement, ends: Ends | None) -> str:

@@ -10,7 +10,7 @@ from pgvector import HalfVector
 
 from ragft.errors import ConfigError, DataError
 from ragft.store.connection import Cursor, Store, replayed
-from ragft.store.kill_points import window
+from ragft.store.kill_points import kill_point
 from ragft.store.text import from_postgres, to_postgres
 from ragft.types import Passage
 
@@ -64,7 +64,7 @@ def write_passages(store: Store, passages: Sequence[Passage], vectors: Vectors, 
     if not passages:
         return
     rows = {_number(passage.id): row for row, passage in enumerate(passages)}
-    with store.transaction() as cursor, window("prepare.embed"):
+    with store.transaction() as cursor:
         # Writers take turns, so that what is not there now can be copied straight into the tables.
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext(current_schema() || '.passages'))")
         by = _embedder(cursor, embedder, vectors.shape[1])
@@ -82,6 +82,7 @@ def write_passages(store: Store, passages: Sequence[Passage], vectors: Vectors, 
             copy.set_types(["int4", "int8", "halfvec"])
             for number in new:
                 copy.write_row((by, number, HalfVector(vectors[rows[number]])))
+        kill_point("prepare.embed")
 
 
 @replayed
@@ -92,7 +93,7 @@ def freeze_collection(store: Store, collection: str, passage_ids: Sequence[str],
         DataError: If a passage has no vector of ``embedder``.
     """
     numbers = list({_number(passage) for passage in passage_ids})
-    with store.transaction() as cursor, window("prepare.freeze"):
+    with store.transaction() as cursor:
         cursor.execute(
             "INSERT INTO collections (id, embedder, max_chars, size) SELECT %s, number, %s, %s FROM embedders "
             "WHERE id = %s ON CONFLICT DO NOTHING RETURNING number, embedder",
@@ -111,6 +112,7 @@ def freeze_collection(store: Store, collection: str, passage_ids: Sequence[str],
                 f"collection {collection}: {len(numbers) - cursor.rowcount} of {len(numbers)} passages have no vector "
                 f"of {embedder}; embed them before the collection is frozen"
             )
+        kill_point("prepare.freeze")
 
 
 @replayed

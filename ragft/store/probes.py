@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ragft.store.connection import Store, replayed
-from ragft.store.kill_points import window
+from ragft.store.kill_points import kill_point
 from ragft.types import digest
 
 
@@ -35,7 +35,7 @@ class ProbeRecord:
 @replayed
 def save_probe(store: Store, probe: ProbeRecord) -> ProbeRecord:
     """Add what was found to what the same way of asking found before, and return all of it; it is then the latest."""
-    with store.transaction() as cursor, window("probe.save"):
+    with store.transaction() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [probe.key])
         row = cursor.execute("SELECT record::text FROM probes WHERE key = %s", [probe.key]).fetchone()
         merged = {**(json.loads(row[0]) if row else {}), **{name: dict(v) for name, v in probe.record.items()}}
@@ -44,6 +44,7 @@ def save_probe(store: Store, probe: ProbeRecord) -> ProbeRecord:
             "ON CONFLICT (key) DO UPDATE SET record = EXCLUDED.record, used = clock_timestamp()",
             [probe.key, probe.model, probe.dataset, json.dumps(dict(probe.settings)), json.dumps(merged)],
         )
+        kill_point("probe.save")
     return ProbeRecord(probe.model, probe.dataset, probe.settings, merged)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from ragft.store.connection import Store, replayed
-from ragft.store.kill_points import window
+from ragft.store.kill_points import kill_point
 from ragft.store.passages import load_passages
 from ragft.types import Passage
 
@@ -22,8 +22,9 @@ def frozen(store: Store, keys: Iterable[str]) -> dict[str, tuple[Passage, ...]]:
 def freeze(store: Store, retrieved: Mapping[str, Sequence[Passage]]) -> None:
     """Write what was retrieved under each key in one transaction; what is frozen already stays as it is."""
     rows = sorted((key, [passage.id for passage in passages]) for key, passages in retrieved.items())
-    with store.transaction() as cursor, window("retrieve.freeze"):
+    with store.transaction() as cursor:
         cursor.executemany(
             "INSERT INTO retrievals (key, passages) VALUES (%s, %s) ON CONFLICT DO NOTHING",
             rows,
         )
+        kill_point("retrieve.freeze")

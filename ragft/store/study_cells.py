@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ragft.store.connection import Store, replayed
-from ragft.store.kill_points import window
+from ragft.store.kill_points import kill_point
 
 Record = dict[str, Any]
 
@@ -29,8 +29,9 @@ def load_cell(store: Store, key: str) -> Record | None:
 def save_cell(store: Store, key: str, record: Mapping[str, Any]) -> None:
     """Write a finished cell; one that is there already stays as it is."""
     text = json.dumps(record, ensure_ascii=True, allow_nan=False)
-    with store.transaction() as cursor, window("study.cell"):
+    with store.transaction() as cursor:
         cursor.execute("INSERT INTO study_cells (key, record) VALUES (%s, %s) ON CONFLICT DO NOTHING", [key, text])
+        kill_point("study.cell")
 
 
 @replayed

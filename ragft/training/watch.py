@@ -12,7 +12,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from ragft.errors import ConfigError
 from ragft.models.fingerprint import write_manifest
-from ragft.store.kill_points import window
+from ragft.store.kill_points import kill_point
 from ragft.training.checkpoints import checkpoints_newest_first
 
 CHECKPOINT_SECONDS = 120.0
@@ -117,8 +117,8 @@ class WatchCallback(TrainerCallback):  # type: ignore[misc] # transformers is un
 
     def on_save(self, args: TrainingArguments, state: TrainerState, _control: TrainerControl, **_: Any) -> None:  # noqa: ANN401
         """Write the manifest that makes the checkpoint count, then forget all but the two newest."""
-        with window("finetune.checkpoint"):  # its files are there, and it does not count yet
-            folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+        folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+        kill_point("finetune.checkpoint")  # its files are there, and it does not count yet
         write_manifest(folder)
         for old in checkpoints_newest_first(folder.parent)[KEPT_CHECKPOINTS:]:
             shutil.rmtree(old)

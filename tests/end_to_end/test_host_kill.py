@@ -12,7 +12,7 @@ import pytest
 from tests.end_to_end.conftest import Checkout
 from tests.tiny_model import make_tiny_model
 
-WINDOW = "prepare.embed"
+HELD_AT = "prepare.embed"
 SAYS_137 = "(exit code 137), most often because the machine's memory ran out"
 
 
@@ -33,12 +33,12 @@ def step_below(process: psutil.Process) -> psutil.Process:
 
 def killed(checkout: Checkout, words: Sequence[str]) -> tuple[int, str]:
     """Return exit code and stderr of a command whose step is killed while it embeds."""
-    with checkout.start(words, {"RAGFT_TEST_WINDOW": WINDOW}) as process:
+    with checkout.start(words, {"RAGFT_TEST_KILL_POINT": HELD_AT}) as process:
         assert process.stderr is not None
         said = []
         for line in process.stderr:
             said.append(line)
-            if line == f"window open: {WINDOW}\n":
+            if line == f"held at: {HELD_AT}\n":
                 os.kill(step_below(psutil.Process(process.pid)).pid, signal.SIGKILL)
         return process.wait(), "".join(said)
 

@@ -1,4 +1,4 @@
-"""kill -9 in every named window, one after the other on one home: nothing lost, nothing twice, the same result."""
+"""kill -9 at every named kill point, one after the other on one home: nothing lost, nothing twice, the same result."""
 
 import dataclasses
 import json
@@ -14,34 +14,34 @@ import pytest
 from mlflow import MlflowClient
 
 from ragft.store.embedded import embedded_dsn, leave_embedded
-from ragft.store.kill_points import WINDOWS
+from ragft.store.kill_points import KILL_POINTS
 from tests.end_to_end.conftest import Checkout
 from tests.tiny_model import make_tiny_model
 
 EVALUATE: dict[str, Any] = {"dataset": "qasper", "max_new_tokens": 8, "repeats": 2, "judge_max_new_tokens": 8}
 FINETUNE: dict[str, Any] = {"dataset": "qasper", "samples": 4, "epochs": 2, "learning_rate": 0.01}
 OF_TRAINING = "finetune.checkpoint"
-OF_EVALUATING = [name for name in WINDOWS if name.split(".")[0] in ("prepare", "retrieve", "generate", "judge")]
+OF_EVALUATING = [name for name in KILL_POINTS if name.split(".")[0] in ("prepare", "retrieve", "generate", "judge")]
 OF_STUDIES = ["study.cell"]  # test_study
 OF_PROBING = "probe.save"
-OF_PROMOTING = [name for name in WINDOWS if name.startswith("promote.")]  # tests/integration/registry/test_kills.py
+OF_PROMOTING = [name for name in KILL_POINTS if name.startswith("promote.")]  # tests/integration/registry/test_kills.py
 
 
-def kill_in(checkout: Checkout, window: str, step: str, params: dict[str, object]) -> None:
-    """Start the step and kill it while it holds in the window, which it says on stderr."""
+def kill_in(checkout: Checkout, kill_point: str, step: str, params: dict[str, object]) -> None:
+    """Start the step and kill it while it is held at the kill point, which it says on stderr."""
     words = [word for key, value in params.items() for word in (f"--{key}", str(value))]
     with checkout.start(
-        [sys.executable, "-m", f"entrypoints.{step}", *words], {"RAGFT_TEST_WINDOW": window}
+        [sys.executable, "-m", f"entrypoints.{step}", *words], {"RAGFT_TEST_KILL_POINT": kill_point}
     ) as process:
         assert process.stderr is not None
         said = []
         for line in process.stderr:
             said.append(line)
-            if line == f"window open: {window}\n":
+            if line == f"held at: {kill_point}\n":
                 os.kill(process.pid, signal.SIGKILL)
                 break
         else:
-            pytest.fail(f"{step} ended without entering the window {window}:\n{''.join(said)}")
+            pytest.fail(f"{step} ended without passing the kill point {kill_point}:\n{''.join(said)}")
         assert process.wait() == -signal.SIGKILL
 
 
@@ -91,20 +91,20 @@ def homes(tmp_path_factory: pytest.TempPathFactory, papers: Path) -> tuple[Check
     given: dict[str, Any] = {"path": papers, "base": base}
     calm.step("evaluate", **EVALUATE, **given)
     calm.step("finetune", **FINETUNE, **given)
-    for window in OF_EVALUATING:
-        kill_in(killed, window, "evaluate", {**EVALUATE, **given})
+    for kill_point in OF_EVALUATING:
+        kill_in(killed, kill_point, "evaluate", {**EVALUATE, **given})
     killed.step("evaluate", **EVALUATE, **given)
     kill_in(killed, OF_TRAINING, "finetune", {**FINETUNE, **given})
     killed.step("finetune", **FINETUNE, **given)
     return calm, killed
 
 
-def test_every_window_is_walked_through() -> None:
+def test_every_kill_point_is_walked_through() -> None:
     assert len(OF_EVALUATING) >= 6
-    assert {*OF_EVALUATING, *OF_PROMOTING, *OF_STUDIES, OF_TRAINING, OF_PROBING} == set(WINDOWS)
+    assert {*OF_EVALUATING, *OF_PROMOTING, *OF_STUDIES, OF_TRAINING, OF_PROBING} == set(KILL_POINTS)
 
 
-def test_the_table_is_the_same_after_a_kill_in_each_window(homes: tuple[Checkout, Checkout]) -> None:
+def test_the_table_is_the_same_after_a_kill_at_each_kill_point(homes: tuple[Checkout, Checkout]) -> None:
     calm, killed = homes
     assert outcome(killed) == outcome(calm)
     assert len(outcome(calm)) == 3

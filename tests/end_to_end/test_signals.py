@@ -59,12 +59,12 @@ def wait_until_gone(checkout: Checkout) -> None:
         time.sleep(0.05)
 
 
-def start(checkout: Checkout, words: list[str], window: str) -> "subprocess.Popen[str]":
-    """Start a command, with no signal ignored as one in the background may inherit it, and wait for the window."""
+def start(checkout: Checkout, words: list[str], kill_point: str) -> "subprocess.Popen[str]":
+    """Start a command, with no signal ignored as one in the background may inherit it, and wait for the kill point."""
     process = subprocess.Popen(
         ["env", "--default-signal=INT", *words],
         cwd=ROOT,
-        env={**checkout.environment, "RAGFT_TEST_WINDOW": window},
+        env={**checkout.environment, "RAGFT_TEST_KILL_POINT": kill_point},
         text=True,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -73,9 +73,9 @@ def start(checkout: Checkout, words: list[str], window: str) -> "subprocess.Pope
     said = []
     for line in process.stderr:
         said.append(line)
-        if line == f"window open: {window}\n":
+        if line == f"held at: {kill_point}\n":
             return process
-    pytest.fail(f"{words} ended without entering the window {window}:\n{''.join(said)}")
+    pytest.fail(f"{words} ended without passing the kill point {kill_point}:\n{''.join(said)}")
 
 
 def command(checkout: Checkout, step: str, params: dict[str, Any]) -> list[str]:
@@ -91,7 +91,7 @@ def nothing_is_left(home: Checkout) -> Iterator[None]:
 
 
 @pytest.mark.parametrize(
-    ("number", "code", "step", "params", "window"),
+    ("number", "code", "step", "params", "kill_point"),
     [
         (signal.SIGINT, 130, "evaluate", EVALUATE, "generate.write"),
         (signal.SIGTERM, 143, "evaluate", EVALUATE, "judge.write"),
@@ -99,10 +99,10 @@ def nothing_is_left(home: Checkout) -> Iterator[None]:
     ],
 )
 def test_a_signal_ends_the_run_as_killed_and_leaves_no_process(
-    home: Checkout, number: signal.Signals, code: int, step: str, params: dict[str, Any], window: str
+    home: Checkout, number: signal.Signals, code: int, step: str, params: dict[str, Any], kill_point: str
 ) -> None:
     before = statuses(home).count("KILLED")
-    with start(home, command(home, step, params), window) as process:
+    with start(home, command(home, step, params), kill_point) as process:
         process.send_signal(number)
         _, errors = process.communicate(timeout=SECONDS_TO_END)
     assert process.returncode == code, errors
@@ -155,7 +155,7 @@ def main(params):
     with opened_workspace() as workspace:
         from entrypoints.steps.shared.runs import step_run
         with step_run(params, "held", {}, workspace.home), step_run(params, "nested", {}, workspace.home):
-            os.write(2, b"window open: prepare.save\\n")
+            os.write(2, b"held at: prepare.save\\n")
             HOLD
 
 step_command("held", PrepareParams, main)()

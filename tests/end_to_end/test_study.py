@@ -43,13 +43,15 @@ def same_fences(home: Checkout) -> Checkout:
     return home
 
 
-def killed_in(home: Checkout, window: str, out: Path) -> bool:
-    """Start the study and kill it where it holds in the window; False where it ends without entering it."""
+def killed_in(home: Checkout, kill_point: str, out: Path) -> bool:
+    """Start the study and kill it where it is held at the kill point; False where it ends without passing it."""
     words = [word for key, value in {**STUDY, "export": out}.items() for word in (f"--{key}", str(value))]
-    with home.start([sys.executable, "-m", "entrypoints.study", *words], {"RAGFT_TEST_WINDOW": window}) as process:
+    with home.start(
+        [sys.executable, "-m", "entrypoints.study", *words], {"RAGFT_TEST_KILL_POINT": kill_point}
+    ) as process:
         assert process.stderr is not None
         for line in process.stderr:
-            if line.startswith("window open: "):
+            if line.startswith("held at: "):
                 os.kill(process.pid, signal.SIGKILL)
                 break
         return process.wait() == -signal.SIGKILL

@@ -15,8 +15,8 @@ from tests.torture.moments import Calm, Phase
 
 # Written by a study when it knows its cells, and when it is done with them.
 BEGUN, DONE = " cells, of which ", "results written to "
-MARK = "window: "
-# A window that no study enters: all others mark themselves on stderr, and none holds the process.
+MARK = "kill point: "
+# A kill point that no study passes: all others mark themselves on stderr, and none holds the process.
 MARKS_ALONE = "promote.moved"
 
 
@@ -62,7 +62,7 @@ def attempt(
     process = subprocess.Popen(
         words,
         cwd=ROOT,
-        env={**home.environment, "RAGFT_TEST_WINDOW": MARKS_ALONE},
+        env={**home.environment, "RAGFT_TEST_KILL_POINT": MARKS_ALONE},
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

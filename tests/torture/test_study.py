@@ -1,16 +1,16 @@
-"""A study of two cells killed with -9 in every window, again and again: the final tables are identical."""
+"""A study of two cells killed with -9 at every kill point, again and again: the final tables are identical."""
 
 import re
 from pathlib import Path
 
-from ragft.store.kill_points import WINDOWS
+from ragft.store.kill_points import KILL_POINTS
 from tests.end_to_end.conftest import Checkout
 from tests.end_to_end.test_study import STUDY, killed_in, same_fences, table
 
 LEAST_KILLS = 20
-OF_A_STUDY = {name for name in WINDOWS if not name.startswith(("promote.", "probe."))}
-# In the order in which a cell enters them: a window that is killed in is not passed, one that is never entered would
-# let the study run to its end. The second adapter needs no preparation, and may say what is judged already.
+OF_A_STUDY = {name for name in KILL_POINTS if not name.startswith(("promote.", "probe."))}
+# In the order in which a cell passes them: one that is killed at is not passed, one that is never reached would let the
+# study run to its end. The second adapter needs no preparation, and may say what is judged already.
 FIRST = (
     "prepare.save",
     "prepare.embed",
@@ -34,10 +34,10 @@ def test_tables_are_identical_after_twenty_kills(tmp_path: Path) -> None:
     for home_number in range(4):
         home = same_fences(Checkout(tmp_path / f"home{home_number}", tmp_path))
         out = tmp_path / f"{home_number}.json"
-        for window in (*FIRST, *SECOND):
-            entry = home_number % 2 if window in OFTEN else 0
-            if killed_in(home, f"{window}:{entry}", out):
-                kills[window] += 1
+        for kill_point in (*FIRST, *SECOND):
+            entry = home_number % 2 if kill_point in OFTEN else 0
+            if killed_in(home, f"{kill_point}:{entry}", out):
+                kills[kill_point] += 1
         rest = home.step("study", **STUDY, export=out)
         done = re.search(r"2 cells, of which (\d) are done", rest.stdout)
         assert done is not None

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ragft.folding import MOST_MARKS, Form, normal_form
+from ragft.folding import MOST_MARKS, Form, normal_form, without_lone_surrogates
 
 FORMS: tuple[Form, ...] = get_args(Form)
 # The last two are no marks themselves and become nothing but marks.
@@ -30,3 +30,12 @@ def test_marks_are_never_stacked_without_end(form: Form, marks: str) -> None:
     assert max(runs) <= 2 * MOST_MARKS
     assert found.startswith(normal_form(form, f"a{marks * 3}")[0])
     assert found.endswith(normal_form(form, f"b{marks * 3}c"))
+
+
+@given(text=st.text())
+def test_text_without_surrogates_stays_as_it_is(text: str) -> None:
+    assert without_lone_surrogates(text) == text
+
+
+def test_a_lone_surrogate_is_replaced_and_a_pair_is_its_sign() -> None:
+    assert without_lone_surrogates("\ufeffa\ud83d\ude00b\ude00c\ud83d") == "\ufeffa\U0001f600b\ufffdc\ufffd"

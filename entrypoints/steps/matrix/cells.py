@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from entrypoints.steps.matrix.presets import DECIDING, Matrix
+from entrypoints.steps.matrix.presets import Matrix
 from entrypoints.steps.shared.bases import require_base
 from entrypoints.steps.shared.sources import read_dataset, with_top_k
 from entrypoints.steps.shared.workspace import Workspace
@@ -17,7 +17,7 @@ from ragft.params import CompareParams, DataParams, FinetuneParams, PrepareParam
 from ragft.prompts.answer import load_answer_prompt
 from ragft.prompts.criterion import load_criteria
 from ragft.result_versions import OTHER_LIBRARIES, TRAINING_LIBRARIES, VERSIONS, libraries
-from ragft.types import Dataset, digest
+from ragft.types import DECIDING, Dataset, digest
 
 Role = Literal["cell", "agreement"]
 # How answers are made and judged; the rest of a matrix is how adapters are made.

@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from entrypoints.steps.matrix.cells import Cell, Identities
-from entrypoints.steps.matrix.plan import Need, Rates
+from entrypoints.steps.matrix.plan import Need, Rates, judge_message
 from entrypoints.steps.shared.model_under_test import load_base_model
 from ragft.judging.backend import Ask, LocalJudge
 from ragft.models.generation import Generator
@@ -15,7 +15,6 @@ from ragft.models.loading import LoadedModel
 from ragft.params import USUAL_CHUNK_CHARS
 from ragft.prompts.answer import load_answer_prompt
 from ragft.prompts.criterion import load_criteria
-from ragft.prompts.judge import render_judge_message
 from ragft.retrieval.chunking import chunk
 from ragft.training.formats import TrainingExample
 from ragft.training.methods import TrainingSettings
@@ -68,24 +67,16 @@ def _answer(cell: Cell, base: LoadedModel, identities: Identities) -> float:
 def _judge(cell: Cell, base: LoadedModel, identities: Identities) -> float:
     judge = LocalJudge(Generator(base), max_new_tokens=cell.compare.judge_max_new_tokens)
     criterion = load_criteria(cell.compare.criteria)[0]
-    repeats = cell.compare.repeats if cell.compare.estimator == "sampled" else 1
+    estimator = cell.compare.estimator
+    repeats = cell.compare.repeats if estimator == "sampled" else 1
     asks = [
         Ask(
-            render_judge_message(
-                criterion,
-                question=question.text,
-                answer=question.references[0],
-                references=question.references,
-                passages=passages,
-                secret=b"",
-                reasoned=cell.compare.estimator != "expected_no_rationale",
-            ),
+            judge_message(criterion, question, passages, estimator),
             tuple(criterion.scores),
             tuple(range(repeats)),
         )
         for question, passages in itertools.islice(_shown(cell, base, identities), ROWS if repeats == 1 else 4)
     ]
-    estimator = cell.compare.estimator
     return _timed(len(asks) * repeats, lambda: list(judge.replies(asks, estimator)))  # type: ignore[arg-type]
 
 

@@ -14,7 +14,8 @@ from entrypoints.steps.matrix.show import duration
 from entrypoints.steps.shared.bases import require_base
 from ragft.analysis.statistics.clusters import cluster
 from ragft.analysis.study.findings import Work
-from ragft.analysis.verdict.power import Spread, power
+from ragft.analysis.verdict.comparison import Design
+from ragft.analysis.verdict.power import Spread, sample_of, smallest_difference
 from ragft.data.splits import assign_splits, nested_subset
 from ragft.errors import PrerequisiteError
 from ragft.lists import entries
@@ -135,17 +136,17 @@ def sizes_of(cell: Cell, identities: Identities) -> Sizes:
     passages = {d.id: [p.text for p in chunk(d, chars)] for d in dataset.documents if d.id in wanted}
     any_passages = [text for texts in passages.values() for text in texts]
     prompt = load_answer_prompt(compare.prompt)
-    tokens, most = _counter(finetune.base), _room(cell)
+    tokens, most = _Tokens(finetune.base), _room(cell)
     shown = {q.id: _first(q, passages, any_passages, compare.top_k) for q in sample}
     for q in sample:
-        while shown[q.id] and tokens([prompt.render(q.text, shown[q.id])]) > most:
+        while shown[q.id] and tokens.mean([prompt.render(q.text, shown[q.id])]) > most:
             shown[q.id].pop()
-    asked = tokens([prompt.render(q.text, shown[q.id]) for q in sample])
-    answer = tokens([q.references[0] for q in sample])
+    asked = tokens.mean([prompt.render(q.text, shown[q.id]) for q in sample])
+    answer = tokens.mean([q.references[0] for q in sample])
     blind = finetune.format == "closed_book"
-    trained = tokens([prompt.render(q.text, [] if blind else shown[q.id]) for q in sample]) + answer
+    trained = tokens.mean([prompt.render(q.text, [] if blind else shown[q.id]) for q in sample]) + answer
     criteria = load_criteria(compare.criteria)
-    verdict = tokens([_message(c, q, shown[q.id], compare.estimator) for c in criteria for q in sample])
+    verdict = tokens.mean([judge_message(c, q, shown[q.id], compare.estimator) for c in criteria for q in sample])
     sizes = np.unique(list(cluster(questions).labels.values()), return_counts=True)[1]
     return Sizes(len(questions), tuple(int(size) for size in sizes), trained, asked, answer, verdict)
 
@@ -165,7 +166,8 @@ def _first(question: Question, passages: Mapping[str, list[str]], others: Sequen
     return [*own, *others][:k]
 
 
-def _message(criterion: Criterion, question: Question, passages: Sequence[str], estimator: str) -> str:
+def judge_message(criterion: Criterion, question: Question, passages: Sequence[str], estimator: str) -> str:
+    """Return what the judge reads of a question that is answered as its first reference says."""
     return render_judge_message(
         criterion,
         question=question.text,
@@ -177,7 +179,9 @@ def _message(criterion: Criterion, question: Question, passages: Sequence[str], 
     )
 
 
-class _counter:  # noqa: N801 - a function that remembers its tokenizer
+class _Tokens:
+    """Counts the tokens of a base; where its tokenizer is not here, by characters."""
+
     def __init__(self, base: str) -> None:
         try:
             path = require_base(base).folder / "tokenizer.json"
@@ -185,8 +189,8 @@ class _counter:  # noqa: N801 - a function that remembers its tokenizer
             path = None
         self._tokenizer = Tokenizer.from_file(str(path)) if path is not None and path.is_file() else None
 
-    def __call__(self, texts: Sequence[str]) -> float:
-        """Return the mean number of tokens."""
+    def mean(self, texts: Sequence[str]) -> float:
+        """Return the mean number of tokens; 0.0 of no text."""
         if not texts:
             return 0.0
         if self._tokenizer is None:
@@ -260,14 +264,14 @@ def lines(needs: Sequence[Need], rates: Rates, params: StudyParams, identities: 
     priced = params.price_input or params.price_output
     price = f", which costs at most {cost:,.2f} at the given prices" if priced else "; no price is given"
     yield f"answers and verdicts read {read:,} tokens and write at most {written:,}{price}"
-    yield from _shows(needs, params, identities)
+    yield from _shows(needs, identities)
 
 
 def _known(value: float | None) -> float:
     return value or 0.0
 
 
-def _shows(needs: Sequence[Need], params: StudyParams, identities: Identities) -> Iterator[str]:
+def _shows(needs: Sequence[Need], identities: Identities) -> Iterator[str]:
     seen = set()
     for need in needs:
         key = (need.cell.finetune.data_name, need.cell.compare.split, need.cell.role)
@@ -278,9 +282,8 @@ def _shows(needs: Sequence[Need], params: StudyParams, identities: Identities) -
         if len(sizes.documents) < 2:
             yield f"{key[0]} {key[1]}: {sizes.questions} questions of one document can show nothing"
             continue
-        margin = params.margin * 4
-        found = power(sizes.documents, ASSUMED, margin=margin, family=2)
-        least = found.smallest_difference
+        design = Design()
+        least = smallest_difference(sample_of(sizes.documents, ASSUMED), design.alpha / len(design.primary))
         said = (
             "no difference at all" if least is None or math.isinf(least) else f"differences from {least:.2f} points on"
         )

@@ -8,10 +8,9 @@ from typing import Any, TypeVar
 from ragft.errors import ConfigError
 from ragft.lists import entries
 from ragft.params import DEFAULT_DATASET, ESTIMATORS, FORMATS, METHODS, StudyParams
-from ragft.types import CONTEXTS, SPLITS
+from ragft.types import CONTEXTS, DECIDING, SPLITS
 
 T = TypeVar("T", str, int, float)
-DECIDING = "retrieved"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from entrypoints.steps import compare, finetune
 from entrypoints.steps.matrix.cells import Cell, Identities
 from entrypoints.steps.matrix.plan import kinds_of
 from entrypoints.steps.matrix.work import Watched, watched
-from entrypoints.steps.shared.compared import DECIDING, Compared
+from entrypoints.steps.shared.compared import Compared
 from entrypoints.steps.shared.evaluation import Evaluation
 from entrypoints.steps.shared.model_under_test import open_registry
 from entrypoints.steps.shared.runs import step_run
@@ -18,7 +18,7 @@ from ragft.analysis.statistics.clusters import cluster
 from ragft.analysis.study import findings
 from ragft.analysis.study.findings import Change, Columns, Level, Pairs, change_of
 from ragft.analysis.verdict.comparison import Result
-from ragft.types import Question
+from ragft.types import DECIDING, Question
 from registry.versions import Version, registered_name
 
 # What is objectively known of an answer, where the data set knows it; larger is better.

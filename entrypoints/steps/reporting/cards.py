@@ -6,6 +6,7 @@ import mlflow
 from mlflow import MlflowClient
 
 from entrypoints.steps.knowledge import forgetting
+from entrypoints.steps.shared import judges
 from entrypoints.steps.shared.model_under_test import open_registry
 from ragft.params import ScoringParams
 from registry import card
@@ -68,5 +69,5 @@ def is_decided(version: Version) -> bool:
 
 
 def judge_name(params: ScoringParams, version: Version) -> str:
-    """Return which model scored."""
-    return version.lineage.base if params.judge == "base" else params.judge
+    """Return which model scored a version beside its base."""
+    return judges.judge_name(params, version.lineage.base)

@@ -16,7 +16,7 @@ from ragft.analysis.verdict.power import Spread, in_words, power
 from ragft.data.splits import nested_subset
 from ragft.params import CompareParams
 from ragft.prompts.criterion import Criterion
-from ragft.types import Question
+from ragft.types import DECIDING, Question
 from registry.versions import Version
 
 SOURCE = "the dev split"
@@ -60,7 +60,7 @@ def dev_spreads(
     if len(asked) < 2 or not all(scores):
         return {}
     sides = [
-        Side(each.uri, dict.fromkeys(CONDITIONS, SOURCE), {Design().context: found})
+        Side(each.uri, dict.fromkeys(CONDITIONS, SOURCE), {DECIDING: found})
         for each, found in zip((against, version), scores, strict=True)
     ]
     source = f"{len(asked):,} questions of {SOURCE}"
@@ -93,7 +93,7 @@ def _newest(params: CompareParams, version: Version) -> Run | None:
     wanted = {
         "ragft.step": "evaluate",
         "ragft.split": "dev",
-        "ragft.context": Design().context,
+        "ragft.context": DECIDING,
         "ragft.estimator": params.estimator,
         "ragft.data_sha256": lineage.data_sha256,
         "ragft.base_fingerprint": lineage.base_fingerprint,

@@ -12,8 +12,9 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from entrypoints.steps.knowledge import forgetting
+from entrypoints.steps.reporting import cards
 from entrypoints.steps.reporting.latest_report import FILE
-from entrypoints.steps.shared.compared import DECIDING, Compared
+from entrypoints.steps.shared.compared import Compared
 from entrypoints.steps.shared.evaluation import LOWER_IS_BETTER, Evaluation, Scored, left_out
 from ragft.analysis.statistics.clusters import cluster
 from ragft.analysis.statistics.mean_interval import Mean, mean_of
@@ -27,7 +28,7 @@ from ragft.report.page_data import Answered, Asked, Bars, Curve, Metric, Report,
 from ragft.report.plots import bars_figure, forest_figure
 from ragft.store.disk import write_whole
 from ragft.store.trials import Trial
-from ragft.types import CONTEXTS, Question
+from ragft.types import CONTEXTS, DECIDING, Question
 from registry.versions import Version
 
 CURVES = ("train_loss", "dev_loss")
@@ -297,13 +298,12 @@ def _retrieved(params: CompareParams, compared: Compared) -> str:
 def _provenance(params: CompareParams, compared: Compared) -> dict[str, str]:
     version, against = compared.version, compared.against
     lineage, conditions = version.lineage, compared.comparison.conditions
-    judge = lineage.base if params.judge == "base" else params.judge
     named = {
         "version": f"{version.uri}, adapter {lineage.adapter_sha256}",
         "compared with": against.uri,
         "base": f"{lineage.base}, {lineage.base_fingerprint}",
         "data": f"{lineage.data}, {conditions['data']}",
-        "judge": f"{judge}, {conditions['judge']}",
+        "judge": f"{cards.judge_name(params, version)}, {conditions['judge']}",
         "estimator": conditions["estimator"],
         "retrieval": f"{_retrieved(params, compared)}, {conditions['retrieval']}",
         "messages": conditions["messages"],

@@ -7,15 +7,14 @@ from types import MappingProxyType
 from entrypoints.steps.shared.evaluation import Evaluation
 from entrypoints.steps.shared.prepared import Prepared
 from ragft.analysis.verdict.compare import Side
-from ragft.analysis.verdict.comparison import Comparison, Design
+from ragft.analysis.verdict.comparison import Comparison
 from ragft.judging.abstention import abstains
 from ragft.judging.advisory import JudgedSide
 from ragft.params import CompareParams
 from ragft.prompts.criterion import Criterion
+from ragft.types import DECIDING
 from registry.gate import Decision
 from registry.versions import Version
-
-DECIDING = Design().context
 
 # Version's address -> context -> evaluation.
 Sides = Mapping[str, Mapping[str, Evaluation]]

@@ -49,9 +49,9 @@ def open_judge(
     return LocalJudge(Generator(loaded), max_new_tokens=params.judge_max_new_tokens)
 
 
-def judge_name(params: ScoringParams) -> str:
-    """Return the name of the judge's model."""
-    return params.base if params.judge == BASE else params.judge
+def judge_name(params: ScoringParams, base: str = "") -> str:
+    """Return the name of the judge's model; ``base`` is the base where the parameters do not name it."""
+    return (base or params.base) if params.judge == BASE else params.judge
 
 
 def estimator_name(params: ScoringParams) -> str:

@@ -8,10 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
-from scipy import stats
 
-Array = npt.NDArray[np.float64]
+from ragft.analysis.statistics.cr1 import first_coefficient
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +80,8 @@ def hallucination_slope(curves: Sequence[Curve]) -> Slope | None:
     ones = np.ones(len(table))
     design = np.column_stack([unknown, ones, known])
     with_known = len(set(table[:, 3])) > 1 and int(np.linalg.matrix_rank(design)) == 3
-    value, error, freedom = _least_squares(design if with_known else design[:, :2], table[:, 4], groups)
-    reach = float(stats.t.ppf(0.975, freedom)) * error if freedom > 0 else float("nan")
-    return Slope(value, value - reach, value + reach, len(set(groups)), len(table), with_known)
+    slope = first_coefficient(design if with_known else design[:, :2], table[:, 4], groups)
+    return Slope(slope.value, *slope.interval(), len(set(groups)), len(table), with_known)
 
 
 def final_slope(curves: Sequence[Curve]) -> Slope | None:
@@ -99,28 +96,5 @@ def final_slope(curves: Sequence[Curve]) -> Slope | None:
     if len(table) < 2 or np.ptp(table[:, 0]) == 0:
         return None
     design = np.column_stack([table[:, 0], np.ones(len(table))])
-    value, error, freedom = _least_squares(design, table[:, 1], np.zeros(len(table)))
-    reach = float(stats.t.ppf(0.975, freedom)) * error if freedom > 0 else float("nan")
-    return Slope(value, value - reach, value + reach, len(table), len(table), with_known=False)
-
-
-def _least_squares(design: Array, outcome: Array, groups: Array) -> tuple[float, float, int]:
-    """Return the first coefficient, its standard error and degrees of freedom.
-
-    Clusters are ``groups``: the sandwich with the usual correction (CR1) and one degree less than clusters; with one
-    cluster the ordinary error. No more clusters than coefficients leave nothing to estimate an error from: 0 degrees.
-    """
-    bread = np.linalg.pinv(design.T @ design)
-    coefficients = bread @ design.T @ outcome
-    residuals = outcome - design @ coefficients
-    n, k = design.shape
-    clusters = np.unique(groups)
-    if len(clusters) == 1:
-        variance = bread * (residuals @ residuals) / max(1, n - k)
-        return float(coefficients[0]), float(np.sqrt(variance[0, 0])), n - k
-    if len(clusters) <= k:
-        return float(coefficients[0]), float("nan"), 0
-    scores = np.array([design[groups == group].T @ residuals[groups == group] for group in clusters])
-    correction = len(clusters) / (len(clusters) - 1) * (n - 1) / max(1, n - k)
-    variance = correction * bread @ scores.T @ scores @ bread
-    return float(coefficients[0]), float(np.sqrt(max(0.0, variance[0, 0]))), len(clusters) - 1
+    slope = first_coefficient(design, table[:, 1], np.zeros(len(table)))
+    return Slope(slope.value, *slope.interval(), len(table), len(table), with_known=False)

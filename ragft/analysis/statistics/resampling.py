@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtr, ndtri
 
 from ragft.analysis.statistics.clusters import Array, ClusterSums
 
@@ -16,13 +15,11 @@ class Resamples:
     """Sorted statistics of the resamples.
 
     Attributes:
-        means: Means, [resamples, studies].
         ratios: (mean - original mean) / standard error of the resample, [resamples, studies]; infinite where
             all clusters drawn have the same mean.
         error: Standard error of the original means by the formula the ratios use, [studies].
     """
 
-    means: Array
     ratios: Array
     error: Array
 
@@ -51,12 +48,10 @@ def resample(sums: ClusterSums, weights: Array) -> Resamples:
         shift[np.abs(shift) <= ROUNDING * (np.abs(means) + np.abs(sums.mean))] = 0.0
         ratios = shift * sizes / np.sqrt(correction * spread)
     ratios[np.isnan(ratios)] = 0.0
-    means = np.where(np.isnan(means), sums.mean, means)
     residuals = sums.totals - sums.sizes * sums.mean[:, None]
     error = np.sqrt(correction * (residuals**2).sum(axis=1)) / sums.n
-    means.sort(axis=0)
     ratios.sort(axis=0)
-    return Resamples(means, ratios, error)
+    return Resamples(ratios, error)
 
 
 def studentised_bound(sums: ClusterSums, resamples: Resamples, level: float) -> Array:
@@ -73,33 +68,3 @@ def studentised_bound(sums: ClusterSums, resamples: Resamples, level: float) -> 
     with np.errstate(invalid="ignore"):
         bound = sums.mean - resamples.ratios[index] * resamples.error
     return np.where(resamples.error > 0, bound, sums.mean)
-
-
-def bca_bound(sums: ClusterSums, resamples: Resamples, level: float) -> Array:
-    """Return the bound below which the mean lies with probability ``level``, [studies]: BCa.
-
-    Efron (1987), Journal of the American Statistical Association 82, 171-185; the acceleration from the jackknife over
-    clusters. Quantiles between two resamples are interpolated linearly, as numpy does.
-    """
-    n = sums.n[:, None]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        jackknife = (sums.totals.sum(axis=1, keepdims=True) - sums.totals) / (n - sums.sizes)
-        deviation = jackknife.mean(axis=1, keepdims=True) - jackknife
-        squares = (deviation**2).sum(axis=1)
-        acceleration = np.where(squares > 0, (deviation**3).sum(axis=1) / (6 * squares**1.5), 0.0)
-        return bca_quantile(resamples.means, sums.mean, acceleration, level)
-
-
-def bca_quantile(means: Array, mean: Array, acceleration: Array, level: float) -> Array:
-    """Return the BCa quantile of sorted ``means`` [resamples, studies]; resamples equal to ``mean`` count half."""
-    count = len(means)
-    below, equal = (means < mean).sum(axis=0), (means == mean).sum(axis=0)
-    share = np.clip((below + equal / 2) / count, 0.5 / count, 1 - 0.5 / count)
-    bias, z = ndtri(share), ndtri(level)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        adjusted = ndtr(bias + (bias + z) / (1 - acceleration * (bias + z)))
-    position = np.nan_to_num(adjusted, nan=level) * (count - 1)
-    lower = np.floor(position).astype(int)
-    upper = np.minimum(lower + 1, count - 1)
-    study = np.arange(means.shape[1])
-    return np.asarray(means[lower, study] + (position - lower) * (means[upper, study] - means[lower, study]))

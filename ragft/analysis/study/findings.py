@@ -11,8 +11,8 @@ from scipy import stats
 from ragft.analysis.statistics.clusters import Array
 from ragft.analysis.statistics.crossed import crossed_mean
 from ragft.analysis.study.factors import SEED, MainEffect, Run, main_effects
+from ragft.types import DECIDING
 
-DECIDING = "retrieved"
 AGREEMENT = "agreement"
 
 

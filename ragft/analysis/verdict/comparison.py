@@ -11,7 +11,7 @@ from ragft.analysis.verdict.missing import Missing
 from ragft.analysis.verdict.power import Power
 from ragft.analysis.verdict.significance import Claims
 from ragft.analysis.verdict.what_would_change import Carrier, Change
-from ragft.types import digest
+from ragft.types import DECIDING, digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +23,12 @@ class Design:
         context: The context that decides.
         margin_share: The non-inferiority margin as a share of a criterion's range, above 0.
         alpha: One-sided error rate of each claim, below 0.5.
-        resamples: Of the bootstrap and of the sign-flip test.
-        seed: Of their random numbers.
+        resamples: Of the bootstrap.
+        seed: Of its random numbers.
     """
 
     primary: tuple[str, ...] = ("accuracy", "completeness")
-    context: str = "retrieved"
+    context: str = DECIDING
     margin_share: float = 0.05
     alpha: float = 0.025
     resamples: int = 9999

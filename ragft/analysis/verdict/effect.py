@@ -8,20 +8,10 @@ import numpy as np
 
 from ragft.analysis.statistics.bounds import deciding_bound
 from ragft.analysis.statistics.clusters import Array, ClusterSums, cluster_sums
-from ragft.analysis.statistics.cr2 import cr2, t_bound
-from ragft.analysis.statistics.resampling import Resamples, bca_bound, draw, resample
-from ragft.analysis.statistics.signflip import sign_flip_p
+from ragft.analysis.statistics.resampling import Resamples, draw, resample
 
 # Scores closer than this are a tie: means of repeats differ by rounding.
 TIE = 1e-9
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """The lower and the upper end, in score points."""
-
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +48,7 @@ class Levels:
 
 @dataclass(frozen=True, slots=True)
 class Resampling:
-    """How many resamples and sign flips, and where their random numbers start."""
+    """How many resamples, and where their random numbers start."""
 
     count: int = 9999
     seed: int = 0
@@ -93,10 +83,6 @@ class Effect:
         low: Lower end of the 95 % interval of these questions, by `ragft.analysis.statistics.bounds`. What is shown and
             decided on are a result's ``bounds``, the same where no score is missing.
         high: Upper end.
-        bca: The BCa bootstrap over clusters, for comparison; None with one cluster.
-        cr2: The cluster-robust t interval, for comparison; None with one cluster.
-        dof: Satterthwaite's degrees of freedom of CR2; None with one cluster.
-        p: Two-sided p-value of the cluster sign-flip test; reported, it decides nothing.
         wins: Questions the version answers better; ``ties`` and ``losses`` the same.
     """
 
@@ -111,10 +97,6 @@ class Effect:
     effect_size: float | None
     low: float
     high: float
-    bca: Interval | None
-    cr2: Interval | None
-    dof: float | None
-    p: float
     wins: int
     ties: int
     losses: int
@@ -137,13 +119,9 @@ def measure(
     """
     gains = gains_of(base, version, sign)
     sums = cluster_sums(gains, labels)
-    resamples, robust = resampling.of(sums), cr2(sums)
-    decided = bounds(sums, resamples, extreme, Levels(alpha))
-    several = sums.totals.shape[1] > 1
-    ends = (alpha, 1 - alpha)
+    decided = bounds(sums, resampling.of(sums), extreme, Levels(alpha))
     sd, icc = float(sums.sd[0]), float(sums.icc[0])
     gain = float(sums.mean[0])
-    rng = np.random.default_rng([resampling.seed, 1])
     return Effect(
         n=len(gains),
         clusters=sums.totals.shape[1],
@@ -156,10 +134,6 @@ def measure(
         effect_size=gain / sd if sd > TIE else None,
         low=decided.low,
         high=decided.high,
-        bca=Interval(*(float(bca_bound(sums, resamples, end)[0]) for end in ends)) if several else None,
-        cr2=Interval(*(float(t_bound(sums, robust, end)[0]) for end in ends)) if several else None,
-        dof=float(robust.dof[0]) if several else None,
-        p=float(sign_flip_p(sums, resampling.count, rng)[0]),
         wins=int((gains > 0).sum()),
         ties=int((gains == 0).sum()),
         losses=int((gains < 0).sum()),

@@ -1,4 +1,4 @@
-"""kill -9 in each window of a move: the next command completes it or takes it back, and says so."""
+"""kill -9 at each kill point of a move: the next command completes it or takes it back, and says so."""
 
 import os
 import signal
@@ -9,7 +9,7 @@ import mlflow
 import pytest
 from mlflow import MlflowClient
 
-from ragft.store.kill_points import WINDOWS
+from ragft.store.kill_points import KILL_POINTS
 from registry.promotion import PENDING, Promotion
 from tests.integration.registry.test_promotion import NAME, aliases, promotion
 
@@ -25,27 +25,32 @@ StartScript = Callable[..., "subprocess.Popen[str]"]
 __all__ = ["promotion"]
 
 
-def kill_in(window: str, process: "subprocess.Popen[str]") -> None:
+def kill_in(kill_point: str, process: "subprocess.Popen[str]") -> None:
     assert process.stderr is not None
     said = []
     for line in process.stderr:
         said.append(line)
-        if line == f"window open: {window}\n":
+        if line == f"held at: {kill_point}\n":
             os.kill(process.pid, signal.SIGKILL)
             assert process.wait() == -signal.SIGKILL
             return
-    pytest.fail(f"the process ended without entering the window {window}:\n{''.join(said)}")
+    pytest.fail(f"the process ended without passing the kill point {kill_point}:\n{''.join(said)}")
 
 
-def test_every_window_of_a_move_is_walked_through() -> None:
-    assert set(AFTER) == {name for name in WINDOWS if name.startswith("promote.")}
+def test_every_kill_point_of_a_move_is_walked_through() -> None:
+    assert set(AFTER) == {name for name in KILL_POINTS if name.startswith("promote.")}
 
 
-@pytest.mark.parametrize("window", AFTER)
-def test_a_killed_promotion_is_mended(promotion: Promotion, start_script: StartScript, dsn: str, window: str) -> None:
-    kill_in(window, start_script("move_champion", mlflow.get_tracking_uri(), dsn, NAME, "promote", 3, "run 1", window))
+@pytest.mark.parametrize("kill_point", AFTER)
+def test_a_killed_promotion_is_mended(
+    promotion: Promotion, start_script: StartScript, dsn: str, kill_point: str
+) -> None:
+    kill_in(
+        kill_point,
+        start_script("move_champion", mlflow.get_tracking_uri(), dsn, NAME, "promote", 3, "run 1", kill_point),
+    )
     assert PENDING in MlflowClient().get_registered_model(NAME).tags
-    said, champion = AFTER[window]
+    said, champion = AFTER[kill_point]
     mended = promotion.mend()
     assert mended is not None
     assert said in mended.said

@@ -34,7 +34,7 @@ def finished(start_script: StartScript, dsn: str) -> list[Any]:
 
 
 @pytest.mark.parametrize(
-    ("window", "table", "rows_before"),
+    ("kill_point", "table", "rows_before"),
     [
         ("prepare.embed:1", "passages", 50),
         ("prepare.freeze", "collections", 0),
@@ -42,17 +42,17 @@ def finished(start_script: StartScript, dsn: str) -> list[Any]:
     ],
 )
 def test_a_killed_run_is_finished_by_the_same_command(
-    start_script: StartScript, new_schema: Callable[[], str], window: str, table: str, rows_before: int
+    start_script: StartScript, new_schema: Callable[[], str], kill_point: str, table: str, rows_before: int
 ) -> None:
     dsn, undisturbed = new_schema(), new_schema()
-    killed = start_script("build", dsn, window)
+    killed = start_script("build", dsn, kill_point)
     assert killed.stderr is not None
     marks = []
     for line in killed.stderr:
         marks.append(line.strip())
-        if line.startswith("window open:"):
+        if line.startswith("held at: "):
             break
-    assert marks[-1] == f"window open: {window.partition(':')[0]}", marks
+    assert marks[-1] == f"held at: {kill_point.partition(':')[0]}", marks
     killed.kill()
     killed.wait()
     assert len(contents(dsn)[table]) == rows_before

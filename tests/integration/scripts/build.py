@@ -1,17 +1,17 @@
-"""Builds a collection, asks it questions and prints what was found; a kill window may hold it."""
+"""Builds a collection, asks it questions and prints what was found; it may be held at a kill point."""
 
 import json
 import sys
 from pathlib import Path
 
 from ragft.retrieval import retriever
-from ragft.store.kill_points import enable_windows
+from ragft.store.kill_points import enable_kill_points
 from ragft.store.server import open_store
 from ragft.types import Document
 from tests.integration.hashed import HashEmbedder
 
-dsn, kill_window = sys.argv[1:]
-enable_windows(kill_window)
+dsn, kill_point = sys.argv[1:]
+enable_kill_points(kill_point)
 documents = [
     Document(
         f"d{number}", "", tuple(f"Document {number} tells in part {part} of {number * part}." for part in range(9))

@@ -8,14 +8,14 @@ os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 
 import mlflow
 
-from ragft.store.kill_points import enable_windows
+from ragft.store.kill_points import enable_kill_points
 from ragft.store.server import open_store
 from registry.promotion import Promotion, Record
 from registry.store import Registry
 
 _, tracking_uri, dsn, name, action, number, run_id, spec = sys.argv
 mlflow.set_tracking_uri(tracking_uri)
-enable_windows(spec)
+enable_kill_points(spec)
 registry = Registry(model_code=Path(), requirements=[])
 with open_store(dsn, Path()) as store, store.lock(f"champion of {name}"):
     promotion = Promotion(registry, name)

@@ -111,9 +111,9 @@ def test_a_finished_adapter_that_was_changed_is_trained_again(job: Job, through:
 def test_a_kill_9_inside_a_checkpoint_costs_nothing(through: TrainResult, tiny_base: Path, tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path\n"
-        "from ragft.store.kill_points import enable_windows\n"
+        "from ragft.store.kill_points import enable_kill_points\n"
         "from tests.unit.training.conftest import Job, load_base\n"
-        "enable_windows('finetune.checkpoint:1')\n"
+        "enable_kill_points('finetune.checkpoint:1')\n"
         "Job(load_base(sys.argv[1], device='cpu')).train(Path(sys.argv[2]))\n"
     )
     command = [sys.executable, "-c", program, str(tiny_base), str(tmp_path)]
@@ -122,11 +122,11 @@ def test_a_kill_9_inside_a_checkpoint_costs_nothing(through: TrainResult, tiny_b
         seen = []
         for line in process.stderr:
             seen.append(line.strip())
-            if line.startswith("window open:"):
+            if line.startswith("held at: "):
                 os.kill(process.pid, signal.SIGKILL)
                 break
     assert process.wait() == -signal.SIGKILL, seen
-    assert seen[-2:] == ["window: finetune.checkpoint", "window open: finetune.checkpoint"]
+    assert seen[-2:] == ["kill point: finetune.checkpoint", "held at: finetune.checkpoint"]
     held = {path.name: (path / MANIFEST).is_file() for path in tmp_path.glob("*/checkpoint-*")}
     assert held == {"checkpoint-3": True, "checkpoint-6": False}
     resumed = Job(load_base(str(tiny_base), device="cpu")).train(tmp_path)
