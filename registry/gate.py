@@ -38,6 +38,7 @@ class Decision:
     Attributes:
         outcome: "promote", "hold", "reject" or "inconclusive".
         headline: The verdict in a sentence.
+        because: The end of that sentence, from what comes after its "because".
         reasons: What it rests on, a sentence each, with numbers; at least one.
         would_change: What would change it, a sentence each.
         comparison: sha256 of the comparison.
@@ -48,6 +49,7 @@ class Decision:
 
     outcome: Outcome
     headline: str
+    because: str
     reasons: tuple[str, ...]
     would_change: tuple[str, ...]
     comparison: str
@@ -61,9 +63,11 @@ def decide(comparison: Comparison, policy: Policy | None = None) -> Decision:
     policy = policy or Policy()
     doubts = reasons.doubts(comparison, policy.most_missing, policy.missing_alpha)
     outcome: Outcome = "inconclusive" if doubts else judge(comparison, comparison.claims, policy)
+    because = reasons.because(comparison, outcome, doubts)
     return Decision(
         outcome=outcome,
-        headline=reasons.headline(comparison, outcome, doubts),
+        headline=reasons.headline(comparison, outcome, because),
+        because=because,
         reasons=(*doubts, *reasons.evidence(comparison, advisory_allowed=policy.advisory)),
         would_change=() if doubts else _would_change(comparison, outcome, policy),
         comparison=comparison.sha256,
@@ -94,6 +98,7 @@ def force(decision: Decision, reason: str) -> Decision:
         decision,
         outcome="promote",
         headline=f"Promoted by a person against the verdict {decision.outcome}: {reason.strip()}",
+        because=reason.strip(),
         reasons=(f"The gate said: {decision.headline}", *decision.reasons),
         forced=reason.strip(),
     )

@@ -31,8 +31,13 @@ def doubts(comparison: Comparison, most_missing: float, missing_alpha: float) ->
     return tuple(found)
 
 
-def headline(comparison: Comparison, outcome: str, found: Sequence[str]) -> str:
-    """Return the verdict in a sentence; ``found`` are the doubts."""
+def headline(comparison: Comparison, outcome: str, why: str) -> str:
+    """Return the verdict in a sentence, ``why`` it is so included."""
+    return f"{comparison.version} against {comparison.base}: {outcome}, because {why}"
+
+
+def because(comparison: Comparison, outcome: str, found: Sequence[str]) -> str:
+    """Return why the verdict is what it is, as the end of a sentence; ``found`` are the doubts."""
     claims = comparison.claims
     if found:
         why = f"the comparison cannot be relied on. {found[0]}"
@@ -50,7 +55,7 @@ def headline(comparison: Comparison, outcome: str, found: Sequence[str]) -> str:
         why = f"it is better in {join(claims.superior)}, but worse by more than the margin in the slice {join(slices)}."
     else:
         why = f"it is better in {join(claims.superior)}, but the judge is only advisory."
-    return f"{comparison.version} against {comparison.base}: {outcome}, because {why}"
+    return why
 
 
 def evidence(comparison: Comparison, *, advisory_allowed: bool) -> tuple[str, ...]:

@@ -46,11 +46,15 @@ def backend_uri(dsn: str) -> str:
 
 
 @contextmanager
-def mlflow_server(dsn: str, folder: Path) -> Iterator[str]:
-    """Run a server that keeps its tables in the database ``dsn`` and artifacts under ``folder``; yield its address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+def mlflow_server(dsn: str, folder: Path, port: int = 0) -> Iterator[str]:
+    """Run a server that keeps its tables in the database ``dsn`` and artifacts under ``folder``; yield its address.
+
+    ``port`` 0 takes one that is free.
+    """
+    if not port:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
     words = server_command(
         {
             "host": "127.0.0.1",

@@ -12,7 +12,15 @@ from entrypoints.steps.knowledge.probed import knowledge_slices
 from entrypoints.steps.reporting import cards, planning, report
 from entrypoints.steps.reporting.tables import metric_table
 from entrypoints.steps.shared import integrity
-from entrypoints.steps.shared.compared import NOTHING_KNOWN, Compared, Known, judged_side, side_of
+from entrypoints.steps.shared.compared import (
+    NOTHING_KNOWN,
+    Compared,
+    Sides,
+    ToCompare,
+    decisive,
+    judged_side,
+    side_of,
+)
 from entrypoints.steps.shared.evaluation import Evaluation
 from entrypoints.steps.shared.model_under_test import open_registry, settle
 from entrypoints.steps.shared.preparation import ensure_prepared
@@ -22,6 +30,7 @@ from entrypoints.steps.shared.workspace import Workspace
 from ragft import tracking
 from ragft.analysis.verdict.compare import Findings, compare, slices_of
 from ragft.analysis.verdict.comparison import Comparison, Design
+from ragft.analysis.verdict.power import Spread
 from ragft.errors import ConfigError
 from ragft.judging.advisory import why_advisory
 from ragft.params import DEFAULT_DATASET, CompareParams, EvaluateParams
@@ -33,7 +42,7 @@ from registry.gate import Decision, Policy, decide
 from registry.versions import CHALLENGER, CHAMPION, Version, registered_name
 
 
-def run(params: CompareParams, workspace: Workspace, known: Known = NOTHING_KNOWN) -> Compared:
+def run(params: CompareParams, workspace: Workspace, known: Sides = NOTHING_KNOWN) -> Compared:
     """Return the verdict on a version against another; what both sides lack is computed first.
 
     ``known`` is version's address -> context -> evaluation, of sides that were evaluated with these parameters before.
@@ -44,47 +53,19 @@ def run(params: CompareParams, workspace: Workspace, known: Known = NOTHING_KNOW
     """
     require_name(params, workspace.store)
     version, against = _versions(params)
-    given, params = params, settle(params, version)
-    with step_run(params, f"{params.data_name}|compare", {"ragft.step": "compare"}, workspace.home) as run_:
-        criteria = load_criteria(params.criteria)
-        spreads = planning.before(params, version, against, criteria, workspace)
-        sides = {each.uri: known.get(each.uri) or evaluate_side(params, each, workspace) for each in (against, version)}
-        questions = _questions(params, sides[version.uri], workspace)
-        data = sides[version.uri][DECIDING].conditions["data"]
-        findings = Findings(
-            checks=integrity.checks(params, version, against, {uri: [side[DECIDING]] for uri, side in sides.items()}),
-            advisory=why_advisory([judged_side(side[DECIDING]) for side in sides.values()]),
-            tried=len(begin_trial(workspace.store, data, version.identity, version.uri)),
-            spreads=spreads,
-        )
-        comparison = compare(
-            side_of(against, sides[against.uri]),
-            side_of(version, sides[version.uri]),
-            questions,
-            criteria,
-            slices={**slices_of(questions), **knowledge_slices(questions, version, workspace)},
-            design=Design(margin_share=params.margin),
-            findings=findings,
-        )
-        decision = decide(comparison, Policy(advisory=params.advisory))
-        _log(params, version, against, comparison, decision)
+    settled = settle(params, version)
+    tags = {"ragft.step": "compare"}
+    with step_run(settled, f"{settled.data_name}|compare", tags, workspace.home) as run_:
+        criteria = load_criteria(settled.criteria)
+        task = ToCompare(settled, ensure_prepared(settled, workspace), params, version, against, criteria)
+        spreads = planning.before(task, workspace)
+        sides = _evaluate_sides(task, known, workspace)
+        comparison = _compare(task, sides, spreads, workspace)
+        decision = decide(comparison, Policy(advisory=settled.advisory))
         compared = Compared(version, against, sides, comparison, decision, run_.info.run_id)
-        text = cards.log(version, verdict_of(compared, decision, params))
-        if not cards.is_decided(version):
-            open_registry().describe(version, text)
-        _say({each.short: sides[each.uri] for each in (against, version)}, decision, workspace)
-        settle_trial(workspace.store, data, version.identity, decision.outcome, decision.comparison)
-        planning.tell_of(comparison, workspace)
-        for check in comparison.checks:
-            if check.name == integrity.PADDING_CHECK and check.detail.startswith("warning"):
-                workspace.say(f"  - {check.detail}")
-        _tell_causes(comparison, report.all_contexts(given, params, version), workspace)
-        trials = find_trials(workspace.store, data)
-        path = report.log(given, params, compared, questions, criteria, trials, workspace.home)
-        workspace.say(f"report: {path.as_uri()}")
-        mlflow.log_metrics(forgetting.metrics_of(version))
-        for line in forgetting.lines_of(version):
-            workspace.say(f"  - {line}")
+        _log(task, compared, workspace)
+        _tell(task, compared, spreads, workspace)
+        _report(task, compared, workspace)
     return compared
 
 
@@ -117,22 +98,48 @@ def _versions(params: CompareParams) -> tuple[Version, Version]:
     return version, other
 
 
-def evaluate_side(params: CompareParams, version: Version, workspace: Workspace) -> dict[str, Evaluation]:
-    """Return the evaluation of one side in each context."""
-    found = evaluate.run(params.pick(EvaluateParams, model=version.uri), workspace)
-    return {evaluation.context: evaluation for evaluation in found}
+def _evaluate_sides(task: ToCompare, known: Sides, workspace: Workspace) -> dict[str, Mapping[str, Evaluation]]:
+    """Return version's address -> context -> evaluation, the base's first; what is known is not computed again."""
+    sides: dict[str, Mapping[str, Evaluation]] = {}
+    for each in (task.against, task.version):
+        side = known.get(each.uri)
+        if not side:
+            asked = task.params.pick(EvaluateParams, model=each.uri)
+            side = {found.context: found for found in evaluate.run(asked, workspace, task.preparation)}
+        sides[each.uri] = side
+    return sides
 
 
-def _questions(
-    params: CompareParams, evaluations: Mapping[str, Evaluation], workspace: Workspace
-) -> Sequence[Question]:
+def _compare(task: ToCompare, sides: Sides, spreads: Mapping[str, Spread], workspace: Workspace) -> Comparison:
+    """Return the comparison of both sides on the questions that the deciding context asked."""
+    version, against = task.version, task.against
+    questions = _questions(task, sides)
+    deciding = decisive(sides)
+    data = deciding[version.uri].conditions["data"]
+    findings = Findings(
+        checks=integrity.checks(task.params, version, against, deciding),
+        advisory=why_advisory([judged_side(each) for each in deciding.values()]),
+        tried=len(begin_trial(workspace.store, data, version.identity, version.uri)),
+        spreads=spreads,
+    )
+    return compare(
+        side_of(against, sides[against.uri]),
+        side_of(version, sides[version.uri]),
+        questions,
+        task.criteria,
+        slices={**slices_of(questions), **knowledge_slices(questions, version, workspace)},
+        design=Design(margin_share=task.params.margin),
+        findings=findings,
+    )
+
+
+def _questions(task: ToCompare, sides: Sides) -> Sequence[Question]:
     """Return the questions that the deciding context asked."""
-    decisive = evaluations.get(DECIDING)
-    if decisive is None:
+    params, asking = task.params, sides[task.version.uri].get(DECIDING)
+    if asking is None:
         raise ConfigError(f"context is {params.context}: the verdict is given in the context {DECIDING}, add it")
-    asked = {row.id for row in decisive.rows}
-    preparation = ensure_prepared(params, workspace)
-    return [question for question in preparation.splits[params.split] if question.id in asked]  # type: ignore[index]
+    asked = {row.id for row in asking.rows}
+    return [question for question in task.preparation.splits[params.split] if question.id in asked]  # type: ignore[index]
 
 
 def _tell_causes(comparison: Comparison, everything: str, workspace: Workspace) -> None:
@@ -152,15 +159,16 @@ def _tell_causes(comparison: Comparison, everything: str, workspace: Workspace) 
         workspace.say(f"  - where the change comes from also needs the contexts {', '.join(missing)}: {everything}")
 
 
-def _log(params: CompareParams, version: Version, against: Version, comparison: Comparison, decision: Decision) -> None:
+def _log(task: ToCompare, compared: Compared, workspace: Workspace) -> None:
+    """Keep the verdict: in the run, on the version's card, and among the trials on these data."""
+    version, comparison, decision = compared.version, compared.comparison, compared.decision
     lineage = version.lineage
-    variant = f"{version.short} against v{against.number}"
     tracking.name_run(
-        tracking.run_name(lineage.data, lineage.samples, variant),
+        tracking.run_name(lineage.data, lineage.samples, f"{version.short} against v{compared.against.number}"),
         {
             "ragft.version": version.uri,
-            "ragft.against": against.uri,
-            "ragft.split": params.split,
+            "ragft.against": compared.against.uri,
+            "ragft.split": task.params.split,
             "ragft.compared_data": comparison.conditions["data"],
             "ragft.verdict": decision.outcome,
             "ragft.comparison": comparison.sha256,
@@ -179,13 +187,35 @@ def _log(params: CompareParams, version: Version, against: Version, comparison: 
                     f"change_{result.criterion}_n": float(result.missing.asked - result.missing.dropped),
                 }
             )
+    text = cards.log(version, verdict_of(compared, decision, task.params))
+    if not cards.is_decided(version):
+        open_registry().describe(version, text)
+    settle_trial(
+        workspace.store, comparison.conditions["data"], version.identity, decision.outcome, decision.comparison
+    )
 
 
-def _say(sides: Mapping[str, Mapping[str, Evaluation]], decision: Decision, workspace: Workspace) -> None:
+def _tell(task: ToCompare, compared: Compared, spreads: Mapping[str, Spread], workspace: Workspace) -> None:
+    """Say the verdict and what it rests on, what the comparison could show, and where the change comes from."""
+    decision = compared.decision
+    deciding = decisive(compared.sides)
     workspace.say("")
-    for line in metric_table({name: evaluations[DECIDING].metrics for name, evaluations in sides.items()}):
+    for line in metric_table({each.short: deciding[each.uri].metrics for each in (compared.against, compared.version)}):
         workspace.say(line)
     workspace.say("")
     workspace.say(decision.headline)
     for sentence in (*decision.reasons, *decision.would_change):
         workspace.say(f"  - {sentence}")
+    planning.tell_after(compared.comparison, spreads, workspace)
+    if warning := integrity.padding_warning(deciding):
+        workspace.say(f"  - warning: {warning}")
+    _tell_causes(compared.comparison, report.all_contexts(task.given, task.params, compared.version), workspace)
+
+
+def _report(task: ToCompare, compared: Compared, workspace: Workspace) -> None:
+    """Log the report and say where it lies, and what the adapter forgot."""
+    questions = _questions(task, compared.sides)
+    trials = find_trials(workspace.store, compared.comparison.conditions["data"])
+    path = report.log(task.given, task.params, compared, questions, task.criteria, trials, workspace.home)
+    workspace.say(f"report: {path.as_uri()}")
+    forgetting.tell(compared.version, workspace, "  - ")

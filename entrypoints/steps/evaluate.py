@@ -4,10 +4,9 @@ import dataclasses
 import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import mlflow
 
 from entrypoints.steps.knowledge import forgetting
 from entrypoints.steps.shared import judges, scoring
@@ -24,6 +23,7 @@ from entrypoints.steps.shared.model_under_test import (
     settle,
 )
 from entrypoints.steps.shared.preparation import ensure_prepared, only_available
+from entrypoints.steps.shared.prepared import Prepared
 from entrypoints.steps.shared.retrieved import RetrievedSplit, retrieve
 from entrypoints.steps.shared.runs import step_run
 from entrypoints.steps.shared.workspace import Workspace
@@ -37,96 +37,159 @@ from ragft.pocket.truth import truth_metrics
 from ragft.prompts.answer import AnswerPrompt, load_answer_prompt
 from ragft.prompts.criterion import Criterion, load_criteria
 from ragft.store.datasets import Preparation
-from ragft.types import Answer, Context, Passage, Question, Split, digest
+from ragft.types import Answer, Context, Split, digest
+from registry.versions import Version
+
+Judging = tuple[Judge | None, Sequence[Criterion]]
 
 
-def run(params: EvaluateParams, workspace: Workspace) -> list[Evaluation]:
-    """Return an evaluation a context, each logged as a run; with several, nested in one.
+@dataclass(frozen=True)
+class Answered:
+    """What the model under test answered.
+
+    Attributes:
+        found: The questions that were asked, and what they can be answered from.
+        answers: Context -> question id -> answer.
+    """
+
+    prepared: Prepared[EvaluateParams]
+    subject: Subject
+    found: RetrievedSplit
+    answers: Mapping[Context, Mapping[str, Answer]]
+
+
+def run(params: EvaluateParams, workspace: Workspace, preparation: Preparation | None = None) -> list[Evaluation]:
+    """Return an evaluation for each context, each logged as a run; with several, nested in one.
+
+    ``preparation`` is that of the data, where the step that asks has it.
 
     Raises:
         ConfigError: If a parameter cannot be used.
         PrerequisiteError: If the data, the base or the version is not there, or the adapter does nothing.
         DataError: If a file cannot be read, or no question is left.
     """
-    criteria = load_criteria(params.criteria)
-    prompt = load_answer_prompt(params.prompt)
+    criteria, prompt = load_criteria(params.criteria), load_answer_prompt(params.prompt)
     if params.answers:
         return [_evaluate_file(params, criteria, workspace)]
-    found_version, chosen = find_version(params), params.context
-    params = settle(params, found_version)
-    version = None if found_version is None or found_version.lineage.kind == "base" else found_version
-    tags: dict[str, Any] = {"ragft.step": "evaluate", "ragft.prompt_sha256": prompt.sha256}
-    with ExitStack() as stack, step_run(params, f"{params.data_name}|evaluate", tags, workspace.home):
-        if not chosen:
-            workspace.say(f"contexts: {', '.join(params.contexts())} (the usual ones of {params.base})")
-        preparation = ensure_prepared(params, workspace)
-        params = only_available(params, preparation, workspace)
-        split: Split = params.split  # type: ignore[assignment]  # checked by the params
-        questions = _chosen(preparation, split, params)
-        found = retrieve(preparation, split, questions, params.embedder, params.top_k, workspace)
-        subject = load_subject(params, version, workspace, stack)
-        if version is None and subject.loaded is not None:
-            base = register_base(subject.loaded, params, preparation, workspace)
-            subject = dataclasses.replace(subject, registered=base)
-        answered = {}
-        for context in params.contexts():
-            answered[context] = _answer(context, found, subject, params, prompt, workspace)  # type: ignore[arg-type]
-        judge = judges.open_judge(params, subject.loaded, workspace, stack)
-        judging = judge, judges.with_judges_steps(criteria, judge, workspace)
-        judges.warn_of_family(params, {subject.variant: subject.base}, workspace)
-        tags |= _tags(subject, params, preparation)
-        name = tracking.run_name(preparation.name, subject.samples, subject.variant)
-        evaluations = [
-            _with_serving(each, subject, params, preparation)
-            for each in _scored(answered, found, preparation, judging, params, (name, tags), workspace)
-        ]
-        title = f"{subject.title} on {len(questions)} questions of {preparation.name} {split}"
-        scoring.show(evaluations, title, workspace)
-        if version is not None:
-            mlflow.log_metrics(forgetting.metrics_of(version))
-            for line in forgetting.lines_of(version):
-                workspace.say(f"  {line}")
+    version = find_version(params)
+    settled = settle(params, version)
+    tags = {"ragft.step": "evaluate", "ragft.prompt_sha256": prompt.sha256}
+    with ExitStack() as stack, step_run(settled, f"{settled.data_name}|evaluate", tags, workspace.home):
+        prepared = _prepare(params, settled, preparation, workspace)
+        found = _retrieve(prepared, workspace)
+        subject = _load(prepared, version, workspace, stack)
+        answered = _answer(prepared, found, subject, prompt, workspace)
+        judging = _open_judge(answered, criteria, workspace, stack)
+        evaluations = _score(answered, judging, tags, workspace)
+        _tell(answered, evaluations, workspace)
     return evaluations
 
 
-def _scored(
-    answered: Mapping[str, tuple[Mapping[str, Sequence[Passage]], Mapping[str, Answer]]],
+def _prepare(
+    given: EvaluateParams, settled: EvaluateParams, preparation: Preparation | None, workspace: Workspace
+) -> Prepared[EvaluateParams]:
+    """Return the parameters with the contexts that the data allow, and the data."""
+    if not given.context:
+        workspace.say(f"contexts: {', '.join(settled.contexts())} (the usual ones of {settled.base})")
+    preparation = preparation or ensure_prepared(settled, workspace)
+    return Prepared(only_available(settled, preparation, workspace), preparation)
+
+
+def _retrieve(prepared: Prepared[EvaluateParams], workspace: Workspace) -> RetrievedSplit:
+    """Return the questions of the split, or as many as were asked for, with their passages."""
+    params, preparation = prepared.params, prepared.preparation
+    split: Split = params.split  # type: ignore[assignment]  # checked by the params
+    questions = preparation.splits[split]
+    if not questions:
+        there = ", ".join(f"{name} {len(found)}" for name, found in preparation.splits.items())
+        raise DataError(
+            f"the split {split} of {preparation.name} has no questions (it has {there}): choose another split"
+        )
+    chosen = nested_subset(questions, params.questions, seed=0) if params.questions else questions
+    return retrieve(preparation, split, chosen, params.embedder, params.top_k, workspace)
+
+
+def _load(
+    prepared: Prepared[EvaluateParams], version: Version | None, workspace: Workspace, stack: ExitStack
+) -> Subject:
+    """Return the model under test; a base is registered."""
+    adapter = None if version is None or version.lineage.kind == "base" else version
+    subject = load_subject(prepared.params, adapter, workspace, stack)
+    if adapter is None and subject.loaded is not None:
+        base = register_base(subject.loaded, prepared.params, prepared.preparation, workspace)
+        subject = dataclasses.replace(subject, registered=base)
+    return subject
+
+
+def _answer(
+    prepared: Prepared[EvaluateParams],
     found: RetrievedSplit,
-    preparation: Preparation,
-    judging: tuple[Judge | None, Sequence[Criterion]],
-    params: EvaluateParams,
-    named: tuple[str, Mapping[str, Any]],
+    subject: Subject,
+    prompt: AnswerPrompt,
     workspace: Workspace,
-) -> list[Evaluation]:
-    """Return the evaluation of each context's passages and answers, each logged to its run (name and tags)."""
-    (judge, criteria), (name, tags) = judging, named
+) -> Answered:
+    """Return the model's answers in each context, what is in the store included."""
+    params = prepared.params
+    by_context: dict[Context, dict[str, Answer]] = {}
+    for name in params.contexts():
+        context: Context = name  # type: ignore[assignment]  # checked by the params
+        passages = found.context(context)
+        questions = [question for question in found.questions if question.id in passages]
+        with workspace.progress("answer", part=f"({context})") as line:
+            answers = answer_questions(
+                workspace.store,
+                subject.writer(params.context_window),
+                prompt,
+                questions,
+                passages,
+                max_new_tokens=params.max_new_tokens,
+                golden=found.kept_longest(context),
+                on_progress=line.tell,
+            )
+        by_context[context] = {answer.question_id: answer for answer in answers}
+    return Answered(prepared, subject, found, by_context)
+
+
+def _open_judge(answered: Answered, criteria: Sequence[Criterion], workspace: Workspace, stack: ExitStack) -> Judging:
+    """Return the judge, and the criteria with the steps it grades by."""
+    params, subject = answered.prepared.params, answered.subject
+    judge = judges.open_judge(params, subject.loaded, workspace, stack)
+    complete = judges.with_judges_steps(criteria, judge, workspace)
+    judges.warn_of_family(params, {subject.variant: subject.base}, workspace)
+    return judge, complete
+
+
+def _score(answered: Answered, judging: Judging, tags: Mapping[str, Any], workspace: Workspace) -> list[Evaluation]:
+    """Return the evaluation of each context's answers, each logged to its run."""
+    (judge, criteria), found, subject = judging, answered.found, answered.subject
+    params, preparation = answered.prepared.params, answered.prepared.preparation
+    name = tracking.run_name(preparation.name, subject.samples, subject.variant)
+    tags = {**tags, **_tags(subject, params, preparation)}
     calibrations = judges.known_calibrations(workspace.store, judge, criteria, params, preparation.dataset)
     evaluations = []
-    for context, (passages, answers) in answered.items():
-        rows = _rows(found.questions, passages, answers, found, params.top_k)
+    for context, answers in answered.answers.items():
+        rows = _rows(found, context, answers, params.top_k)
         with _context_run(params, name, context, {**tags, "ragft.context": context}, workspace):
             tracking.log_data(preparation.name, preparation.dataset, params.split, found.questions)
             evaluation = scoring.score(rows, criteria, judge, params, workspace)
-        evaluations.append(
-            dataclasses.replace(
-                evaluation,
-                name=name,
-                context=context,
-                conditions={**evaluation.conditions, **_conditions(preparation, params, answers)},
-                data_sha256=preparation.dataset,
-                calibrations=calibrations,
-            )
+        evaluation = dataclasses.replace(
+            evaluation,
+            name=name,
+            context=context,
+            conditions={**evaluation.conditions, **_conditions(preparation, params, answers)},
+            data_sha256=preparation.dataset,
+            calibrations=calibrations,
         )
+        evaluations.append(_with_serving(evaluation, answered))
     return evaluations
 
 
-def _with_serving(
-    evaluation: Evaluation, subject: Subject, params: EvaluateParams, preparation: Preparation
-) -> Evaluation:
+def _with_serving(evaluation: Evaluation, answered: Answered) -> Evaluation:
     """Return the evaluation with how its answers were made; of a model behind a server that is not known."""
-    if subject.loaded is None:
+    params, preparation = answered.prepared.params, answered.prepared.preparation
+    if answered.subject.loaded is None:
         return evaluation
-    made = served_as(params, params, evaluation.context, preparation, subject.loaded)
+    made = served_as(params, params, evaluation.context, preparation, answered.subject.loaded)
     return dataclasses.replace(evaluation, served_as=made, collection=preparation.collections[params.split])
 
 
@@ -137,49 +200,18 @@ def _context_run(params: EvaluateParams, name: str, context: str, tags: Mapping[
     return step_run(dataclasses.replace(params, context=context), f"{name}|{context}", tags, workspace.home)
 
 
-def _chosen(preparation: Preparation, split: Split, params: EvaluateParams) -> Sequence[Question]:
-    questions = preparation.splits[split]
-    if not questions:
-        there = ", ".join(f"{name} {len(found)}" for name, found in preparation.splits.items())
-        raise DataError(
-            f"the split {split} of {preparation.name} has no questions (it has {there}): choose another split"
-        )
-    return nested_subset(questions, params.questions, seed=0) if params.questions else questions
+def _tell(answered: Answered, evaluations: Sequence[Evaluation], workspace: Workspace) -> None:
+    """Say the metrics of each context, and what an adapter forgot."""
+    subject, params = answered.subject, answered.prepared.params
+    data = f"{len(answered.found.questions)} questions of {answered.prepared.preparation.name} {params.split}"
+    scoring.show(evaluations, f"{subject.title} on {data}", workspace)
+    if subject.version is not None:
+        forgetting.tell(subject.version, workspace, "  ")
 
 
-def _answer(
-    context: Context,
-    found: RetrievedSplit,
-    subject: Subject,
-    params: EvaluateParams,
-    prompt: AnswerPrompt,
-    workspace: Workspace,
-) -> tuple[Mapping[str, Sequence[Passage]], Mapping[str, Answer]]:
-    passages = found.context(context)
-    questions = [question for question in found.questions if question.id in passages]
-    with workspace.progress(f"answer ({context})") as line:
-        answers = answer_questions(
-            workspace.store,
-            subject.writer(params.context_window),
-            prompt,
-            questions,
-            passages,
-            max_new_tokens=params.max_new_tokens,
-            golden=found.kept_longest(context),
-            on_progress=line.tell,
-        )
-    return passages, {answer.question_id: answer for answer in answers}
-
-
-def _rows(
-    questions: Sequence[Question],
-    passages: Mapping[str, Sequence[Passage]],
-    answers: Mapping[str, Answer],
-    found: RetrievedSplit,
-    k: int,
-) -> list[Scored]:
+def _rows(found: RetrievedSplit, context: Context, answers: Mapping[str, Answer], k: int) -> list[Scored]:
     """Return the rows to be scored: a question whose context is not available is not a row."""
-    retrieval = found.row_metrics(k)
+    retrieval, passages = found.row_metrics(k), found.context(context)
     return [
         Scored(
             id=question.id,
@@ -202,7 +234,7 @@ def _rows(
                 **truth_metrics(question, answers[question.id].text),
             },
         )
-        for question in questions
+        for question in found.questions
         if question.id in answers
     ]
 

@@ -12,6 +12,7 @@ from typing import Any
 import mlflow
 
 from entrypoints.steps.knowledge import forgetting, unknown_share
+from entrypoints.steps.knowledge.unknown_share import Dosed
 from entrypoints.steps.reporting import cards
 from entrypoints.steps.shared.model_under_test import (
     base_lineage,
@@ -22,6 +23,7 @@ from entrypoints.steps.shared.model_under_test import (
     version_tags,
 )
 from entrypoints.steps.shared.preparation import ensure_prepared, has_documents
+from entrypoints.steps.shared.prepared import Prepared
 from entrypoints.steps.shared.retrieved import RetrievedSplit, retrieve
 from entrypoints.steps.shared.runs import step_run
 from entrypoints.steps.shared.sources import with_top_k
@@ -35,13 +37,41 @@ from ragft.prompts.answer import load_answer_prompt
 from ragft.store.datasets import Preparation
 from ragft.training.formats import Format, TrainingExample, build_examples
 from ragft.training.methods import TrainingSettings
-from ragft.training.trainer import Measure, TrainResult, train
+from ragft.training.trainer import TrainResult, train
 from ragft.types import Question, Split
 from registry.versions import Lineage, Version
 
 QUANTIZED = {"qlora": "nf4"}
 # Below this many questions on either side a share of hits says too little to stop for.
 LEAST_QUESTIONS_TO_COMPARE_HITS = 30
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What is trained on.
+
+    Attributes:
+        dev: Examples whose loss is measured.
+        dose: The samples by what the base knew of them, where a share of the unknown was asked for.
+    """
+
+    examples: Sequence[TrainingExample]
+    dev: Sequence[TrainingExample]
+    dose: Dosed | None
+
+
+@dataclass(frozen=True)
+class Start:
+    """What training begins from.
+
+    Attributes:
+        registered: The base as a version.
+        parent: The version whose adapter is trained on; None for a fresh one.
+    """
+
+    base: LoadedModel
+    registered: Version
+    parent: Version | None
 
 
 @dataclass(frozen=True)
@@ -64,32 +94,35 @@ def run(params: FinetuneParams, workspace: Workspace) -> Finetuned:
     params = with_top_k(params)
     name = tracking.run_name(params.data_name, params.samples, f"{params.method} {params.format}")
     with step_run(params, name, {"ragft.step": "finetune"}, workspace.home) as run_:
-        preparation = ensure_prepared(params, workspace)
-        dose = unknown_share.choose(params, preparation, workspace) if params.unknown_share >= 0 else None
-        chosen = dose.samples if dose else nested_subset(preparation.splits["train"], params.samples, params.seed)
-        tracking.log_data(preparation.name, preparation.dataset, "train", chosen)
-        examples, dev = _examples(params, preparation, chosen, workspace)
-        parent = open_registry().get(params.continue_from) if params.continue_from else None
-        base = load_base_model(params.base, params.revision, _quantization(params, parent))
-        registered = register_base(base, params, preparation, workspace)
-        workspace.say(f"train {name} on {registered.name}: {len(examples)} examples, {params.epochs} epochs")
-        measure = unknown_share.watch(dose, load_answer_prompt()) if dose else None
-        with _downloaded(parent) as start:
-            result = _train(params, base, examples, dev, preparation, workspace, measure, start)
-        with _active(base, result) as adapted:
-            forgetting.measure(adapted, params, preparation, parent, workspace)
-        lineage = _lineage(params, base, preparation, result, parent)
-        mlflow.set_tags(version_tags(lineage, params))
-        if dose:
-            unknown_share.log(params, dose, preparation, base.fingerprint, workspace)
-        with workspace.store.lock(f"registry {lineage.data}", workspace.say):
-            config = serving_config(params, preparation, base, workspace)
-            version = open_registry().register_adapter(lineage, config, result.adapter)
-        mlflow.set_tag("ragft.version", version.uri)
-        if not cards.is_decided(version):
-            cards.describe(version)
+        prepared = Prepared(params, ensure_prepared(params, workspace))
+        lesson = _lesson(prepared, workspace)
+        start = _start(prepared, workspace)
+        workspace.say(
+            f"train {name} on {start.registered.name}: {len(lesson.examples)} examples, {params.epochs} epochs"
+        )
+        result = _train(prepared, lesson, start, workspace)
+        _check(prepared, start, result, workspace)
+        version = _register(prepared, lesson, start, result, workspace)
         _tell(result, version, workspace)
     return Finetuned(version, result, run_.info.run_id)
+
+
+def _lesson(prepared: Prepared[FinetuneParams], workspace: Workspace) -> Lesson:
+    """Return what is trained on: a dose of the unknown where one is asked for, else a nested subset."""
+    params, preparation = prepared.params, prepared.preparation
+    dose = unknown_share.choose(params, preparation, workspace) if params.unknown_share >= 0 else None
+    chosen = dose.samples if dose else nested_subset(preparation.splits["train"], params.samples, params.seed)
+    tracking.log_data(preparation.name, preparation.dataset, "train", chosen)
+    examples, dev = _examples(params, preparation, chosen, workspace)
+    return Lesson(examples, dev, dose)
+
+
+def _start(prepared: Prepared[FinetuneParams], workspace: Workspace) -> Start:
+    """Return what training begins from: the base, registered, and the version whose adapter is trained on."""
+    params = prepared.params
+    parent = open_registry().get(params.continue_from) if params.continue_from else None
+    base = load_base_model(params.base, params.revision, _quantization(params, parent))
+    return Start(base, register_base(base, params, prepared.preparation, workspace), parent)
 
 
 def _examples(
@@ -159,20 +192,13 @@ def _check_hit_rates(
     )
     if not params.allow_low_hit_rate:
         raise DataError(f"{message}; use -P collection=all, a larger top_k, or -P allow_low_hit_rate=True to go on")
-    workspace.say(f"warning: {message}")
+    workspace.alert(f"warning: {message}")
     mlflow.set_tag("ragft.allowed_low_hit_rate", message)
 
 
-def _train(
-    params: FinetuneParams,
-    base: LoadedModel,
-    examples: Sequence[TrainingExample],
-    dev: Sequence[TrainingExample],
-    preparation: Preparation,
-    workspace: Workspace,
-    measure: Measure | None,
-    parent: Path | None,
-) -> TrainResult:
+def _train(prepared: Prepared[FinetuneParams], lesson: Lesson, start: Start, workspace: Workspace) -> TrainResult:
+    """Return the adapter, trained where the same training was not finished before, its curves logged."""
+    params, preparation, prompt = prepared.params, prepared.preparation, load_answer_prompt()
     curves: dict[str, dict[int, float]] = defaultdict(dict)
 
     def note(step: int, metrics: Mapping[str, float]) -> None:
@@ -182,14 +208,16 @@ def _train(
 
     folder = workspace.home / "training"
     lineage: dict[str, Any] = {"data": preparation.name, "data_sha256": preparation.dataset, "params": params.as_dict()}
+    measure = unknown_share.watch(lesson.dose, prompt) if lesson.dose else None
     # Two processes that train the same adapter would write the same checkpoints.
-    with workspace.store.lock(f"train {preparation.key} {params}", workspace.say), workspace.progress("train") as line:
+    lock = workspace.store.lock(f"train {preparation.key} {params}", workspace.alert)
+    with _downloaded(start.parent) as parent, lock, workspace.progress("train") as line:
         result = train(
-            base,
-            examples,
-            dev,
+            start.base,
+            lesson.examples,
+            lesson.dev,
             TrainingSettings.from_params(params),
-            load_answer_prompt(),
+            prompt,
             folder,
             on_log=note,
             on_progress=line.tell,
@@ -252,6 +280,30 @@ def _active(base: LoadedModel, result: TrainResult) -> Iterator[LoadedModel]:
         without_adapter(adapted)
 
 
+def _check(prepared: Prepared[FinetuneParams], start: Start, result: TrainResult, workspace: Workspace) -> None:
+    """See that the adapter does something, and measure what it forgot."""
+    with _active(start.base, result) as adapted:
+        forgetting.measure(adapted, prepared.params, prepared.preparation, start.parent, workspace)
+
+
+def _register(
+    prepared: Prepared[FinetuneParams], lesson: Lesson, start: Start, result: TrainResult, workspace: Workspace
+) -> Version:
+    """Return the adapter's version, registered as challenger with how it is served and its card."""
+    params, preparation, base = prepared.params, prepared.preparation, start.base
+    lineage = _lineage(params, base, preparation, result, start.parent)
+    mlflow.set_tags(version_tags(lineage, params))
+    if lesson.dose:
+        unknown_share.log(params, lesson.dose, preparation, base.fingerprint, workspace)
+    with workspace.store.lock(f"registry {lineage.data}", workspace.alert):
+        config = serving_config(params, preparation, base, workspace)
+        version = open_registry().register_adapter(lineage, config, result.adapter)
+    mlflow.set_tag("ragft.version", version.uri)
+    if not cards.is_decided(version):
+        cards.describe(version)
+    return version
+
+
 def _lineage(
     params: FinetuneParams, base: LoadedModel, preparation: Preparation, result: TrainResult, parent: Version | None
 ) -> Lineage:
@@ -277,7 +329,7 @@ def _tell(result: TrainResult, version: Version, workspace: Workspace) -> None:
         f"peak {result.peak_memory_bytes / 2**20:,.0f} MiB{before}"
     )
     if result.dropped_golden:
-        workspace.say(
+        workspace.alert(
             f"warning: {result.dropped_golden} passages with the evidence that the format shows did not fit the "
             "examples: use a larger max_length, or smaller passages (chunk_chars)"
         )

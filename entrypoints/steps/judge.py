@@ -163,7 +163,7 @@ def _from_sheets(
                 "the RAGFT_HOME or database, with which the sheet was written"
             )
         if lost := len(given) - len(keys):
-            workspace.say(f"warning: {lost} of {len(given)} rated rows are not among these answers and are left out")
+            workspace.alert(f"warning: {lost} of {len(given)} rated rows are not among these answers and are left out")
         if keys:
             rows = [places[key] for key in keys]
             rated.append(

@@ -100,7 +100,7 @@ def _warn_of_submission(answered: Sequence[Fields], collector: Collector) -> Non
     """Note a file whose every ideal answer is one text: systems submit them so, and golden files list them."""
     ideal = [question for question in answered if question.values.get("ideal_answer")]
     if ideal and all(isinstance(question.values["ideal_answer"], str) for question in ideal):
-        collector.notes.append(
+        collector.warnings.append(
             f"warning: {file_of(ideal[0].place)} looks like a system's submission, not like a golden file: each of its "
             f"{len(ideal)} ideal answers is one text where golden files have a list; what that system answered would "
             "be taken for right"

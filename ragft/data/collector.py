@@ -19,16 +19,18 @@ class Loaded:
         skipped: Records left out, by file and reason; a file of which everything was used is not in it.
         places: Where the first of them are, by file and reason.
         notes: What a person should know of the data before using them.
+        warnings: What may be wrong with them, too.
     """
 
     dataset: Dataset
     skipped: Mapping[str, Mapping[str, int]]
     places: Mapping[tuple[str, str], Sequence[str]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
-        """Return the account to be read: a line for each note, and for each file and reason of leaving out."""
-        lines = list(self.notes)
+        """Return the account to be read: a line for each warning, each note, and each reason of leaving out."""
+        lines = [*self.warnings, *self.notes]
         for file, reasons in self.skipped.items():
             for reason, count in reasons.items():
                 named = self.places.get((file, reason), ())
@@ -50,6 +52,7 @@ class Collector:
         self.name = name
         self.skipped: dict[str, Counter[str]] = {}
         self.notes: list[str] = []
+        self.warnings: list[str] = []
         self._places: dict[tuple[str, str], list[str]] = {}
         self.documents = DocumentShelf()
         self._questions: dict[str, list[Question]] = {}
@@ -115,7 +118,8 @@ class Collector:
         """Return everything gathered."""
         # A shelf on disk stands in for the tuple: it is read the same way, one document at a time.
         documents = cast(tuple[Document, ...], self.documents.as_documents())
-        return Loaded(Dataset(self.name, documents, self.questions()), self.skipped, self._places, tuple(self.notes))
+        dataset = Dataset(self.name, documents, self.questions())
+        return Loaded(dataset, self.skipped, self._places, tuple(self.notes), tuple(self.warnings))
 
 
 def _apart(sharing: Sequence[Question]) -> Sequence[Question]:

@@ -74,8 +74,7 @@ def _verdicts(_: str, found: Study, __: str) -> Iterator[str]:
     for cell in found.cells:
         gains = {each.measure: each.gain for each in cell.changes if each.decides}
         shown = " | ".join(f"{signed(each.mean)} [{signed(each.low)}, {signed(each.high)}]" for each in gains.values())
-        reason = cell.headline.partition(", because ")[2] or cell.headline
-        yield f"| {cell.axes['seed']} | {cell.outcome} | {shown} | {reason} |"
+        yield f"| {cell.axes['seed']} | {cell.outcome} | {shown} | {cell.because or cell.headline} |"
     yield ""
 
 

@@ -69,6 +69,14 @@ def lines_of(version: Version) -> list[str]:
     return sentences(metrics_of(version))
 
 
+def tell(version: Version, workspace: Workspace, lead: str) -> None:
+    """Log those metrics to the active run too, and say a line for each probe, begun with ``lead``."""
+    metrics = metrics_of(version)
+    mlflow.log_metrics(metrics)
+    for line in sentences(metrics):
+        workspace.say(f"{lead}{line}")
+
+
 def metrics_of(version: Version) -> dict[str, float]:
     """Return the metrics of those probes; none where the run of the training was deleted for good."""
     if version.lineage.kind == "base" or not version.run_id:

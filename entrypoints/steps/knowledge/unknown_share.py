@@ -1,7 +1,6 @@
 """Fine-tuning with a dose of what the base did not know, watched epoch by epoch."""
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
@@ -29,6 +28,8 @@ from ragft.types import Question, digest
 HELD_OUT = ("dev", "test")
 MOST_NEW_TOKENS = 64
 CURVES = ("fitted_known", "fitted_unknown", "held_out_known_right", "held_out_known_false")
+# Metric -> which points of the curves it is taken over.
+SLOPES = {"hallucination_slope": "all epochs of", "hallucination_slope_final": "the ends of"}
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def choose(params: FinetuneParams, preparation: Preparation, workspace: Workspac
     asked = [question for split in HELD_OUT for question in preparation.splits[split]]  # type: ignore[index]
     held_out, _ = known_and_unknown(asked, categories)
     if not held_out:
-        workspace.say(f"warning: no Known question of {' or '.join(HELD_OUT)} was probed: their fate is not watched")
+        workspace.alert(f"warning: no Known question of {' or '.join(HELD_OUT)} was probed: their fate is not watched")
     return Dosed(chosen, tuple(known), tuple(unknown), tuple(held_out))
 
 
@@ -114,7 +115,7 @@ def log(params: FinetuneParams, dosed: Dosed, preparation: Preparation, fingerpr
     title = f"{preparation.name}, {params.base}, {params.samples} samples, {params.method}"
     mlflow.log_figure(training_curves(curves, title), "knowledge_curves.png")
     mlflow.log_figure(dose_figure(curves, slope, title), "dose.png")
-    slopes = {"hallucination_slope": slope, "hallucination_slope_final": final_slope(curves)}
+    slopes = dict(zip(SLOPES, (slope, final_slope(curves)), strict=True))
     shown = {name: asdict(found) if found else None for name, found in slopes.items()}
     mlflow.log_dict({"curves": [asdict(curve) for curve in curves], "slopes": shown}, "dose.json")
     for name, found in slopes.items():
@@ -156,23 +157,16 @@ def _say(
 ) -> None:
     mine = next(c for c in curves if (c.unknown_share, c.seed) == (params.unknown_share, params.seed))
     first, last = mine.points[0], mine.points[-1]
-    counts = {"known": dosed.known, "unknown": dosed.unknown, "right": dosed.held_out, "false": dosed.held_out}
-    pairs = {
-        re.sub(r".*_", "", name): (getattr(first, name), getattr(last, name))
-        for name in ("fitted_known", "fitted_unknown", "held_out_right", "held_out_false")
-    }
-    for name, words in (
-        ("known", "Known examples fitted"),
-        ("unknown", "Unknown examples fitted"),
-        ("right", "held-out Known facts right"),
-        ("false", "held-out Known facts false"),
+    for words, before, after, asked in (
+        ("Known examples fitted", first.fitted_known, last.fitted_known, dosed.known),
+        ("Unknown examples fitted", first.fitted_unknown, last.fitted_unknown, dosed.unknown),
+        ("held-out Known facts right", first.held_out_right, last.held_out_right, dosed.held_out),
+        ("held-out Known facts false", first.held_out_false, last.held_out_false, dosed.held_out),
     ):
-        before, after = pairs[name]
         if before is not None and after is not None:
-            workspace.say(f"  {words:28} {before:.2f} -> {after:.2f}   n={len(counts[name])}")
-    for name, found in slopes.items():
-        if found:
-            what = "the ends of" if name.endswith("final") else "all epochs of"
+            workspace.say(f"  {words:28} {before:.2f} -> {after:.2f}   n={len(asked)}")
+    for name, what in SLOPES.items():
+        if found := slopes[name]:
             workspace.say(
                 f"  slope of false answers over fitted Unknown, {what} {found.runs} runs: {found.value:+.2f} "
                 f"({found.low:+.2f} to {found.high:+.2f})"

@@ -103,6 +103,7 @@ def _record(
         axes=axes,
         outcome=decision.outcome,
         headline=decision.headline,
+        because=decision.because,
         advisory=comparison.advisory,
         margin=comparison.primaries[0].margin,
         questions=comparison.questions,

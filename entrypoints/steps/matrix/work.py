@@ -2,15 +2,16 @@
 
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 
 from entrypoints.steps.shared.workspace import Progress, Workspace
 from ragft.analysis.study.findings import Work
 
-# Said by a step that a study lets through: what a person must know of.
-LOUD = ("warning", "another process")
+
+def silent(line: str) -> None:
+    """Tell nobody."""
 
 
 @dataclass
@@ -50,26 +51,30 @@ class Counted(Progress):
 
 @dataclass(frozen=True, slots=True)
 class Watched(Workspace):
-    """A workspace that counts what its steps do, and keeps their lines to itself but for warnings."""
+    """A workspace that counts what its steps do, and keeps their lines to itself but for what must be heard.
+
+    Attributes:
+        heard: Tells a person one line.
+    """
 
     stages: Stages = field(default_factory=Stages)
+    heard: Callable[[str], None] = silent
+
+    def alert(self, line: str) -> None:
+        """Tell a person the line, below that of the cell."""
+        self.heard(f"  {line}")
 
     @contextmanager
-    def progress(self, what: str, total: int = 0) -> Iterator[Progress]:
-        """Yield a progress line that is counted under the first word of ``what``."""
-        line = Counted(what, self.say, total)
+    def progress(self, stage: str, total: int = 0, *, part: str = "") -> Iterator[Progress]:
+        """Yield a progress line that is counted under its stage."""
+        line = Counted(f"{stage} {part}".rstrip(), self.say, total)
         started = time.monotonic()
         yield line
-        self.stages.add(what.partition(" ")[0], line.reached, time.monotonic() - started)
+        self.stages.add(stage, line.reached, time.monotonic() - started)
         line.finish()
 
 
 def watched(workspace: Workspace) -> Watched:
     """Return the workspace for one cell, its counts at zero."""
-
-    def say(line: str) -> None:
-        if line.startswith(LOUD):
-            workspace.say(f"  {line}")
-
     own = {each.name: getattr(workspace, each.name) for each in fields(Workspace)}
-    return Watched(**{**own, "say": say})
+    return Watched(**{**own, "say": silent}, heard=workspace.say)

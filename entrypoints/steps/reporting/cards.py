@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import mlflow
 from mlflow import MlflowClient
 
+from entrypoints.steps.knowledge import forgetting
 from entrypoints.steps.shared import judges
 from entrypoints.steps.shared.model_under_test import open_registry
 from ragft.params import ScoringParams
@@ -39,7 +40,7 @@ def training_of(version: Version) -> Training | None:
 
 def is_measured(name: str, metrics: Mapping[str, float]) -> bool:
     """Return whether a card shows a metric of the training's run: its cost, and what the adapter forgot."""
-    return name in metrics and (name in MEASURED or name.startswith("forgetting_"))
+    return name in metrics and (name in MEASURED or name.startswith(forgetting.PREFIX))
 
 
 def describe(version: Version) -> None:

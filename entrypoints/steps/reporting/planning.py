@@ -7,7 +7,7 @@ import numpy as np
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
-from entrypoints.steps.shared.preparation import ensure_prepared
+from entrypoints.steps.shared.compared import ToCompare
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.analysis.statistics.clusters import cluster
 from ragft.analysis.verdict.compare import CONDITIONS, Side, spreads_of
@@ -24,23 +24,21 @@ SOURCE = "the dev split"
 SHARED = ("ragft.data_sha256", "ragft.data_seed", "ragft.judge_identity", "ragft.estimator", "ragft.prompt_sha256")
 
 
-def before(
-    params: CompareParams, version: Version, against: Version, criteria: Sequence[Criterion], workspace: Workspace
-) -> dict[str, Spread]:
+def before(task: ToCompare, workspace: Workspace) -> dict[str, Spread]:
     """Return how scores vary on dev, where both sides were evaluated there, and say what this comparison can show."""
-    preparation = ensure_prepared(params, workspace)
-    spreads = dev_spreads(params, version, against, preparation.splits["dev"], criteria)
-    questions = preparation.splits[params.split]  # type: ignore[index]  # checked by the params
+    params, splits = task.params, task.preparation.splits
+    spreads = dev_spreads(params, task.version, task.against, splits["dev"], task.criteria)
+    questions = splits[params.split]  # type: ignore[index]  # checked by the params
     if spreads and questions:
         asked = nested_subset(questions, params.questions, seed=0) if params.questions else questions
-        tell(spreads, asked, {each.name: each.range for each in criteria}, params.margin, workspace.say)
+        tell(spreads, asked, {each.name: each.range for each in task.criteria}, params.margin, workspace.say)
     return spreads
 
 
-def tell_of(comparison: Comparison, workspace: Workspace) -> None:
-    """Say what the comparison could show, where that was not known before."""
+def tell_after(comparison: Comparison, spreads: Mapping[str, Spread], workspace: Workspace) -> None:
+    """Say what the comparison could show, but for the criteria of which `before` said so."""
     for name, found in comparison.power.items():
-        if SOURCE not in found.spread.source:
+        if name not in spreads:
             workspace.say(f"  - {in_words(name, found)}")
 
 

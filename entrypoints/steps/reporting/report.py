@@ -84,7 +84,7 @@ def assemble(
         trained=_trained(version),
         left_out=left_out(other.rows),
         outcome=decision.outcome,
-        because=_because(decision.headline),
+        because=decision.because[:1].upper() + decision.because[1:],
         reasons=decision.reasons,
         would_change=decision.would_change,
         advice=advise(compared.comparison, decision.outcome, situation),
@@ -150,12 +150,6 @@ def _changed(given: CompareParams) -> dict[str, str]:
     if (given.dataset or house.dataset) == house.dataset and (given.base or house.base) == house.base:
         usual |= {"dataset": given.dataset, "base": given.base}
     return {name: str(value) for name, value in given.as_dict().items() if value != usual[name]}
-
-
-def _because(headline: str) -> str:
-    """Return the reason in a headline, begun with a capital."""
-    because = headline.partition(", because ")[2] or headline
-    return because[:1].upper() + because[1:]
 
 
 def _trained(version: Version) -> str:

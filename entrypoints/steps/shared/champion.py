@@ -22,7 +22,7 @@ def champion_moves(name: str, workspace: Workspace) -> Iterator[tuple[Promotion,
         PrerequisiteError: If no lock can keep others away from this registry.
     """
     require_shared_lock(mlflow.get_registry_uri(), workspace)
-    with workspace.store.lock(f"champion of {name}", workspace.say):
+    with workspace.store.lock(f"champion of {name}", workspace.alert):
         promotion = Promotion(open_registry(), name)
         if mended := promotion.mend():
             workspace.say(mended.said)

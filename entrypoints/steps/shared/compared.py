@@ -1,36 +1,52 @@
 """A comparison as a record: both sides, the verdict, and what the statistics are handed of a side."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from entrypoints.steps.shared.evaluation import Evaluation
+from entrypoints.steps.shared.prepared import Prepared
 from ragft.analysis.verdict.compare import Side
 from ragft.analysis.verdict.comparison import Comparison
 from ragft.judging.abstention import abstains
 from ragft.judging.advisory import JudgedSide
+from ragft.params import CompareParams
+from ragft.prompts.criterion import Criterion
 from ragft.types import DECIDING
 from registry.gate import Decision
 from registry.versions import Version
 
-Known = Mapping[str, Mapping[str, Evaluation]]
-NOTHING_KNOWN: Known = MappingProxyType({})
+# Version's address -> context -> evaluation.
+Sides = Mapping[str, Mapping[str, Evaluation]]
+NOTHING_KNOWN: Sides = MappingProxyType({})
 
 
 @dataclass(frozen=True)
 class Compared:
-    """The verdict on a version, and the run that holds it.
-
-    Attributes:
-        sides: Version's address -> context -> evaluation.
-    """
+    """The verdict on a version, and the run that holds it."""
 
     version: Version
     against: Version
-    sides: Mapping[str, Mapping[str, Evaluation]]
+    sides: Sides
     comparison: Comparison
     decision: Decision
     run_id: str
+
+
+@dataclass(frozen=True)
+class ToCompare(Prepared[CompareParams]):
+    """Two versions that are to be compared.
+
+    Attributes:
+        given: The parameters as a person gave them, for the commands that a report names.
+        version: The version under test.
+        against: What it should replace.
+    """
+
+    given: CompareParams
+    version: Version
+    against: Version
+    criteria: Sequence[Criterion]
 
 
 def side_of(version: Version, evaluations: Mapping[str, Evaluation]) -> Side:
@@ -54,6 +70,11 @@ def side_of(version: Version, evaluations: Mapping[str, Evaluation]) -> Side:
             for context, found in evaluations.items()
         },
     )
+
+
+def decisive(sides: Sides) -> dict[str, Evaluation]:
+    """Return version's address -> its evaluation in the context that decides."""
+    return {uri: side[DECIDING] for uri, side in sides.items()}
 
 
 def judged_side(evaluation: Evaluation) -> JudgedSide:

@@ -1,7 +1,7 @@
 """What else could explain a difference between two sides, checked on their evaluations."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from entrypoints.steps.shared.evaluation import Evaluation
 from ragft.analysis.verdict.comparison import Check
@@ -16,7 +16,7 @@ PADDING_CHECK = "padded answers"
 
 
 def checks(
-    params: CompareParams, version: Version, against: Version, sides: Mapping[str, Sequence[Evaluation]]
+    params: CompareParams, version: Version, against: Version, sides: Mapping[str, Evaluation]
 ) -> tuple[Check, ...]:
     """Return the checks of a comparison; ``sides`` is version's address -> evaluations in the deciding context.
 
@@ -45,24 +45,24 @@ def checks(
     )
 
 
-def _padding(sides: Mapping[str, Sequence[Evaluation]]) -> list[Check]:
+def padding_warning(sides: Mapping[str, Evaluation]) -> str:
+    """Return on which side padding an answer raises its score; "" where it does on neither."""
+    told = [(uri, each) for uri, side in sides.items() for each in side.padding.values()]
+    return "; ".join(f"{each.warning}, on the side of {uri}" for uri, each in told if each.warning)
+
+
+def _padding(sides: Mapping[str, Evaluation]) -> list[Check]:
     """Return what padding an answer does to its score, as a warning: it fails nothing."""
-    told = [(uri, each) for uri, found in sides.items() for side in found for each in side.padding.values()]
-    warnings = [f"{each.warning}, on the side of {uri}" for uri, each in told if each.warning]
-    if not told:
+    if not any(side.padding for side in sides.values()):
         return []
+    warning = padding_warning(sides)
     calm = "answers padded to twice their length score about the same"
-    return [Check(PADDING_CHECK, True, f"warning: {'; '.join(warnings)}" if warnings else calm)]
+    return [Check(PADDING_CHECK, True, f"warning: {warning}" if warning else calm)]
 
 
-def _one_judge(sides: Mapping[str, Sequence[Evaluation]]) -> list[Check]:
+def _one_judge(sides: Mapping[str, Evaluation]) -> list[Check]:
     """Return the check that one model judged, by what its server called itself in each reply; none in process."""
-    told = {
-        uri: Counter[str](
-            {name: count for each in found if each.judged_by for name, count in each.judged_by.served_by.items()}
-        )
-        for uri, found in sides.items()
-    }
+    told = {uri: Counter[str](side.judged_by.served_by if side.judged_by else {}) for uri, side in sides.items()}
     names = sorted({name for counts in told.values() for name in counts})
     if not names:
         return []
@@ -86,10 +86,10 @@ def _held(params: CompareParams, version: Version) -> str:
     return "not quantised" if held == "none" else f"held in {held}"
 
 
-def _cut(params: CompareParams, against: Version, version: Version, sides: Mapping[str, Sequence[Evaluation]]) -> Check:
+def _cut(params: CompareParams, against: Version, version: Version, sides: Mapping[str, Evaluation]) -> Check:
     shares, said = {}, []
     for each in (against, version):
-        flags = [bool(row.facts.get("cut")) for found in sides[each.uri] for row in found.rows]
+        flags = [bool(row.facts.get("cut")) for row in sides[each.uri].rows]
         shares[each.uri] = sum(flags) / len(flags) if flags else 0.0
         said.append(f"{sum(flags)} of {len(flags)} answers of {each.uri}")
     passed = shares[against.uri] <= MOST_CUT

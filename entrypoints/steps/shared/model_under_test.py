@@ -216,7 +216,7 @@ def register_base(loaded: LoadedModel, params: BaseParams, preparation: Preparat
     """Return the version of the base, registered as the first and champion where the name is new."""
     lineage = base_lineage(loaded, preparation)
     plain = dataclasses.replace(loaded, quantization="none")  # however it is held for the adapter that is trained on it
-    with workspace.store.lock(f"registry {lineage.data}", workspace.say):
+    with workspace.store.lock(f"registry {lineage.data}", workspace.alert):
         return open_registry().register_base(lineage, serving_config(params, preparation, plain, workspace))
 
 

@@ -58,14 +58,14 @@ def prepare(params: PrepareParams, workspace: Workspace, base: str = POCKET, rev
     dataset = loaded.dataset
     with step_run(params, f"{dataset.name}|prepare", {"ragft.step": "prepare"}, workspace.home):
         for line in loaded.lines():
-            workspace.say(line)
-        mlflow.log_dict({"notes": loaded.notes, "left out": loaded.skipped}, "account.json")
+            (workspace.alert if line in loaded.warnings else workspace.say)(line)
+        mlflow.log_dict({"notes": [*loaded.warnings, *loaded.notes], "left out": loaded.skipped}, "account.json")
         chunk_chars = _settings(params, dataset, workspace)["chunk_chars"]
         if warning := window_check.warning(dataset, chunk_chars, with_top_k(params).top_k, base, revision):
-            workspace.say(warning)
+            workspace.alert(warning)
             mlflow.set_tag("ragft.window_warning", warning)
         # Two processes that prepare the same data would embed every passage twice.
-        with workspace.store.lock(f"prepare {dataset.sha256}", workspace.say):
+        with workspace.store.lock(f"prepare {dataset.sha256}", workspace.alert):
             preparation = _prepare(params, dataset, workspace)
         _log(preparation, workspace)
     return preparation
@@ -155,12 +155,12 @@ def _collections(
         workspace.say(f"{dataset.name} has no documents: it can be asked in the context none only")
         return dict.fromkeys(chosen, NO_COLLECTION)
     for warning in sizes_of(dataset.documents, chunk_chars).warnings():
-        workspace.say(warning)
+        workspace.alert(warning)
     embedder = open_embedder(params.embedder)
     collections: dict[str, str] = {}
     for name, ids in chosen.items():
         documents = Chosen(dataset.documents, ids)
-        with workspace.progress(f"embed {name}", count_passages(documents, chunk_chars)) as line:
+        with workspace.progress("embed", count_passages(documents, chunk_chars), part=name) as line:
             collections[name] = build_collection(
                 workspace.store, embedder, documents, chunk_chars, on_progress=line.advance
             )
@@ -185,7 +185,7 @@ def _check_leaks(report: LeakReport, params: PreparationParams, workspace: Works
             examples,
         )
     mlflow.set_tag("ragft.allowed_leaks", json.dumps(report.counts()))
-    workspace.say(f"warning: {len(report.questions)} held-out questions leak from train or dev (allowed)")
+    workspace.alert(f"warning: {len(report.questions)} held-out questions leak from train or dev (allowed)")
 
 
 def _documents_of(

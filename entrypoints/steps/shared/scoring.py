@@ -36,15 +36,46 @@ def score(
     workspace: Workspace,
 ) -> Evaluation:
     """Score the rows, log metrics, table and judge to the active run, and return the metrics."""
-    ids = [row.id for row in rows]
     judged = (
         judge_items([item_of(row) for row in rows], criteria, judge_backend, params, workspace)
         if judge_backend
         else None
     )
     scores = judged.scores if judged else {}
-    for line in too_long_lines(ids, judged) if judged else ():
+    for line in too_long_lines([row.id for row in rows], judged) if judged else ():
         workspace.say(line)
+    metrics = _mlflow_metrics(rows, criteria, scores)
+    facts = _fact_means(rows) | abstention_table(
+        [(row.answer, bool(row.facts["answerable"])) for row in rows if "answerable" in row.facts]
+    )
+    if judged and judge_backend:
+        facts |= _judge_metrics(judged)
+        _log_judge(judged, judge_backend, params)
+        log_criteria(criteria)
+    mlflow.log_metrics(facts)
+    tracking.log_table([_record(row, scores, index) for index, row in enumerate(rows)], "rows")
+    run = mlflow.active_run()
+    canaries = _check_judge(rows, criteria, judge_backend, params, workspace)
+    return Evaluation(
+        run.info.run_id if run else "",
+        {**metrics, **facts},
+        rows,
+        scores,
+        _conditions(criteria, judge_backend, params),
+        tuple(f"{name}: {problem}" for name, result in canaries.items() for problem in result.problems),
+        canaries,
+        _check_padding(rows, judged, criteria, judge_backend, params, workspace),
+        JudgedBy(judge_name(params), judge_backend.identity, tuple(criteria), judged.served_by)
+        if judge_backend and judged
+        else None,
+    )
+
+
+def _mlflow_metrics(
+    rows: Sequence[Scored], criteria: Sequence[Criterion], scores: Mapping[str, Sequence[Score]]
+) -> dict[str, float]:
+    """Return the metrics that MLflow computes and logs: the judge's, the overlap with references, the rows' numbers."""
+    ids = [row.id for row in rows]
     metrics = [judge_metric(c, dict(zip(ids, scores[c.name], strict=True))) for c in criteria if c.name in scores]
     metrics += overlap_metrics({row.id: row.answer for row in rows}, {row.id: row.references for row in rows})
     metrics += [
@@ -68,31 +99,7 @@ def score(
     result = mlflow.models.evaluate(  # type: ignore[no-untyped-call]
         data=frame, predictions="output", targets="expected_output", extra_metrics=metrics, evaluators="default"
     )
-    summary = {name: value for name, value in result.metrics.items() if value is not None}
-    facts = _fact_means(rows) | abstention_table(
-        [(row.answer, bool(row.facts["answerable"])) for row in rows if "answerable" in row.facts]
-    )
-    if judged and judge_backend:
-        facts |= _judge_metrics(judged)
-        _log_judge(judged, judge_backend, params)
-        log_criteria(criteria)
-    mlflow.log_metrics(facts)
-    tracking.log_table([_record(row, scores, index) for index, row in enumerate(rows)], "rows")
-    run = mlflow.active_run()
-    canaries = _check_judge(rows, criteria, judge_backend, params, workspace)
-    return Evaluation(
-        run.info.run_id if run else "",
-        {**summary, **facts},
-        rows,
-        scores,
-        _conditions(criteria, judge_backend, params),
-        tuple(f"{name}: {problem}" for name, result in canaries.items() for problem in result.problems),
-        canaries,
-        _check_padding(rows, judged, criteria, judge_backend, params, workspace),
-        JudgedBy(judge_name(params), judge_backend.identity, tuple(criteria), judged.served_by)
-        if judge_backend and judged
-        else None,
-    )
+    return {name: value for name, value in result.metrics.items() if value is not None}
 
 
 def _conditions(

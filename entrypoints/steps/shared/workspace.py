@@ -28,10 +28,17 @@ class Workspace:
     shared: bool = False
     api_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
 
+    def alert(self, line: str) -> None:
+        """Tell a person one line that must be heard where the other lines of a step are not: in a study."""
+        self.say(line)
+
     @contextmanager
-    def progress(self, what: str, total: int = 0) -> Iterator["Progress"]:
-        """Yield a progress line: one that is redrawn on a terminal, elsewhere one at most every 15 seconds."""
-        line = Progress(what, self.say, total)
+    def progress(self, stage: str, total: int = 0, *, part: str = "") -> Iterator["Progress"]:
+        """Yield a progress line: one that is redrawn on a terminal, elsewhere one at most every 15 seconds.
+
+        ``part`` says which part of the stage it is.
+        """
+        line = Progress(f"{stage} {part}".rstrip(), self.say, total)
         yield line
         line.finish()
 

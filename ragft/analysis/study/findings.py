@@ -100,6 +100,7 @@ class CellResult:
         axes: Axis -> value, as text.
         outcome: The verdict: promote, hold, reject or inconclusive.
         headline: The verdict in a sentence.
+        because: The end of that sentence, why; "" in cells that were computed before it was kept.
         advisory: Why the judge is only advisory; empty where it can be relied on.
         margin: The non-inferiority margin, in score points.
         smallest: Measure -> the smallest true gain that these questions show with 80 % chance.
@@ -120,6 +121,7 @@ class CellResult:
     pairs: CellScores | None
     work: tuple[Work, ...]
     seconds: float
+    because: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,12 +57,12 @@ def test_a_judge_that_changes_between_the_sides_fails_the_check(
         again = judge(store, ServedJudge(endpoint), [ACCURACY], BASE, estimator=estimator, repeats=2)
     assert again.calls == 0
     assert first.served_by == again.served_by == {"judge-2026-01 fp_a": 8 if estimator == "sampled" else 4}
-    [passed] = _one_judge({"base": [side(first)], "version": [side(same)]})
+    [passed] = _one_judge({"base": side(first), "version": side(same)})
     assert (passed.name, passed.passed) == (JUDGE_CHECK, True)
-    [failed] = _one_judge({"base": [side(first)], "version": [side(second)]})
+    [failed] = _one_judge({"base": side(first), "version": side(second)})
     assert not failed.passed
     assert all(name in failed.detail for name in ("judge-2026-01 fp_a", " ".join(later.values()), "-P judge="))
-    [within] = _one_judge({"base": [side(second)], "version": [side(second)]})
+    [within] = _one_judge({"base": side(second), "version": side(second)})
     assert not within.passed
 
 
@@ -72,4 +72,4 @@ def test_a_server_that_does_not_say_what_it_is_is_not_checked(store: Store) -> N
     with ScriptedServer(judges) as server, Endpoint(server.url, "m") as endpoint:
         found = judge(store, ServedJudge(endpoint), [ACCURACY], BASE, repeats=2)
     assert found.served_by == {}
-    assert _one_judge({"base": [side(found)], "version": [side(found)]}) == []
+    assert _one_judge({"base": side(found), "version": side(found)}) == []

@@ -12,7 +12,7 @@ import pytest
 
 from entrypoints.steps.reporting import latest_report, planning, report
 from entrypoints.steps.shared import integrity
-from entrypoints.steps.shared.compared import Compared
+from entrypoints.steps.shared.compared import Compared, decisive
 from entrypoints.steps.shared.evaluation import Evaluation, Scored
 from ragft import tracking
 from ragft.analysis.knowledge.forgetting import Lost
@@ -192,7 +192,7 @@ def test_commands_repeat_what_was_asked_and_nothing_that_is_usual(store: Path) -
 @pytest.mark.parametrize(("cut", "passed"), [(0, True), (8, True), (9, False)])
 def test_a_length_limit_that_cuts_the_champion_decides_instead_of_the_models(cut: int, passed: bool) -> None:
     found = compared("run")
-    sides = {found.against.uri: [evaluation(0, cut=cut)], found.version.uri: [evaluation(-1, cut=40)]}
+    sides = {found.against.uri: evaluation(0, cut=cut), found.version.uri: evaluation(-1, cut=40)}
     checks = {each.name: each for each in integrity.checks(PARAMS, found.version, found.against, sides)}
     assert checks[LENGTH_CHECK].passed is passed
     assert f"{cut} of 40 answers of models:/{NAME}/1 and 40 of 40" in checks[LENGTH_CHECK].detail
@@ -204,8 +204,7 @@ def test_another_base_or_tokenizer_fails_and_another_quantisation_is_said() -> N
     other = dataclasses.replace(
         found.version, lineage=dataclasses.replace(ADAPTER, base_fingerprint="e" * 64, quantization="nf4")
     )
-    sides = {uri: list(side.values()) for uri, side in found.sides.items()}
-    checks = integrity.checks(PARAMS, other, found.against, sides)
+    checks = integrity.checks(PARAMS, other, found.against, decisive(found.sides))
     assert [each.name for each in checks if not each.passed] == ["same base, tokenizer and chat template"]
     assert any("the change includes that of the quantisation" in each.detail for each in checks)
 

@@ -28,6 +28,7 @@ def cell(gain: float, *, role: str = "cell", outcome: str = "hold", noise: float
         axes={**AXES, **axes},
         outcome=outcome,
         headline=f"{outcome}, because <b>it was so</b>.",
+        because="<b>it was so</b>.",
         advisory=("accuracy: the judge is fooled by <script>",),
         margin=0.2,
         questions=40,

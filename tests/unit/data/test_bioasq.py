@@ -248,13 +248,13 @@ def test_what_is_written_is_read_back(tmp_path: Path, rows: list[dict[str, Any]]
 
 def test_a_systems_submission_is_not_taken_for_gold_without_a_word(tmp_path: Path) -> None:
     golden = load(GOLDEN)
-    assert golden.notes == ()
+    assert golden.warnings == ()
     value = json.loads(GOLDEN.read_text(encoding="utf-8"))
     for question in value["questions"]:
         question["ideal_answer"] = question["ideal_answer"][0]
     submission = tmp_path / "system.json"
     submission.write_text(json.dumps(value), encoding="utf-8")
-    (note,) = load(submission).notes
+    (note,) = load(submission).warnings
     assert note.startswith(f"warning: {submission} looks like a system's submission, not like a golden file: each of")
     assert "its 37 ideal answers is one text" in note
 

@@ -97,7 +97,7 @@ def test_the_four_outcomes_are_tried_in_order(case: tuple[bool, ...]) -> None:
         expected = "inconclusive"
 
     assert found.outcome == expected
-    assert f"models:/telecom/2 against base: {expected}, because" in found.headline
+    assert found.headline == f"models:/telecom/2 against base: {expected}, because {found.because}"
     assert found.reasons
     assert all(reason.endswith(".") for reason in (*found.reasons, *found.would_change, found.headline))
 
@@ -215,6 +215,7 @@ def test_a_person_overrules_the_gate_with_a_reason_that_stays() -> None:
 
     assert (forced.outcome, forced.forced) == ("promote", "the customer asked for it")
     assert "against the verdict reject: the customer asked for it" in forced.headline
+    assert forced.because == "the customer asked for it"
     assert forced.reasons == (f"The gate said: {refused.headline}", *refused.reasons)
     with pytest.raises(ConfigError, match="reason"):
         force(refused, "  ")

@@ -85,7 +85,8 @@ def attacked(payload: str) -> Study:
         for seed in range(2)
     ]
     cells = [
-        dataclasses.replace(each, name=payload, outcome=payload, headline=payload, advisory=(payload,)) for each in bad
+        dataclasses.replace(each, name=payload, outcome=payload, headline=payload, because=payload, advisory=(payload,))
+        for each in bad
     ]
     varied = ("format", "base", "dataset", "judge", "seed")
     return summarise(payload, varied, cells, {"format": [payload, f"{payload}!"]})

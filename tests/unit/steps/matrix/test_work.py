@@ -11,12 +11,12 @@ def workspace(said: list[str]) -> Workspace:
     return Workspace(home=Path("here"), store=cast("Any", "the store"), say=said.append)
 
 
-def test_stages_are_counted_under_their_first_word() -> None:
+def test_the_parts_of_a_stage_are_counted_together() -> None:
     seen = watched(workspace([]))
-    for what, done in (("answer (none)", 3), ("answer (retrieved)", 4), ("judge", 0)):
-        with seen.progress(what) as line:
+    for stage, part, done in (("answer", "(none)", 3), ("answer", "(retrieved)", 4), ("judge", "", 0)):
+        with seen.progress(stage, part=part) as line:
             line.tell(done, 10)
-    with seen.progress("embed train", 5) as line:
+    with seen.progress("embed", 5, part="train") as line:
         line.advance(2)
         line.advance(3)
     work = {each.stage: each for each in seen.stages.work({"answer": "of pocket"})}
@@ -29,8 +29,9 @@ def test_warnings_are_heard_and_tables_are_not() -> None:
     said: list[str] = []
     seen = watched(workspace(said))
     seen.say("metric        base")
-    seen.say("warning: 3 held-out questions leak")
-    seen.say("another process works on prepare: waiting for it")
+    seen.say("warning: not for a person, who sees it in the table of the study")
+    seen.alert("warning: 3 held-out questions leak")
+    seen.alert("another process works on prepare: waiting for it")
     assert said == ["  warning: 3 held-out questions leak", "  another process works on prepare: waiting for it"]
     assert seen.home == Path("here")
 
