@@ -8,7 +8,7 @@ from ragft.errors import JudgeError, PrerequisiteError
 from ragft.judging.backend import TOO_LONG, Ask, Estimator, Piece, Reply
 from ragft.models.endpoint import ChatRequest, Endpoint
 from ragft.models.endpoint_call import Completion
-from ragft.prompts.reply import before_last_score, last_score_end
+from ragft.prompts.reply import before_last_score, start_of_last_label
 from ragft.result_versions import VERSIONS
 from ragft.types import digest
 
@@ -114,12 +114,12 @@ def _candidates_of_the_score(
     tokens: Sequence[tuple[str, Mapping[str, float]]], labels: Sequence[str]
 ) -> Mapping[str, float]:
     """Return the log probabilities at the first token of the label: after the last score marker, or of a lone label."""
-    end = last_score_end("".join(token for token, _ in tokens), labels)
-    if end is None:
+    begin = start_of_last_label("".join(token for token, _ in tokens), labels)
+    if begin is None:
         return {}
     start = 0
     for token, logprobs in tokens:
-        if token.strip(" *_`\n") and start + len(token) - len(token.lstrip()) >= end:
+        if token.strip(" *_`\n") and start + len(token) - len(token.lstrip()) >= begin:
             return logprobs
         start += len(token)
     return {}

@@ -90,7 +90,7 @@ def before_last_score(reply: str) -> str:
     return (reply[: matches[-1].start()] if matches else reply).rstrip()
 
 
-def last_score_end(reply: str, labels: Sequence[str] = ()) -> int | None:
+def start_of_last_label(reply: str, labels: Sequence[str] = ()) -> int | None:
     """Return where the label of the last score line begins, at the latest, or None without such a line.
 
     A reply that is one of ``labels`` and nothing else begins with it.
