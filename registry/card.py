@@ -157,8 +157,8 @@ def _verdict(verdict: Verdict, most: int | None) -> list[str]:
     parts = [_list(_first(decision.reasons, most))]
     if decision.would_change:
         parts += ["What would change it:", _list(_first(decision.would_change, most))]
-    found = f"Comparison {inline(decision.comparison)}, run {inline(verdict.run_id)}."
-    return [*parts, found]
+    source = f"Comparison {inline(decision.comparison)}, run {inline(verdict.run_id)}."
+    return [*parts, source]
 
 
 def _first(sentences: Sequence[str], most: int | None) -> list[str]:
@@ -200,27 +200,27 @@ def _number(value: float) -> str:
 
 
 def _limits(version: Version, verdict: Verdict | None) -> list[str]:
-    lineage, found = version.lineage, []
+    lineage, limits = version.lineage, []
     if verdict:
         comparison = verdict.comparison
         estimator = inline(comparison.conditions.get("estimator", "unknown"))
-        found.append(
+        limits.append(
             f"Scores are the judgement of the model {inline(verdict.judge)} (estimator {estimator}), not of people."
         )
         if comparison.advisory:
-            found.append("That judge is only advisory, for the reasons above.")
-        found.append(
+            limits.append("That judge is only advisory, for the reasons above.")
+        limits.append(
             f"The verdict is about the context {inline(comparison.design.context)}, these documents and this "
             "retrieval; other questions may come out differently."
         )
         if comparison.tried > 1:
-            found.append(f"{comparison.tried} versions were compared on these questions.")
+            limits.append(f"{comparison.tried} versions were compared on these questions.")
     if lineage.kind == "adapter":
-        found.append(f"One training run with seed {lineage.seed}; other seeds can come out differently.")
+        limits.append(f"One training run with seed {lineage.seed}; other seeds can come out differently.")
     if lineage.base == "pocket":
-        found.append("pocket is a small model of an invented world: what is found with it says little of a large one.")
-    found.append("The base is not stored here and must be the one with the sha256 above; any other is refused.")
-    return found
+        limits.append("pocket is a small model of an invented world: what is found with it says little of a large one.")
+    limits.append("The base is not stored here and must be the one with the sha256 above; any other is refused.")
+    return limits
 
 
 def _loading(version: Version) -> list[str]:

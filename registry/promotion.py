@@ -133,15 +133,15 @@ class Promotion:
             return self._notice_hand_moved(model.tags, champion)
         note = self._read_note(model.tags[PENDING])
         if champion.number in (note.old, note.new):
-            found = self._mend(note, champion)
+            mended = self._mend(note, champion)
         else:
             self._history.follow_hand(champion)
-            found = Mended(
+            mended = Mended(
                 f"a {note.move} was cut short, and a person made version {champion.number} {CHAMPION} since: that "
                 f"counts, version {note.new} is not moved"
             )
         self._drop_note(self.champion())
-        return found
+        return mended
 
     def record(self, version: Version, record: DecisionRecord) -> None:
         """Keep a decision that moves no alias: hold, reject, inconclusive."""
@@ -255,14 +255,14 @@ class Promotion:
         kill_point("promote.recorded")
         self._set_aliases(note)
         kill_point("promote.moved")
-        found = self.champion()
-        if found.number != version.number:
+        champion_now = self.champion()
+        if champion_now.number != version.number:
             raise PrerequisiteError(
-                f"{CHAMPION} of {self._name} is version {found.number}, not {version.number}: "
+                f"{CHAMPION} of {self._name} is version {champion_now.number}, not {version.number}: "
                 "somebody moved it meanwhile; compare again"
             )
         self._history.moved(note.move, note.old, note.new, note.path, note.why, note.run_id)
-        self._drop_note(found)
+        self._drop_note(champion_now)
         return self.champion()
 
     def _set_aliases(self, note: _Note) -> None:

@@ -12,7 +12,7 @@ CHANCE = "with 80 % chance"
 
 def doubts(comparison: Comparison, most_missing: float, missing_alpha: float) -> tuple[str, ...]:
     """Return why the comparison cannot be relied on; empty where it can."""
-    found = [f"The check {check.name!r} failed: {check.detail}." for check in comparison.checks if not check.passed]
+    doubts = [f"The check {check.name!r} failed: {check.detail}." for check in comparison.checks if not check.passed]
     for result in comparison.primaries:
         missing = result.missing
         counts = (
@@ -20,15 +20,15 @@ def doubts(comparison: Comparison, most_missing: float, missing_alpha: float) ->
             f"({missing.base} on the side of {comparison.base}, {missing.version} on that of {comparison.version})"
         )
         if result.effect is None:
-            found.append(f"{name(result)}: no question was scored on both sides.")
+            doubts.append(f"{name(result)}: no question was scored on both sides.")
         elif missing.share > most_missing:
-            found.append(
+            doubts.append(
                 f"{counts}, {missing.share:.1%} where {most_missing:.1%} is allowed; with all of them at their worst "
                 f"the change would be {missing.worst_gain:+.2f}, at their best {missing.best_gain:+.2f}."
             )
         elif missing.p < missing_alpha:
-            found.append(f"{counts}, which is not chance (McNemar p = {missing.p:.3f}, below {missing_alpha:g}).")
-    return tuple(found)
+            doubts.append(f"{counts}, which is not chance (McNemar p = {missing.p:.3f}, below {missing_alpha:g}).")
+    return tuple(doubts)
 
 
 def headline(comparison: Comparison, outcome: str, why: str) -> str:
@@ -36,11 +36,11 @@ def headline(comparison: Comparison, outcome: str, why: str) -> str:
     return f"{comparison.version} against {comparison.base}: {outcome}, because {why}"
 
 
-def because(comparison: Comparison, outcome: str, found: Sequence[str]) -> str:
-    """Return why the verdict is what it is, as the end of a sentence; ``found`` are the doubts."""
+def because(comparison: Comparison, outcome: str, doubts: Sequence[str]) -> str:
+    """Return why the verdict is what it is, as the end of a sentence."""
     claims = comparison.claims
-    if found:
-        why = f"the comparison cannot be relied on. {found[0]}"
+    if doubts:
+        why = f"the comparison cannot be relied on. {doubts[0]}"
     elif outcome == "reject":
         why = f"it is worse in {join(claims.worse)}."
     elif outcome == "promote":
@@ -60,20 +60,22 @@ def because(comparison: Comparison, outcome: str, found: Sequence[str]) -> str:
 
 def evidence(comparison: Comparison, *, advisory_allowed: bool) -> tuple[str, ...]:
     """Return what was found of each primary criterion, and what else bears on the decision."""
-    found = [_result(each, each.effect, comparison.claims) for each in comparison.primaries if each.effect is not None]
-    found += [
+    reasons = [
+        _result(each, each.effect, comparison.claims) for each in comparison.primaries if each.effect is not None
+    ]
+    reasons += [
         f"Slice {each.slice} ({each.missing.asked} questions) vetoes a promotion: {name(each)} is worse by more than "
         f"the margin of {each.margin:g}; its upper bound, corrected for all slices, is {each.bounds.veto_high:+.2f}."
         for each in comparison.vetoes
     ]
     allowed = "; promotion on it was allowed (advisory=true)" if advisory_allowed else ""
-    found += [f"The judge is only advisory: {why.rstrip('.')}{allowed}." for why in comparison.advisory]
+    reasons += [f"The judge is only advisory: {why.rstrip('.')}{allowed}." for why in comparison.advisory]
     if comparison.tried > 1:
-        found.append(
+        reasons.append(
             f"{comparison.tried} versions were compared on these questions, and the best of many looks better than it "
             "is; -P split=confirm asks questions that no choice was made on."
         )
-    return tuple(found)
+    return tuple(reasons)
 
 
 def more_questions(comparison: Comparison) -> tuple[str, ...]:

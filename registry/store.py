@@ -96,24 +96,26 @@ class Registry:
         name, number, alias = match.groups()
         try:
             if alias:
-                found = self._client.get_model_version_by_alias(name, alias)
+                registered = self._client.get_model_version_by_alias(name, alias)
             else:
-                found = self._client.get_model_version(name, number)
+                registered = self._client.get_model_version(name, number)
         except MlflowException as error:
             raise PrerequisiteError(
                 f"{uri} is not in the registry at {mlflow.get_registry_uri()}: {error.message}"
             ) from error
-        return _version(found)
+        return _version(registered)
 
     def _of_run(self, text: str) -> str:
         """Return which version a run registered, in words that go on; "" where the text is not a run's id."""
         run = re.fullmatch(r"(?:runs:/)?([0-9a-f]{32})(?:/.*)?", text)
         if run is None:
             return ""
-        found = self._client.search_model_versions(f"run_id='{run[1]}'")
-        versions = " and ".join(sorted(f"models:/{each.name}/{each.version}" for each in found))
+        registered = self._client.search_model_versions(f"run_id='{run[1]}'")
+        versions = " and ".join(sorted(f"models:/{each.name}/{each.version}" for each in registered))
         return (
-            f"which is a run that registered {versions}; " if found else "which is a run that registered no version; "
+            f"which is a run that registered {versions}; "
+            if registered
+            else "which is a run that registered no version; "
         )
 
     def download_adapter(self, version: Version, folder: Path) -> Path:
@@ -137,10 +139,10 @@ class Registry:
             copied = _download(version.uri, Path(folder))
             if version.lineage.kind == "adapter":
                 _check_adapter(version, copied / "artifacts" / "adapter")
-            found = folder_sha256(copied, without=[FETCHED_AS])
-        if found != tags.get(FILES_TAG):
+            sha256 = folder_sha256(copied, without=[FETCHED_AS])
+        if sha256 != tags.get(FILES_TAG):
             raise PrerequisiteError(
-                f"the files of {version.uri} have sha256 {found}, its tag {FILES_TAG} says {tags.get(FILES_TAG)}: "
+                f"the files of {version.uri} have sha256 {sha256}, its tag {FILES_TAG} says {tags.get(FILES_TAG)}: "
                 "they are not what was registered; restore them, or delete the version and train again"
             )
 
@@ -164,8 +166,8 @@ class Registry:
 
     def find_trained(self, name: str, training: str) -> Version | None:
         """Return the version that was trained from what has this hash, or None."""
-        found = self._client.search_model_versions(f"name='{name}' and tags.`{TRAINING_TAG}`='{training}'")
-        return self.get(f"models:/{name}/{found[0].version}") if found else None
+        registered = self._client.search_model_versions(f"name='{name}' and tags.`{TRAINING_TAG}`='{training}'")
+        return self.get(f"models:/{name}/{registered[0].version}") if registered else None
 
     def describe(self, version: Version, text: str) -> None:
         """Make ``text``, at most 5,000 characters of Markdown, the version's description."""
@@ -182,8 +184,8 @@ class Registry:
 
     def versions(self, name: str) -> list[Version]:
         """Return all versions of a name by number, without their aliases, which a search does not tell."""
-        found = self._client.search_model_versions(f"name='{name}'", order_by=["version_number ASC"])
-        return [_version(entry) for entry in sorted(found, key=lambda entry: int(entry.version))]
+        registered = self._client.search_model_versions(f"name='{name}'", order_by=["version_number ASC"])
+        return [_version(entry) for entry in sorted(registered, key=lambda entry: int(entry.version))]
 
     def _register(self, name: str, lineage: Lineage, config: Mapping[str, Any], adapter: Path | None) -> Version:
         with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:

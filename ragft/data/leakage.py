@@ -65,8 +65,8 @@ class LeakReport:
 
     def counts(self) -> dict[str, int]:
         """Return how many held-out questions leak, by kind and by how: ``{"question_same": 1, ...}``."""
-        found = Counter(f"{leak.kind}_{'same' if leak.same else 'near'}" for leak in self.leaks)
-        return {f"{kind}_{how}": found[f"{kind}_{how}"] for kind in KINDS for how in ("same", "near")}
+        counts = Counter(f"{leak.kind}_{'same' if leak.same else 'near'}" for leak in self.leaks)
+        return {f"{kind}_{how}": counts[f"{kind}_{how}"] for kind in KINDS for how in ("same", "near")}
 
     def as_json(self) -> dict[str, Any]:
         """Return the whole report as JSON values."""
@@ -83,10 +83,10 @@ class LeakReport:
         """Return the report to be read: a line for each count and, for each kind, some examples."""
         lines = [f"{len(self.questions)} of {self.checked} held-out questions share something with train or dev"]
         for kind in KINDS:
-            found = [leak for leak in self.leaks if leak.kind == kind]
-            same = sum(leak.same for leak in found)
-            lines.append(f"  {NOUNS[kind]}: {same} the same, {len(found) - same} nearly the same")
-            for leak in sorted(found, key=lambda leak: (-leak.score, leak.held_out))[:examples]:
+            of_kind = [leak for leak in self.leaks if leak.kind == kind]
+            same = sum(leak.same for leak in of_kind)
+            lines.append(f"  {NOUNS[kind]}: {same} the same, {len(of_kind) - same} nearly the same")
+            for leak in sorted(of_kind, key=lambda leak: (-leak.score, leak.held_out))[:examples]:
                 lines.append(f"    {leak.score:.2f} {leak.held_out}: {leak.held_out_text}")
                 lines.append(f"         {leak.seen}: {leak.seen_text}")
         if self.asked_elsewhere:
@@ -208,15 +208,15 @@ def links(likeness: Likeness) -> list[tuple[str, str]]:
     They have (nearly) the same words, documents or answer passages. Not every such pair is listed, but all of
     them are connected.
     """
-    found: dict[tuple[str, str], None] = {}
+    pairs: dict[tuple[str, str], None] = {}
     for kind, groups in likeness.groups.items():
         hubs = [_hub(kind, group) for group in groups]
         for group, hub in zip(groups, hubs, strict=True):
-            _connect(hub, group, found)
+            _connect(hub, group, pairs)
         for near in likeness.near[kind]:
-            _connect(hubs[near.one], groups[near.other], found)
-            _connect(hubs[near.other], groups[near.one], found)
-    return list(found)
+            _connect(hubs[near.one], groups[near.other], pairs)
+            _connect(hubs[near.other], groups[near.one], pairs)
+    return list(pairs)
 
 
 def _hub(kind: Kind, group: _Group) -> _Item | None:
@@ -224,11 +224,11 @@ def _hub(kind: Kind, group: _Group) -> _Item | None:
     return next((item for item in group if kind != "question" or not _bound(item)), None)
 
 
-def _connect(hub: _Item | None, group: _Group, found: dict[tuple[str, str], None]) -> None:
+def _connect(hub: _Item | None, group: _Group, pairs: dict[tuple[str, str], None]) -> None:
     if hub is not None:
         for item in group:
             if item.question.id != hub.question.id:
-                found[hub.question.id, item.question.id] = None
+                pairs[hub.question.id, item.question.id] = None
 
 
 def find_leaks(splits: Mapping[Split, Sequence[Question]], likeness: Likeness) -> LeakReport:

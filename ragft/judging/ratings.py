@@ -77,7 +77,7 @@ def read_table(path: Path, columns: Columns, criterion: Criterion) -> RatedTable
     if not rows:
         raise DataError(f"{path} holds no row")
     names = list(dict.fromkeys(name for _, row in rows for name in row))
-    found = {
+    column_of = {
         part: _named(path, names, part, given, usual)
         for part, given, usual in (
             ("question", columns.question, QUESTION),
@@ -88,11 +88,11 @@ def read_table(path: Path, columns: Columns, criterion: Criterion) -> RatedTable
             ("score", columns.score, ()),
         )
     }
-    people = _people_columns(path, names, columns.people, criterion, taken=set(found.values()))
+    people = _people_columns(path, names, columns.people, criterion, taken=set(column_of.values()))
     problems: list[str] = []
     numbers = {
         name: [_number(row.get(name), f"{place}, {name}", problems) for place, row in rows]
-        for name in (*people, *([found["score"]] if found["score"] else []))
+        for name in (*people, *([column_of["score"]] if column_of["score"] else []))
     }
     if problems:
         raise DataError("numbers cannot be read", problems)
@@ -100,14 +100,16 @@ def read_table(path: Path, columns: Columns, criterion: Criterion) -> RatedTable
     annotators, given = people, tuple(tuple(numbers[name]) for name in people)
     kept = list(range(len(plain)))
     if ANNOTATOR in names and len(people) == 1:
-        annotators, given, kept = _joined(path, plain, numbers[people[0]], [found["question"], found["answer"]])
-    answers = [_text(plain[i].get(found["answer"])) for i in kept] if found["answer"] else None
+        annotators, given, kept = _joined(path, plain, numbers[people[0]], [column_of["question"], column_of["answer"]])
+    answers = [_text(plain[i].get(column_of["answer"])) for i in kept] if column_of["answer"] else None
     return RatedTable(
         annotators=annotators,
         people=given,
-        items=tuple(_item(plain[i], found) for i in kept) if found["question"] and found["answer"] else None,
-        scores=tuple(numbers[found["score"]][i] for i in kept) if found["score"] else None,
-        groups=tuple(_text(plain[i].get(found["group"])) for i in kept) if found["group"] else None,
+        items=tuple(_item(plain[i], column_of) for i in kept)
+        if column_of["question"] and column_of["answer"]
+        else None,
+        scores=tuple(numbers[column_of["score"]][i] for i in kept) if column_of["score"] else None,
+        groups=tuple(_text(plain[i].get(column_of["group"])) for i in kept) if column_of["group"] else None,
         words=tuple(len(text.split()) for text in answers) if answers is not None else None,
     )
 
@@ -121,13 +123,13 @@ def _rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
         if problems:
             raise DataError(f"{path} cannot be read", problems)
         return
-    found = Problems()
-    for record in read_records(path, found):
+    unread = Problems()
+    for record in read_records(path, unread):
         if isinstance(record.value, dict):
             yield record.place, dict(_flat(record.value))
         else:
-            found.add(record.place, f"is {shown(record.value)}, expected an object")
-    found.raise_if_any(str(path), "rows: objects with the answers and people's numbers")
+            unread.add(record.place, f"is {shown(record.value)}, expected an object")
+    unread.raise_if_any(str(path), "rows: objects with the answers and people's numbers")
 
 
 def _flat(value: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
@@ -156,13 +158,13 @@ def _people_columns(
     left = [name for name in names if name not in taken]
     of_criterion = [name for name in left if name.lower() == own or name.lower().startswith((f"{own}_", f"{own}."))]
     usual = [name for name in left if name.lower() in PEOPLE or name.lower().startswith(PEOPLE_BEGIN)]
-    found = asked or tuple(of_criterion or usual)
-    if not found:
+    people = asked or tuple(of_criterion or usual)
+    if not people:
         raise ConfigError(
             f"which columns of {path} hold people's numbers under {criterion.name}? Name them with "
             f"-P human_columns=one,two; it has {', '.join(names)}"
         )
-    return found
+    return people
 
 
 def _joined(
@@ -186,12 +188,12 @@ def _joined(
     return tuple(people), tuple(tuple(given.get((i, who)) for i in kept_rows) for who in people), kept_rows
 
 
-def _item(row: Mapping[str, Any], found: Mapping[str, str]) -> Item:
+def _item(row: Mapping[str, Any], column_of: Mapping[str, str]) -> Item:
     return Item(
-        _text(row.get(found["question"])),
-        _text(row.get(found["answer"])),
-        _texts(row.get(found["reference"])),
-        _texts(row.get(found["passages"])),
+        _text(row.get(column_of["question"])),
+        _text(row.get(column_of["answer"])),
+        _texts(row.get(column_of["reference"])),
+        _texts(row.get(column_of["passages"])),
     )
 
 

@@ -42,8 +42,8 @@ def regenerate(page: Path) -> dict[Path, str]:
     shown = {(block["study"], block["what"]) for block in BLOCK.finditer(text)}
     made = {
         folder / f"{name}-{figure}.svg": svg
-        for name, found in studies.items()
-        for figure, svg in report.figures(found).items()
+        for name, study in studies.items()
+        for figure, svg in report.figures(study).items()
         if (name, "figures") in shown or ((name, "effects") in shown and figure == EFFECTS)
     }
 
@@ -58,67 +58,67 @@ def regenerate(page: Path) -> dict[Path, str]:
 
 
 def _read(path: Path) -> Study:
-    found = read_record(Study, json.loads(path.read_text(encoding="utf-8")), path.name)
-    return dataclasses.replace(found, effects=tuple(held_together(found.effects)))
+    study = read_record(Study, json.loads(path.read_text(encoding="utf-8")), path.name)
+    return dataclasses.replace(study, effects=tuple(held_together(study.effects)))
 
 
-def _table(_: str, found: Study, __: str) -> Iterator[str]:
+def _table(_: str, study: Study, __: str) -> Iterator[str]:
     yield ""
-    yield from report.lines_of(found)
+    yield from report.lines_of(study)
     yield ""
 
 
-def _verdicts(_: str, found: Study, __: str) -> Iterator[str]:
+def _verdicts(_: str, study: Study, __: str) -> Iterator[str]:
     """Yield every cell's own verdict, with the bounds that decided it."""
     yield "\n| seed | verdict | accuracy | completeness | reason |\n|---|---|---|---|---|"
-    for cell in found.cells:
+    for cell in study.cells:
         gains = {each.measure: each.gain for each in cell.changes if each.decides}
         shown = " | ".join(f"{signed(each.mean)} [{signed(each.low)}, {signed(each.high)}]" for each in gains.values())
         yield f"| {cell.axes['seed']} | {cell.outcome} | {shown} | {cell.because or cell.headline} |"
     yield ""
 
 
-def _findings(_: str, found: Study, __: str) -> Iterator[str]:
-    yield from (f"- {sentence}" for sentence in (*report.findings(found), *report.agreements(found)))
+def _findings(_: str, study: Study, __: str) -> Iterator[str]:
+    yield from (f"- {sentence}" for sentence in (*report.findings(study), *report.agreements(study)))
 
 
-def _effects(name: str, found: Study, folder: str) -> Iterator[str]:
+def _effects(name: str, study: Study, folder: str) -> Iterator[str]:
     """Yield the main effects alone: in words, and as their figure."""
-    yield from (f"- {sentence}" for sentence in report.effects(found))
+    yield from (f"- {sentence}" for sentence in report.effects(study))
     yield f"\n![main effects of the study {name}]({folder}/{name}-{EFFECTS}.svg)\n"
 
 
-def _figures(name: str, found: Study, folder: str) -> Iterator[str]:
-    for figure in report.figures(found):
+def _figures(name: str, study: Study, folder: str) -> Iterator[str]:
+    for figure in report.figures(study):
         yield f"![{figure} of the study {name}]({folder}/{name}-{figure}.svg)\n"
 
 
-def _judge(_: str, found: Study, __: str) -> Iterator[str]:
-    for estimator in dict.fromkeys(cell.axes["estimator"] for cell in found.cells):
-        cells = [cell for cell in found.cells if cell.axes["estimator"] == estimator]
+def _judge(_: str, study: Study, __: str) -> Iterator[str]:
+    for estimator in dict.fromkeys(cell.axes["estimator"] for cell in study.cells):
+        cells = [cell for cell in study.cells if cell.axes["estimator"] == estimator]
         reasons = sorted({reason for cell in cells for reason in cell.advisory})
         said = "; ".join(reasons) or "passed its canaries and agrees with the programmatic truth"
         yield f"- {estimator}, on {cells[0].questions} questions: {said}"
 
 
-def _power(_: str, found: Study, __: str) -> Iterator[str]:
-    for cell in found.cells:
+def _power(_: str, study: Study, __: str) -> Iterator[str]:
+    for cell in study.cells:
         shown = ", ".join(f"{name} {number(value)}" for name, value in sorted(cell.smallest.items()))
         said = f"gains from {shown} points on" if shown else "no gain"
         yield f"- {cell.name}: {cell.questions} questions show, with 80 % chance, {said}"
 
 
-def _time(_: str, found: Study, __: str) -> Iterator[str]:
+def _time(_: str, study: Study, __: str) -> Iterator[str]:
     done: dict[str, int] = defaultdict(int)
     seconds: dict[str, float] = defaultdict(float)
-    for work in (work for cell in found.cells for work in cell.work):
+    for work in (work for cell in study.cells for work in cell.work):
         done[work.stage] += work.done
         seconds[work.stage] += work.seconds
     yield "\n| stage | done | seconds |\n|---|---|---|"
     for stage, (words, unit) in STAGES.items():
         if stage in done:
             yield f"| {words} | {done[stage]:,} {unit} | {seconds[stage]:,.0f} |"
-    yield f"| all {len(found.cells)} cells | | {sum(cell.seconds for cell in found.cells):,.0f} |\n"
+    yield f"| all {len(study.cells)} cells | | {sum(cell.seconds for cell in study.cells):,.0f} |\n"
 
 
 CONTENTS = {

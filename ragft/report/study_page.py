@@ -47,43 +47,43 @@ def label(axes: Mapping[str, str], varied: Sequence[str], without: Sequence[str]
     return ", ".join(shown)
 
 
-def figures(found: Study) -> dict[str, str]:
+def figures(study: Study) -> dict[str, str]:
     """Return name -> SVG: scores by base, changes, and the effects of each property where they were asked for."""
     made: dict[str, str] = {}
-    measures = _measures(found)
+    measures = _measures(study)
     for measure in measures:
-        for base, groups in _by_axis(found.groups, "base").items():
+        for base, groups in _by_axis(study.groups, "base").items():
             name = f"{measure}-{_slug(base)}"
-            made[name] = _scores(measure, base, groups, found)
-    made["changes"] = _changes(found)
-    if found.effects:
-        made["causes"] = _causes(found.effects)
+            made[name] = _scores(measure, base, groups, study)
+    made["changes"] = _changes(study)
+    if study.effects:
+        made["causes"] = _causes(study.effects)
     return made
 
 
-def findings(found: Study) -> list[str]:
+def findings(study: Study) -> list[str]:
     """Return what was found of each adapter and each property, a sentence each, null results too."""
-    sentences = [_finding(group, change, found) for group in found.groups for change in group.changes if change.decides]
-    return sentences + effects(found)
+    sentences = [_finding(group, change, study) for group in study.groups for change in group.changes if change.decides]
+    return sentences + effects(study)
 
 
-def effects(found: Study) -> list[str]:
+def effects(study: Study) -> list[str]:
     """Return the main effects, a sentence each; none where the study crossed nothing."""
-    return [_effect(effect) for effect in found.effects]
+    return [_effect(effect) for effect in study.effects]
 
 
-def agreements(found: Study) -> list[str]:
+def agreements(study: Study) -> list[str]:
     """Return how the estimators agree on the same answers."""
-    return [_agreement(each) for each in found.agreement]
+    return [_agreement(each) for each in study.agreement]
 
 
-def robustness(found: Study) -> list[tuple[str, str, dict[str, str]]]:
+def robustness(study: Study) -> list[tuple[str, str, dict[str, str]]]:
     """Return (adapter, axis, value -> verdicts) for every way of asking and judging that was varied."""
     strips = []
-    for axis in (name for name in ROBUSTNESS if name in found.varied):
+    for axis in (name for name in ROBUSTNESS if name in study.varied):
         rows: dict[str, dict[str, str]] = defaultdict(dict)
-        for group in found.groups:
-            rows[label(group.axes, found.varied, (axis,))][_short(group.axes[axis])] = counted(group.outcomes)
+        for group in study.groups:
+            rows[label(group.axes, study.varied, (axis,))][_short(group.axes[axis])] = counted(group.outcomes)
         strips += [(name, axis, verdicts) for name, verdicts in rows.items()]
     return strips
 
@@ -93,44 +93,44 @@ def counted(outcomes: Sequence[str]) -> str:
     return ", ".join(f"{name} {list(outcomes).count(name)} of {len(outcomes)}" for name in dict.fromkeys(outcomes))
 
 
-def page(found: Study) -> str:
+def page(study: Study) -> str:
     """Return the report as one HTML file without scripts; every text in it is escaped."""
     template = _environment().from_string((files("ragft.report") / "study.html.jinja").read_text(encoding="utf-8"))
     return template.render(
-        study=found,
-        figures={name: Markup(svg) for name, svg in figures(found).items()},
-        findings=findings(found),
-        agreements=agreements(found),
-        robustness=robustness(found),
-        rows=[(group, change) for group in found.groups for change in group.changes],
-        published=[(*key, score) for key, score in _published(found).items()],
-        size=_size(found),
-        several_seeds=_several_seeds(found),
-        advisory=sorted({reason for cell in found.cells for reason in cell.advisory}),
+        study=study,
+        figures={name: Markup(svg) for name, svg in figures(study).items()},
+        findings=findings(study),
+        agreements=agreements(study),
+        robustness=robustness(study),
+        rows=[(group, change) for group in study.groups for change in group.changes],
+        published=[(*key, score) for key, score in _published(study).items()],
+        size=_size(study),
+        several_seeds=_several_seeds(study),
+        advisory=sorted({reason for cell in study.cells for reason in cell.advisory}),
         agreement=AGREEMENT,
     )
 
 
-def _published(found: Study) -> Mapping[tuple[str, str, int, str], float]:
+def _published(study: Study) -> Mapping[tuple[str, str, int, str], float]:
     """Return what the published study states, where this one is made like it: of another it would say nothing."""
-    return PUBLISHED if found.preset == PAPER else {}
+    return PUBLISHED if study.preset == PAPER else {}
 
 
-def _size(found: Study) -> str:
+def _size(study: Study) -> str:
     """Return how many adapters were compared, as the start of a sentence."""
-    if len(found.cells) == 1:
+    if len(study.cells) == 1:
         return "One adapter, compared with its base"
-    sorts = "One sort of adapter" if len(found.groups) == 1 else f"{len(found.groups)} sorts of adapters"
-    return f"{sorts} in {len(found.cells)} cells, each compared with its base"
+    sorts = "One sort of adapter" if len(study.groups) == 1 else f"{len(study.groups)} sorts of adapters"
+    return f"{sorts} in {len(study.cells)} cells, each compared with its base"
 
 
-def _several_seeds(found: Study) -> bool:
-    return any(len(group.seeds) > 1 for group in found.groups)
+def _several_seeds(study: Study) -> bool:
+    return any(len(group.seeds) > 1 for group in study.groups)
 
 
-def _scores(measure: str, base: str, groups: Sequence[SeedGroup], found: Study) -> str:
+def _scores(measure: str, base: str, groups: Sequence[SeedGroup], study: Study) -> str:
     """Return one of the study's figures 1 to 4: base and adapters on each data set."""
-    blocks, values, stated = [], [LEAST_SCORE, MOST_SCORE], _published(found)
+    blocks, values, stated = [], [LEAST_SCORE, MOST_SCORE], _published(study)
     for (data, context), entries in _panels(groups, measure).items():
         published = [stated.get((data, _family(base), int(g.axes["samples"]), measure)) for g, _ in entries]
         first = entries[0][1]
@@ -142,7 +142,7 @@ def _scores(measure: str, base: str, groups: Sequence[SeedGroup], found: Study) 
         ]  # fmt: skip
         lines += [
             PlottedInterval(
-                label(g.axes, found.varied, ("dataset", "base")), c.version.mean, c.version.low, c.version.high, (),
+                label(g.axes, study.varied, ("dataset", "base")), c.version.mean, c.version.low, c.version.high, (),
                 known, colour_of(c.gain.low, c.gain.high),
             )
             for (g, c), known in zip(entries, published, strict=True)
@@ -163,21 +163,21 @@ def _panels(groups: Sequence[SeedGroup], measure: str) -> dict[tuple[str, str], 
     return panels
 
 
-def _changes(found: Study) -> str:
+def _changes(study: Study) -> str:
     blocks = []
     seeds: dict[tuple[tuple[tuple[str, str], ...], str, str], list[float]] = defaultdict(list)
-    for cell in found.cells:
+    for cell in study.cells:
         if cell.role != AGREEMENT:
             for change in cell.changes:
                 key = tuple((k, v) for k, v in cell.axes.items() if k != "seed")
                 seeds[key, change.context, change.measure].append(change.gain.mean)
-    for measure in [name for name in _measures(found) if not name.startswith("truth")]:
+    for measure in [name for name in _measures(study) if not name.startswith("truth")]:
         lines = []
-        for group in found.groups:
+        for group in study.groups:
             for change in group.changes:
                 if change.measure == measure and change.n:
                     dots = tuple(seeds[tuple(group.axes.items()), change.context, measure])
-                    name = label(group.axes, found.varied)
+                    name = label(group.axes, study.varied)
                     name += "" if change.context == DECIDING else f", {CONTEXTS.get(change.context, change.context)}"
                     gain = change.gain
                     shown = dots if len(dots) > 1 else ()
@@ -190,7 +190,7 @@ def _changes(found: Study) -> str:
     scale = scale_of_changes(
         [line for block in blocks for line in block.lines], "change against the base, score points"
     )
-    note = " (small circles: single seeds)" if _several_seeds(found) else ""
+    note = " (small circles: single seeds)" if _several_seeds(study) else ""
     return plot(f"What fine-tuning changes{note}", blocks, scale)
 
 
@@ -208,12 +208,12 @@ def _causes(effects: Sequence[MainEffect]) -> str:
     return plot("Which property of fine-tuning does it (intervals that hold together)", blocks, scale)
 
 
-def _finding(group: SeedGroup, change: Change, found: Study) -> str:
+def _finding(group: SeedGroup, change: Change, study: Study) -> str:
     gain = change.gain
-    margin = next(cell.margin for cell in found.cells)
+    margin = next(cell.margin for cell in study.cells)
     if not change.n:
         return (
-            f"{label(group.axes, found.varied)}: {words(change.measure)} was not scored on both sides of any question."
+            f"{label(group.axes, study.varied)}: {words(change.measure)} was not scored on both sides of any question."
         )
     if gain.low is None or gain.high is None:
         said = "one document cannot show anything"
@@ -226,7 +226,7 @@ def _finding(group: SeedGroup, change: Change, found: Study) -> str:
     else:
         said = f"no change is shown, and a loss of more than {margin:g} is not ruled out"
     return (
-        f"{label(group.axes, found.varied)}: {words(change.measure)} {number(change.base.mean)} to "
+        f"{label(group.axes, study.varied)}: {words(change.measure)} {number(change.base.mean)} to "
         f"{number(change.version.mean)}, a change of {signed(gain.mean)} (95 % interval {signed(gain.low)} to "
         f"{signed(gain.high)}; {count(change.n, 'question')} in {count(change.clusters, 'group')} of documents, "
         f"{count(len(group.seeds), 'seed')}): {said}. "
@@ -245,19 +245,19 @@ def _effect(effect: MainEffect) -> str:
     )
 
 
-def _agreement(found: EstimatorAgreement) -> str:
-    one, other = found.estimators
-    if not found.n:
-        return f"{found.measure.capitalize()}: no answer was scored by both {one} and {other}."
-    rank = "unknown, since one of them never varies" if found.spearman is None else number(found.spearman)
+def _agreement(agreement: EstimatorAgreement) -> str:
+    one, other = agreement.estimators
+    if not agreement.n:
+        return f"{agreement.measure.capitalize()}: no answer was scored by both {one} and {other}."
+    rank = "unknown, since one of them never varies" if agreement.spearman is None else number(agreement.spearman)
     return (
-        f"{found.measure.capitalize()} of the same {found.n} answers by {one} and by {other}: means "
-        f"{number(found.means[0])} and {number(found.means[1])}, rank correlation {rank}."
+        f"{agreement.measure.capitalize()} of the same {agreement.n} answers by {one} and by {other}: means "
+        f"{number(agreement.means[0])} and {number(agreement.means[1])}, rank correlation {rank}."
     )
 
 
-def _measures(found: Study) -> list[str]:
-    return list(dict.fromkeys(change.measure for group in found.groups for change in group.changes))
+def _measures(study: Study) -> list[str]:
+    return list(dict.fromkeys(change.measure for group in study.groups for change in group.changes))
 
 
 def _by_axis(groups: Sequence[SeedGroup], axis: str) -> dict[str, list[SeedGroup]]:
@@ -295,17 +295,17 @@ def _finalize(value: object) -> object:
     return clip(clean(value), MOST_CHARACTERS) if type(value) is str else value
 
 
-def lines_of(found: Study) -> Iterator[str]:
+def lines_of(study: Study) -> Iterator[str]:
     """Yield the table of the means over seeds as Markdown."""
     yield "| adapter | context | measure | base | fine-tuned | change | 95 % interval | n | verdicts |"
     yield "|---|---|---|---|---|---|---|---|---|"
-    for group in found.groups:
+    for group in study.groups:
         for change in group.changes:
             gain = change.gain
             ends = f"{signed(gain.low)} to {signed(gain.high)}" if gain.low is not None else "none"
             verdicts = counted(group.outcomes) if change.decides else ""
             yield (
-                f"| {label(group.axes, found.varied)} | {change.context} | {words(change.measure)} | "
+                f"| {label(group.axes, study.varied)} | {change.context} | {words(change.measure)} | "
                 f"{number(change.base.mean)} | {number(change.version.mean)} | {signed(gain.mean)} | {ends} | "
                 f"{change.n} | {verdicts} |"
             )

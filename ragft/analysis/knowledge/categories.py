@@ -74,9 +74,9 @@ def wilson(right: int, asked: int, level: float = 0.95) -> tuple[float, float]:
 
 def count_categories(categories: Iterable[str]) -> dict[str, int]:
     """Return how many questions each category has, SliCK's four first, then what was not asked and why."""
-    found = Counter(categories)
+    counts = Counter(categories)
     return {
-        name: found[name] for name in (*CATEGORIES, NOT_APPLICABLE, NOT_PROBED) if found[name] or name in CATEGORIES
+        name: counts[name] for name in (*CATEGORIES, NOT_APPLICABLE, NOT_PROBED) if counts[name] or name in CATEGORIES
     }
 
 
@@ -126,5 +126,5 @@ def dose(
 
 def slices_by_category(questions: Sequence[Question], categories: Mapping[str, Category]) -> dict[str, list[str]]:
     """Return ``known: <category>`` -> ids of its questions: the slices of an evaluation; empty ones are left out."""
-    found = {f"known: {name}": [q.id for q in questions if categories.get(q.id) == name] for name in CATEGORIES}
-    return {name: ids for name, ids in found.items() if ids}
+    slices = {f"known: {name}": [q.id for q in questions if categories.get(q.id) == name] for name in CATEGORIES}
+    return {name: ids for name, ids in slices.items() if ids}

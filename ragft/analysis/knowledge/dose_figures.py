@@ -74,14 +74,14 @@ def _by_dose(curves: Sequence[DoseCurve]) -> list[tuple[float, list[DoseCurve]]]
 
 
 def _lines(axes: Axes, curves: Sequence[DoseCurve], read: Read, colour: str, label: str, style: str = "-") -> None:
-    found: dict[float, list[float]] = {}
+    by_epoch: dict[float, list[float]] = {}
     for curve in curves:
         points = [(point.epoch, value) for point in curve.points if (value := read(point)) is not None]
         if points:
             axes.plot(*zip(*points, strict=True), color=colour, linewidth=0.7, alpha=0.5, linestyle=style)
         for epoch, value in points:
-            found.setdefault(epoch, []).append(value)
-    if found:
-        epochs = sorted(found)
-        means = [float(np.mean(found[epoch])) for epoch in epochs]
+            by_epoch.setdefault(epoch, []).append(value)
+    if by_epoch:
+        epochs = sorted(by_epoch)
+        means = [float(np.mean(by_epoch[epoch])) for epoch in epochs]
         axes.plot(epochs, means, color=colour, linewidth=2.2, linestyle=style, label=label)

@@ -41,10 +41,10 @@ class Lost:
     @property
     def metrics(self) -> dict[str, float]:
         """The change under ``forgetting_<name>``, with its interval, the two sides and n."""
-        found = {"": self.change, "_base": self.base, "_adapter": self.adapter, "_n": float(self.n)}
+        values = {"": self.change, "_base": self.base, "_adapter": self.adapter, "_n": float(self.n)}
         if not np.isnan(self.low):
-            found |= {"_low": self.low, "_high": self.high}
-        return {f"forgetting_{self.name}{end}": value for end, value in found.items()}
+            values |= {"_low": self.low, "_high": self.high}
+        return {f"forgetting_{self.name}{end}": value for end, value in values.items()}
 
     @property
     def sentence(self) -> str:

@@ -89,11 +89,11 @@ def main_effects(
     """
     asked = [(factor, level) for factor, levels in factors.items() for level in levels[1:]]
     together = len(asked) * measures
-    found = {tuple(sorted(run.levels.items())): run.gains for run in runs}
+    gains_of = {tuple(sorted(run.levels.items())): run.gains for run in runs}
     effects = []
     for factor, level in asked:
         against = factors[factor][0]
-        contrasts, pairs = _contrasts(found, factor, level, against)
+        contrasts, pairs = _contrasts(gains_of, factor, level, against)
         if len(contrasts) < 2:
             continue
         values = np.stack(contrasts)
@@ -146,15 +146,15 @@ def _widened(effect: MainEffect, effects: Sequence[MainEffect]) -> MainEffect:
 
 
 def _contrasts(
-    found: Mapping[tuple[tuple[str, str], ...], Array], factor: str, level: str, against: str
+    gains_of: Mapping[tuple[tuple[str, str], ...], Array], factor: str, level: str, against: str
 ) -> tuple[list[Array], int]:
     """Return for every seed the mean difference between paired adapters, [questions], and the number of pairs."""
     differences: list[tuple[str, Array]] = []
-    for key, gains in sorted(found.items()):
+    for key, gains in sorted(gains_of.items()):
         levels = dict(key)
         if levels[factor] != level:
             continue
-        twin = found.get(tuple(sorted({**levels, factor: against}.items())))
+        twin = gains_of.get(tuple(sorted({**levels, factor: against}.items())))
         if twin is not None:
             differences.append((levels[SEED], gains - twin))
     differences.sort(key=lambda pair: pair[0])

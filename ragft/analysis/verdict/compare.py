@@ -130,8 +130,8 @@ def spreads_of(
     ids = sorted(question.id for question in questions)
     pairs = pair_sides(base, version, ids, cluster(questions), criteria, design.context)
     _check_primaries(pairs, design, base, version)
-    found = {name: pairs[design.context, name].spread(source) for name in design.primary}
-    return {name: spread for name, spread in found.items() if spread is not None}
+    spreads = {name: pairs[design.context, name].spread(source) for name in design.primary}
+    return {name: spread for name, spread in spreads.items() if spread is not None}
 
 
 def slices_of(questions: Sequence[Question]) -> dict[str, set[str]]:
@@ -144,11 +144,11 @@ def slices_of(questions: Sequence[Question]) -> dict[str, set[str]]:
         if question.kind:
             slices.setdefault(f"kind {question.kind}", set()).add(question.id)
         slices.setdefault("answerable" if question.answerable else "not answerable", set()).add(question.id)
-    found: dict[str, set[str]] = {}
+    different: dict[str, set[str]] = {}
     for name, ids in sorted(slices.items(), key=lambda each: (each[0].startswith("kind "), each[0])):
-        if len(ids) < len(questions) and ids not in found.values():
-            found[name] = ids
-    return found
+        if len(ids) < len(questions) and ids not in different.values():
+            different[name] = ids
+    return different
 
 
 def _check_primaries(pairs: Mapping[tuple[str, str], Pairs], design: Design, base: Side, version: Side) -> None:
@@ -211,26 +211,26 @@ def _changes(
 
 def _equal_length(family: Mapping[str, Pairs], base: Side, version: Side, design: Design) -> dict[str, Term]:
     longer = _more(base.lengths, version.lengths).get(design.context, {})
-    found = {}
+    terms = {}
     for name, pairs in family.items():
         kept = pairs.only([done and each in longer for done, each in zip(pairs.complete, pairs.ids, strict=True)])
         lengths = np.array([longer[each] for each in kept.ids])
         if kept.ids and (term := at_equal_length(kept.gains(), lengths, kept.labels, alpha=design.alpha)):
-            found[name] = term
-    return found
+            terms[name] = term
+    return terms
 
 
 def _attributions(
     pairs: Mapping[tuple[str, str], Pairs], base: Side, version: Side, design: Design, resampling: Resampling
 ) -> tuple[Attribution, ...]:
     lengths, refusals = _more(base.lengths, version.lengths), _more(base.refusals, version.refusals)
-    found = []
+    attributions = []
     for name in design.primary:
         by_context = {context: each for (context, criterion), each in pairs.items() if criterion == name}
         attribution = attribute(by_context, lengths, refusals, alpha=design.alpha, resampling=resampling)
         if attribution is not None:
-            found.append(attribution)
-    return tuple(found)
+            attributions.append(attribution)
+    return tuple(attributions)
 
 
 def _more(
@@ -238,7 +238,7 @@ def _more(
 ) -> dict[str, dict[str, float]]:
     """Return context -> question id -> what the version has more of than the base, where both are known."""
     return {
-        context: {name: value - base[context][name] for name, value in found.items() if name in base[context]}
-        for context, found in version.items()
+        context: {name: value - base[context][name] for name, value in by_question.items() if name in base[context]}
+        for context, by_question in version.items()
         if context in base
     }

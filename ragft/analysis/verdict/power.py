@@ -259,18 +259,18 @@ def doubt(clusters: int, spread: Spread) -> str:
     return "some answers lack a score" if spread.cost > 0 else ""
 
 
-def in_words(criterion: str, found: Power) -> str:
+def in_words(criterion: str, power: Power) -> str:
     """Return what a number of questions can show of a criterion, in a sentence."""
     gain = (
         "no gain, however large,"
-        if found.smallest_difference is None
-        else f"a gain of {found.smallest_difference:.2f} or more"
+        if power.smallest_difference is None
+        else f"a gain of {power.smallest_difference:.2f} or more"
     )
-    rough = f" A rough guide only, since {found.doubt}." if found.doubt else ""
-    enough = "" if found.n_for_margin is None else f" ({found.n_for_margin:,} questions: {WANTED:.0%})"
+    rough = f" A rough guide only, since {power.doubt}." if power.doubt else ""
+    enough = "" if power.n_for_margin is None else f" ({power.n_for_margin:,} questions: {WANTED:.0%})"
     return (
-        f"{criterion}: {found.n:,} questions in {found.clusters:,} independent groups of documents show {gain} with "
-        f"{WANTED:.0%} chance and, where there is no difference, rule out a loss beyond the margin of {found.margin:g} "
-        f"with {found.chance_at_margin:.0%} chance{enough}; how scores vary was measured on "
-        f"{found.spread.source}.{rough}"
+        f"{criterion}: {power.n:,} questions in {power.clusters:,} independent groups of documents show {gain} with "
+        f"{WANTED:.0%} chance and, where there is no difference, rule out a loss beyond the margin of {power.margin:g} "
+        f"with {power.chance_at_margin:.0%} chance{enough}; how scores vary was measured on "
+        f"{power.spread.source}.{rough}"
     )

@@ -68,11 +68,11 @@ def change(pairs: Pairs, bounds: Bounds, *, margin: float, levels: Levels) -> Ti
     gain, sample = float(np.nanmean(pairs.gains())), sample_of(sizes, spread)
     asked = len(pairs.ids)
 
-    def needed(found: int | None, *, shown: bool) -> int | None:
+    def needed(questions: int | None, *, shown: bool) -> int | None:
         # The formula takes the spread for known; where it calls enough what was not, it has nothing to say.
-        if found is None or found > MOST * asked or (found <= asked and not shown):
+        if questions is None or questions > MOST * asked or (questions <= asked and not shown):
             return None
-        return found
+        return questions
 
     return TippingPoint(
         flip_margin=-bounds.low,
@@ -94,13 +94,13 @@ def carriers(
     if len(np.unique(labels)) < 3:
         return ()
     candidates = sorted({label for pairs in family.values() for label in _influential(pairs)})
-    found = []
+    carried = []
     for label in candidates:
         left = {name: pairs.only(labels != label) for name, pairs in family.items()}
         bounds = {name: pairs.bounds(levels, few) for name, pairs in left.items()}
         gains = {name: float(np.nanmean(pairs.gains())) for name, pairs in left.items() if pairs.complete.any()}
-        found.append(Carrier(label, int((labels == label).sum()), gains, claim(bounds, margins)))
-    return tuple(found)
+        carried.append(Carrier(label, int((labels == label).sum()), gains, claim(bounds, margins)))
+    return tuple(carried)
 
 
 def _influential(pairs: Pairs) -> list[str]:
