@@ -28,7 +28,7 @@ class History:
         self._client = MlflowClient()
 
     def path(self, champion: Version) -> tuple[Term, ...]:
-        """Return the champions up to this one, which the alias names whatever the history says."""
+        """Return the champions up to the present one: the one that the alias names, whatever the history says."""
         model = self._client.get_registered_model(self._name)
         # Without the tag nothing was moved yet, and the base is champion since it was registered.
         path = terms.read(model.tags.get(CHAMPIONS, model.tags.get(LAST, "1")))
@@ -39,7 +39,7 @@ class History:
         return terms.moved_by_hand(path, Term(champion.number, short(served)))
 
     def follow_hand(self, champion: Version) -> None:
-        """Take a champion that a person chose into the history."""
+        """Add a champion that a person chose to the history."""
         path = self.path(champion)
         self._client.set_registered_model_tag(self._name, CHAMPIONS, terms.write(path))
         self.serve_as(path[-1])
@@ -47,14 +47,14 @@ class History:
         self._stand(champion.number, f"{CHAMPION}, made so by hand")
 
     def set_previous(self, path: Sequence[Term]) -> None:
-        """Let the alias ``previous`` name what a rollback would go to, where there is such a version."""
+        """Point the alias ``previous`` at the version that a rollback would go to, where there is one."""
         if len(path) > 1 and self._find(path[-2].version):
             self._client.set_registered_model_alias(self._name, PREVIOUS, str(path[-2].version))
         elif PREVIOUS in self._client.get_registered_model(self._name).aliases:
             self._client.delete_registered_model_alias(self._name, PREVIOUS)
 
     def serve_as(self, term: Term) -> None:
-        """Let a version be served as it was in a term: it may have been promoted again under other conditions since."""
+        """Serve a version as it was served in a term; it may have been promoted again under other conditions since."""
         number = str(term.version)
         tags = self._client.get_model_version(self._name, number).tags
         wanted = tags.get(kept_as(term.served)) if term.served else None
@@ -64,7 +64,7 @@ class History:
             self._client.delete_model_version_tag(self._name, number, SERVED_AS)
 
     def moved(self, move: str, old: int, new: int, path: str, reason: str, run_id: str) -> None:
-        """Write into the history and on both versions where they stand after a move; done again it changes nothing."""
+        """Record in the history and on both versions where they stand after a move; doing it twice changes nothing."""
         self._client.set_registered_model_tag(self._name, CHAMPIONS, path)
         if move == "promotion":
             self._stand(new, f"{CHAMPION}, promoted over version {old} (run {run_id})")
@@ -96,7 +96,7 @@ class History:
 
 
 def short(served_as: str) -> str:
-    """Return what a term keeps of how a version is served, 12 digits; "" for "", as it was registered."""
+    """Return what a term keeps of how a version is served: 12 digits, or "" where it is served as it was registered."""
     return hashlib.sha256(served_as.encode()).hexdigest()[:12] if served_as else ""
 
 

@@ -1,4 +1,4 @@
-"""The sentences a decision gives its reasons in."""
+"""The sentences in which a decision gives its reasons."""
 
 from collections.abc import Mapping, Sequence
 
@@ -54,7 +54,7 @@ def headline(comparison: Comparison, outcome: str, found: Sequence[str]) -> str:
 
 
 def evidence(comparison: Comparison, *, advisory_allowed: bool) -> tuple[str, ...]:
-    """Return what was found of each primary criterion, and what else bears on the decision."""
+    """Return what was found for each primary criterion, and what else bears on the decision."""
     found = [_result(each, each.effect, comparison.claims) for each in comparison.primaries if each.effect is not None]
     found += [
         f"Slice {each.slice} ({each.missing.asked} questions) vetoes a promotion: {name(each)} is worse by more than "
@@ -81,7 +81,7 @@ def more_questions(comparison: Comparison) -> tuple[str, ...]:
 
 
 def carried_by(flips: Mapping[str, Sequence[str]], tried: int) -> tuple[str, ...]:
-    """Return which documents carry the verdict; ``flips`` is other outcome -> documents without which it holds."""
+    """Return which documents the verdict depends on; ``flips``: other outcome -> documents without which it holds."""
     if flips:
         return tuple(
             f"Without any one of these documents the verdict would be {outcome}: {'; '.join(documents)}."
@@ -93,7 +93,7 @@ def carried_by(flips: Mapping[str, Sequence[str]], tried: int) -> tuple[str, ...
 
 
 def name(result: Result) -> str:
-    """Return how a result is called."""
+    """Return what a result is called."""
     return f"{result.criterion} in the context {result.context}"
 
 

@@ -1,4 +1,4 @@
-"""The path of champions, oldest first, the champion last: plain values, and the tag that holds them.
+"""The path of champions, from the oldest to the present one: plain values, and the tag that holds them.
 
 A rollback goes back along this path and forgets what it left, so that going back twice never returns to what was just
 rolled back.
@@ -57,7 +57,7 @@ def until(path: Sequence[Term], version: int) -> tuple[Term, ...]:
 
 
 def moved_by_hand(path: Sequence[Term], term: Term) -> tuple[Term, ...]:
-    """Return the path after a person made a version champion: gone back to it, or on to it where it was none before."""
+    """Return the path after a person made a version champion: back to it, or on to it if it was not champion before."""
     return until(path, term.version) or (*path, term)
 
 

@@ -36,7 +36,7 @@ MOST_CHARACTERS = 2000
 
 
 def label(axes: Mapping[str, str], varied: Sequence[str], without: Sequence[str] = ()) -> str:
-    """Return what tells an adapter from the others: its format and samples, and the axes that vary."""
+    """Return what distinguishes an adapter from the others: its format, its samples, and the axes that vary."""
     shown = [f"{axes['format']}, {axes['samples']} samples"]
     shown += [
         f"{words(name)} {_short(axes[name])}"
@@ -61,13 +61,13 @@ def figures(found: Study) -> dict[str, str]:
 
 
 def findings(found: Study) -> list[str]:
-    """Return what was found of each adapter and each property, a sentence each, null results too."""
+    """Return what was found for each adapter and each property, in one sentence each, null results included."""
     sentences = [_finding(group, change, found) for group in found.groups for change in group.changes if change.decides]
     return sentences + effects(found)
 
 
 def effects(found: Study) -> list[str]:
-    """Return the main effects, a sentence each; none where the study crossed nothing."""
+    """Return the main effects, in one sentence each; none where the study crossed nothing."""
     return [_effect(effect) for effect in found.effects]
 
 
@@ -77,7 +77,7 @@ def agreements(found: Study) -> list[str]:
 
 
 def robustness(found: Study) -> list[tuple[str, str, dict[str, str]]]:
-    """Return (adapter, axis, value -> verdicts) for every way of asking and judging that was varied."""
+    """Return (adapter, axis, value -> verdicts) for every setting of asking and judging that was varied."""
     strips = []
     for axis in (name for name in ROBUSTNESS if name in found.varied):
         rows: dict[str, dict[str, str]] = defaultdict(dict)
@@ -111,7 +111,7 @@ def page(found: Study) -> str:
 
 
 def _published(found: Study) -> Mapping[tuple[str, str, int, str], float]:
-    """Return what the published study states, where this one is made like it: of another it would say nothing."""
+    """Return what the published study states, but only where this study is made like it."""
     return PUBLISHED if found.preset == PAPER else {}
 
 

@@ -1,7 +1,7 @@
 """Named places in which a test kills the process, to prove that nothing is lost and nothing is done twice.
 
-A window lies where a kill hurts most: rows are written and the transaction is not yet committed, or a file is there
-and not yet in its place. It costs nothing until `enable_windows` was called, which only a test switch does.
+A window lies where a kill hurts most: rows are written but the transaction is not yet committed, or a file is written
+but not yet in its place. It costs nothing until `enable_windows` is called, which only a test's switch does.
 """
 
 import sys
@@ -32,7 +32,7 @@ WINDOWS = (
 
 @dataclass(slots=True)
 class _Switch:
-    """What a test asked for: which window holds the process, at which entry and for how long."""
+    """What a test asked for: which window holds the process, at which entry, and for how long."""
 
     name: str
     entries_before: int
@@ -47,7 +47,7 @@ def enable_windows(spec: str, hold_seconds: float = 60.0) -> None:
 
     Args:
         spec: ``name`` or ``name:n`` to hold at the entry after ``n`` earlier ones; an empty text disables windows.
-        hold_seconds: How long the window stays open; the process goes on after it.
+        hold_seconds: How long the window stays open; then the process goes on.
 
     Raises:
         ConfigError: If there is no such window or ``n`` is not a whole number of at least 0.

@@ -16,12 +16,12 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A model after an epoch; every field is a share in [0, 1], or None where nothing of that sort was asked.
+    """A model after an epoch; every field is a share in [0, 1], or None where no such question was asked.
 
     Attributes:
-        fitted_known: Of the Known training examples, those answered rightly, greedily; ``fitted_unknown`` likewise.
-        held_out_right: Of held-out Known facts, those answered rightly; ``held_out_false`` those answered with
-            something false. The rest is silence.
+        fitted_known: Share of the Known training examples answered rightly, greedily; ``fitted_unknown`` likewise.
+        held_out_right: Share of held-out Known facts answered rightly; ``held_out_false``: answered with
+            something false. For the rest no answer was given.
     """
 
     epoch: float
@@ -48,7 +48,7 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Slope:
-    """By how much the share of false answers rises when all, instead of no, samples are fitted Unknown examples.
+    """How much the share of false answers rises when fitted Unknown examples go from none of the samples to all.
 
     Attributes:
         low: Lower end of the 95 % interval; NaN where there are too few points.
@@ -88,7 +88,7 @@ def hallucination_slope(curves: Sequence[Curve]) -> Slope | None:
 
 
 def final_slope(curves: Sequence[Curve]) -> Slope | None:
-    """Return the slope over the ends of the trainings alone: a point a run, so the points are independent."""
+    """Return the slope over the last epochs alone: one point per run, so the points are independent."""
     ends = [curve.points[-1] for curve in curves if curve.points]
     rows = [
         ((end.fitted_unknown or 0.0) * curve.unknown_share, end.held_out_false)
@@ -107,8 +107,8 @@ def final_slope(curves: Sequence[Curve]) -> Slope | None:
 def _least_squares(design: Array, outcome: Array, groups: Array) -> tuple[float, float, int]:
     """Return the first coefficient, its standard error and degrees of freedom.
 
-    Clusters are ``groups``: the sandwich with the usual correction (CR1) and one degree less than clusters; with one
-    cluster the ordinary error. No more clusters than coefficients leave nothing to estimate an error from: 0 degrees.
+    Clusters are ``groups``: the sandwich with the usual correction (CR1) and one degree less than clusters. With one
+    cluster it is the ordinary error. With no more clusters than coefficients no error can be estimated: 0 degrees.
     """
     bread = np.linalg.pinv(design.T @ design)
     coefficients = bread @ design.T @ outcome

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from ragft.analysis.knowledge.dose import Curve, Point, Slope
 
-# Okabe and Ito's colours, told apart by everybody.
+# Okabe and Ito's colours, which everybody can tell apart.
 KNOWN_COLOUR, UNKNOWN_COLOUR = "#0072B2", "#D55E00"
 DOSE_COLOURS = ("#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#0072B2", "#D55E00")
 
@@ -44,7 +44,7 @@ def training_curves(curves: Sequence[Curve], title: str) -> Figure:
 
 
 def dose_figure(curves: Sequence[Curve], slope: Slope | None, title: str) -> Figure:
-    """Return false answers about held-out Known facts over fitted Unknown examples, an epoch a point."""
+    """Return false answers about held-out Known facts over fitted Unknown examples, one point per epoch."""
     figure = Figure(figsize=(6, 4.4), layout="constrained")
     axes = figure.subplots()
     for number, (dose, runs) in enumerate(_by_dose(curves)):

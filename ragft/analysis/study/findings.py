@@ -80,8 +80,8 @@ class Work:
     """What a stage of a cell did and how long it took, on which machine.
 
     Attributes:
-        done: Trained tokens, answers or judgements that were computed, not found.
-        kind: What its rate depends on, beside the machine: base and format, context or estimator.
+        done: Trained tokens, answers or judgements that were computed, not found in the store.
+        kind: What its rate depends on, besides the machine: base and format, context or estimator.
     """
 
     stage: str
@@ -253,7 +253,7 @@ def _effects(cells: Sequence[Cell], factors: Mapping[str, Sequence[str]]) -> Ite
 
 
 def _agreements(cells: Sequence[Cell]) -> Iterator[Agreement]:
-    """Compare the estimators on the answers that both scored: the same adapter, context and question, both sides."""
+    """Compare the estimators on the answers that both scored: same adapter, context, question and side."""
     for check in cells:
         if check.role != AGREEMENT or check.pairs is None:
             continue

@@ -43,12 +43,12 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Levels:
-    """The error rates an analysis asks bounds for.
+    """The error rates for which an analysis asks for bounds.
 
     Attributes:
         alpha: One-sided.
-        family: Over how many claims of superiority Holm's procedure runs; at least 1.
-        vetoes: Over how many slice tests a veto is corrected; 0 where there is none.
+        family: How many claims of superiority Holm's procedure runs over; at least 1.
+        vetoes: How many slice tests a veto is corrected for; 0 where there is none.
     """
 
     alpha: float = 0.025
@@ -58,7 +58,7 @@ class Levels:
 
 @dataclass(frozen=True, slots=True)
 class Resampling:
-    """How many resamples and sign flips, and where their random numbers start."""
+    """How many resamples and sign flips, and the seed of their random numbers."""
 
     count: int = 9999
     seed: int = 0
@@ -96,7 +96,7 @@ class Effect:
         bca: The BCa bootstrap over clusters, for comparison; None with one cluster.
         cr2: The cluster-robust t interval, for comparison; None with one cluster.
         dof: Satterthwaite's degrees of freedom of CR2; None with one cluster.
-        p: Two-sided p-value of the cluster sign-flip test; reported, it decides nothing.
+        p: Two-sided p-value of the cluster sign-flip test; it is reported and decides nothing.
         wins: Questions the version answers better; ``ties`` and ``losses`` the same.
     """
 
@@ -173,7 +173,7 @@ def gains_of(base: Array, version: Array, sign: float) -> Array:
 
 
 def bounds(sums: ClusterSums, resamples: Resamples, extreme: float, levels: Levels) -> Bounds:
-    """Return the deciding bounds of one study, of which ``resamples`` are."""
+    """Return the deciding bounds of one study, whose resamples are ``resamples``."""
 
     def at(level: float) -> float:
         return float(deciding_bound(sums, resamples, level, extreme)[0])

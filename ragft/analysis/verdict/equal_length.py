@@ -1,4 +1,4 @@
-"""The change that would be left if the answers were as long as before: judges like long answers."""
+"""The change that would be left if the answers were as long as before, since judges like long answers."""
 
 from collections.abc import Sequence
 
@@ -12,10 +12,10 @@ from ragft.analysis.verdict.attribution import Term, signed
 def at_equal_length(gains: Array, longer: Array, labels: Sequence[str], *, alpha: float = 0.025) -> Term | None:
     """Return the intercept of a line through gains [n] over changes of length [n], with its 1 - 2 alpha interval.
 
-    ``longer`` is by how much the version's answer is longer, in any unit; ``labels`` name the clusters. Least squares
+    ``longer`` says how much longer the version's answer is, in any unit; ``labels`` name the clusters. Least squares
     with cluster-robust errors (CR1) and t with one degree of freedom less than clusters, as Stata's and statsmodels'.
-    It describes and decides nothing: length is not drawn by lot. None with fewer than three clusters, or where all
-    lengths change alike.
+    It describes and decides nothing, since length is not assigned at random. None with fewer than
+    three clusters, or where all lengths change alike.
     """
     names, cluster = np.unique(np.asarray(labels), return_inverse=True)
     if len(names) < 3 or np.ptp(longer) == 0:
