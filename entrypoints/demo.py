@@ -1,4 +1,4 @@
-"""The lifecycle on the embedded default: what `make demo` runs, ending in a table of base and adapters."""
+"""The lifecycle on the embedded default, which `make demo` runs; it ends in a table of base and adapters."""
 
 from entrypoints.failed import name_run
 from ragft.cli import step_command

@@ -31,7 +31,7 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 
 
 def home() -> Path:
-    """Return the folder of everything ragft keeps, ``RAGFT_HOME`` or the checkout's ``.ragft``."""
+    """Return the folder of everything that ragft keeps: ``RAGFT_HOME``, or the checkout's ``.ragft``."""
     given = Path(os.environ.get("RAGFT_HOME") or CHECKOUT / ".ragft")
     try:
         return given.resolve()
@@ -40,7 +40,7 @@ def home() -> Path:
 
 
 def prepare_environment() -> Path:
-    """Return the home folder, made; quieten the libraries and settle the MLflow store's address.
+    """Make the home folder and return it; quieten the libraries and settle the MLflow store's address.
 
     Called before anything heavy is imported: MLflow and transformers read these on import.
 
@@ -61,7 +61,7 @@ def prepare_environment() -> Path:
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     for talkative in ("alembic", "bitsandbytes"):
         logging.getLogger(talkative).setLevel(logging.ERROR)
-    # It logs with a traceback what is tried again here, or told in a sentence.
+    # It logs tracebacks for errors that are retried here, or reported in a sentence.
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     enable_kill_points(os.environ.get("RAGFT_TEST_KILL_POINT", ""))
     _make_sqlite_store(os.environ["MLFLOW_TRACKING_URI"], folder)
@@ -71,8 +71,8 @@ def prepare_environment() -> Path:
 def _make_sqlite_store(uri: str, folder: Path) -> None:
     """Make a new sqlite store and its experiment, the artifacts under the home folder.
 
-    Under a lock, since several processes that make one at once crash; and here, since ``mlflow run``
-    would put the artifacts of an experiment it makes into the folder it was started in.
+    It takes a lock, since several processes that make a store at once crash. It is done here, since ``mlflow run``
+    would put the artifacts of an experiment that it makes into the folder in which it was started.
     """
     path = Path(uri.removeprefix("sqlite:///"))
     if not uri.startswith("sqlite:///") or path.exists():
@@ -85,7 +85,7 @@ def _make_sqlite_store(uri: str, folder: Path) -> None:
         from mlflow import MlflowClient
         from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-        # Made beside its place and moved there whole: a half-made store would be refused for ever.
+        # Made beside its place and then moved there as a whole: a half-made store would be refused for ever.
         half_made = path.with_name(f"{path.name}.part")
         half_made.unlink(missing_ok=True)
         SqlAlchemyStore(f"sqlite:///{half_made}", str(folder / "artifacts"))  # type: ignore[no-untyped-call]
@@ -96,7 +96,7 @@ def _make_sqlite_store(uri: str, folder: Path) -> None:
 
 @contextmanager
 def opened_workspace() -> Iterator["Workspace"]:
-    """Open the store and make the workspace that steps run in; close the store afterwards.
+    """Open the store and yield the workspace that steps run in; close the store afterwards.
 
     Raises:
         PrerequisiteError: If the store cannot be opened, or MLflow's store does not come back in time.
@@ -124,7 +124,7 @@ def opened_workspace() -> Iterator["Workspace"]:
 
 
 def _see_to_runs(folder: Path, say: Callable[[str], None]) -> None:
-    """Mark the runs of commands that were killed, and note the one that ``mlflow run`` has made for this one."""
+    """Mark the runs of commands that were killed, and note the run that ``mlflow run`` has made for this command."""
     from entrypoints.steps.shared import unfinished
 
     if left := unfinished.mark_left_running(folder):
@@ -137,7 +137,7 @@ def _see_to_runs(folder: Path, say: Callable[[str], None]) -> None:
 
 
 def end_with_mlflow_run() -> None:
-    """Have this process told to end where the ``mlflow run`` that started it is killed: nobody would wait for it."""
+    """Make this process end if the ``mlflow run`` that started it is killed, since nobody would wait for it."""
     with suppress(psutil.Error):
         words = {Path(word).name for word in psutil.Process(os.getppid()).cmdline()}
         if sys.platform == "linux" and {"mlflow", "run"} <= words:
@@ -147,8 +147,8 @@ def end_with_mlflow_run() -> None:
 def api_key(role: str) -> str:
     """Return the key for a server: ``RAGFT_<ROLE>_API_KEY``, else ``RAGFT_API_KEY``, else ``OPENAI_API_KEY``.
 
-    The first lets model and judge lie on servers of which neither may see the other's key. Blanks and line ends around
-    it, which a file or a copy leaves there, do not count.
+    The first form is for a model and a judge on two servers, neither of which may see the other's key. White space and
+    line ends around a key, as left by a file or by copying, are ignored.
     """
     names = (f"RAGFT_{role.upper()}_API_KEY", "RAGFT_API_KEY", "OPENAI_API_KEY")
     return next((key for name in names if (key := os.environ.get(name, "").strip())), "")

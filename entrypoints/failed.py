@@ -9,7 +9,7 @@ from ragft.params import NameParams
 
 
 def name_run(step: str, values: Mapping[str, Any]) -> None:
-    """Call the run that ``mlflow run`` made after data and step, where the step failed before it did so.
+    """Name the run that ``mlflow run`` made after data and step, if the step failed before it could do so.
 
     Args:
         step: Name of the step.
@@ -21,7 +21,7 @@ def name_run(step: str, values: Mapping[str, Any]) -> None:
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
 
-    # What went wrong is said already; a store that cannot be reached now adds nothing to it.
+    # What went wrong was already said; a store that cannot be reached now adds nothing to it.
     with suppress(MlflowException):
         client = MlflowClient()
         if "ragft.step" in client.get_run(run_id).data.tags:

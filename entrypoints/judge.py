@@ -1,4 +1,4 @@
-"""The step judge: JudgeParams in, a sheet for people or the judge's agreement with them out."""
+"""The step judge: JudgeParams in; a sheet for people, or the judge's agreement with them, out."""
 
 from entrypoints.failed import name_run
 from ragft.cli import step_command

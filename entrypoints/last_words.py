@@ -1,7 +1,7 @@
-"""What is said of a process that was killed before it could say anything itself.
+"""Says that a process was killed, since a killed process cannot say so itself.
 
-The kernel ends a process that takes more memory than the machine has without a word, and `mlflow run` then says no
-more than that the run failed. Needs no library: it is called before any is imported.
+The kernel silently ends a process that takes more memory than the machine has, and `mlflow run` then only says that the
+run failed. This needs no library: it is called before any is imported.
 """
 
 import os
@@ -19,9 +19,9 @@ MESSAGE = (
 
 @contextmanager
 def last_words(command: str = "") -> Iterator[None]:
-    """Have a small process wait for the end of the block, which says so on stderr if this process ends within it.
+    """Start a small process that says so on stderr if this process ends within the block.
 
-    The small one holds nothing but the end of a pipe, ends with this process, and is in no group with it: a signal to
+    It holds nothing but the end of a pipe, ends with this process, and is in another process group, so that a signal to
     the group does not reach it. ``command`` is by default the module that was started.
     """
     reads, writes = os.pipe()
@@ -40,7 +40,7 @@ def last_words(command: str = "") -> Iterator[None]:
 
 
 def _wait(reads: int, message: str) -> NoReturn:
-    """Wait for a byte, which means that all is well; the end of the pipe without one is the end of its process."""
+    """Wait for a byte, which means that all is well; if the pipe ends without one, its process was killed."""
     os.setsid()
     nothing = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1):  # whoever reads our output to its end waits for it no longer than for the process itself

@@ -1,4 +1,4 @@
-"""What can be found wrong in a second, before torch is imported and before a socket is opened."""
+"""Checks that take a second, before torch is imported and before a socket is opened."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,7 +24,7 @@ def check(params: Params) -> None:
     try:
         _check(params)
     except OSError as error:
-        # What no file system can hold is no file of this one: a path of thousands of characters, say.
+        # A path that no file system can hold, of thousands of characters say, is not a file here.
         raise ConfigError(f"{shown(error.filename or '')} cannot be looked up: {error.strerror}") from error
 
 

@@ -1,4 +1,4 @@
-"""The newest report, fetched from MLflow: what `make report` runs."""
+"""Fetches the newest report from MLflow; `make report` runs it."""
 
 import sys
 import webbrowser
@@ -10,11 +10,11 @@ from ragft.params import Params
 
 @dataclass(frozen=True, kw_only=True)
 class ReportParams(Params):
-    """Fetch the report of the newest comparison, print where it lies, and open it where a terminal is there."""
+    """Fetch the report of the newest comparison, print where it is, and open it if there is a terminal."""
 
 
 def main(_: ReportParams) -> None:
-    """Print the address of the report; a browser opens it where somebody is there to look."""
+    """Print the address of the report; open it in a browser if somebody is at the terminal."""
     from entrypoints.environment import prepare_environment
 
     home = prepare_environment()

@@ -1,4 +1,4 @@
-"""Writes the tables and figures of the docs again from their stored studies: what `make results` runs."""
+"""Writes the tables and figures of the docs again from their stored studies; `make results` runs it."""
 
 from pathlib import Path
 

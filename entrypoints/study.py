@@ -1,4 +1,4 @@
-"""The step study: StudyParams in, a run with its cells nested in it and one report out."""
+"""The step study: StudyParams in; a run with its cells nested in it, and one report, out."""
 
 from entrypoints.failed import name_run
 from ragft.cli import step_command

@@ -18,7 +18,7 @@ Failed = Callable[[str, Mapping[str, Any]], None]
 
 
 class Number(click.ParamType[int | float]):
-    """A number whose error names the way out; click's own float takes ``nan`` without a word."""
+    """A number whose error names the way out; click's own float silently takes ``nan``."""
 
     def __init__(self, kind: type[int] | type[float]) -> None:
         self.kind = kind
@@ -64,7 +64,7 @@ _GROUP_OF = {name: group for group, names in GROUPS.items() for name in names}
 
 
 class StepCommand(click.Command):
-    """A command whose help shows its options under headings; what fails is told, with the parameters as given."""
+    """A command whose help shows its options under headings; it reports failures with the parameters as given."""
 
     groups: dict[str, str]
     failed: Failed
@@ -76,7 +76,7 @@ class StepCommand(click.Command):
         parent: click.Context | None = None,
         **extra: Any,  # noqa: ANN401 - click's own
     ) -> click.Context:
-        """Return the context of the call; a call that cannot be read has failed too."""
+        """Return the context of the call; a call that cannot be parsed counts as failed too."""
         words = list(args)
         try:
             return super().make_context(info_name, args, parent, **extra)
@@ -85,7 +85,7 @@ class StepCommand(click.Command):
             raise
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write a section for each group that has options; what belongs to none comes last."""
+        """Write a section for each group that has options; options without a group come last."""
         sections: dict[str, list[tuple[str, str]]] = {group: [] for group in (*GROUPS, "")}
         for option in self.get_params(ctx):
             record = option.get_help_record(ctx)
@@ -98,16 +98,16 @@ class StepCommand(click.Command):
 
 
 def underscored(token: str) -> str:
-    """Return an option as its parameter is called, also where it is written as on other command lines."""
+    """Return an option under its parameter's name, even if it is written with hyphens."""
     return token.replace("-", "_")
 
 
 def step_command(
     name: str, params_type: type[P], main: Callable[[P], None], failed: Failed = lambda _, __: None
 ) -> click.Command:
-    """Return the command of a step: an option for each field, ``main`` called with the checked params.
+    """Return the command of a step: it has an option for each field and calls ``main`` with the checked parameters.
 
-    ``failed`` is told of every error a user can put right: the step, and the parameters as they were given.
+    ``failed`` is told of every error that a user can fix: the step, and the parameters as they were given.
 
     A `RagftError` is printed without a traceback and ends the process with its exit code, and so does a
     signal to end; anything else keeps its traceback.

@@ -12,12 +12,12 @@ MOST_PROBLEMS_SHOWN = 20
 
 
 class RagftError(Exception):
-    """The base of every error that a user can put right; its message never holds a password."""
+    """The base of every error that a user can fix; its message never holds a password."""
 
     exit_code = 1
 
     def __init__(self, message: str = "") -> None:
-        """Keep the message, its secrets masked: it may quote an address, or a library that does."""
+        """Keep the message with its secrets masked: it may quote an address, or a library's message that does."""
         super().__init__(masked(message))
 
 
@@ -39,7 +39,7 @@ class DataError(RagftError):
     exit_code = 4
 
     def __init__(self, message: str, problems: Sequence[str] = ()) -> None:
-        """Join the message with its problems, one a line, at most 20 of them."""
+        """Join the message with its problems, one per line, at most 20 of them."""
         self.problems = tuple(problems)
         shown = [f"  - {problem}" for problem in self.problems[:MOST_PROBLEMS_SHOWN]]
         if len(self.problems) > MOST_PROBLEMS_SHOWN:
@@ -48,12 +48,12 @@ class DataError(RagftError):
 
 
 class JudgeError(RagftError):
-    """The judge cannot be used: it refuses, times out or never offers a legal score."""
+    """The judge cannot be used: it refuses, times out or never gives a legal score."""
 
     exit_code = 5
 
 
 class RejectedError(RagftError):
-    """The verdict is not to promote, and the caller asked for that to fail."""
+    """The verdict is not to promote, and the caller asked that this should fail."""
 
     exit_code = 6

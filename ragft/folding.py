@@ -22,7 +22,7 @@ def without_lone_surrogates(text: str) -> str:
 
 
 def _few_marks(text: str) -> str:
-    # Some signs are no marks themselves and become nothing but marks.
+    # Some characters are not marks themselves and become nothing but marks.
     marks = {sign for sign in set(text) if unicodedata.combining(unicodedata.normalize("NFKD", sign)[0])}
     if not marks:
         return text

@@ -1,4 +1,4 @@
-"""Secrets taken out of what is printed: every error of ours passes through here, and so does the traceback of a bug."""
+"""Takes secrets out of what is printed: every error of ours passes through here, and so does the traceback of a bug."""
 
 import re
 import sys
@@ -12,12 +12,12 @@ _BEARER = re.compile(r"\b(Bearer|Basic) +[^\s'\"]+", flags=re.IGNORECASE)
 
 
 def masked(text: str) -> str:
-    """Return ``text`` without the passwords of its addresses, and without what is named a password, key or token."""
+    """Return ``text`` without the passwords in its addresses, and without values called password, key or token."""
     text = _IN_ADDRESS.sub(f"{MASK}@", text)
     text = _NAMED.sub(rf"\1={MASK}", text)
     return _BEARER.sub(rf"\1 {MASK}", text)
 
 
 def print_masked(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Print the traceback of a bug; a library's message may hold the address it was given, with its password."""
+    """Print the traceback of a bug, masked, since a library's message may hold an address with its password."""
     sys.stderr.write(masked("".join(traceback.format_exception(kind, error, trace))))

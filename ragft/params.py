@@ -148,7 +148,7 @@ class PreparationParams(NameParams):
         "where passages come from: the documents of a split's own questions, or all documents",
         choices=COLLECTIONS,
     )
-    allow_leaks: bool = param(False, "go on although held-out questions leak from train or dev (recorded)")
+    allow_leaks: bool = param(False, "go on even if held-out questions leak from train or dev (recorded)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,9 +177,7 @@ class PrepareParams(DataParams):
 class FinetuneParams(BaseParams):
     """Train an adapter and register it as a version beside its base."""
 
-    samples: int = param(
-        200, "question-answer pairs from the train split; smaller sets lie inside larger ones", minimum=1
-    )
+    samples: int = param(200, "question-answer pairs from the train split; larger sets contain smaller ones", minimum=1)
     method: str = param("lora", "how the base is adapted", choices=METHODS)
     format: str = param(
         "closed_book", "what the model sees beside the question; closed_book is the published way", choices=FORMATS
@@ -192,13 +190,13 @@ class FinetuneParams(BaseParams):
     lora_alpha: int = param(32, "scale of the LoRA update, over the rank", minimum=1)
     lora_dropout: float = param(0.05, "dropout on the LoRA input", minimum=0.0, maximum=0.99)
     target_modules: str = param("all-linear", "modules that are adapted: all-linear, or names joined by commas")
-    max_length: int = param(1536, "most tokens of one example; longer ones lose whole passages", minimum=16)
+    max_length: int = param(1536, "maximum tokens of one example; longer ones lose whole passages", minimum=16)
     raft_without_golden: float = param(
         0.2, "raft: share of examples without the golden passage", minimum=0.0, maximum=1.0
     )
     seed: int = param(0, "seed of the subset, the order and the adapter's initial weights", minimum=0)
     allow_low_hit_rate: bool = param(
-        False, "train although retrieval is much worse on train than on the evaluation (recorded)"
+        False, "train even if retrieval is much worse on train than on the evaluation (recorded)"
     )
     unknown_share: float = param(
         -1.0,
@@ -207,7 +205,7 @@ class FinetuneParams(BaseParams):
         maximum=1,
     )
     continue_from: str = param("", "version whose adapter is trained on, models:/<name>@<alias>; empty: a fresh one")
-    general: str = param("", "name of other prepared data on which what was forgotten is measured too")
+    general: str = param("", "name of other prepared data on which to measure forgetting too")
 
     def __post_init__(self) -> None:
         """Check that a share is one."""
@@ -223,7 +221,7 @@ class ProbeParams(PreparationParams):
     base: str = param("pocket", "as in finetune")
     revision: str = param("", "as in finetune")
     split: str = param("train,dev,test", "which questions, splits joined by commas")
-    questions: int = param(200, "most questions of each split; 0: all that have a short answer", minimum=0)
+    questions: int = param(200, "maximum questions of each split; 0: all that have a short answer", minimum=0)
     sets: int = param(4, "sets of solved examples, each a message of its own (the study: 10)", minimum=1, group="probe")
     shots: int = param(
         -1,
@@ -236,11 +234,11 @@ class ProbeParams(PreparationParams):
         4, "sampled answers to each message, beside the greedy one (the study: 16)", minimum=0, group="probe"
     )
     temperature: float = param(0.5, "temperature of the sampled answers", minimum=0.01, maximum=10.0, group="probe")
-    max_new_tokens: int = param(32, "most tokens of an answer", minimum=1, group="probe")
+    max_new_tokens: int = param(32, "maximum tokens of an answer", minimum=1, group="probe")
     seed: int = param(0, "seed of the sets and the samples", minimum=0, group="probe")
 
     def splits(self) -> tuple[Split, ...]:
-        """Return the splits asked for, in the asked order.
+        """Return the splits asked for, in that order.
 
         Raises:
             ConfigError: If one does not exist or is named twice.
@@ -248,14 +246,14 @@ class ProbeParams(PreparationParams):
         return _listed("split", self.split, SPLITS)  # type: ignore[return-value]  # each is one of SPLITS
 
     def __post_init__(self) -> None:
-        """Check the list too, so that a typing error costs no work."""
+        """Check the list too, so that a typing error is found before any work."""
         super().__post_init__()
         self.splits()
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScoringParams(BaseParams):
-    """How answers are made and judged: what two sides of a comparison must share."""
+    """How answers are made and judged; the two sides of a comparison must share all of it."""
 
     dataset: str = param("", "as in prepare; empty: what the version was trained on, or telecom")
     base: str = param("", "as in finetune; empty: the version's own, or pocket")
@@ -266,9 +264,11 @@ class ScoringParams(BaseParams):
     questions: int = param(0, "how many questions; 0: all of the split", minimum=0)
     prompt: str = param("default", "prompt template: default, or a file with $passages and $question")
     quantization: str = param("none", "how the base's weights are held while generating", choices=QUANTIZATIONS)
-    max_new_tokens: int = param(128, "most tokens of an answer", minimum=1)
+    max_new_tokens: int = param(128, "maximum tokens of an answer", minimum=1)
     context_window: int = param(
-        0, "most tokens of prompt and answer together; 0: what the model takes; passages are dropped to fit", minimum=0
+        0,
+        "maximum tokens of prompt and answer together; 0: what the model takes; passages are dropped to fit",
+        minimum=0,
     )
     judge: str = param(
         "base",
@@ -277,20 +277,20 @@ class ScoringParams(BaseParams):
     judge_url: str = param("", "OpenAI-protocol server that holds the judge, up to and with /v1; empty: in process")
     criteria: str = param("accuracy,completeness", "criteria joined by commas: built-in names or .md files")
     estimator: str = param("sampled", "how a score is estimated from the judge", choices=ESTIMATORS)
-    repeats: int = param(10, "judgements an answer and criterion, for the sampled estimator", minimum=1)
-    judge_max_new_tokens: int = param(200, "most tokens of one reply of the judge", minimum=1)
+    repeats: int = param(10, "judgements per answer and criterion, for the sampled estimator", minimum=1)
+    judge_max_new_tokens: int = param(200, "maximum tokens of one reply of the judge", minimum=1)
     top_logprobs: int = param(
         20,
         "candidates a served judge lists for the expected estimators; fewer leave more unscored",
         minimum=1,
         maximum=20,
     )
-    concurrency: int = param(8, "most calls in flight to a served model", minimum=1)
-    timeout_s: float = param(120.0, "most seconds for one attempt of a call to a served model", minimum=0.1)
-    deadline_s: float = param(600.0, "most seconds for a call, all its attempts and waits together", minimum=0.1)
+    concurrency: int = param(8, "maximum calls in flight to a served model", minimum=1)
+    timeout_s: float = param(120.0, "maximum seconds for one attempt of a call to a served model", minimum=0.1)
+    deadline_s: float = param(600.0, "maximum seconds for a call with all its attempts and waits", minimum=0.1)
 
     def contexts(self) -> tuple[str, ...]:
-        """Return the contexts asked for, in the asked order; where none is, those that suit the base.
+        """Return the contexts asked for, in that order; if none is, those that suit the base.
 
         Raises:
             ConfigError: If one does not exist or is named twice.
@@ -300,7 +300,7 @@ class ScoringParams(BaseParams):
         return _listed("context", self.context, CONTEXTS)
 
     def __post_init__(self) -> None:
-        """Check the lists too, so that a typing error costs no work."""
+        """Check the lists too, so that a typing error is found before any work."""
         super().__post_init__()
         self.contexts()
         _check_address("judge_url", self.judge_url)
@@ -318,7 +318,7 @@ class EvaluateParams(ScoringParams):
         "base", "base, a registered version (models:/<name>@challenger, models:/<name>/3), or served (see model_url)"
     )
     model_url: str = param("", "with model=served: OpenAI-protocol server that answers, up to and with /v1")
-    served_model: str = param("", "with model=served: the name by which that server knows the model")
+    served_model: str = param("", "with model=served: the model's name on that server")
     answers: str = param(
         "", "file of answers made elsewhere (input, output, expected_output, context); empty: generate"
     )
@@ -352,9 +352,9 @@ class JudgeParams(EvaluateParams):
     ratings: str = param(
         "", "filled-in sheets joined by commas, or one table with people's numbers; empty: write a sheet"
     )
-    estimators: str = param("", "two estimators joined by a comma: how far they agree on the answers, without people")
+    estimators: str = param("", "two estimators joined by a comma: report how far they agree, without people")
     sheet: str = param("", "where the sheet is written; empty: under sheets in the home folder")
-    rows: int = param(100, "most answers on the sheet, chosen by a hash; 0: all", minimum=0)
+    rows: int = param(100, "maximum answers on the sheet, chosen by a hash; 0: all", minimum=0)
     human_columns: str = param("", "ratings from a table: columns of people's numbers or yes/no; empty: found by name")
     score_column: str = param("", "ratings from a table: column of a metric's scores; then nothing is judged")
     question_column: str = param("", "ratings from a table: column of the question; empty: found by name")
@@ -364,7 +364,7 @@ class JudgeParams(EvaluateParams):
     group_column: str = param("", "ratings from a table: what rows belong to, such as a document; empty: found by name")
 
     def __post_init__(self) -> None:
-        """Check that what is compared is people or estimators, and that these are two."""
+        """Check that either people or two estimators are compared."""
         super().__post_init__()
         if not self.estimators:
             return
@@ -375,7 +375,7 @@ class JudgeParams(EvaluateParams):
             )
 
     def models(self) -> tuple[str, ...]:
-        """Return what is under test, in the asked order."""
+        """Return what is under test, in the order given."""
         return entries(self.model)
 
 
@@ -386,7 +386,7 @@ class CompareParams(ScoringParams):
     model: str = param("challenger", "the version: challenger, models:/<name>@<alias>, models:/<name>/3")
     against: str = param("champion", "what it should replace: champion, or a version")
     margin: float = param(0.05, "non-inferiority margin, as a share of a criterion's range", minimum=0.001, maximum=0.5)
-    advisory: bool = param(False, "let a judge promote that is only advisory (recorded)")
+    advisory: bool = param(False, "let a judge that is only advisory promote (recorded)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -398,7 +398,7 @@ class PromoteParams(CompareParams):
     on_reject: str = param("record", "what a verdict other than promote does to the exit code", choices=ON_REJECT)
 
     def __post_init__(self) -> None:
-        """Check that who overrules the verdict says why."""
+        """Check that whoever overrules the verdict says why."""
         super().__post_init__()
         if self.force != bool(self.reason.strip()):
             raise ConfigError(f"force is {self.force} and reason is {self.reason!r}: give both, or neither")
@@ -406,11 +406,11 @@ class PromoteParams(CompareParams):
 
 @dataclass(frozen=True, kw_only=True)
 class RollbackParams(NameParams):
-    """Make the champion before this one champion again."""
+    """Make the previous champion champion again."""
 
     base: str = param("pocket", "as in finetune")
-    to: int = param(0, "number of the earlier champion to go back to; 0: the one before this one", minimum=0)
-    reason: str = param("", "why; kept with the version that is taken back")
+    to: int = param(0, "number of the earlier champion to go back to; 0: the previous one", minimum=0)
+    reason: str = param("", "why; kept with the version that is rolled back")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -430,10 +430,10 @@ class DemoParams(BaseParams):
 class StudyParams(Params):
     """A matrix of fine-tunings and evaluations, each compared with its base, in one run with one report.
 
-    Lists are joined by commas; an empty one is the preset's.
+    Lists are separated by commas; an empty list means the preset's.
     """
 
-    preset: str = param("embedded", "the matrix that lists change", choices=PRESETS)
+    preset: str = param("embedded", "the named matrix, which the lists below change", choices=PRESETS)
     dataset: str = param("", "data sets, as in prepare")
     path: str = param("", "their files or folders, in the same order, joined by commas")
     name: str = param("", "their names in runs and in the registry, in the same order; empty: as in prepare")
@@ -450,8 +450,8 @@ class StudyParams(Params):
     split: str = param("", "which questions: some of test, test_seen, confirm")
     embedder: str = param("", "embedders, as in prepare")
     top_k: str = param("", "passages retrieved for a question, as in prepare")
-    chunk_chars: str = param("", "most characters of a passage, as in prepare")
-    context_window: str = param("", "most tokens of prompt and answer together, as in evaluate")
+    chunk_chars: str = param("", "maximum characters of a passage, as in prepare")
+    context_window: str = param("", "maximum tokens of prompt and answer together, as in evaluate")
     prompt: str = param("", "prompt templates: default, or files")
     judge: str = param("", "judge models, as in evaluate")
     judge_url: str = param("", "server that holds the judges, as in evaluate")
@@ -460,9 +460,9 @@ class StudyParams(Params):
     agreement: str = param(
         "", "questions of one adapter and its base that the sampled estimator scores too, to compare; 0: none"
     )
-    repeats: int = param(10, "judgements an answer and criterion, for the sampled estimator", minimum=1)
+    repeats: int = param(10, "judgements per answer and criterion, for the sampled estimator", minimum=1)
     criteria: str = param("accuracy,completeness", "as in evaluate")
-    max_new_tokens: int = param(128, "most tokens of an answer", minimum=1)
+    max_new_tokens: int = param(128, "maximum tokens of an answer", minimum=1)
     batch_size: int = param(8, "examples in one forward pass of training", minimum=1)
     margin: float = param(0.05, "non-inferiority margin, as a share of a criterion's range", minimum=0.001, maximum=0.5)
     data_seed: int = param(0, "as in prepare", minimum=0)
@@ -474,7 +474,7 @@ class StudyParams(Params):
     dry_run: bool = param(
         False, "print what would be computed, how long it takes and what it can show; compute nothing"
     )
-    export: str = param("", "file to write the results to, as JSON that docs can be made of")
+    export: str = param("", "file to write the results to, as JSON from which docs can be made")
 
 
 def _check_address(name: str, url: str) -> None:

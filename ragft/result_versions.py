@@ -1,9 +1,9 @@
-"""The versions of our own code, one for each kind of result that is kept and found again by its key.
+"""The versions of our own code: one for each kind of result that is stored and found again by its key.
 
-A kept result is taken again when all that made it is the same; its key names the data, the models and the settings,
-and one of these numbers in place of the code. Raise a number when the same key would now give another result: what
-was kept under the old number is then made again, by itself. Leave it where results stay the same, however much of the
-code was written anew. ``tests/project/test_result_versions.py`` holds each number against the code below it.
+A stored result is reused when everything that made it is the same. Its key names the data, the models and the settings,
+and one of these numbers in place of the code. Raise a number when the same key would now give another result; what was
+stored under the old number is then made again automatically. Leave it when results stay the same, however much of the
+code was rewritten. ``tests/project/test_result_versions.py`` holds each number against the code below it.
 """
 
 from collections.abc import Iterable

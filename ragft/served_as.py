@@ -1,4 +1,4 @@
-"""How a version answers: everything beside its weights that decides what it writes."""
+"""How a version answers: everything apart from its weights that decides what it writes."""
 
 import dataclasses
 import json
@@ -27,13 +27,13 @@ class ServedAs:
     Attributes:
         prompt: Template with passages.
         prompt_alone: Template without passages.
-        max_new_tokens: Most tokens of an answer.
-        context_window: Most tokens of prompt and answer; 0: what the model takes.
+        max_new_tokens: Maximum number of tokens in an answer.
+        context_window: Maximum number of tokens in prompt and answer; 0: what the model takes.
         context: What the model sees: "retrieved", or "none" where the data have no documents.
         top_k: Passages retrieved for a question.
-        chunk_chars: Most characters of a passage.
+        chunk_chars: The most characters of a passage.
         collection: Id of the collection of all documents; empty without any.
-        embedder: Name or path it loads from.
+        embedder: Name or path from which it is loaded.
         dtype: Of the base's weights, such as "float32".
         quantization: How the base's weights are held.
     """
@@ -57,7 +57,7 @@ class ServedAs:
 
     @property
     def words(self) -> str:
-        """All of it but the collection in half a sentence; the templates by their hash."""
+        """Everything but the collection as a phrase; templates are named by their hash."""
         return ", ".join(f"{name} {value}" for name, value in self._shown().items() if name != "collection")
 
     def as_dict(self) -> dict[str, Any]:
@@ -65,16 +65,16 @@ class ServedAs:
         return dataclasses.asdict(self)
 
     def to_json(self) -> str:
-        """Return the one text it has as JSON."""
+        """Return it as canonical JSON."""
         return canonical_json(self.as_dict())
 
     def changes(self, before: "ServedAs") -> str:
-        """Return what is not as ``before``, joined by commas; "" where nothing is."""
+        """Return what differs from ``before``, joined by commas; "" if nothing does."""
         old = before._shown()
         return ", ".join(f"{name} {new} (was {old[name]})" for name, new in self._shown().items() if new != old[name])
 
     def _shown(self) -> dict[str, str]:
-        """Return what a person may compare, by name: hashes are cut to 12 digits."""
+        """Return name -> value as shown to a person: hashes are cut to 12 digits."""
         return {
             "prompt": self.answer_prompt.sha256[:12],
             "max_new_tokens": str(self.max_new_tokens),
@@ -93,7 +93,7 @@ class ServedAs:
         """Return what a tag or a file holds.
 
         Raises:
-            DataError: If it is not how a version is served.
+            DataError: If it does not say how a version is served.
         """
         try:
             return cls.from_dict(json.loads(text), source=source)
@@ -105,7 +105,7 @@ class ServedAs:
         """Return what a JSON object holds.
 
         Raises:
-            DataError: If it is not how a version is served, naming every field.
+            DataError: If it does not say how a version is served, naming every field.
         """
         given: Mapping[str, Any] = values if isinstance(values, dict) else {}
         fields = {field.name: field.type for field in dataclasses.fields(cls)}

@@ -1,4 +1,4 @@
-"""What a registered version is when it is loaded: a question in; the answer and its sources out.
+"""What a registered version is when MLflow loads it: a question in, the answer and its sources out.
 
 MLflow runs this file when it logs or loads a version (models from code); nothing is pickled.
 """
@@ -36,7 +36,7 @@ class RetrievalModel(PythonModel):
     """A version with its retriever. ``RAGFT_DSN`` names the database; without it the home it was made in."""
 
     def load_context(self, context: PythonModelContext) -> None:
-        """Load base, adapter and retriever, each held against the registry's tags, not against the files.
+        """Load base, adapter and retriever, each checked against the registry's tags, not against the files.
 
         Raises:
             PrerequisiteError: If the base, the adapter or the passages are not those of the version.
@@ -63,7 +63,7 @@ class RetrievalModel(PythonModel):
         model_input: pd.DataFrame,
         params: dict[str, Any] | None = None,  # noqa: ARG002
     ) -> pd.DataFrame:
-        """Return a row a question: ``answer``, and ``sources``, the passages it was shown."""
+        """Return one row per question: ``answer``, and ``sources``, the passages that the model was shown."""
         questions = [str(text) for text in model_input["question"]]
         messages, sources = [], []
         nothing: list[list[Passage]] = [[] for _ in questions]
@@ -101,7 +101,7 @@ def _registered_tags(folder: Path) -> Mapping[str, str]:
 
 
 def _served_as(tags: Mapping[str, str], config: Mapping[str, Any]) -> ServedAs:
-    """Return how the version was promoted, or, before it ever was, how it was registered."""
+    """Return how the version is served: as it was promoted or, if it never was, as it was registered."""
     if SERVED_AS in tags:
         return ServedAs.from_json(tags[SERVED_AS], source=f"the tag {SERVED_AS}")
     return ServedAs.from_dict(config.get("served_as"), source="serving.json")

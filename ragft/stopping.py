@@ -1,4 +1,4 @@
-"""Ending on a signal: work is broken off where it stands, and the process is gone within five seconds."""
+"""Ending on a signal: work stops where it is, and the process is gone within five seconds."""
 
 import atexit
 import os
@@ -18,7 +18,7 @@ _told: list[int] = []
 
 
 class Stopped(KeyboardInterrupt):
-    """The process was told to end. A KeyboardInterrupt, since libraries let that pass and clean up behind it."""
+    """The process was told to end. It is a KeyboardInterrupt, since libraries let that pass and clean up."""
 
     def __init__(self, number: int) -> None:
         self.name = signal.Signals(number).name
@@ -27,7 +27,7 @@ class Stopped(KeyboardInterrupt):
 
 
 def on_slow_end(say: Callable[[], None]) -> None:
-    """Have ``say`` called, in another thread, where the main thread does not come to an end in time."""
+    """Have ``say`` called in another thread if the main thread does not end in time."""
     _last_words.append(say)
 
 
@@ -38,16 +38,16 @@ def is_stopping() -> bool:
 
 @contextmanager
 def stopped_by_signals() -> Iterator[None]:
-    """Raise `Stopped` in the main thread at the first signal to end, and end the process where that does not.
+    """Raise `Stopped` in the main thread at the first signal to end; if that does not end the process, end it.
 
-    Signals that were ignored (``nohup``, a background job) stay so; those after the first one change nothing.
+    Signals that were ignored (``nohup``, a background job) stay ignored; signals after the first one change nothing.
     """
     atexit.register(_end_at_once)  # the first to be registered is the last to be called
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     listened = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
     before = {number: signal.signal(number, _raise) for number in listened}
-    # Told to the thread by the interpreter itself, also while the main thread is deaf in a long call of a library.
+    # The interpreter itself tells the thread, even while the main thread hears nothing in a library's long call.
     wakeup = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     threading.Thread(target=_end_in_time, args=(reader,), daemon=True, name="end in time").start()
     try:
@@ -66,7 +66,7 @@ def _raise(number: int, _: FrameType | None) -> None:
 
 
 def _end_at_once() -> None:
-    """End without the taking down of the interpreter, which takes seconds where large libraries were loaded."""
+    """End without shutting down the interpreter, which takes seconds when large libraries are loaded."""
     if _told:
         sys.stdout.flush()
         sys.stderr.flush()
@@ -74,7 +74,7 @@ def _end_at_once() -> None:
 
 
 def _end_in_time(reader: int) -> None:
-    """Wait for a signal; then give the main thread time to unwind, say what it could not, and end the process."""
+    """Wait for a signal; give the main thread time to unwind; say what it could not say, and end the process."""
     told = os.read(reader, 1)
     os.close(reader)
     if not told:

@@ -1,4 +1,4 @@
-"""What a run logs, beside the judge's metrics: parameters, tags, tables, the data."""
+"""What a run logs, besides the judge's metrics: parameters, tags, tables, the data."""
 
 import csv
 import json
@@ -36,10 +36,10 @@ FIRST_COLUMNS = {"0": 40, "attributes.`Run Name`": 260, "runDateAndNestInfo": 14
 
 
 def log_params(params: Params) -> None:
-    """Log every parameter that the run lacks, and all of them as ``params.json``.
+    """Log every parameter that the run lacks, and all parameters as ``params.json``.
 
-    ``mlflow run`` has logged its own, shell-quoted, before our code starts, and a second text for a
-    key is refused; the artifact is the record.
+    ``mlflow run`` logs its own, shell-quoted, before our code starts, and MLflow refuses a second value for
+    a key; so the artifact is the record.
     """
     there = MlflowClient().get_run(_active_run().info.run_id).data.params
     missing = {name: str(value)[:MOST_CHARACTERS_OF_A_PARAM] for name, value in params.as_dict().items()}
@@ -48,7 +48,7 @@ def log_params(params: Params) -> None:
 
 
 def name_run(name: str, tags: Mapping[str, Any]) -> None:
-    """Give the active run its name and tags, and its experiment what the UI shows it with."""
+    """Give the active run its name and tags, and its experiment the description and view that the UI shows."""
     run = _active_run()
     mlflow.set_tags({"mlflow.runName": name, **{key: str(value) for key, value in tags.items()}})
     client, experiment = MlflowClient(), run.info.experiment_id
@@ -65,7 +65,7 @@ def name_run(name: str, tags: Mapping[str, Any]) -> None:
 def saved_view() -> dict[str, str]:
     """Return the experiment's tag that makes the UI list a view of the runs with their verdicts and scores.
 
-    As MLflow 3.17 writes it when a person saves a view: the state is JSON in JSON.
+    It is written as MLflow 3.17 does when a person saves a view: the state is JSON within JSON.
     """
     widths = FIRST_COLUMNS | dict.fromkeys(VIEW_COLUMNS, 150)
     state = {
@@ -99,7 +99,7 @@ def run_name(data: str, samples: int, variant: str) -> str:
 def log_table(rows: Sequence[Mapping[str, Any]], name: str) -> None:
     """Log rows as a table that the UI shows, ``<name>.json``, as ``<name>.parquet`` and as ``<name>.csv``.
 
-    In the CSV no cell can be run as a formula.
+    No cell of the CSV can be executed as a formula.
     """
     frame = pd.DataFrame([{key: loggable(value) for key, value in row.items()} for row in rows])
     mlflow.log_table(frame, f"{name}.json")
@@ -119,7 +119,7 @@ def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def log_curve(metric: str, points: Sequence[tuple[int, float]]) -> None:
-    """Log a metric over steps in one call; one call a point costs sixteen times as much."""
+    """Log a metric over steps in one call; one call per point costs sixteen times as much."""
     now = int(pd.Timestamp.now(tz="UTC").timestamp() * 1000)
     metrics = [Metric(metric, value, now, step) for step, value in points]
     MlflowClient().log_batch(_active_run().info.run_id, metrics=metrics)
@@ -134,7 +134,7 @@ def log_data(name: str, data_sha256: str, split: str, questions: Sequence[Questi
 
 
 def loggable(value: Any) -> Any:  # noqa: ANN401
-    """Return ``value``, its lone surrogates escaped: JSON files and Parquet are UTF-8, which has none."""
+    """Return ``value`` with its lone surrogates escaped: JSON files and Parquet are UTF-8, which has none."""
     return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
 
 

@@ -19,7 +19,7 @@ UNANSWERABLE = "Unanswerable"
 
 
 def digest(value: Any) -> str:  # noqa: ANN401 - anything JSON can hold
-    """Return the sha256 of ``value`` as canonical JSON (sorted keys, no blanks, UTF-8), 64 hex digits.
+    """Return the sha256 of ``value`` as canonical JSON (sorted keys, no spaces, UTF-8), 64 hex digits.
 
     Lone surrogates, which UTF-8 cannot hold, are hashed as their escapes.
     """
@@ -27,7 +27,7 @@ def digest(value: Any) -> str:  # noqa: ANN401 - anything JSON can hold
 
 
 def canonical_json(value: Any) -> str:  # noqa: ANN401 - anything JSON can hold
-    """Return the one text that ``value`` has as JSON: sorted keys, no blanks, ASCII."""
+    """Return the canonical JSON of ``value``: sorted keys, no spaces, ASCII."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
 
 
@@ -124,7 +124,7 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What a model wrote to one message, whoever asked: its key decides all of it.
+    """What a model wrote in reply to one message, whoever asked; its key decides all of it.
 
     Attributes:
         key: Hash of everything that made it (model, message, generation settings).
@@ -142,7 +142,7 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a model wrote to one question in one context.
+    """What a model wrote in reply to one question in one context.
 
     Attributes:
         passages: Ids of the passages that were in the prompt, in order.

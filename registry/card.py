@@ -1,7 +1,7 @@
 """The model card of a version: plain records in, Markdown out.
 
-Names come from data sets, files and people, so all that is not ours is escaped: it is read as the text it is, and never
-as a heading, a link, a table or HTML.
+Names come from data sets, files and people, so all text that is not ours is escaped: it is shown as it is, and never
+read as a heading, a link, a table or HTML.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -42,13 +42,13 @@ class Training:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a comparison said of a version, and under which conditions.
+    """What a comparison found about a version, and under which conditions.
 
     Attributes:
         split: The questions it was asked.
         judge: The model that scored, by name.
         run_id: The run that holds the comparison.
-        asked: How the answers were made, in half a sentence.
+        asked: How the answers were made, as a phrase.
     """
 
     comparison: Comparison
@@ -65,7 +65,7 @@ def card(version: Version, training: Training | None = None, verdict: Verdict | 
 
 
 def description(version: Version, training: Training | None = None, verdict: Verdict | None = None) -> str:
-    """Return the card in at most 5,000 characters: with fewer slices and reasons where all do not fit, else cut."""
+    """Return the card in at most 5,000 characters: with fewer slices and reasons where not all fit, or else cut."""
     for most in (None, 8, 4, 1):
         text = _card(version, training, verdict, most=most)
         if len(text) <= MOST_OF_A_DESCRIPTION:
@@ -74,12 +74,12 @@ def description(version: Version, training: Training | None = None, verdict: Ver
 
 
 def note(decision: Decision) -> str:
-    """Return the verdict as a run's note, which the UI shows as Markdown."""
+    """Return the verdict as a note of the run, which the UI shows as Markdown."""
     return "\n\n".join(inline(each) for each in (decision.headline, *decision.reasons, *decision.would_change))
 
 
 def with_standing(text: str, standing: str) -> str:
-    """Return a card or description that says first, below its title, where the version stands now."""
+    """Return a card or description that says below its title where the version stands now."""
     title, *rest = text.split("\n\n") if text.startswith("# ") else ["", *text.split("\n\n")]
     if rest and rest[0].startswith(_STANDING):
         rest = rest[1:]

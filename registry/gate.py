@@ -1,8 +1,8 @@
-"""From a comparison to a decision: pure, and knows nothing of MLflow.
+"""From a comparison to a decision: pure functions that know nothing of MLflow.
 
 Four outcomes, tried in this order: *inconclusive* where the comparison cannot be relied on, *reject* where a primary
 is shown to be worse, *promote* where one is shown to be better, all are non-inferior and no slice vetoes, *hold*
-where all are non-inferior; else *inconclusive* again, for want of evidence.
+where all are non-inferior; otherwise *inconclusive* again, for lack of evidence.
 """
 
 from dataclasses import dataclass, replace
@@ -23,7 +23,7 @@ class Policy:
     Attributes:
         most_missing: The share of questions of a primary that may lack a score on either side, in [0, 1].
         missing_alpha: A McNemar p-value below this says that one side loses more scores than the other.
-        advisory: True to let a judge promote that is only advisory; recorded in the decision.
+        advisory: True lets a judge that is only advisory promote; this is recorded in the decision.
     """
 
     most_missing: float = 0.01
@@ -33,7 +33,7 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What is to be done with a version, and why.
+    """What to do with a version, and why.
 
     Attributes:
         outcome: "promote", "hold", "reject" or "inconclusive".
@@ -42,7 +42,7 @@ class Decision:
         reasons: What it rests on, a sentence each, with numbers; at least one.
         would_change: What would change it, a sentence each.
         comparison: sha256 of the comparison.
-        policy: Under which it was decided.
+        policy: The policy under which it was decided.
         advisory: True where the judge was only advisory.
         forced: The reason a person gave for overruling the gate; "" where nobody did.
     """
@@ -77,7 +77,7 @@ def decide(comparison: Comparison, policy: Policy | None = None) -> Decision:
 
 
 def judge(comparison: Comparison, claims: Claims, policy: Policy) -> Outcome:
-    """Return the outcome that ``claims`` lead to, the rest of the comparison being reliable."""
+    """Return the outcome that ``claims`` lead to if the comparison is otherwise reliable."""
     if claims.worse:
         return "reject"
     if set(claims.non_inferior) != set(comparison.design.primary):
@@ -87,7 +87,7 @@ def judge(comparison: Comparison, claims: Claims, policy: Policy) -> Outcome:
 
 
 def force(decision: Decision, reason: str) -> Decision:
-    """Return the decision as a person overrules it: promote, marked for ever.
+    """Return the decision overruled by a person: promote, marked for ever.
 
     Raises:
         ConfigError: If no reason is given.

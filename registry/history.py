@@ -39,7 +39,7 @@ class History:
         return terms.moved_by_hand(path, ChampionTerm(champion.number, short(served)))
 
     def follow_hand(self, champion: Version) -> None:
-        """Take a champion that a person chose into the history."""
+        """Add a champion that a person chose to the history."""
         path = self.path(champion)
         self._client.set_registered_model_tag(self._name, CHAMPIONS, terms.write(path))
         self.serve_as(path[-1])
@@ -64,7 +64,7 @@ class History:
             self._client.delete_model_version_tag(self._name, number, SERVED_AS)
 
     def moved(self, move: str, old: int, new: int, path: str, reason: str, run_id: str) -> None:
-        """Write into the history and on both versions where they stand after a move; done again it changes nothing."""
+        """Record in the history and on both versions where they stand after a move; doing it twice changes nothing."""
         self._client.set_registered_model_tag(self._name, CHAMPIONS, path)
         if move == "promotion":
             self._stand(new, f"{CHAMPION}, promoted over version {old} (run {run_id})")
@@ -96,7 +96,7 @@ class History:
 
 
 def short(served_as: str) -> str:
-    """Return what a term keeps of how a version is served, 12 digits; "" for "", as it was registered."""
+    """Return what a term keeps of how a version is served: 12 digits, or "" where it is served as it was registered."""
     return hashlib.sha256(served_as.encode()).hexdigest()[:12] if served_as else ""
 
 

@@ -4,13 +4,13 @@ import re
 
 
 def inline(value: object) -> str:
-    """Return text that Markdown shows as it is, on one line; what cannot be seen is shown as its escape."""
+    """Return text that Markdown shows as it is, on one line; invisible characters are shown as escapes."""
     # A dash, a rule or a number at the start would become a list or a heading.
     return re.sub(r"^(\d*)([-+=.)])", r"\1\\\2", escaped(value))
 
 
 def escaped(value: object) -> str:
-    """Return text for the middle of a line or a cell: as `inline`, but a dash at its start is left as it is."""
+    """Return text for the middle of a line or a cell: like `inline`, but a dash at its start stays as it is."""
     text = " ".join(str(value).split()).encode("utf-8", "backslashreplace").decode()
     text = re.sub(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff]", lambda m: f"\\x{ord(m[0]):02x}", text)
     text = re.sub(r"([\\`*_\[\]<>|~&!#$@])", r"\\\1", text)

@@ -1,6 +1,6 @@
-"""Moving the champion: the files verified, a note, the decision, the alias last, so that a kill anywhere is mended.
+"""Moving the champion: verify the files, leave a note, record the decision, move the alias last; a kill can be mended.
 
-MLflow sets one alias atomically, but has no compare-and-set and no history, so callers hold a lock, name the
+MLflow sets one alias atomically, but has no compare-and-set and no history. So callers hold a lock and name the
 champion they compared against, and every move leaves a note (`PENDING`) that the next command finds. A person who
 moves the alias in the UI is right: the alias is the truth, and the note is dropped.
 """
@@ -51,11 +51,11 @@ class DecisionRecord:
 
     @property
     def served(self) -> str:
-        """What a term of the history keeps of how it is served."""
+        """What a term of the history keeps of how the version is served."""
         return short(self.served_as)
 
     def tags(self) -> dict[str, str]:
-        """Return the decision as tags; the last one is written last, and says that all are there."""
+        """Return the decision as tags; the last tag is written last and says that all are there."""
         tags = {"decision_reasons": "\n".join(self.reasons), "decision_comparison": self.comparison}
         if self.forced:
             tags["forced"] = self.forced
@@ -66,11 +66,11 @@ class DecisionRecord:
 
 @dataclass(frozen=True, slots=True)
 class Mended:
-    """What was found of an earlier command.
+    """What an earlier command left behind.
 
     Attributes:
-        said: In a sentence.
-        move: Which move is complete now; None where it was taken back, or where a person moved the alias.
+        said: What was found, in a sentence.
+        move: The move that is complete now; None where it was taken back, or where a person moved the alias.
         version: Number of the version that this move made champion.
     """
 
@@ -120,10 +120,11 @@ class Promotion:
             ) from error
 
     def mend(self) -> Mended | None:
-        """Complete or take back what a killed command left half done; return what was found, or None.
+        """Complete or undo what a killed command left half done; return what was found, or None.
 
-        The alias decides: at the old champion the move is completed where its decision was recorded and taken back
-        where it was not, at the new one only the note is missing its end, anywhere else a person moved it.
+        The alias decides. At the old champion, the move is completed where its decision was recorded, and taken back
+        where it was not. At the new one, only the end of the note is missing. Anywhere else, a person
+        moved it.
         """
         model = self._registry.find_model(self._name)
         if model is None:
@@ -186,8 +187,8 @@ class Promotion:
     def rollback(self, record: DecisionRecord, *, to: int = 0) -> Version:
         """Make an earlier champion champion again and return it; the champion itself where there is none before it.
 
-        Each goes one champion further back, and never to what was rolled back. With ``to`` it goes to that one, and
-        done again it changes nothing.
+        Each rollback goes one champion further back, and never to a version that was rolled back. With ``to`` it goes
+        to that champion, and doing it twice changes nothing.
 
         Raises:
             PrerequisiteError: If nothing was promoted yet, ``to`` was never champion, or the files of the earlier
@@ -307,7 +308,7 @@ class Promotion:
         )
 
     def _recorded(self, note: _Note) -> bool:
-        """Return whether the decision is there, and the version to move to as well."""
+        """Return whether the decision is recorded and the version to move to exists."""
         try:
             on = [self._version(number) for number in (note.new, note.on)][-1]
         except PrerequisiteError:

@@ -1,4 +1,4 @@
-"""The sentences a decision gives its reasons in."""
+"""The sentences in which a decision gives its reasons."""
 
 from collections.abc import Mapping, Sequence
 
@@ -88,7 +88,7 @@ def more_questions(comparison: Comparison) -> tuple[str, ...]:
 
 
 def carried_by(flips: Mapping[str, Sequence[str]], tried: int) -> tuple[str, ...]:
-    """Return which documents carry the verdict; ``flips`` is other outcome -> documents without which it holds."""
+    """Return which documents the verdict depends on; ``flips``: other outcome -> documents without which it holds."""
     if flips:
         return tuple(
             f"Without any one of these documents the verdict would be {outcome}: {'; '.join(documents)}."
@@ -100,7 +100,7 @@ def carried_by(flips: Mapping[str, Sequence[str]], tried: int) -> tuple[str, ...
 
 
 def name(result: Result) -> str:
-    """Return how a result is called."""
+    """Return what a result is called."""
     return f"{result.criterion} in the context {result.context}"
 
 

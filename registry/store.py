@@ -65,7 +65,7 @@ class Registry:
         return self.get(version.uri)
 
     def register_adapter(self, lineage: Lineage, config: Mapping[str, Any], adapter: Path) -> Version:
-        """Return the version of an adapter, which the alias ``challenger`` now follows; an adapter has one version.
+        """Return the version of an adapter, to which the alias ``challenger`` now points; an adapter has one version.
 
         Raises:
             PrerequisiteError: If the base is not registered yet.
@@ -106,7 +106,7 @@ class Registry:
         return _version(registered)
 
     def _of_run(self, text: str) -> str:
-        """Return which version a run registered, in words that go on; "" where the text is not a run's id."""
+        """Return which version a run registered, as the rest of a sentence; "" where the text is not a run's id."""
         run = re.fullmatch(r"(?:runs:/)?([0-9a-f]{32})(?:/.*)?", text)
         if run is None:
             return ""
@@ -119,7 +119,7 @@ class Registry:
         )
 
     def download_adapter(self, version: Version, folder: Path) -> Path:
-        """Return the folder the adapter's files were copied to, which are those that were registered.
+        """Return the folder that the adapter's files were copied to; they are the files that were registered.
 
         Raises:
             PrerequisiteError: If they cannot be fetched or are others.
@@ -129,7 +129,7 @@ class Registry:
         return copied
 
     def verify(self, version: Version) -> None:
-        """Fetch all files of a version and see that they are those that were registered.
+        """Fetch all files of a version and check that they are the ones that were registered.
 
         Raises:
             PrerequisiteError: If they cannot be fetched or are others.
@@ -147,10 +147,10 @@ class Registry:
             )
 
     def served_as(self, version: Version) -> ServedAs:
-        """Return how a version is served: as it was promoted, or, before it ever was, as it was registered.
+        """Return how a version is served: as it was promoted or, if it never was, as it was registered.
 
         Raises:
-            DataError: If its tag or its file does not say.
+            DataError: If its tag or its file does not say so.
             PrerequisiteError: If its file cannot be fetched.
         """
         tags = self._client.get_model_version(version.name, str(version.number)).tags
@@ -161,7 +161,7 @@ class Registry:
         return ServedAs.from_dict(config.get("served_as"), source=f"serving.json of {version.uri}")
 
     def mark_trained(self, version: Version, training: str) -> None:
-        """Note the hash of everything that an adapter was trained from, so that it can be found by it."""
+        """Note the hash of everything that an adapter was trained from, so that the adapter can be found by it."""
         self._client.set_model_version_tag(version.name, str(version.number), TRAINING_TAG, training)
 
     def find_trained(self, name: str, training: str) -> Version | None:

@@ -1,4 +1,4 @@
-"""The path of champions, oldest first, the champion last: plain values, and the tag that holds them.
+"""The path of champions, from the oldest to the present one: plain values, and the tag that holds them.
 
 A rollback goes back along this path and forgets what it left, so that going back twice never returns to what was just
 rolled back.

@@ -25,7 +25,7 @@ class Lineage:
     """Where a version comes from; every field is a tag of the version, and of its run.
 
     Attributes:
-        base: Name or path the base loads from; its weights have the sha256 `base_fingerprint`.
+        base: Name or path from which the base is loaded; its weights have the sha256 `base_fingerprint`.
         adapter_sha256: Digest of the adapter's manifest; empty for a base.
         data_sha256: Identity of the data set; with `data_seed` it fixes the splits.
         quantization: How the base's weights are held; an adapter is served the way it was trained.
@@ -77,7 +77,7 @@ class Lineage:
 
     @property
     def variant(self) -> str:
-        """What tells it from its siblings in a list: ``base``, or ``lora closed_book``."""
+        """What distinguishes it from its siblings in a list: ``base``, or ``lora closed_book``."""
         return "base" if self.kind == "base" else f"{self.method} {self.format}"
 
 
@@ -93,7 +93,7 @@ class Version:
 
     @property
     def uri(self) -> str:
-        """The address that MLflow loads it from, fixed to the number."""
+        """The address from which MLflow loads it, fixed to the number."""
         return f"models:/{self.name}/{self.number}"
 
     @property
@@ -108,7 +108,7 @@ class Version:
 
 
 def registered_name(data: str, base: str) -> str:
-    """Return ``ragft-<data>-<base>``, of a base's path or hub name only the last part."""
+    """Return ``ragft-<data>-<base>``, with only the last part of a base's path or hub name."""
     parts = (data, PurePosixPath(base).name)
     return "-".join(["ragft", *(re.sub(r"[^A-Za-z0-9_.-]+", "_", part).strip("_") for part in parts)])
 

@@ -45,7 +45,7 @@ from registry.versions import CHALLENGER, CHAMPION, Version, registered_name
 def run(params: CompareParams, workspace: Workspace, known: Sides = NOTHING_KNOWN) -> Compared:
     """Return the verdict on a version against another; what both sides lack is computed first.
 
-    ``known`` is version's address -> context -> evaluation, of sides that were evaluated with these parameters before.
+    ``known`` is version's address -> context -> evaluation, for sides evaluated with these parameters before.
 
     Raises:
         ConfigError: If the two sides do not share data, base, judge, estimator, retrieval or messages.
@@ -78,7 +78,7 @@ def address_of(params: CompareParams) -> str:
 
 
 def verdict_of(compared: Compared, decision: Decision, params: CompareParams) -> Verdict:
-    """Return what a model card says of a comparison, under the decision that was taken on it."""
+    """Return what a model card says of a comparison and of the decision on it."""
     judge = cards.judge_name(params, compared.version)
     served_as = compared.sides[compared.version.uri][DECIDING].served_as
     asked = served_as.words if served_as else ""

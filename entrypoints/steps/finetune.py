@@ -84,7 +84,7 @@ class Finetuned:
 
 
 def run(params: FinetuneParams, workspace: Workspace) -> Finetuned:
-    """Return the adapter's version, trained where the same training was not finished before.
+    """Return the adapter's version; it is trained unless the same training was finished before.
 
     Raises:
         ConfigError: If there are fewer questions than samples, or a setting does not fit the model.
@@ -171,8 +171,8 @@ def _check_hit_rates(
 ) -> None:
     """Log hit@k of both sides and stop where training would see far fewer answers than the evaluation.
 
-    A model trained on passages that do not hold the answer learns to ignore them, and the evaluation
-    would then find, truly, that fine-tuning does harm.
+    A model that is trained on passages without the answer learns to ignore passages, and the evaluation
+    would then rightly find that fine-tuning does harm.
     """
     k = params.top_k
     rates = {}
@@ -233,10 +233,10 @@ def _train(prepared: Prepared[FinetuneParams], lesson: Lesson, start: Start, wor
 
 
 def _quantization(params: FinetuneParams, parent: Version | None) -> str:
-    """Return how the base's weights are held: as the parent's were, where there is one.
+    """Return how the base's weights are held: as the parent's were, if there is a parent.
 
     Raises:
-        ConfigError: If what should be continued is no adapter, or belongs to another base or method.
+        ConfigError: If the version to continue from is not an adapter, or belongs to another base or method.
     """
     if parent is None:
         return QUANTIZED.get(params.method, "none")
@@ -251,7 +251,7 @@ def _quantization(params: FinetuneParams, parent: Version | None) -> str:
 
 @contextmanager
 def _downloaded(parent: Version | None) -> Iterator[Path | None]:
-    """Yield the folder of the parent's adapter, for a while; None where there is no parent."""
+    """Yield the folder of the parent's adapter; None where there is no parent."""
     if parent is None:
         yield None
         return
@@ -261,7 +261,7 @@ def _downloaded(parent: Version | None) -> Iterator[Path | None]:
 
 @contextmanager
 def _active(base: LoadedModel, result: TrainResult) -> Iterator[LoadedModel]:
-    """Put the adapter that was just trained on its base, for a while, and see that it changes the logits.
+    """Put the adapter that was just trained on its base for a while, and check that it changes the logits.
 
     Raises:
         PrerequisiteError: If it changes nothing.

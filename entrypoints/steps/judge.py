@@ -33,13 +33,13 @@ GIVEN_SCORES = "the scores in the table"
 
 @dataclass(frozen=True)
 class Rated:
-    """One criterion's scores beside people's.
+    """One criterion's scores, with people's.
 
     Attributes:
-        judge: One a row, None where unscored.
-        people: For each annotator one a row.
+        judge: One score per row, None where unscored.
+        people: For each annotator one number per row.
         groups: What each row belongs to.
-        words: Of each answer.
+        words: Number of words of each answer.
     """
 
     criterion: Criterion
@@ -67,11 +67,11 @@ class Found:
 
 
 def run(params: JudgeParams, workspace: Workspace) -> dict[str, tuple[Agreement, Calibration]]:
-    """Write the sheet or compare estimators; or return criterion -> agreement with people and what it amounts to.
+    """Write the sheet, or compare estimators, or return criterion -> agreement with people and what follows from it.
 
     Raises:
         ConfigError: If a parameter or a column cannot be used.
-        DataError: If people's numbers cannot be read, or belong to none of the answers.
+        DataError: If people's numbers cannot be read, or do not belong to any answer.
     """
     criteria = load_criteria(params.criteria)
     paths = [Path(path) for path in entries(params.ratings)]
@@ -93,7 +93,7 @@ def run(params: JudgeParams, workspace: Workspace) -> dict[str, tuple[Agreement,
 
 
 def _evaluations(params: JudgeParams, workspace: Workspace, **changes: str) -> list[Evaluation]:
-    """Return the evaluations whose answers are rated: what was computed before is not computed again."""
+    """Return the evaluations whose answers are rated; what was computed before is not computed again."""
     found = []
     for model in params.models():
         served = {} if model == SERVED else {"model_url": "", "served_model": ""}
@@ -184,7 +184,7 @@ def _from_sheets(
 def _from_table(
     params: JudgeParams, paths: Sequence[Path], criteria: Sequence[Criterion], workspace: Workspace
 ) -> Found:
-    """Return what people wrote in any table, with the scores it holds or those of the judge, asked now."""
+    """Return what people wrote in any table, with the scores that it holds or with the judge's, who is asked now."""
     if len(paths) > 1 or len(criteria) > 1:
         raise ConfigError(
             f"ratings is {params.ratings} and criteria {params.criteria}: files that are not sheets of ours are read "
@@ -225,7 +225,7 @@ def _sha256(path: Path) -> str:
 
 
 def _own_groups(table: RatedTable) -> Sequence[Hashable]:
-    """Return the questions as groups, or each row as its own where there is none."""
+    """Return the questions as groups, or each row as its own group where there are no questions."""
     return [item.question for item in table.items] if table.items else range(len(table.people[0]))
 
 

@@ -88,7 +88,7 @@ def run(params: ProbeParams, workspace: Workspace) -> Probed:
 
 
 def _chosen(preparation: Preparation, split: Split, params: ProbeParams) -> Sequence[Question]:
-    """Return the questions of a split to ask: of those with a short answer, a nested subset."""
+    """Return which questions of a split to ask: a nested subset of those with a short answer."""
     fit = [question for question in preparation.splits[split] if applies(question)]
     return nested_subset(fit, params.questions, seed=0) if 0 < params.questions < len(fit) else fit
 
@@ -105,7 +105,7 @@ def _settings(params: ProbeParams, shots: int) -> dict[str, Any]:
 def _prompts(
     asked: Sequence[Question], train: Sequence[Question], params: ProbeParams, shots: int
 ) -> dict[str, tuple[str, ...]]:
-    """Return question id -> a message a set."""
+    """Return question id -> one message per set."""
     if shots == 0:
         return {question.id: messages.in_wordings(question.text, params.sets) for question in asked}
     pool = [question for question in train if applies(question)]
@@ -123,7 +123,7 @@ def _prompts(
 
 
 def _examples(question: Question, order: Sequence[Question], shots: int) -> list[Question]:
-    """Return the first examples of an order, without the question itself; of its kind where there are enough."""
+    """Return the first examples of an order without the question itself, all of its kind if there are enough."""
     others = [other for other in order if other.id != question.id and other.text != question.text]
     alike = [other for other in others if other.kind == question.kind]
     drawn = (alike if len(alike) >= shots else others)[:shots]
@@ -147,7 +147,7 @@ def _log(
     replies: Mapping[str, Replies],
     estimates: Mapping[str, Estimate],
 ) -> dict[str, dict[str, int]]:
-    """Log a row a question, asked or not, and the shares of the categories; return the counts."""
+    """Log one row per question, asked or not, and the shares of the categories; return the counts."""
     rows: list[dict[str, Any]] = []
     counts: dict[str, dict[str, int]] = {}
     for split, asked in chosen.items():

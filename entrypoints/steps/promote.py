@@ -25,7 +25,7 @@ MOST_OF_A_TEMPLATE = 90_000
 
 
 def run(params: PromoteParams, workspace: Workspace) -> Decision | None:
-    """Return the decision, carried out: the champion moved, or the version marked with the reasons.
+    """Return the decision after acting on it: the champion is moved, or the version is marked with the reasons.
 
     None where an earlier command had decided to promote this version and was killed: its move is completed, and
     nothing is compared again.
@@ -58,13 +58,13 @@ def run(params: PromoteParams, workspace: Workspace) -> Decision | None:
 
 
 def _completed(mended: Mended | None, address: str) -> Version | None:
-    """Return the version asked for where it became champion just now, by the move of an earlier command."""
+    """Return the version asked for, if it has just become champion by the move of an earlier command."""
     if mended is None or mended.move != "promotion":
         return None
     try:
         asked = open_registry().get(address)
     except PrerequisiteError:
-        # The challenger it was is no challenger any more, and there is no other.
+        # The version is no longer the challenger, and there is no other.
         return open_registry().get(f"models:/{name_of(address)}/{mended.version}")
     return asked if asked.number == mended.version else None
 
@@ -97,7 +97,7 @@ def _act(compared: Compared, decision: Decision, params: PromoteParams, workspac
 
 
 def _served_before(champion: Version, workspace: Workspace) -> ServedAs | None:
-    """Return how the old champion is served; a damaged one does not stand in the way of its successor."""
+    """Return how the old champion is served; a damaged one does not stop its successor."""
     try:
         return open_registry().served_as(champion)
     except (DataError, PrerequisiteError) as error:
@@ -108,7 +108,7 @@ def _served_before(champion: Version, workspace: Workspace) -> ServedAs | None:
 def _say_how_it_is_served(
     made: ServedAs, before: ServedAs | None, evaluation: Evaluation, compared: Compared, workspace: Workspace
 ) -> None:
-    """Say that what was compared is what is served, and what of it the old champion was served without."""
+    """Say that what was compared is what is served, and what changes from how the old champion was served."""
     workspace.say(f"it is served as it was compared: {made.words}")
     if before and (changes := made.changes(before)):
         workspace.say(
@@ -122,7 +122,7 @@ def _say_how_it_is_served(
 
 
 def _check_can_be_kept(params: PromoteParams) -> None:
-    """Refuse a prompt that a tag cannot hold, before hours of comparing.
+    """Refuse a prompt that is too long for a tag, before hours of comparing.
 
     Raises:
         ConfigError: If the template is too long.

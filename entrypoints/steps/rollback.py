@@ -1,4 +1,4 @@
-"""Rollback: an earlier champion is champion again."""
+"""Rollback: make an earlier champion champion again."""
 
 import mlflow
 
@@ -15,7 +15,7 @@ from registry.versions import CHAMPION, Version, registered_name
 
 
 def run(params: RollbackParams, workspace: Workspace) -> Version:
-    """Return the champion after going back; a rollback that was cut short is completed, and not done twice.
+    """Return the champion after going back; a rollback that was interrupted is completed, and not done twice.
 
     Raises:
         PrerequisiteError: If nothing was promoted yet, the earlier champion cannot be served, or the registry is

@@ -1,4 +1,4 @@
-"""Study: a matrix of adapters, each compared with its base; what was computed before is taken from the store."""
+"""Study: a matrix of adapters, each compared with its base; what was computed before comes from the store."""
 
 import dataclasses
 import json
@@ -34,7 +34,7 @@ class CellRunner(Protocol):
 def run(
     params: StudyParams, workspace: Workspace, runner: Callable[[Identities], CellRunner] | None = None
 ) -> Study | None:
-    """Return what the study found, None where it was only planned.
+    """Return what the study found; None if it was only planned.
 
     ``runner`` makes what computes cells, by default the steps of this process.
 
@@ -66,7 +66,7 @@ def _run_name(params: StudyParams) -> str:
 
 
 def _plan(params: StudyParams, cells: Sequence[Cell], identities: Identities, workspace: Workspace) -> None:
-    """Say what would be computed; a study whose models or data are not here is listed all the same."""
+    """Say what would be computed; a study is listed even if its models or data are not here."""
     try:
         keys = [identities.cell(cell) for cell in cells]
     except PrerequisiteError as error:
@@ -105,7 +105,7 @@ def _compute(
     make: Callable[[Identities], CellRunner],
     identities: Identities,
 ) -> None:
-    """Compute what is missing, a line each; each is kept before the next begins."""
+    """Compute the missing cells and print a line for each; each is kept before the next begins."""
     runner: CellRunner | None = None
     spent: list[float] = []
     missing = [key for key in keys if load_cell(workspace.store, key) is None]

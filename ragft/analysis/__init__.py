@@ -1,1 +1,1 @@
-"""What scores of two sides allow to be said."""
+"""What may be said of the scores of two sides."""

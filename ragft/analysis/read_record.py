@@ -1,6 +1,6 @@
 """Frozen records from the dictionaries that ``dataclasses.asdict`` and JSON make of them.
 
-A record is hashed as evidence of a decision, so one of another version must not be read as something else. pydantic's
+A record is hashed as evidence of a decision, so a record of another version must not be misread. pydantic's
 TypeAdapter, strict, takes an unknown field in silence wherever a nested class does not forbid it itself, and fills a
 missing one with its default; cattrs fills it too, and turns "3" into 3 unless told otherwise for each type.
 """

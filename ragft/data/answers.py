@@ -27,7 +27,7 @@ class AnswerRow:
 
     Attributes:
         id: As given, or made from the content.
-        output: What the other system answered; may be empty, an answer too.
+        output: What the other system answered; an empty text is an answer too.
         expected_output: References, best first; empty when the row has none (then only criteria
             without a reference can be judged).
         context: The texts that the other system was shown.
@@ -47,7 +47,7 @@ def read_answers(path: Path) -> tuple[AnswerRow, ...]:
 
     Raises:
         ConfigError: If nothing is at ``path``.
-        DataError: With every bad row, with two rows of one given id, or when there is none.
+        DataError: Naming every bad row and rows that share an id, or when there is no row.
     """
     problems = Problems()
     rows: dict[str, AnswerRow] = {}
@@ -64,7 +64,7 @@ def read_answers(path: Path) -> tuple[AnswerRow, ...]:
 
 
 def _made_id(row: AnswerRow, taken: Container[str]) -> str:
-    """Return an id from the content; a row that comes again gets its rank behind it."""
+    """Return an id made from the content; a repeated row gets its rank appended."""
     identifier = f"a-{digest([row.input, row.output, row.expected_output, row.context])[:16]}"
     rank = 1
     while (numbered := identifier if rank == 1 else f"{identifier}-{rank}") in taken:

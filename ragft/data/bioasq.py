@@ -44,8 +44,8 @@ def read(path: Path, documents: Path | None = None) -> Collector:
     """Read a file, or all JSON files of a folder, with abstracts beside them where they are given.
 
     References are the ideal answers, then the exact answer (synonyms of a factoid, yes or no, a list joined
-    by commas). Evidence are the snippets. A question names every document the file names, also those that have
-    neither abstract nor snippet, which are then counted and in no collection.
+    by commas). The snippets are the evidence. A question names every document that the file names, even those with
+    neither abstract nor snippet; these are counted and are in no collection.
 
     Raises:
         ConfigError: If a path does not exist.
@@ -84,7 +84,7 @@ def read_parts(parts: Iterable[tuple[Split | None, Iterator[Record]]], collector
 
 
 def _account(unanswered: list[str], answered: int, collector: Collector) -> None:
-    """Leave single questions without an answer out; a file that has no others is a test set and a problem."""
+    """Leave out single questions without an answer; a file that has no others is a test set, and a problem."""
     if unanswered and not answered:
         collector.problems.add(
             unanswered[0],
@@ -97,7 +97,7 @@ def _account(unanswered: list[str], answered: int, collector: Collector) -> None
 
 
 def _warn_of_submission(answered: Sequence[Fields], collector: Collector) -> None:
-    """Note a file whose every ideal answer is one text: systems submit them so, and golden files list them."""
+    """Note a file in which every ideal answer is one text: submissions look like this, golden files have lists."""
     ideal = [question for question in answered if question.values.get("ideal_answer")]
     if ideal and all(isinstance(question.values["ideal_answer"], str) for question in ideal):
         collector.warnings.append(
@@ -198,7 +198,7 @@ def _references(row: Fields, kind: str, exact: list[list[str]]) -> tuple[str, ..
 def _read_snippets(row: Fields, snippets: _Snippets) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the texts of the snippets and the ids of their documents, and remember them for the collection.
 
-    A snippet without text says at least that its document is about the question.
+    A snippet without text still shows that its document is about the question.
     """
     texts: dict[str, None] = {}
     documents: dict[str, None] = {}

@@ -17,7 +17,7 @@ class Loaded:
 
     Attributes:
         skipped: Records left out, by file and reason; a file of which everything was used is not in it.
-        places: Where the first of them are, by file and reason.
+        places: Where the first skipped records are, by file and reason.
         notes: What a person should know of the data before using them.
         warnings: What may be wrong with them, too.
     """
@@ -70,9 +70,9 @@ class Collector:
             places.append(place)
 
     def add_document(self, document: Document, place: str, *, shared: bool = False) -> None:
-        """Add a document, unless it is there already; one without id is a problem that was noted before.
+        """Add a document unless it is already there; a missing id was noted as a problem before.
 
-        ``shared``: questions of this layout repeat their documents, so that is nothing to count.
+        ``shared``: questions in this layout repeat their documents, so repeats are not counted.
         """
         if not document.id:
             return
@@ -83,7 +83,7 @@ class Collector:
             self.problems.add(place, f"is another document with the id {shown(document.id)}")
 
     def add_question(self, question: Question, place: str) -> None:
-        """Add a question, unless it is there already."""
+        """Add a question unless it is already there."""
         known = self._questions.setdefault(question.id, [])
         if question in known:
             self.skip_at(place, "the same question again")
@@ -116,14 +116,14 @@ class Collector:
 
     def loaded(self) -> Loaded:
         """Return everything gathered."""
-        # A shelf on disk stands in for the tuple: it is read the same way, one document at a time.
+        # Documents on disk stand in for the tuple: they are read in the same way, one at a time.
         documents = cast(tuple[Document, ...], self.documents.as_documents())
         dataset = Dataset(self.name, documents, self.questions())
         return Loaded(dataset, self.skipped, self._places, tuple(self.notes), tuple(self.warnings))
 
 
 def _apart(sharing: Sequence[Question]) -> Sequence[Question]:
-    """Return different questions of one id with an id each."""
+    """Return different questions that share an id, each with an id of its own."""
     if len(sharing) == 1:
         return sharing
     marks = [digest([q.text, q.references, q.documents, q.split])[:12] for q in sharing]

@@ -1,4 +1,4 @@
-"""Which columns the files of own data have, and what each is read as."""
+"""Which columns the files of a user's own data have, and what each is read as."""
 
 from collections.abc import Mapping, Sequence
 from itertools import islice
@@ -26,7 +26,7 @@ def columns_of(file: Path, roles: Roles) -> dict[str, str]:
 
 
 def column_lines(file: Path, roles: Roles) -> list[str]:
-    """Return what `columns_of` finds, to be read."""
+    """Return what `columns_of` finds, as lines of text."""
     found = columns_of(file, roles)
     unread = [name for name, role in found.items() if not role]
     lines = [f"{file}: columns"]

@@ -1,4 +1,4 @@
-"""Documents that a user gives beside the questions: one a row, or one a text file of a folder."""
+"""Documents that a user gives with the questions: one per row, or one per text file of a folder."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -48,7 +48,7 @@ def read_documents(path: Path, problems: Problems) -> Iterator[tuple[Document, s
 
 
 def documents_of(records: Iterable[Record], problems: Problems) -> Iterator[tuple[Document, str]]:
-    """Yield the document of each record with its place; a record that is none is a problem."""
+    """Yield the document of each record with its place; a record that is not a document is a problem."""
     for record in records:
         fields = Fields(record.value, record.place, problems, "a document: an object with id and text", NAMES)
         # PubMed abstracts come as one object that lists them.

@@ -1,4 +1,4 @@
-"""Documents by id: in memory while they are few, else in a file of their own, read one at a time."""
+"""Documents by id: in memory while there are few, else in a temporary file, read one at a time."""
 
 import json
 import os
@@ -17,8 +17,8 @@ class DocumentShelf(Sequence[Document]):
     """A sequence of documents with unique ids, in the order in which they were added.
 
     Up to ``memory_chars`` characters (``MEMORY_CHARS``) they stay in memory. Then all of them move to a temporary
-    file, which the operating system removes when nobody holds it any more; what stays in memory is about 150
-    bytes a document for its id and its place in the file.
+    file, which the operating system removes when nobody holds it any more. About 150 bytes per document stay in
+    memory, for its id and its place in the file.
     """
 
     def __init__(self, memory_chars: int | None = None) -> None:
@@ -30,7 +30,7 @@ class DocumentShelf(Sequence[Document]):
         self._file = -1
 
     def add(self, document: Document) -> Literal["new", "same", "other"]:
-        """Add a document and say whether its id was new, or there with the same or with other content."""
+        """Add a document; return whether its id was new, or already there with the same or with other content."""
         rank = self._ranks.get(document.id)
         if rank is not None:
             return "same" if self[rank] == document else "other"
@@ -104,5 +104,5 @@ class DocumentShelf(Sequence[Document]):
         return iter(self._ranks)
 
     def as_documents(self) -> Sequence[Document]:
-        """Return the documents: a tuple while they are in memory, else this shelf."""
+        """Return the documents: a tuple while they are in memory, else this object."""
         return self if self._in_memory is None else tuple(self._in_memory)

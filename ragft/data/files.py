@@ -1,4 +1,4 @@
-"""Which files a path stands for, how each is read, and which split its name gives."""
+"""Which files a path means, how each is read, and which split its name indicates."""
 
 import re
 from collections import Counter
@@ -60,10 +60,10 @@ def find_files(path: Path, suffixes: Sequence[str]) -> list[Path]:
 
 
 def read_records(path: Path, problems: Problems, most_bytes: int | None = None) -> Iterator[Record]:
-    """Yield the records of one file, read as its ending says (JSON when it says nothing).
+    """Yield the records of one file, read by its extension (JSON when it has none).
 
-    A record of more than ``most_bytes`` is a problem and never held: own data have one question or document a record,
-    where an official file may be one record as a whole. A row of CSV has at most 32 MB in any case.
+    A record of more than ``most_bytes`` is a problem and never held in memory: a user's own data have one question or
+    document per record, while an official file may be one single record. A row of CSV never has more than 32 MB.
     """
     name = path.name.lower()
     if name.endswith(CSV_SUFFIXES):
@@ -91,9 +91,9 @@ def records_by_split(
 
 
 def splits_in_names(files: Sequence[Path]) -> dict[Path, Split]:
-    """Return the split that each file's name gives; nothing unless there are at least two splits, train among them.
+    """Return the split that each file's name indicates; nothing unless there are two or more splits, one of them train.
 
-    One file alone that happens to be called train.json is a data set to be split, not a split.
+    A single file that happens to be called train.json is a data set to be split, not a split.
     """
     found = {
         file: _SPLIT_NAMES[match[1]]
@@ -105,5 +105,5 @@ def splits_in_names(files: Sequence[Path]) -> dict[Path, Split]:
 
 
 def as_split(name: str) -> Split | None:
-    """Return the split that a data set calls ``name`` ("validation" is dev), or None when it is none."""
+    """Return the split that a data set calls ``name`` ("validation" is dev), or None when it is not a split."""
     return _SPLIT_NAMES.get(name.strip().lower())

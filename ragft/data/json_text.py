@@ -1,6 +1,6 @@
-"""Strict reading of JSON: one value, JSON lines, or values one after the other without commas.
+"""Strict reading of JSON: one value, JSON lines, or several values in a row without commas.
 
-Python's ``json`` takes NaN and Infinity, keeps the last of two equal keys without a word, and fails on
+Python's ``json`` takes NaN and Infinity, silently keeps the last of two equal keys, and fails on
 hostile text with four different exceptions. Here each of these is a problem with file, record and line.
 """
 
@@ -17,7 +17,7 @@ BLOCK_BYTES = 1 << 20
 PROBE_BYTES = 1 << 24
 BLANKS = " \t\r\n"
 BOM = "\ufeff"
-# How far before the end of what was read so far a text may fail only because the rest is missing:
+# So close to the end of what was read, a text may be invalid only because the rest is missing:
 # longer than any number or escape of real data.
 NEAR_END = 64
 
@@ -64,7 +64,7 @@ _DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant,
 
 
 def _decode(text: str, start: int) -> tuple[Any, int]:
-    """Return the value that begins at ``start`` and where it ends."""
+    """Return the value that begins at ``start``, and where it ends."""
     try:
         return _DECODER.raw_decode(text, start)
     except json.JSONDecodeError as error:
@@ -101,11 +101,11 @@ def parse(text: str) -> Any:  # noqa: ANN401 - any JSON value
 def read_json(path: Path, problems: Problems, most_bytes: int | None = None) -> Iterator[Record]:
     """Yield the records of a JSON file, whichever way they are written.
 
-    JSON lines, objects one after the other (pretty-printed or not) and the elements of a top-level list
-    are all records; any other value is one record. Only one record and a block of text are in memory at
-    a time. A bad line of JSON lines is a problem and the reading goes on behind it; elsewhere the
-    reading of the file ends at the first text that is not JSON. An empty file is a problem, and so is a
-    record of more than ``most_bytes``, of which no more than that is in memory.
+    JSON lines, objects in a row (pretty-printed or not) and the elements of a top-level list are all
+    records; any other value is one record. Only one record and a block of text are in memory at a time.
+    A bad line of JSON lines is a problem, and reading goes on after it; elsewhere reading ends at the
+    first text that is not JSON. An empty file is a problem, and so is a record of more than
+    ``most_bytes``, of which no more than that is in memory.
     """
     try:
         as_lines = _is_json_lines(path)
@@ -126,10 +126,10 @@ def _open(path: Path) -> IO[bytes]:
 
 
 def _is_json_lines(path: Path) -> bool:
-    """Return whether the first line, or the second behind a broken first, is an object of its own.
+    """Return whether the first line, or the second after a broken first one, is a complete object.
 
-    A pretty-printed file never has a whole object on its second line, save in a list of one. A line of
-    more than 16 MiB is not looked at: what it belongs to is read value by value.
+    A pretty-printed file never has a whole object on its second line, except in a list of one. A line of
+    more than 16 MiB is not looked at: such a file is read value by value.
     """
     first, second = b"", b""
     with _open(path) as file:
@@ -219,13 +219,13 @@ class _Window:
         self.at_start = False
 
     def forget(self) -> None:
-        """Drop what is behind the position; only before reading more, for it copies what is left."""
+        """Drop the text before the position; call it only before reading more, since it copies what is left."""
         self.line = self.line_at(self.position)
         self.text = self.text[self.position :]
         self.position = self.counted = 0
 
     def peek(self) -> str:
-        """Move to the next character that is not blank and return it, "" at the end of the file."""
+        """Move to the next character that is not white space and return it; "" at the end of the file."""
         while True:
             self.position = _skip_blanks(self.text, self.position)
             if self.position < len(self.text):
@@ -236,7 +236,7 @@ class _Window:
             self.more(BLOCK_BYTES)
 
     def value(self) -> Any:  # noqa: ANN401 - any JSON value
-        """Return the value at the position and move behind it, reading as much of the file as it needs."""
+        """Return the value at the position and move past it, reading as much of the file as it needs."""
         while True:
             try:
                 value, end = _decode(self.text, self.position)
@@ -244,7 +244,7 @@ class _Window:
                 if self.at_end or not error.unfinished:
                     raise
             else:
-                # A number that touches the end of the window may go on behind it.
+                # A number that touches the end of the window may go on after it.
                 if end < len(self.text) or self.at_end:
                     self.position = end
                     return value
@@ -254,7 +254,7 @@ class _Window:
             self.more(max(BLOCK_BYTES, len(self.text)))
 
     def line_at(self, position: int) -> int:
-        """Return the line of a position in the text, from 1; lines are counted once, up to the last place asked."""
+        """Return the line of a position in the text, from 1; each line is counted only once."""
         if position >= self.counted:
             self.line += self.text.count("\n", self.counted, position)
             self.counted = position

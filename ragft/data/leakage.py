@@ -1,4 +1,4 @@
-"""What test and confirm share with train and dev: documents, questions, answer passages, the same or nearly."""
+"""What test and confirm share with train and dev: the same or nearly the same documents, questions, answer passages."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,13 +18,13 @@ SHOWN_CHARS = 160
 
 @dataclass(frozen=True, slots=True)
 class Leak:
-    """Something that a held-out question shares with a question that training sees.
+    """Something that a held-out question shares with a question of train or dev.
 
     Attributes:
-        same: Equal word by word (for documents: of one id, or equal); otherwise nearly so.
+        same: True if equal word by word (for documents: equal, or with one id); False if nearly equal.
         score: Similarity in (0, 1]; 1.0 when it is the same.
-        held_out: Id of the held-out question; ``seen`` of the one in train or dev.
-        held_out_text: The beginning of what is shared, as the held-out side has it.
+        held_out: Id of the held-out question; ``seen``: id of the one in train or dev.
+        held_out_text: The beginning of what is shared, in the held-out side's words.
     """
 
     kind: Kind
@@ -41,10 +41,10 @@ class LeakReport:
     """All leaks of a division into splits: for each held-out question the closest of each kind.
 
     Attributes:
-        checked: Held-out questions that were looked at.
-        asked_elsewhere: Held-out questions whose words are asked of other documents in train or dev too. Where a
-            question is about its document ("Which baselines do they use?") that is no leak.
-        moved: Questions that the data set holds out itself and that went to ``test_seen``, because train or dev
+        checked: How many held-out questions were looked at.
+        asked_elsewhere: How many held-out questions are asked in the same words about other documents in train or dev.
+            Where a question is about its document ("Which baselines do they use?"), this is no leak.
+        moved: How many questions that the data set itself holds out went to ``test_seen``, because train or dev
             has questions about their documents.
     """
 
@@ -80,7 +80,7 @@ class LeakReport:
         }
 
     def text(self, examples: int = 3) -> str:
-        """Return the report to be read: a line for each count and, for each kind, some examples."""
+        """Return the report as text: a line for each count and, for each kind, some examples."""
         lines = [f"{len(self.questions)} of {self.checked} held-out questions share something with train or dev"]
         for kind in KINDS:
             of_kind = [leak for leak in self.leaks if leak.kind == kind]
@@ -102,7 +102,7 @@ KINDS = tuple(NOUNS)
 
 @dataclass(frozen=True, slots=True)
 class _Item:
-    """What a question has: itself, a document it asks about, a passage with its answer; ``shown`` begins its text."""
+    """Part of a question: its own text, a document, or a passage with its answer; ``shown`` is how the text begins."""
 
     question: Question
     shown: str
@@ -116,13 +116,13 @@ _Group = Sequence[_Item]
 class Likeness:
     """Which questions of a data set have equal or nearly equal texts, measured once over the whole of it.
 
-    How much a word weighs depends on the texts it is measured among. The splitter and the leak check read the same
-    numbers from here, so that no division is refused which the splitter made.
+    How much a word weighs depends on the texts among which it is measured. The splitter and the leak check read the
+    same numbers from here, so the check never refuses a division that the splitter made.
 
     Attributes:
-        groups: Of each kind, the items in groups of equal texts.
-        near: Of each kind, the pairs of these groups that are nearly the same.
-        beginnings: How the documents begin that questions name, by id.
+        groups: For each kind, the items in groups of equal texts.
+        near: For each kind, the pairs of these groups that are nearly the same.
+        beginnings: The beginnings of the documents that questions name, by id.
     """
 
     groups: Mapping[Kind, Sequence[_Group]]
@@ -131,9 +131,9 @@ class Likeness:
 
 
 def compare(questions: Iterable[Question], documents: Iterable[Document] = ()) -> Likeness:
-    """Return which questions are alike, in any order of them; of ``documents`` only those count that they name.
+    """Return which questions are alike, whatever their order; only ``documents`` that they name count.
 
-    Documents are read once, one at a time, and not held.
+    Documents are read once, one at a time, and not kept in memory.
     """
     ordered = sorted(questions, key=lambda question: question.id)
     beginnings, alike_documents = _compare_documents(ordered, documents)
@@ -176,7 +176,7 @@ def _compare_documents(questions: Sequence[Question], documents: Iterable[Docume
 
 def _compare_questions(questions: Sequence[Question]) -> _Alike:
     sharing = _by_key((question, question.text) for question in questions)
-    # Capitals tell names, so of equal texts always the same one is measured.
+    # Capitals mark names, so of equal texts always the same one is measured.
     measured = [min(text for _, text in group) for group in sharing]
     return [_items(group) for group in sharing], list(near_questions(measured))
 
@@ -203,7 +203,7 @@ def _items(group: Iterable[tuple[Question, str]]) -> list[_Item]:
 
 
 def links(likeness: Likeness) -> list[tuple[str, str]]:
-    """Return pairs of ids of questions that must not be divided, for ``assign_splits(linked=...)``.
+    """Return pairs of ids of questions that must stay in one split, for ``assign_splits(linked=...)``.
 
     They have (nearly) the same words, documents or answer passages. Not every such pair is listed, but all of
     them are connected.
@@ -220,7 +220,7 @@ def links(likeness: Likeness) -> list[tuple[str, str]]:
 
 
 def _hub(kind: Kind, group: _Group) -> _Item | None:
-    """Return the member that is comparable with any other; None where all are bound to documents, which join them."""
+    """Return the member that can be compared with any other; None where all are tied to documents, which join them."""
     return next((item for item in group if kind != "question" or not _bound(item)), None)
 
 
@@ -258,7 +258,7 @@ def find_leaks(splits: Mapping[Split, Sequence[Question]], likeness: Likeness) -
 
 
 class _Sides:
-    """Who is held out and who is seen in a division."""
+    """Which questions are held out, and which are seen, in a division."""
 
     def __init__(self, splits: Mapping[Split, Sequence[Question]]) -> None:
         self.held_out = {question.id for split in HELD_OUT for question in splits.get(split, ())}
@@ -295,7 +295,7 @@ def _leaks(
     *,
     same: bool = True,
 ) -> Iterator[Leak]:
-    """Yield a leak for each held-out item of ``one`` with a seen item of ``other``; note those that are none."""
+    """Yield a leak for each held-out item of ``one`` with a seen item of ``other``; note pairs that are not leaks."""
     (held_out, _), (_, seen) = one, other
     for item in held_out:
         mate = next((mate for mate in seen if _comparable(kind, item, mate)), None)
@@ -306,7 +306,7 @@ def _leaks(
 
 
 def _comparable(kind: Kind, one: _Item, other: _Item) -> bool:
-    """Return whether equal words mean the same: not where questions speak of "the paper" and have another each."""
+    """Return whether equal words mean the same; not where each question speaks of "the paper" and has its own."""
     if kind != "question" or not (_bound(one) and _bound(other)):
         return True
     return not set(one.question.documents).isdisjoint(other.question.documents)

@@ -1,4 +1,4 @@
-"""Natural Questions in the layouts in which it is passed on, told apart record by record.
+"""Natural Questions in the layouts in which it is distributed, recognised record by record.
 
 Simplified pages (and the original and hub copies of them), NQ-open with a document collection beside it, DPR's
 questions with retrieved passages, DPR's question and answer tables, and KILT with its knowledge source beside it.
@@ -29,7 +29,7 @@ EXPECTED = (
 
 
 def read(path: Path, documents: Path | None = None) -> Collector:
-    """Read a file or a folder of files; ``documents`` is the collection that NQ-open and KILT do not bring along.
+    """Read a file or a folder of files; ``documents`` is the collection that NQ-open and KILT do not include.
 
     Raises:
         ConfigError: If a path does not exist, or a collection is needed and not given.
@@ -103,7 +103,7 @@ def _read_table(file: Path, problems: Problems) -> Iterator[Record]:
 
 
 def _answers(row: Fields, *names: str) -> tuple[str, ...]:
-    """Return the answers; none at all is a problem that says what such a file is."""
+    """Return the answers; having none is a problem, whose message says what such a file is."""
     found = row.problems.count
     answers = tuple(dict.fromkeys(text.strip() for text in row.texts(*names) if text.strip()))
     if not answers and row.problems.count == found:
@@ -143,7 +143,7 @@ def _add_open(row: Fields, split: Split | None, collector: Collector) -> None:
 
 
 def _add_dpr(row: Fields, split: Split | None, collector: Collector) -> None:
-    """Add a question of DPR: the first positive passage is the one its answer was found in.
+    """Add a question of DPR; its answer was found in the first positive passage.
 
     Each passage is a document. The page's title is the first of the question's documents, so that questions about
     one page stay together although its passages are documents of their own.

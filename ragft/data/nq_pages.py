@@ -1,6 +1,6 @@
 """Natural Questions with its pages: the simplified format, and the copy on the Hugging Face hub.
 
-``document_text.split(" ")`` gives the tokens that the spans of answers count; tokens that are HTML tags are no text.
+The spans of answers count the tokens of ``document_text.split(" ")``; tokens that are HTML tags are not text.
 """
 
 import html
@@ -44,15 +44,15 @@ class _Annotation:
 
 
 def is_page(row: Fields) -> bool:
-    """Return whether the record brings a page along."""
+    """Return whether the record includes a page."""
     return "document_text" in row.values or "document_tokens" in row.values or "document" in row.values
 
 
 def add_page(row: Fields, split: Split | None, collector: Collector) -> None:
     """Add the page and the question of one record.
 
-    The page's title is the first id of the question's documents, also when the page itself is another revision
-    of one that came before and therefore has an id of its own: revisions of a page belong together.
+    The page's title is the first id of the question's documents, even when the page is another revision of an
+    earlier one and so has an id of its own: revisions of a page belong together.
     """
     found = row.problems.count
     identifier = row.identifier("example_id", "id")
@@ -173,9 +173,9 @@ def _yes_no(mark: Fields) -> str:
 def _question(
     identifier: str, text: str, documents: tuple[str, ...], annotations: Sequence[_Annotation], split: Split | None
 ) -> Question:
-    """Make the question: short answers and yes or no count before long ones.
+    """Make the question; short answers and yes or no take precedence over long ones.
 
-    With three annotators and more, two have to have answered; else one.
+    With three or more annotators, at least two must have answered; else one.
     """
     needed = 2 if len(annotations) >= SEVERAL_ANNOTATORS else 1
     answered = [mark for mark in annotations if mark.long or mark.short or mark.yes_no]

@@ -1,4 +1,4 @@
-"""What a person looks at before own questions are used: their kinds, the ones asked twice, and some of them."""
+"""What a user looks at before using questions: their kinds, those asked twice, and some examples."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -62,7 +62,7 @@ def _sample(question: Question) -> list[str]:
 
 
 def evidence_lines(questions: Sequence[Question], documents: Iterable[Document]) -> list[str]:
-    """Return which questions have evidence that stands in none of the documents that they name, read once."""
+    """Return which questions have evidence that occurs in none of their documents, which are read once."""
     asked: defaultdict[str, list[Question]] = defaultdict(list)
     for question in questions:
         for name in question.documents if question.evidence else ():

@@ -78,7 +78,7 @@ def _looks_like_papers(value: object) -> bool:
 
 
 def _is_paper(value: Mapping[str, Any]) -> bool:
-    # A paper may have the id "qas": then what stands under that name is a paper itself.
+    # A paper may have the id "qas"; then the value under that name is itself a paper.
     found = (value[name] for name in ("qas", "full_text") if name in value)
     return any(not (isinstance(item, Mapping) and _is_paper(item)) for item in found)
 

@@ -7,11 +7,11 @@ from typing import Any
 from ragft.errors import DataError
 
 SHOWN_CHARS = 60
-# So many problems of one kind are lines of their own; of more, so many places are named and the rest is counted.
+# Up to this many problems of one kind get their own lines; of more, this many places are named and the rest counted.
 MOST_LIKE = 3
 MOST_NAMED = 10
 MOST_FIELDS_NAMED = 12
-# The most bytes of a record or text of own data. Cutting a document into passages holds it a few times over.
+# The most bytes of a record or text of a user's own data: cutting it into passages holds it several times over.
 MOST_BYTES = 32_000_000
 TOO_LONG = (
     f"is longer than {MOST_BYTES // 1_000_000} MB, which is no row and no document to retrieve from; divide it into "
@@ -34,7 +34,7 @@ class Record:
 
 @dataclass(slots=True)
 class _Kind:
-    """Problems that differ in their place and value only: how many, and the first with their ranks among all."""
+    """Problems that differ only in place and value: how many, and the first ones with their ranks among all."""
 
     count: int = 0
     first: list[tuple[int, str, str]] = field(default_factory=list)
@@ -43,8 +43,8 @@ class _Kind:
 class Problems:
     """Collects what is wrong, so that a user sees every bad record at once.
 
-    Up to three problems of one kind in a file are a line each; more of them are one line with their number. So a
-    million bad rows take no more memory than ten.
+    Up to three problems of one kind in a file get a line each; more of them become one line with their number. So
+    a million bad rows take no more memory than ten.
     """
 
     def __init__(self) -> None:
@@ -52,7 +52,7 @@ class Problems:
         self._kinds: dict[tuple[str, str], _Kind] = {}
 
     def add(self, place: str, what: str, kind: str = "") -> None:
-        """Note that ``what`` is wrong at ``place``; ``kind`` is what it shares with its like, as a rule all of it."""
+        """Note that ``what`` is wrong at ``place``; ``kind`` is what similar problems share, usually all of it."""
         file = file_of(place)
         # What concerns whole files is one kind over all of them.
         known = self._kinds.setdefault(("" if file == place else file, kind or what), _Kind())
@@ -68,7 +68,7 @@ class Problems:
         return [line for _, line in sorted(lines)]
 
     def raise_if_any(self, subject: str, expected: str) -> None:
-        """End the reading of ``subject`` when anything was found.
+        """Stop reading ``subject`` if anything was found.
 
         Raises:
             DataError: With every problem; ``expected`` says what the layout asks for.
@@ -88,7 +88,7 @@ def _lines(kind: _Kind) -> Iterator[tuple[int, str]]:
 
 
 def named_places(places: Iterable[str], count: int) -> str:
-    """Return the places, those of records without their file; there are ``count`` of them in all."""
+    """Return the places in words, those of records without their file; there are ``count`` of them in all."""
     named = [place.removeprefix(f"{file_of(place)}, ") for place in places]
     return ", ".join(named) + (", ..." if count > len(named) else "")
 
@@ -99,7 +99,7 @@ def file_of(place: str) -> str:
 
 
 class Repeated(dict[str, Any]):
-    """A JSON object in which keys come twice; the last value of each is kept, as ``json`` does."""
+    """A JSON object in which keys occur twice; the last value of each is kept, as ``json`` does."""
 
     keys_twice: tuple[str, ...] = ()
 
@@ -135,9 +135,9 @@ class Fields:
     def __init__(
         self, value: object, place: str, problems: Problems, expected: str = "an object", names: Iterable[str] = ()
     ) -> None:
-        """Take ``value``; when it is no object that is a problem and the fields are empty.
+        """Take ``value``; if it is not an object, that is a problem and the fields are empty.
 
-        A field that is one of ``names`` but for case and outer blanks, as a spreadsheet has them, is that field.
+        Case and surrounding white space in a field's name, as spreadsheets have them, do not matter for ``names``.
         """
         self.place = place
         self.problems = problems
@@ -179,7 +179,7 @@ class Fields:
         self.problems.add(self.place, f"{what}; found {there + rest if there else 'no field at all'}", what)
 
     def pick(self, names: Iterable[str]) -> tuple[str, Any]:
-        """Return the one of ``names`` that is there with its value, or the first name and None."""
+        """Return the one of ``names`` that is there, with its value; or the first name and None."""
         names = tuple(names)
         there = [name for name in names if self.values.get(name) is not None]
         if any(self.values[name] != self.values[there[0]] for name in there[1:]):
@@ -193,7 +193,7 @@ class Fields:
         return next((self.values[name] for name in names if self.values.get(name) is not None), None)
 
     def text(self, *names: str, required: bool = True) -> str:
-        """Return a text as it stands; "" when it is absent or null. A required one must not be blank."""
+        """Return a text unchanged; "" when it is absent or null. A required one must not be blank."""
         name, value = self.pick(names)
         if value is None and not required:
             return ""
@@ -255,7 +255,7 @@ class Fields:
         return None
 
     def children(self, name: str, noun: str, *, required: bool = True) -> Iterator["Fields"]:
-        """Yield the objects of a list, each called ``noun`` and its rank from 1.
+        """Yield the objects of a list; messages call each ``noun`` and its rank from 1.
 
         An object of equally long columns, as the Hugging Face library writes it, is such a list too.
         """
@@ -290,7 +290,7 @@ class Fields:
 
 
 def as_identifier(value: object) -> str:
-    """Return an id as text, or "" when it is none; a float is none, it has lost digits beyond 2**53."""
+    """Return an id as text, or "" when it is not one; a float is not, since it loses digits beyond 2**53."""
     if isinstance(value, str):
         return value if value.strip() else ""
     if isinstance(value, int) and not isinstance(value, bool):

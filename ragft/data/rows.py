@@ -1,4 +1,4 @@
-"""The user's own questions: one a row, in JSON lines, CSV or Parquet, with documents beside them."""
+"""The user's own questions: one per row, in JSON lines, CSV or Parquet, with documents beside them."""
 
 import difflib
 import json
@@ -69,7 +69,7 @@ def read(path: Path, documents: Path | None = None) -> Collector:
 
     In a folder, ``documents.jsonl`` (or .csv, .parquet) or a folder ``documents`` holds the documents unless
     ``documents`` is given, and train, dev and test in the names of the files give the splits unless a row has
-    one. A row without documents but with ``context`` (a text or a list of texts) brings its documents along.
+    one. A row without documents but with ``context`` (a text or a list of texts) brings its own documents.
 
     Raises:
         ConfigError: If a path does not exist.
@@ -97,7 +97,7 @@ def read(path: Path, documents: Path | None = None) -> Collector:
 
 
 def _account(collector: Collector) -> None:
-    """Note how many questions have no answer; all of them is a problem: answers were forgotten, or it is a test set."""
+    """Note how many questions have no answer; if none has one, that is a problem: a mistake, or a test set."""
     questions = collector.questions()
     without = sum(not question.answerable for question in questions)
     if collector.problems.count or not without:
@@ -170,7 +170,7 @@ def _taken(identifier: str, place: str) -> str:
 
 
 def _decode_passage_ids(row: object) -> object:
-    """Return a row of rag-mini data sets with its passage ids as a list; some of them write the list as a text."""
+    """Return a row of the rag-mini data sets with its passage ids as a list; some files write the list as text."""
     ids = row.get("relevant_passage_ids") if isinstance(row, Mapping) else None
     if not isinstance(ids, str) or not ids.lstrip().startswith("["):
         return row
@@ -186,13 +186,13 @@ def is_csv(file: Path) -> bool:
 
 
 def decode_cells(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a CSV row with its lists and its true or false read; text that is neither stays text."""
+    """Return a CSV row with its lists and booleans decoded; other text stays text."""
     plain = {name: name.strip().casefold() for name in row}
     decoded = {name: _as_list(cell) if plain[name] in LIST_NAMES else cell for name, cell in row.items()}
     for name, cell in decoded.items():
         if plain[name] == "answerable" and isinstance(cell, str):
             decoded[name] = BOOLEANS.get(cell.strip().lower(), cell)
-    # A cell of CSV cannot be absent: left empty, the answer is an empty one.
+    # A cell of CSV cannot be missing: left empty, it is an empty answer.
     answers = [name for name in decoded if plain[name] in REFERENCE_NAMES]
     if answers and not any(decoded[name] for name in answers):
         decoded[answers[0]] = ""
@@ -239,7 +239,7 @@ def _short(references: Sequence[str]) -> dict[str, list[str]]:
 def _references(row: Fields) -> tuple[tuple[str, ...], bool]:
     """Return the accepted answers, and whether the documents hold one.
 
-    They do not where the row says so, or where its answer is there and empty.
+    They do not if the row says so, or if its answer is present and empty.
     """
     found = row.problems.count
     answerable = row.flag("answerable")
@@ -284,7 +284,7 @@ def _documents(row: Fields, collector: Collector, *, with_documents: bool) -> tu
 
 def _missing_document(identifier: str, collector: Collector) -> str:
     count = len(collector.documents)
-    # A near miss is worth a look through a small collection only.
+    # A near miss is only worth a look if the collection is small.
     near = difflib.get_close_matches(identifier, collector.documents.ids(), n=1) if count <= NEAR_MISS_DOCUMENTS else []
     hint = f"; {shown(near[0])} is" if near else ""
     return f"names the document {shown(identifier)}, which is not among the {count} given{hint}"

@@ -57,13 +57,13 @@ class Near:
 
 
 def words(text: str) -> tuple[str, ...]:
-    """Return the words of a text: compatibility forms, case and accents taken away, punctuation left out."""
+    """Return the words of a text in compatibility form, without case, accents and punctuation."""
     folded = normal_form("NFKD", text.casefold())
     return tuple(_WORD.findall("".join(letter for letter in folded if not unicodedata.combining(letter))))
 
 
 def key_of(text: str) -> bytes:
-    """Return what texts share that are equal word by word, a hash of 16 bytes; empty for a text without words."""
+    """Return a hash of 16 bytes that texts share if they are equal word by word; empty for a text without words."""
     spoken = words(text)
     joined = " ".join(spoken).encode("utf-8", "surrogatepass")
     return hashlib.blake2b(joined, digest_size=16).digest() if spoken else b""
@@ -87,10 +87,10 @@ def near_questions(texts: Sequence[str]) -> Iterator[Near]:
 
 
 class Runs:
-    """The runs of three words of passages or documents, of which the texts themselves need not be kept.
+    """The runs of three words of passages or documents, whose texts need not be kept.
 
-    Up to eight million runs are kept whole (documents of about 40 MB). Of more, one in two, four, eight ... is kept,
-    the same ones of every text, so that shares of runs stay what they are, measured on fewer.
+    Up to eight million runs are all kept (documents of about 40 MB). Beyond that, one in two, four, eight ... is kept,
+    the same ones of every text, so that shares of runs stay the same and are only measured on fewer.
     """
 
     def __init__(self, most: int = MOST_RUNS) -> None:
@@ -152,14 +152,14 @@ def _hashes(shingles: Iterable[str]) -> "Hashes":
 
 
 def _rare(shingles: Sequence["Hashes"]) -> list["Hashes"]:
-    """Return the shingles that are not common to many texts; all of them where there are no others."""
+    """Return the shingles that are not common to many texts; all of them if there are no others."""
     import numpy as np
 
     if not shingles:
         return []
     ordered = np.concatenate(shingles)
     ordered.sort()
-    # In order, what comes more than so many times is equal to its neighbour so many places on.
+    # In sorted order, what occurs more than this many times equals its neighbour this many places on.
     places = int(max(COMMON_COUNT, COMMON_SHARE * len(shingles)))
     common = np.unique(ordered[:-places][ordered[:-places] == ordered[places:]])
     rare = [np.setdiff1d(each, common, assume_unique=True) for each in shingles]
@@ -173,7 +173,7 @@ def _shared(one: "Hashes", other: "Hashes") -> int:
 
 
 def _letters(question: Sequence[str]) -> Iterator[str]:
-    """Yield the runs of four letters inside words, so that a letter more or less changes few of them."""
+    """Yield the runs of four letters within words, so that a letter more or less changes only a few of them."""
     for word in question:
         marked = f" {word} "
         for start in range(max(1, len(marked) - SHINGLE_CHARS + 1)):
@@ -186,7 +186,7 @@ def _runs(spoken: Sequence[str]) -> Iterator[str]:
 
 
 def _names(text: str) -> frozenset[str]:
-    """Return the words that name something: with a digit, or with a capital that does not begin the text."""
+    """Return the words that name something: those with a digit, or with a capital that does not begin the text."""
     found = re.finditer(r"\w+", text)
     return frozenset(
         word

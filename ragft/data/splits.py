@@ -39,7 +39,7 @@ def assign_splits(
     The result depends on ``seed`` and the content of the questions, not on their order.
 
     Args:
-        dataset: Its questions are divided; documents matter by their ids only.
+        dataset: Its questions are divided; of documents only the ids matter.
         seed: Another one gives another division, of the same sizes or nearly so.
         dev: Share of the questions that chooses the checkpoint.
         test: Share that decides.
@@ -65,7 +65,7 @@ def assign_splits(
 
 
 def nested_subset(questions: Sequence[Question], samples: int, seed: int) -> tuple[Question, ...]:
-    """Return ``samples`` of the questions; a smaller number gives a part of what a larger one gives.
+    """Return ``samples`` of the questions; a larger number contains the questions of a smaller one.
 
     Raises:
         ConfigError: If ``samples`` is below 1 or above the number of questions.
@@ -117,7 +117,7 @@ def _check_shares(shares: Mapping[Split, float]) -> None:
 
 
 def _pools(dataset: Dataset, shares: Mapping[Split, float]) -> list[tuple[list[Question], dict[Split, float]]]:
-    """Return groups of questions, each with the splits it is divided into and their shares of the whole."""
+    """Return groups of questions, each with the splits into which it is divided and their shares of the whole."""
     by_split: defaultdict[Split | None, list[Question]] = defaultdict(list)
     for question in dataset.questions:
         by_split[question.split].append(question)
@@ -173,7 +173,7 @@ def _divide(parts: list[Component], shares: Mapping[Split, float], seed: int) ->
 
 
 def _hold_out_seen(placed: dict[Split, list[Question]], share: float, seed: int) -> None:
-    """Move a share of train's questions to ``test_seen``, at most so many that train still asks about each document."""
+    """Move a share of train's questions to ``test_seen``, but so that train still asks about each document."""
     left = Counter(document for question in placed["train"] for document in question.documents)
     wanted = round(share * len(placed["train"]))
     moved: set[str] = set()
@@ -209,5 +209,5 @@ def _check_filled(placed: Mapping[Split, Sequence[Question]], dataset: Dataset) 
 
 
 def _rank(seed: int, identifier: str) -> bytes:
-    """Return a sort key that is random by ``seed`` and the same on every machine."""
+    """Return a sort key that is random for each ``seed`` and the same on every machine."""
     return hashlib.sha256(f"{seed}:{identifier}".encode("utf-8", "surrogatepass")).digest()

@@ -10,12 +10,12 @@ from ragft.data.record_files import MOST_BYTES, TOO_LONG, Problems, Record, show
 # The csv module refuses cells above 131,072 characters unless told otherwise; a document may be longer.
 LONGEST_CELL = MOST_BYTES
 PARQUET_BATCH_ROWS = 1000
-# A cell that begins so is run as a formula by spreadsheet programs.
+# Spreadsheet programs execute a cell that begins like this as a formula.
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def cell(value: object) -> str:
-    """Return a value as a cell of CSV that a spreadsheet program shows and never runs; None is an empty one."""
+    """Return a value as a cell of CSV that a spreadsheet program shows and never executes; None is an empty cell."""
     if not isinstance(value, str):
         return "" if value is None else str(value)
     text = value.replace("\x00", "\ufffd")
@@ -67,7 +67,7 @@ def _read_csv_rows(path: Path, file: IO[str], problems: Problems) -> Iterator[Re
 
 
 def _lines(file: IO[str]) -> Iterator[str]:
-    """Yield the lines, of which one that is longer than a cell may be is never held."""
+    """Yield the lines; one that is longer than a cell may be is never held in memory."""
     while line := file.readline(LONGEST_CELL + 1):
         if len(line) > LONGEST_CELL:
             raise csv.Error("a line above the field limit")
@@ -124,7 +124,7 @@ def read_parquet(path: Path, problems: Problems) -> Iterator[Record]:
 
 
 def _is_blank(row: Mapping[str, object]) -> bool:
-    """Return whether a row is one of those that pandas makes of the empty rows of a spreadsheet."""
+    """Return whether a row is what pandas makes of an empty row of a spreadsheet."""
     return all(
         value is None or value != value or (isinstance(value, str) and not value.strip())  # noqa: PLR0124 - NaN
         for value in row.values()

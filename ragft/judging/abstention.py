@@ -1,4 +1,4 @@
-"""Whether an answer says that it has none, and whether it should have: a table of two by two."""
+"""Whether an answer abstains, and whether it should: a table of two by two."""
 
 import re
 from collections.abc import Iterable
@@ -33,7 +33,7 @@ def abstains(answer: str) -> bool:
 
 
 def abstention_table(answers: Iterable[tuple[str, bool]]) -> dict[str, float]:
-    """Return how many answers were given and withheld, by whether the question has one; nothing without answers.
+    """Return how many answers were given and withheld, by whether the question has an answer; empty without answers.
 
     Args:
         answers: Text of each answer, and whether the documents hold one.

@@ -30,7 +30,7 @@ class Correlations:
 
 @dataclass(frozen=True, slots=True)
 class GroupedCorrelations:
-    """Means over groups of the correlations inside each; a group where one side is constant is skipped."""
+    """Means over groups of the correlations within each group; a group where one side is constant is skipped."""
 
     n_groups: int
     n_skipped: int
@@ -44,8 +44,8 @@ class LengthBias:
     """Whether the judge favours long answers where people do not.
 
     Attributes:
-        spearman: Of (judge less people, as a share of the scale, above 0 where the judge is kinder) with the
-            number of words.
+        spearman: Correlation of the number of words with (judge minus people, as a share of the scale, above 0 where
+            the judge is kinder).
         shortest: Mean of that difference over the third of the answers with the fewest words.
         longest: Over the third with the most.
     """
@@ -58,16 +58,16 @@ class LengthBias:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """The judge beside people under one criterion.
+    """The judge compared with people under one criterion.
 
     Attributes:
         n: Rows that both judge and at least one person scored.
         n_unscored: Rows that people scored and the judge could not.
-        scale: What people's numbers are; kappa and confusion need one they share with the judge.
+        scale: What people's numbers are; kappa and the confusion need a scale that they share with the judge.
         kappa: Quadratically weighted, of the judge with the mean of the people, each at the nearest level.
-        overall: Over all rows, the judge's numbers turned as in `oriented`.
-        grouped: Inside groups (questions, documents), None without groups.
-        human_kappa: The same between people, mean over their pairs; None below two.
+        overall: Correlations over all rows, with the judge's numbers turned as in `oriented`.
+        grouped: Correlations within groups (questions, documents); None without groups.
+        human_kappa: Kappa between people, as the mean over their pairs; None with fewer than two people.
         human: Correlations between people, means over their pairs.
         levels: What the rows and columns of the confusion stand for.
         confusion: [people, judge] counts.
@@ -127,9 +127,9 @@ def compare(
 
     Args:
         criterion: Gives the scale of the judge's numbers.
-        judge: One score a row, None where it is unscored.
-        people: For each annotator one number a row, None where there is none.
-        groups: For each row what it belongs to, for correlations inside groups.
+        judge: One score per row, None where it is unscored.
+        people: For each annotator one number per row, None where there is none.
+        groups: For each row what it belongs to, for correlations within groups.
         words: For each row the number of words of the answer.
 
     Raises:
@@ -172,7 +172,7 @@ def mean_of_people(people: Sequence[Numbers]) -> list[float | None]:
 
 
 def oriented(criterion: Criterion, judge: Numbers, scale: Scale) -> list[float | None]:
-    """Return the judge's numbers so that they rise where people's do: beside yes and no, 1 is the best."""
+    """Return the judge's numbers so that they rise where people's do: against yes and no, 1 is the best."""
     if scale != "yes_no":
         return list(judge)
     return [None if value is None else _good(value, criterion) for value in judge]
@@ -191,7 +191,7 @@ def correlations(x: Sequence[float], y: Sequence[float]) -> Correlations:
 
 
 def grouped_correlations(x: Sequence[float], y: Sequence[float], groups: Sequence[Hashable]) -> GroupedCorrelations:
-    """Return the means of the correlations inside each group, as summary-level correlations are reported."""
+    """Return the means of the correlations within each group, as summary-level correlations are reported."""
     rows: dict[Hashable, list[int]] = {}
     for index, group in enumerate(groups):
         rows.setdefault(group, []).append(index)
@@ -232,7 +232,7 @@ def weighted_kappa(confusion: Sequence[Sequence[int]], levels: Sequence[float]) 
 
 
 def pair_agreement(people: Sequence[Numbers], levels: Sequence[float]) -> tuple[float | None, Correlations] | None:
-    """Return kappa and correlations between people, means over the pairs that share rows; None without a pair."""
+    """Return kappa and correlations between people, as means over the pairs that share rows; None without a pair."""
     kappas: list[float | None] = []
     found: list[Correlations] = []
     for one, other in itertools.combinations(people, 2):

@@ -1,7 +1,7 @@
 """Who judges: a model in this process or one behind a server, as one protocol.
 
-A backend hands back what is finished, piece by piece, so that its caller can write each piece down
-before the next one is asked for.
+A backend returns what is finished piece by piece, so that its caller can store each piece before it
+asks for the next.
 """
 
 from collections.abc import Iterator, Sequence
@@ -26,7 +26,7 @@ class Ask:
     Attributes:
         message: The rendered message, the form included.
         labels: The labels it offers.
-        seeds: One for each repeat that is wanted; their noise comes from nothing else.
+        seeds: One for each repeat that is wanted; the random numbers of a repeat come from its seed alone.
     """
 
     message: str
@@ -42,7 +42,7 @@ class Reply:
         text: The judge's words; "" when it was only asked for a distribution.
         cut: True when the length limit ended it.
         timed_out: True when the deadline came first; nothing is known of the judge's opinion.
-        too_long: True when the judge cannot read so long a message; the same of it.
+        too_long: True when the judge cannot read so long a message; nothing is known of its opinion either.
         probabilities: Label -> probability, summing to 1, for the estimators that take an expectation.
         mass: Probability of all labels together before the rest was masked, with ``probabilities``.
         served_by: What the judge's server called itself; "" in process.
@@ -98,7 +98,7 @@ class ScoringModel(Protocol):
         """Hash of weights, adapter, precision."""
 
     def fits(self, message: str, max_new_tokens: int, prefix: str = "") -> bool:
-        """Return whether a message, the beginning of its reply and so many tokens more fit the context window."""
+        """Return whether a message, the beginning of its reply and so many more tokens fit the context window."""
 
     def generate(self, messages: Sequence[str], max_new_tokens: int) -> Sequence[WrittenText]:
         """Return the greedy reply to each message."""
@@ -130,9 +130,9 @@ class LocalJudge:
 
         Args:
             model: The judge.
-            max_new_tokens: Most tokens of a reply, reason and score together.
+            max_new_tokens: Maximum number of tokens in a reply, reason and score together.
             temperature: Of the ``sampled`` estimator; 1 is the published way.
-            rows: Most replies in a piece.
+            rows: Maximum number of replies in a piece.
         """
         self._model = model
         self._max_new_tokens = max_new_tokens
@@ -147,7 +147,7 @@ class LocalJudge:
     def replies(self, asks: Sequence[Ask], estimator: Estimator) -> Iterator[Piece]:
         """Yield the asks in pieces of similar length, the longest first, so that little is padding.
 
-        What is too long for the model is the first piece: no other ask is lost with it.
+        Messages that are too long for the model form the first piece, so that no other ask is lost with them.
         """
         room = 0 if estimator == "expected_no_rationale" else self._max_new_tokens
         # Where the model is read again for the score, its reason is looked at once it is written.
@@ -221,7 +221,7 @@ class LocalJudge:
 
 
 def _alike(messages: Sequence[str]) -> dict[int, tuple[int, int]]:
-    """Return the place of each message: groups that share half of their shorter message stand together, long first."""
+    """Return the order of the messages: those that share half of the shorter one are neighbours, long ones first."""
     groups: list[list[int]] = []
     for index in sorted(range(len(messages)), key=lambda index: messages[index]):
         if groups:

@@ -1,7 +1,7 @@
 """Whether a judge agrees with people, or with a truth that needs none, well enough to decide.
 
-One rule for both: at least 30 answers, and the lower end of the rank correlation's 95 % interval is at least .7. A
-truth that a program knows stands for people under the criteria it measures, where no people were asked.
+One rule holds for both: at least 30 answers, and the lower end of the rank correlation's 95 % interval is at least .7.
+Where no people were asked, a truth that a program knows takes their place, under the criteria that it measures.
 """
 
 from collections.abc import Hashable, Mapping, Sequence
@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.stats
 
-# Below this rank correlation a judge's scores are a hint, not evidence; fewer rows do not tell.
+# Below this rank correlation a judge's scores are a hint, not evidence; with fewer rows nothing can be said.
 LEAST_SPEARMAN = 0.7
 LEAST_ROWS = 30
 RESAMPLES = 2_000
@@ -22,16 +22,16 @@ PEOPLE, TRUTH = "people", "the programmatic truth"
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """How one judge, criterion and estimator did beside people on one data set.
+    """How one judge, criterion and estimator compare with people on one data set.
 
     Attributes:
         n: Rows that both scored.
-        n_groups: What they belong to; whole groups are resampled for the interval.
+        n_groups: How many groups the rows belong to; whole groups are resampled for the interval.
         spearman: Over all rows, with the mean of the people; None where it cannot be computed.
         low: Lower end of its 95 % percentile interval over resampled groups; None below two groups.
         high: Upper end.
         source: Where people's numbers came from.
-        beside: Beside what it was held: people, or the programmatic truth.
+        beside: What the judge was compared with: people, or the programmatic truth.
     """
 
     criterion: str
@@ -77,7 +77,7 @@ def calibrate(
     source: str,
     beside: str = PEOPLE,
 ) -> Calibration:
-    """Return the calibration of paired numbers, both oriented alike; rows where one is None are left out."""
+    """Return the calibration of paired numbers, both oriented alike; rows where either is None are left out."""
     kept = [i for i, pair in enumerate(zip(judge, people, strict=True)) if None not in pair]
     x = np.array([judge[i] for i in kept], dtype=float)
     y = np.array([people[i] for i in kept], dtype=float)
@@ -91,12 +91,12 @@ def calibrate(
 def reasons_against(
     criteria: Sequence[str], people: Sequence[Calibration], truth: Sequence[Calibration]
 ) -> tuple[str, ...]:
-    """Return why a judge is only advisory on the data, a sentence each; nothing where every criterion passed.
+    """Return why a judge is only advisory on the data, one sentence per reason; empty where every criterion passed.
 
     Args:
         criteria: Those that were judged.
-        people: How it did beside people, where that is known.
-        truth: How it did beside the programmatic truth, under the criteria which that measures; it counts where
+        people: How it compares with people, where that is known.
+        truth: How it compares with the programmatic truth, under the criteria that this measures; it counts where
             people were not asked.
     """
     asked = {each.criterion for each in people}

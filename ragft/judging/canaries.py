@@ -2,8 +2,8 @@
 
 The junk families are things that have fooled judges: answers that are next to nothing, openers
 without an answer behind them (Zhao et al. 2025, arXiv 2507.08794), instructions to the judge, lists
-that repeat one word. Beside them stand the reference itself and the answer to another question.
-None of the templates occurs in what a judge of ours was trained on.
+that repeat one word. With them go the reference itself and the answer to another question.
+None of the templates occurs in what our own judge was trained on.
 """
 
 import math
@@ -57,7 +57,7 @@ class Canary:
 
 @dataclass(frozen=True, slots=True)
 class FamilyResult:
-    """How a family was judged; ``mean`` in the criterion's own numbers, None when nothing was readable."""
+    """How a family was judged; ``mean`` is on the criterion's own scale, None when nothing was readable."""
 
     n: int
     n_unscored: int
@@ -68,14 +68,14 @@ class FamilyResult:
 class CanaryResult:
     """Whether a criterion's scores can be trusted.
 
-    Goodness is the score's place between the criterion's worst (0) and best (1) number.
+    Goodness is where a score lies between the criterion's worst (0) and best (1) number.
 
     Attributes:
         families: Family -> how it was judged.
         junk_upper: Upper end of the 95 % interval of the junk's mean goodness; valid up to 0.25, and
             no family's own mean above that.
         reference: Mean goodness of the references; valid from 0.75.
-        auc: Chance that a reference scores above another question's answer, ties half; valid from 0.95.
+        auc: Chance that a reference scores above another question's answer, ties counting half; valid from 0.95.
         problems: Why it is not valid, in words; empty when it is.
     """
 
@@ -95,7 +95,8 @@ class CanaryResult:
 def is_checkable(criterion: Criterion) -> bool:
     """Whether the canaries say anything about a criterion: it compares with the reference, and more is better.
 
-    An empty-like answer makes nothing up, and another question's answer may be well written.
+    Under other criteria the canaries prove nothing: a nearly empty answer makes nothing up, and another question's
+    answer may be well written.
     """
     return "reference" in criterion.sees and criterion.direction == "higher"
 
@@ -104,11 +105,11 @@ def make_canaries(items: Sequence[Item], *, most_questions: int = MOST_QUESTIONS
     """Return one canary of each family for each question, for at most ``most_questions`` of them.
 
     Questions and templates are chosen by a hash of the question, so that the same evaluation has the
-    same canaries. A question whose reference no other reference clearly differs from has no wrong answer.
+    same canaries. Where no other reference clearly differs from a question's own, it has no wrong answer.
 
     Args:
-        items: The evaluation's items; of several about one question the first is taken. Their answers are not used.
-        most_questions: Most questions; a family has one canary for each.
+        items: The evaluation's items; where several are about one question, the first is taken. Answers are not used.
+        most_questions: The most questions; each family has one canary for each of them.
     """
     by_question = {item.question: item for item in reversed(items) if item.references and item.references[0].strip()}
     order = sorted(by_question, key=lambda question: digest(["canary", question]))
@@ -130,7 +131,7 @@ def check_canaries(
 
     Args:
         canaries: What was judged.
-        judged: Their judgements, one row a canary, in the same order, by the judge, estimator and
+        judged: Their judgements, one row per canary, in the same order, by the judge, estimator and
             repeats of the evaluation.
         criteria: The evaluation's criteria.
     """
@@ -159,7 +160,7 @@ def _check(criterion: Criterion, canaries: Sequence[Canary], values: Sequence[fl
     ]
     if junk_upper is None or junk_upper > QUARTER:
         problems.append(f"junk is not clearly in the worst quarter of the scale: {_shown('upper bound', junk_upper)}")
-    # A judge that one family fools altogether would pass by the mean over all of them.
+    # A judge that one family always fools would pass by the mean over all families.
     problems += [
         f"the judge is fooled by the family {family}: {_shown('mean', result.mean)}"
         for family, result in families.items()
@@ -203,7 +204,7 @@ def _junk(family: str, question: str) -> str:
 
 
 def _wrong_answer(item: Item, order: Sequence[str], by_question: Mapping[str, Item]) -> str | None:
-    """Return the next question's reference that is clearly wrong here, else the one that overlaps least, if any."""
+    """Return the next question's reference that is clearly wrong here, else the one with least overlap, if any."""
     start = order.index(item.question) + 1
     others = [by_question[question].references[0] for question in (*order[start:], *order[: start - 1])]
     least, best = MAY_BE_RIGHT_F1, None

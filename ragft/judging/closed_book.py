@@ -13,7 +13,7 @@ MOST_WORDS = 8
 
 
 def applies(question: Question) -> bool:
-    """Return whether what a model knows of the answer can be told from a short reply.
+    """Return whether a short reply can show what a model knows of the answer.
 
     True for telecom's questions about one fact and for questions with short answers (EntityQuestions, short answers of
     Natural Questions, factoids of BioASQ); otherwise there is no such thing as known or unknown.
@@ -42,7 +42,7 @@ def verdict(question: Question, answer: str, *, contained: bool = False) -> Verd
     Args:
         question: One to which this applies.
         answer: What the model wrote.
-        contained: Also take a short answer that stands inside the first line, as whole words: for models that answer
+        contained: Also accept a short answer within the first line, as whole words: for models that answer
             in sentences.
     """
     truth = truth_metrics(question, answer)
@@ -58,7 +58,7 @@ def verdict(question: Question, answer: str, *, contained: bool = False) -> Verd
 def score(question: Question, answer: str) -> float:
     """Return how good an answer from memory is, in [0, 1]: 1.0 when it is right, where that can be told; else its F1.
 
-    For a telecom question without an answer a refusal is right.
+    For a telecom question without an answer, a refusal is right.
     """
     truth = truth_metrics(question, answer)
     if truth:

@@ -1,4 +1,4 @@
-"""Whether the judge judges its own kind: judges favour text that reads like theirs (Panickssery et al. 2024)."""
+"""Whether the judge judges its own family: judges favour text that reads like their own (Panickssery et al. 2024)."""
 
 import re
 
@@ -10,7 +10,7 @@ SAME = {"mixtral": "mistral", "gemini": "gemma"}
 
 
 def family_of(name: str) -> str:
-    """Return the family in a model's name or path, or the name itself when none is known."""
+    """Return the family that a model's name or path contains, or the name itself when none is known."""
     parts = [part for part in re.split(r"[^a-z]+", name.lower()) if part]
     # The last part that names a family: folders above it may be called anything.
     found = next((family for part in reversed(parts) for family in FAMILIES if part.startswith(family)), name)

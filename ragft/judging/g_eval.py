@@ -1,7 +1,7 @@
 """G-Eval (Liu et al. 2023, arXiv 2303.16634): criteria x items -> scores, every judgement kept in Postgres.
 
 A judgement is keyed by the judge, the rendered message, the criterion and the estimator; its repeat
-stands beside the key. So identical answers share their judgements, a rerun asks nothing twice, and
+is kept beside the key. So identical answers share their judgements, a rerun asks nothing twice, and
 what a killed run had finished is there for the next one.
 """
 
@@ -25,7 +25,7 @@ OnProgress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One answer to be judged, with all a criterion may show of its question."""
+    """One answer to be judged, with everything of its question that a criterion may show."""
 
     question: str
     answer: str
@@ -35,11 +35,11 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """Every criterion's rows, in the order of the items, and what it took.
+    """Every criterion's rows, in the order of the items, and what they cost.
 
     Attributes:
-        calls: Judgements that were asked for now; the rest was in the store.
-        criteria: Criterion -> hash of all the judge reads of it, its evaluation steps included.
+        calls: How many judgements were asked for now; the rest were in the store.
+        criteria: Criterion -> hash of everything the judge reads of it, its evaluation steps included.
     """
 
     rows: Mapping[str, Sequence[Row]]
@@ -48,7 +48,7 @@ class Judged:
 
     @property
     def scores(self) -> dict[str, list[Score]]:
-        """Criterion -> one score an item."""
+        """Criterion -> one score per item."""
         return {name: [row.score for row in rows] for name, rows in self.rows.items()}
 
     @property
@@ -85,8 +85,8 @@ def judge(
         backend: The judge.
         criteria: Each with its evaluation steps.
         items: The answers.
-        estimator: How a score is estimated; another one is another measurement, never a substitute.
-        repeats: Judgements an item, for ``sampled``; the other estimators need one.
+        estimator: How a score is estimated; another estimator is another measurement, never a substitute.
+        repeats: Judgements per item, for ``sampled``; the other estimators need one.
         reasks: How often an unreadable sampled repeat is asked again.
         on_progress: Told after each piece.
 
@@ -120,12 +120,12 @@ def judge(
 
 
 def is_empty(answer: str) -> bool:
-    """Whether an answer has no visible character: only blanks, controls and format characters."""
+    """Whether an answer has no visible character: only white space, control and format characters."""
     return all(unicodedata.category(sign)[0] in "ZC" for sign in answer)
 
 
 class _Run:
-    """One pass over what is missing, in attempts: the first ask, then what could not be read."""
+    """One pass over what is missing, in attempts: first all of it, then what could not be read."""
 
     def __init__(
         self,
@@ -237,7 +237,7 @@ def _applies(criterion: Criterion, item: Item) -> bool:
 
 
 def _key(backend: JudgeBackend, criterion: Criterion, message: str, estimator: Estimator) -> str:
-    # The criterion beside the message: the numbers its labels stand for are not in the message.
+    # The criterion as well as the message, since the message does not hold the numbers that its labels stand for.
     return digest([backend.identity, message, criterion.sha256, estimator])
 
 

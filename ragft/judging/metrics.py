@@ -43,17 +43,17 @@ def number_metric(
 ) -> EvaluationMetric:
     """Return a metric of numbers that were computed before, by row id.
 
-    With ``may_not_apply`` a missing number says that the metric does not apply to the row (the evidence is unknown,
-    the question has no answer): it is counted as ``n_not_applicable`` instead of ``n_unscored``.
+    With ``may_not_apply`` a missing number means that the metric does not apply to the row (the evidence is unknown,
+    the question has no answer). It is counted as ``n_not_applicable`` instead of ``n_unscored``.
 
     Raises:
-        ConfigError: If ``name`` is no Python identifier, which MLflow needs.
+        ConfigError: If ``name`` is not a Python identifier, which MLflow requires.
     """
     return _lookup_metric(name, values, higher_is_better=higher_is_better, reasons=None, may_not_apply=may_not_apply)
 
 
 def aggregates(values: Sequence[float | None], *, may_not_apply: bool = False) -> dict[str, float]:
-    """Return mean, n_scored and n_unscored; no mean without a scored row, for there is none."""
+    """Return mean, n_scored and n_unscored; without a scored row there is no mean."""
     scored = [value for value in values if value is not None]
     missing = float(len(values) - len(scored))
     counts = {"n_scored": float(len(scored)), "n_unscored": 0.0 if may_not_apply else missing}

@@ -16,7 +16,7 @@ _ARTICLES = re.compile(r"\b(a|an|the)\b")
 def normalised_words(text: str) -> list[str]:
     """Return the words that are compared: lower case, without ASCII punctuation and articles.
 
-    Punctuation is deleted, not replaced by a blank: ``multi-lingual`` becomes ``multilingual``.
+    Punctuation is deleted, not replaced by a space: ``multi-lingual`` becomes ``multilingual``.
     """
     return _ARTICLES.sub(" ", text.lower().translate(_PUNCTUATION)).split()
 
@@ -45,7 +45,7 @@ def exact_match(prediction: str, references: Sequence[str]) -> float:
     return float(bool(words) and any(words == normalised_words(reference) for reference in _at_least_one(references)))
 
 
-# Metric -> how an answer is scored beside its references: a number, larger is better.
+# Metric -> how an answer is scored against its references: a number, larger is better.
 OVERLAP: Mapping[str, Callable[[str, Sequence[str]], float]] = {
     "answer_f1": answer_f1,
     "exact_match": exact_match,

@@ -1,4 +1,4 @@
-"""People's numbers from any table: CSV, JSON lines, JSON or Parquet, one row an answer and a column a person."""
+"""People's numbers from any table (CSV, JSON lines, JSON or Parquet): one row per answer, one column per person."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,11 +25,11 @@ PEOPLE_BEGIN = ("human_", "human.", "rating_", "rater", "annotator_", "person_",
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Which column is what; "" finds it by its usual names.
+    """Which column holds what; "" finds it by its usual names.
 
     Attributes:
-        people: Joined by commas, one a person.
-        score: A column with scores that some other judge gave; then nothing is judged here.
+        people: Column names joined by commas, one per person.
+        score: A column with scores that some other judge gave; the judge is then not asked.
     """
 
     people: str = ""
@@ -43,11 +43,11 @@ class Columns:
 
 @dataclass(frozen=True, slots=True)
 class RatedTable:
-    """What a table says, one entry a row everywhere.
+    """What a table says; every list has one entry per row.
 
     Attributes:
         annotators: Who gave the numbers, in their order.
-        people: For each annotator one number (or None) a row.
+        people: For each annotator one number (or None) per row.
         items: What can be judged; None without a column of questions and one of answers.
         scores: Numbers of another judge, where a column holds them.
         groups: What each row belongs to; None without such a column.
@@ -65,9 +65,9 @@ class RatedTable:
 def read_table(path: Path, columns: Columns, criterion: Criterion) -> RatedTable:
     """Return the rows of a table that people rated under one criterion.
 
-    A column of people holds numbers (the criterion's own, or any others), or yes and no; an empty cell is no
-    rating. Rows of one answer by several people, told apart by a column ``annotator``, are joined. In JSON, a
-    field inside another is ``outer.inner``.
+    A person's column holds numbers (the criterion's own, or any others), or yes and no; an empty cell is no
+    rating. Rows about one answer by several people, told apart by a column ``annotator``, are joined. In JSON,
+    ``outer.inner`` is a field inside another.
 
     Raises:
         ConfigError: If a column is not there, or what people wrote cannot be found.

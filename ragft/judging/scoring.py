@@ -1,4 +1,4 @@
-"""From judgements to scores: one row an item, and summaries with what could not be read."""
+"""From judgements to scores: one row per item, and summaries that count what could not be read."""
 
 import json
 import statistics
@@ -15,7 +15,7 @@ from ragft.types import Judgement, Score
 LEAST_MASS = 0.5
 # Probabilities of single precision do not add up to 1 exactly; an expectation beyond that is refused by the store.
 ROUNDING = 1e-4
-# A repeat that is asked again stands beside its first reply, as repeat + 1,000 x attempt.
+# A repeat that is asked again is kept beside its first reply, as repeat + 1,000 x attempt.
 MOST_REPEATS = 1_000
 EMPTY = "empty answer: the worst score, without a call"
 TOO_LONG = "unscored: too long for the judge's context window"
@@ -31,8 +31,8 @@ class Row:
         values: The readable repeats.
         masses: Probability on legal scores, where it was observed.
         outcomes: What became of the repeats: scored, unreadable, not_offered, refused, cut, low_mass, timed_out,
-            too_long; or a single "empty" or "not_applicable", for which the judge was not asked.
-        served_by: What the judge's server called itself in each judgement that it said so in.
+            too_long; or a single "empty" or "not_applicable", where the judge was not asked.
+        served_by: What the judge's server called itself, in each judgement where it said so.
     """
 
     score: Score
@@ -48,7 +48,7 @@ class Summary:
 
     Attributes:
         n: Items to which the criterion applies; ``n_scored + n_unscored``.
-        n_empty: Of the scored ones, those that were empty.
+        n_empty: How many of the scored ones were empty.
         mean: Mean over the scored items, or None without any.
         mean_mass: Mean probability on legal scores, where it was observed.
         outcomes: What became of the repeats, added up.
@@ -67,7 +67,7 @@ class Summary:
 
 
 def judgement_of(key: str, repeat: int, reply: Reply, criterion: Criterion) -> Judgement:
-    """Return what is kept of a reply; less than half of the probability on legal scores is no score."""
+    """Return what is kept of a reply; with less than half of the probability on legal scores there is no score."""
     if reply.probabilities is None:
         read = read_verdict(reply.text, criterion, cut=reply.cut).value
         return Judgement(key, repeat, reply.text, read, reply.mass, reply.served_by)
@@ -83,19 +83,19 @@ def judgement_of(key: str, repeat: int, reply: Reply, criterion: Criterion) -> J
 
 
 def unasked(criterion: Criterion, *, empty: bool) -> Row:
-    """Return the row of an item the judge is not asked about: an empty answer, else one it does not apply to."""
+    """Return the row of an item that the judge is not asked about: its answer is empty, or nothing applies to it."""
     if empty:
         return Row(Score(criterion.name, criterion.worst, EMPTY), outcomes={"empty": 1})
     return Row(Score(criterion.name, None, NOT_APPLICABLE), outcomes={"not_applicable": 1})
 
 
 def too_long(criterion: Criterion, repeats: int) -> Row:
-    """Return the row of an item that the judge cannot read as a whole; a part of it would be another answer."""
+    """Return the row of an item that is too long for the judge; a part of it would be another answer."""
     return Row(Score(criterion.name, None, TOO_LONG, n_unscored=repeats), outcomes={"too_long": repeats})
 
 
 def row_of(criterion: Criterion, found: Sequence[Judgement], repeats: int, estimator: Estimator) -> Row:
-    """Return the row of an item from its judgements, of which some may be missing (they timed out)."""
+    """Return the row of an item from its judgements; some may be missing because they timed out."""
     last = [_last_attempt(found, repeat) for repeat in range(repeats)]
     entries = [entry for entry in last if entry is not None]
     readable = [entry for entry in entries if entry.value is not None]

@@ -20,7 +20,7 @@ SCORE_ONLY_TOKENS = 16
 
 
 class ServedJudge:
-    """An `Endpoint` as a judge; a call that is finished is a piece, so that little is lost with the server."""
+    """An `Endpoint` as a judge. Each finished call is a piece, so that little is lost when the server dies."""
 
     def __init__(
         self,
@@ -34,10 +34,10 @@ class ServedJudge:
 
         Args:
             endpoint: The server and model.
-            max_new_tokens: Most tokens of a reply, reason and score together.
+            max_new_tokens: Maximum number of tokens in a reply, reason and score together.
             temperature: Of the ``sampled`` estimator; 1 is the published way.
-            top_logprobs: Candidates for each token that the expectations are taken over, 1 to 20; what is not among
-                them counts as not legal.
+            top_logprobs: Candidates per token that the expectations are taken over, 1 to 20; a label that is not
+                among them counts as not legal.
         """
         self._endpoint = endpoint
         self._max_new_tokens = max_new_tokens
@@ -85,7 +85,7 @@ class ServedJudge:
 
 
 def reply_of(ask: Ask, completion: Completion, estimator: Estimator) -> Reply:
-    """Return what a served model's reply says to an ask.
+    """Return what a served model replied to an ask.
 
     Raises:
         JudgeError: If the estimator needs log probabilities and the server offers none.
@@ -128,7 +128,7 @@ def _candidates_of_the_score(
 def _probabilities(logprobs: Mapping[str, float]) -> Mapping[str, float]:
     """Return the probabilities of the candidates; none where the server's numbers are no log probabilities.
 
-    Such a judgement is unscored: a number above 0 taken at its word has given a score of 100 on a scale to 5.
+    Such a judgement is unscored: when a number above 0 was taken as it came, it gave a score of 100 on a scale to 5.
     """
     wrong = next((value for value in logprobs.values() if not value <= ROUNDING), None)
     found = {} if wrong is not None else {token: math.exp(value) for token, value in logprobs.items()}

@@ -48,11 +48,11 @@ def write_sheet(
 ) -> int:
     """Write the sheet and return its number of rows, of at most ``most`` items (0: all), chosen by their keyed ids.
 
-    Equal items are one row. The order is that of the keyed ids, so neither side, context nor rank can
-    be told from it, and the same items give the same sheet. Legends stand in the heads of the columns.
+    Equal items are one row. Rows are ordered by the keyed ids, so the order shows neither side, context nor
+    rank, and the same items give the same sheet. The column headings explain the labels.
 
     Raises:
-        ConfigError: If another file is there already, perhaps a sheet with ratings.
+        ConfigError: If another file is already there, perhaps a sheet with ratings.
     """
     rows = {row_id(secret, item): item for item in items}
     text = io.StringIO(newline="")
@@ -71,12 +71,12 @@ def write_sheet(
 
 
 def read_sheets(paths: Sequence[Path], criteria: Sequence[Criterion]) -> Ratings:
-    """Return the ratings of filled-in sheets: one a person, or one with a column that says who.
+    """Return the ratings of filled-in sheets: one sheet per person, or one with a column that says who.
 
     Cells hold a label of the criterion; an empty cell, "-" or "n/a" is no rating.
 
     Raises:
-        DataError: Naming each cell that is no label, missing columns, and a row that one person rated twice.
+        DataError: Naming each cell that is not a label, each missing column, and each row that one person rated twice.
     """
     heads = {_head(criterion): criterion for criterion in criteria}
     found: dict[str, dict[str, dict[str, float]]] = {criterion.name: {} for criterion in criteria}
@@ -109,7 +109,7 @@ def read_sheets(paths: Sequence[Path], criteria: Sequence[Criterion]) -> Ratings
 
 
 def is_sheet(path: Path) -> bool:
-    """Return whether a file is a sheet of ours, by the names of its columns."""
+    """Return whether a file is one of our sheets, judging by its columns."""
     if path.suffix.lower() not in (".csv", ".tsv"):
         return False
     return {ROW, *SHOWN} <= set(next((cells.keys() for _, cells in csv_rows(path, [ROW], [])), ()))
@@ -134,7 +134,7 @@ def csv_rows(path: Path, columns: Sequence[str], problems: list[str]) -> list[tu
         raise DataError(f"{path} cannot be read: {error}; expected CSV in UTF-8") from error
     before = csv.field_size_limit(LONGEST_CELL)
     try:
-        # Spreadsheet programs of half of Europe separate by semicolons.
+        # In half of Europe, spreadsheet programs separate cells with semicolons.
         heads = {mark: next(csv.reader(io.StringIO(text, newline=""), delimiter=mark), []) for mark in ",;\t"}
         separator = max(heads, key=lambda mark: (len(set(columns) & set(heads[mark])), len(heads[mark])))
         reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator)

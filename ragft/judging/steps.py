@@ -29,11 +29,11 @@ class StepsWriter(Protocol):
 def with_steps(store: Store, judge: StepsWriter, criterion: Criterion) -> Criterion:
     """Return the criterion with steps: its own, those the judge wrote before, or new ones, which are kept.
 
-    They are frozen with the first reply, so that every evaluation with this store and judge grades by
+    The first reply freezes them, so that every evaluation with this store and judge grades by
     the same steps; their hash is in the criterion's.
 
     Raises:
-        JudgeError: If the reply is no list of at least two steps.
+        JudgeError: If the reply is not a list of at least two steps.
     """
     if criterion.steps:
         return criterion

@@ -1,4 +1,4 @@
-"""How much of the scores' spread is the questions' and how much the judge's own noise."""
+"""How much of the spread of scores comes from the questions, and how much is the judge's own noise."""
 
 import math
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Repeats are enough when their noise widens the standard error of the mean by at most so much.
+# Repeats are enough when their noise widens the standard error of the mean by at most this much.
 WIDENING = 0.05
 
 
@@ -17,9 +17,9 @@ class VarianceComponents:
     Attributes:
         between_questions: Variance of the questions' true means, at least 0; None below two questions.
         between_repeats: Pooled variance of the repeats of one question; None without repeats.
-        repeats_enough: The fewest repeats that widen the standard error of the mean by at most 5 %
-            over infinitely many; None when it cannot be told, or no number would do. At most as many as were made:
-            beyond them it would be a guess.
+        repeats_enough: The fewest repeats whose standard error of the mean is at most 5 % wider than with
+            infinitely many. None when that is unknown, when no number would do, or when it is more than were made,
+            which would be a guess.
     """
 
     between_questions: float | None
@@ -30,7 +30,7 @@ class VarianceComponents:
 def spread(repeats: Sequence[Sequence[float]]) -> VarianceComponents:
     """Return the variance components of scores, one row of readable repeats a question.
 
-    One-way random effects by the method of moments: the variance of the rows' means less what the
+    One-way random effects by the method of moments: the variance of the rows' means minus what the
     repeats add to it (their pooled variance over the harmonic mean of the rows' lengths).
     """
     rows = [np.asarray(row, dtype=float) for row in repeats if len(row) > 0]

@@ -1,4 +1,4 @@
-"""Whether a judge likes long answers: some of the evaluation's own are padded to twice their length, graded again."""
+"""Whether a judge likes long answers: some of the evaluation's are padded to twice their length and graded again."""
 
 import itertools
 import statistics
@@ -11,9 +11,9 @@ from ragft.prompts.criterion import Criterion
 from ragft.types import digest
 
 MOST_ANSWERS = 20
-# .15 points on a scale from 1 to 5; the same share of another one.
+# .15 points on a scale from 1 to 5, and the same share of any other scale.
 MOST_SHIFT = 0.15 / 4
-# It says nothing, so that an answer is neither better nor worse for it.
+# It says nothing, so it makes an answer neither better nor worse.
 PADDING = (
     "That is the answer to the question that was asked here, and it has been written down in this place as an answer "
     "to that question, which is what was asked for, as can be seen from the question itself."
@@ -27,7 +27,7 @@ class Padded:
     Attributes:
         n: Answers that were scored both ways.
         shift: Mean change, in score points; above 0 where padding helped.
-        most: The change up to which nothing is said.
+        most: Up to this change there is no warning.
     """
 
     criterion: str
@@ -37,7 +37,7 @@ class Padded:
 
     @property
     def warning(self) -> str:
-        """What is to be said of it; "" where it is small."""
+        """The warning; "" where the shift is small."""
         if abs(self.shift) <= self.most:
             return ""
         likes = "likes" if self.shift > 0 else "dislikes"
@@ -48,13 +48,13 @@ class Padded:
 
 
 def choose(items: Sequence[Item], *, most: int = MOST_ANSWERS) -> list[int]:
-    """Return the places of at most ``most`` answers, the same for the same evaluation."""
+    """Return the positions of at most ``most`` answers, the same ones for the same evaluation."""
     there = [index for index, item in enumerate(items) if not is_empty(item.answer)]
     return sorted(there, key=lambda index: digest(["padded", items[index].question]))[:most]
 
 
 def padded(item: Item) -> Item:
-    """Return the item with an answer of twice as many words, of which the second half says nothing."""
+    """Return the item with its answer padded to twice as many words; the second half says nothing."""
     more = itertools.islice(itertools.cycle(PADDING.split()), max(1, len(item.answer.split())))
     return replace(item, answer=f"{item.answer.rstrip()} {' '.join(more)}")
 
@@ -67,7 +67,7 @@ def check_padding(
     Args:
         places: Which of the evaluation's answers were padded.
         judged: The evaluation's judgements.
-        longer: Those of the padded answers, in the order of ``places``.
+        longer: The judgements of the padded answers, in the order of ``places``.
         criteria: The evaluation's criteria.
     """
     found = {}

@@ -1,1 +1,1 @@
-"""Language models: found, loaded, identified, and made to write."""
+"""Language models: found, loaded, identified, and asked to answer."""

@@ -1,4 +1,4 @@
-"""What an adapter folder may hold and who it is, found out before any of its files is parsed. Needs no torch."""
+"""What an adapter folder may hold and which adapter it is, checked before any file is parsed. Needs no torch."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from ragft.types import digest
 
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
 LINEAGE = "ragft.json"
-# By name and not by what a pickle or a program looks like: there is always one more ending.
+# By allowed name, not by what a pickle or a program looks like: there is always one more extension.
 ALLOWED = frozenset({
     ADAPTER_WEIGHTS, "adapter_config.json", LINEAGE, MANIFEST,
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "chat_template.jinja",
@@ -24,12 +24,12 @@ MOST_NAMED = 5
 
 
 def check_adapter(folder: Path, identity: str) -> None:
-    """See that a folder holds the adapter that ``identity`` names, and nothing else.
+    """Check that a folder holds the adapter that ``identity`` names, and nothing else.
 
-    Nothing is parsed but the manifest: a configuration that nobody vouches for can ask for any amount of memory.
+    Only the manifest is parsed: a configuration that nobody vouches for can ask for any amount of memory.
 
     Raises:
-        PrerequisiteError: If the folder is not there, holds foreign files, was changed, or is another adapter.
+        PrerequisiteError: If the folder is not there, holds foreign files, was changed, or holds another adapter.
     """
     found = identity_of(folder)
     if found != identity:
@@ -40,7 +40,7 @@ def check_adapter(folder: Path, identity: str) -> None:
 
 
 def identity_of(folder: Path) -> str:
-    """Return who the adapter in a folder says it is, 64 hex digits; its files are those of its manifest.
+    """Return the identity that the adapter in a folder claims, 64 hex digits; its files match its manifest.
 
     Raises:
         PrerequisiteError: If the folder is not there, holds foreign files, or was changed.
@@ -61,7 +61,7 @@ def identity_of(folder: Path) -> str:
 
 
 def foreign_files(folder: Path) -> Iterator[str]:
-    """Yield the names below ``folder`` that no adapter has; a link is foreign whatever its name is."""
+    """Yield the names of files below ``folder`` that no adapter has; a link is foreign whatever its name."""
     for entry in os.scandir(folder):
         plain = entry.is_file(follow_symlinks=False)
         if entry.name == TEMPLATES and entry.is_dir(follow_symlinks=False):

@@ -22,7 +22,7 @@ class Writer(Protocol):
     def generate(
         self, messages: Sequence[str], max_new_tokens: int, on_batch: OnBatch | None = None
     ) -> Sequence[Generated]:
-        """Return the likeliest reply to each message, each batch told to ``on_batch`` as it is done."""
+        """Return the most likely reply to each message; ``on_batch`` is told of each batch as it is done."""
 
     def fit_passages(
         self,
@@ -32,7 +32,7 @@ class Writer(Protocol):
         max_new_tokens: int,
         golden: Collection[int] = (),
     ) -> tuple[int, ...]:
-        """Return the places of the passages that fit; those at the places ``golden`` are left out last."""
+        """Return the positions of the passages that fit; those at the positions ``golden`` are left out last."""
 
 
 def answer_questions(
@@ -48,8 +48,8 @@ def answer_questions(
 ) -> list[Answer]:
     """Return an answer to each question, in their order; each batch is written before the next begins.
 
-    What was written is keyed by the model, the rendered message and the limit, so a message that was answered
-    before, in any run, is not generated again. Which passages the message shows is the asker's own.
+    An answer's text is keyed by the model, the rendered message and the limit, so a message that was answered
+    before, in any run, is not generated again. The passages of an answer are always those of the present caller.
 
     Args:
         store: Where answers are kept.
@@ -60,7 +60,7 @@ def answer_questions(
             fit the context window (`ragft.models.fitting`).
         max_new_tokens: Most tokens of an answer.
         golden: Question id -> ids of the passages that are left out last; none where it is missing.
-        on_progress: Told how many of the missing answers are done, and how many are missing.
+        on_progress: Told how many of the missing answers are done, and how many there are.
     """
     last = golden or {}
     asked = [_ask(writer, prompt, q, passages[q.id], max_new_tokens, last.get(q.id, ())) for q in questions]

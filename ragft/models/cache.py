@@ -1,4 +1,4 @@
-"""A key-value cache with room to grow: a new token is written in place, the whole is not copied for it."""
+"""A key-value cache with room to grow: a new token is written in place, without copying the whole cache."""
 
 from typing import Any
 
@@ -44,7 +44,7 @@ class RoomyLayer(DynamicLayer):  # type: ignore[misc] # transformers is untyped 
 
 
 def roomy_cache(model: Any) -> DynamicCache:  # noqa: ANN401 - any causal LM
-    """Return an empty cache for a model; layers with a cache of another kind (sliding, recurrent) keep theirs."""
+    """Return an empty cache for a model; layers that need another kind of cache (sliding, recurrent) keep theirs."""
     cache = DynamicCache(config=model.config)
     cache.layers = [RoomyLayer() if type(layer) is DynamicLayer else layer for layer in cache.layers]
     return cache

@@ -1,4 +1,4 @@
-"""Control tokens in a text that somebody wrote: broken up, so that it can neither end a turn nor begin another."""
+"""Control tokens in a text that somebody wrote are broken up, so that it can neither end a turn nor begin one."""
 
 import re
 from typing import TYPE_CHECKING
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-# The first pass breaks a token up; what a tokenizer still reads as one after that is taken out whole.
+# The first pass breaks tokens up; what a tokenizer then still reads as a token is removed.
 PASSES = 3
 REPLACEMENT = "\ufffd"
 # A served model's tokenizer is not known here: the spellings of the common families.
@@ -18,10 +18,10 @@ _KNOWN = re.compile(
 
 
 def without_controls(tokenizer: "PreTrainedTokenizerBase", text: str) -> str:
-    """Return ``text``, in which the tokenizer finds none of the tokens it marks special.
+    """Return ``text`` so that the tokenizer finds none of its special tokens in it.
 
-    A token that was written out gets a blank after its first visible sign. The tokenizer itself is asked where they
-    are, since it may change the text before it looks: to one that folds full-width letters, ``＜|end|＞`` is an end.
+    Text that spells out a token gets a space after its first visible character. The tokenizer itself is asked where
+    tokens are, since it may change the text first: one that folds full-width letters reads ``＜|end|＞`` as an end.
     """
     controls = _controls(tokenizer)
     changed_before = any(token.special and token.normalized for token in tokenizer.added_tokens_decoder.values())
@@ -69,7 +69,7 @@ def _spans(tokenizer: "PreTrainedTokenizerBase", text: str, controls: dict[int, 
     return [
         (start, end)
         for number, (start, end) in zip(read["input_ids"], read["offset_mapping"], strict=True)
-        # An unknown sign is read as the token for unknown ones; only that token written out is taken for it.
+        # An unknown character is read as the token for unknown ones; only that token spelled out counts as one.
         if number in controls and (number != tokenizer.unk_token_id or text[start:end].strip() == controls[number])
     ]
 

@@ -1,4 +1,4 @@
-"""The decoding loop: each prompt is read once, for any number of replies, and what has ended costs nothing."""
+"""The decoding loop: each prompt is read once for any number of replies, and a reply that has ended costs nothing."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -13,12 +13,12 @@ Choose = Callable[[torch.Tensor, int, torch.Tensor], torch.Tensor]
 
 
 def greedy(logits: torch.Tensor, step: int, rows: torch.Tensor) -> torch.Tensor:  # noqa: ARG001 - a `Choose`
-    """Return the likeliest token of each row."""
+    """Return the most likely token of each row."""
     return logits.argmax(-1)
 
 
 def sampler(seeds: Sequence[int], temperature: float, max_new_tokens: int) -> Choose:
-    """Return a choice that draws row i's tokens from the i-th seed alone, whatever else is in the batch.
+    """Return a function that draws row i's tokens from the i-th seed alone, whatever else is in the batch.
 
     One uniform number per row and step, drawn before the first step, picks a token from the row's
     cumulative distribution, so equal seeds give equal replies up to rounding of the logits.

@@ -83,9 +83,9 @@ class Endpoint:
             base_url: Up to and with ``/v1``.
             model: The name the server knows it by.
             api_key: Sent as a bearer token; empty for servers without.
-            concurrency: Most calls in flight.
-            timeout_s: Most seconds for one attempt.
-            deadline_s: Most seconds for one call, all its attempts and waits together.
+            concurrency: Maximum number of calls in flight.
+            timeout_s: Maximum number of seconds for one attempt.
+            deadline_s: Maximum number of seconds for one call, with all its attempts and waits.
 
         Raises:
             ConfigError: If the address is no http(s) URL or holds a password, the key cannot be sent, or a number
@@ -100,7 +100,7 @@ class Endpoint:
         self.model = model
         self._concurrency = concurrency
         self._caller = Caller(self.base_url, api_key, timeout_s=timeout_s, deadline_s=deadline_s, threads=concurrency)
-        # What the server turned out not to take; found out at most once each.
+        # What the server turned out not to accept; each is found out at most once.
         self._several = True
         self._takes_seed = True
         self._limit_name = LIMIT_NAMES[0]
@@ -123,10 +123,9 @@ class Endpoint:
     def complete(self, requests: Sequence[ChatRequest]) -> Iterator[list[tuple[int, int, Completion]]]:
         """Yield (index of the request, index of the reply, reply) as calls finish, in any order.
 
-        A call that finds the server silent until its deadline gives a timed-out reply, as long as other
-        calls get answers, and a message that the server calls too long a reply that says so. Anything else
-        that cannot be helped ends the run: calls in flight are waited for and yielded, then the error is
-        raised.
+        When the server is silent until a call's deadline, the call gives a timed-out reply, as long as other
+        calls get answers. A message that the server calls too long gives a reply that says so. Any other
+        lasting failure ends the run: calls in flight are waited for and yielded, then the error is raised.
 
         Raises:
             PrerequisiteError: If the server refuses a request, or cannot be reached until a deadline.
@@ -205,7 +204,7 @@ class Endpoint:
         max_new_tokens: int,  # noqa: ARG002
         golden: Collection[int] = (),  # noqa: ARG002
     ) -> tuple[int, ...]:
-        """Return all places, for a served model's window is not known; the server refuses too many."""
+        """Return all positions, since a served model's context window is not known; the server refuses too many."""
         return tuple(range(len(passages)))
 
     def _next(self, waiting: deque[_Unit], requests: Sequence[ChatRequest]) -> _Sent:
@@ -231,13 +230,13 @@ class Endpoint:
         return body
 
     def _queue_left_over(self, waiting: deque[_Unit], unit: _Unit, answered: int) -> None:
-        """Queue the replies a server left out; one that gives fewer than n is asked one by one from now on."""
+        """Queue the replies that a server left out; one that gives fewer than n is asked one by one from now on."""
         if rest := unit.replies[answered:]:
             self._several = False
             waiting.appendleft(_Unit(unit.request, rest))
 
     def _adapted(self, refused: RefusedRequestError, body: Mapping[str, Any]) -> bool:
-        """Whether the server named an optional field that was sent, which is left out from now on."""
+        """Whether the server complained of an optional field that was sent; the field is left out from now on."""
         if refused.status not in BAD_REQUEST:
             return False
         if "n" in body and re.search(r"\bn\b", refused.said):

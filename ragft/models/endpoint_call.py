@@ -32,7 +32,7 @@ class Completion:
     """One reply of a served model.
 
     Attributes:
-        text: Without outer blanks; what the model says when it refuses.
+        text: Without surrounding white space; what the model says when it refuses.
         tokens: Tokens it wrote, 0 where the server does not count.
         cut: True when it stopped at the length limit.
         timed_out: True when the deadline came before a reply.
@@ -77,7 +77,7 @@ def checked_key(key: str) -> str:
     """Return a key that can stand in a header.
 
     Raises:
-        ConfigError: If it has a blank, a line end or a sign that is not ASCII; the message does not repeat it.
+        ConfigError: If it has a space, a line end or a character that is not ASCII; the message does not repeat it.
     """
     if not re.fullmatch(r"[\x21-\x7e]*", key):
         raise ConfigError(
@@ -108,7 +108,7 @@ class Caller:
         self._client.close()
 
     def call(self, body: Mapping[str, Any], stop: threading.Event) -> list[Completion]:
-        """Return the choices of one call, retried with growing, uneven waits until its deadline.
+        """Return the choices of one call, retried with growing, jittered waits until its deadline.
 
         Raises:
             RefusedRequestError: If the server says that the request is wrong (4xx but 408, 409, 429).
@@ -216,7 +216,7 @@ def read_completions(content: bytes) -> list[Completion]:
 
 
 def _count(usage: Any, name: str) -> int:  # noqa: ANN401 - JSON
-    """Return a number of tokens, 0 where the server gives none or nonsense: a reply does not depend on it."""
+    """Return a number of tokens; 0 where the server gives none or nonsense, since no reply depends on it."""
     number = usage.get(name) if isinstance(usage, dict) else None
     return int(number) if isinstance(number, int | float) and 0 <= number <= MOST_TOKENS else 0
 
@@ -226,7 +226,7 @@ def _nothing() -> list[Completion]:
 
 
 def _served_by(body: Any) -> str:  # noqa: ANN401 - JSON
-    """Return model and fingerprint of a reply in one line, each cut to 100 printable signs."""
+    """Return model and fingerprint of a reply in one line, each cut to 100 printable characters."""
     said = [body.get(name) for name in ("model", "system_fingerprint")]
     lines = ["".join(sign for sign in text[:100] if sign.isprintable()) for text in said if isinstance(text, str)]
     return " ".join(" ".join(lines).split())
@@ -249,7 +249,7 @@ def _candidates(entry: Any) -> dict[str, float]:  # noqa: ANN401 - JSON
 
 
 def _log_probability(entry: Any) -> float:  # noqa: ANN401 - JSON
-    """Return what the server calls the logarithm of a probability, NaN where it is no number; not checked further."""
+    """Return what the server calls a log probability, NaN where it is not a number; it is not checked further."""
     value = entry.get("logprob")
     try:
         return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan

@@ -11,7 +11,7 @@ from ragft.errors import PrerequisiteError
 from ragft.types import digest
 
 MANIFEST = "manifest.json"
-# What a base model is, beside its safetensors files: everything that changes what it computes or reads.
+# What a base model is, besides its safetensors files: everything that changes what it computes or reads.
 IDENTITY_FILES = (
     "config.json",
     "generation_config.json",
@@ -47,7 +47,7 @@ def fingerprint_weights(folder: Path) -> str:
 
 
 def folder_sha256(folder: Path, *, without: Iterable[str] = ()) -> str:
-    """Return the hash of every file below ``folder``, names and content, 64 hex digits, but those at its top named."""
+    """Return the hash of every file below ``folder``, names and content, 64 hex digits; ``without`` are left out."""
     left_out = {folder / name for name in without}
     paths = sorted(path for path in folder.rglob("*") if path.is_file() and path not in left_out)
     return digest(_hash_files(folder, paths))
@@ -56,7 +56,7 @@ def folder_sha256(folder: Path, *, without: Iterable[str] = ()) -> str:
 def write_manifest(folder: Path) -> dict[str, str]:
     """Write the sha256 of every file below ``folder`` into its manifest and return them by name.
 
-    The manifest appears in one step, as the last file: a folder with a manifest was completely written.
+    The manifest appears in one step, as the last file, so a folder with a manifest was written completely.
     """
     files = _hash_files(folder, _payload(folder))
     partial = folder / f"{MANIFEST}.partial"

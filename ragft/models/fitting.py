@@ -4,22 +4,22 @@ from collections.abc import Callable, Collection, Sequence
 
 
 def room(context_window: int, limit: int, virtual_tokens: int) -> int:
-    """Return how many tokens of prompt and answer there may be.
+    """Return how many tokens prompt and answer may have.
 
     Args:
         context_window: What the model takes.
-        limit: What was asked for; 0 for no limit of its own.
-        virtual_tokens: What an adapter puts before every prompt: the model reads them, so the window holds them too.
+        limit: What the user asked for; 0 for no limit.
+        virtual_tokens: How many an adapter puts before every prompt; they take up room in the window too.
     """
     most = context_window - virtual_tokens
     return min(limit or most, most)
 
 
 def dropping_order(ranks: Sequence[int], golden: Collection[int] = ()) -> list[int]:
-    """Return the places of passages in the order in which they are left out.
+    """Return the positions of passages in the order in which they are left out.
 
-    The lowest-ranked go first, and those with the evidence after all others. Which they are is known in training and
-    in the oracle contexts, where leaving one out would change what the example or the context is; a system in use
+    The lowest-ranked go first, and those with the evidence after all others. It is known which these are in training
+    and in the oracle contexts, where leaving one out would change what the example or the context is. A system in use
     does not know it, and neither does the context ``retrieved``.
 
     Args:
@@ -30,13 +30,13 @@ def dropping_order(ranks: Sequence[int], golden: Collection[int] = ()) -> list[i
 
 
 def fit(order: Sequence[int], length: Callable[[Sequence[int]], int], most: int) -> tuple[int, ...] | None:
-    """Return the places of the passages that are shown, in the order they are shown; None if not even none fits.
+    """Return the positions of the passages that are shown, in that order; None if it does not fit without any.
 
-    Passages are left out whole, in their order, until the rest fits; question and answer are never cut.
+    Whole passages are left out, in ``order``, until the rest fits; question and answer are never cut.
 
     Args:
         order: See `dropping_order`.
-        length: Tokens of prompt and answer with the passages at these places.
+        length: Tokens of prompt and answer with the passages at these positions.
         most: Tokens there is room for.
     """
     for dropped in range(len(order) + 1):

@@ -38,16 +38,16 @@ OnBatch = Callable[[list[tuple[int, Generated]]], None]
 
 
 class Generator:
-    """A model as a writer of answers and as a judge. Both sides of an evaluation use this one path."""
+    """A model that writes answers or judges. Both sides of an evaluation go this one way."""
 
     def __init__(self, loaded: LoadedModel, *, batch_tokens: int = 0, batch_rows: int = 64, window: int = 0) -> None:
         """Keep the model.
 
         Args:
             loaded: The model.
-            batch_tokens: Most tokens (prompts with their padding, and replies) in one batch; 0: by device.
-            batch_rows: Most replies in one batch.
-            window: Most tokens of a prompt and its reply; 0, or more than the model takes: what it takes.
+            batch_tokens: Maximum number of tokens in one batch (prompts with padding, and replies); 0: set by device.
+            batch_rows: Maximum number of replies in one batch.
+            window: Maximum number of tokens in a prompt and its reply; 0, or more than the model takes: what it takes.
         """
         self.loaded = loaded
         self._model = loaded.model
@@ -67,7 +67,7 @@ class Generator:
     def generate(
         self, messages: Sequence[str], max_new_tokens: int, on_batch: OnBatch | None = None
     ) -> list[Generated]:
-        """Return the likeliest reply to each message, in their order; batches run in order of length, long first.
+        """Return the most likely reply to each message, in their order; the batch of the longest prompts runs first.
 
         Raises:
             ConfigError: If a prompt and its reply do not fit the context window (see `fit_passages`).
@@ -87,7 +87,7 @@ class Generator:
         return [found[index] for index in range(len(messages))]
 
     def fits(self, message: str, max_new_tokens: int, prefix: str = "") -> bool:
-        """Return whether a message, the beginning of its reply and so many tokens more fit the context window."""
+        """Return whether a message, the beginning of its reply and so many more tokens fit the context window."""
         begun = chat.reply_ids(self._tokenizer, prefix) if prefix else []
         return len(chat.prompt_ids(self._tokenizer, message)) + len(begun) + max_new_tokens <= self._window
 
@@ -99,9 +99,9 @@ class Generator:
         max_new_tokens: int,
         golden: Collection[int] = (),
     ) -> tuple[int, ...]:
-        """Return the places of the passages, nearest first, that fit with the question and its answer.
+        """Return the positions of the passages, nearest first, that fit with the question and its answer.
 
-        What does not fit is left out whole, the lowest-ranked first, and those at the places ``golden`` last.
+        Passages that do not fit are left out whole, the lowest-ranked first, those at the positions ``golden`` last.
 
         Raises:
             ConfigError: If the question does not fit even without passages.
@@ -128,7 +128,7 @@ class Generator:
         temperature: float,
         seeds: Sequence[Sequence[int]],
     ) -> list[list[Generated]]:
-        """Return ``n`` sampled replies to each prompt, without ``prefix``, which every reply begins with.
+        """Return ``n`` sampled replies to each prompt; every reply continues ``prefix``, which is left out.
 
         Each prompt is read once. ``seeds[i][j]`` alone decides reply j to prompt i, whatever the batches are.
 
@@ -161,8 +161,8 @@ class Generator:
 
         Args:
             prompts: User messages.
-            prefix: Beginning of the reply, one for all or one each.
-            labels: Each must be one token after the prefix, with or without the blank before it.
+            prefix: Beginning of the reply: one for all, or one per prompt.
+            labels: Each must be one token after the prefix, with or without the space before it.
 
         Returns:
             Probabilities over the labels, summing to 1, [prompts, labels]; and the probability that
@@ -193,7 +193,7 @@ class Generator:
     def _label_ids(self, prefix: str, labels: Sequence[str]) -> tuple[list[int], list[int]]:
         """Return the tokens all labelled replies share, and the one token of each label after them.
 
-        "Score: 4" is read as a whole, so the blank lies in the label's token or in the shared ones,
+        "Score: 4" is read as a whole, so the space is part of the label's token or of the shared ones,
         as the tokenizer has it.
         """
         whole = [chat.reply_ids(self._tokenizer, f"{prefix.rstrip()} {label}".lstrip()) for label in labels]
@@ -223,9 +223,9 @@ class Generator:
         temperature: float,
         max_new_tokens: int,
     ) -> list[list[list[int]]]:
-        """Return a reply for each seed of each prompt; where memory is short for one prompt's, half of them at a time.
+        """Return a reply for each seed of each prompt; where one prompt's replies need too much memory, half at a time.
 
-        A seed alone decides its reply, so it does not matter which are drawn together.
+        Each reply depends on its seed alone, so it does not matter which are drawn together.
         """
         repeats = len(seeds[0])
         choose = decoding.sampler([seed for own in seeds for seed in own], temperature, max_new_tokens)
@@ -248,7 +248,7 @@ class Generator:
     def _work_through(
         self, prompts: Sequence[Sequence[int]], new_tokens: int, repeats: int, work: Callable[[list[int]], None]
     ) -> None:
-        """Do the work batch by batch; where memory is too short for one, this and all later ones are half as large."""
+        """Do the work batch by batch; where one needs too much memory, it and all later ones become half as large."""
         waiting = list(self.batches(prompts, new_tokens, repeats))
         while waiting:
             batch = waiting[0]
@@ -273,7 +273,7 @@ class Generator:
             waiting = [[left[place] for place in batch] for batch in again]
 
     def _make_do(self, prompts: int, tokens_each: int, repeats: int) -> None:
-        """Say that memory is too short for so many prompts at once, and take half as many from now on."""
+        """Say that memory is too short for so many prompts at a time, and take half as many from now on."""
         LOG.warning("%s and %d prompts at once: going on with %d", self._short_of_memory, prompts, prompts // 2)
         self._batch_rows = min(self._batch_rows, prompts // 2 * repeats)
         self._batch_tokens = min(self._batch_tokens, prompts // 2 * tokens_each)
@@ -288,9 +288,9 @@ class Generator:
             )
 
     def batches(self, prompts: Sequence[Sequence[int]], new_tokens: int, repeats: int) -> Iterator[list[int]]:
-        """Yield the indices of each batch of prompts, longest first: if memory is short, then at once.
+        """Yield the indices of each batch of prompts, longest first, so that a shortage of memory shows at once.
 
-        Prompts that begin alike stay together. A prompt's share of the cache is its length and the replies to it.
+        Prompts that begin alike stay together. A prompt takes up its own length and its replies in the cache.
         """
 
         def fits(count: int, longest: int) -> bool:
@@ -318,7 +318,7 @@ class Generator:
         text = str(self._tokenizer.decode(reply, skip_special_tokens=True, clean_up_tokenization_spaces=False))
         ended = reply[-1] in self._stop
         if self._tokenizer.chat_template is None:
-            # Without turns a reply ends where the model writes the next question itself.
+            # Without turns, a reply ends where the model itself begins to write the next question.
             text, next_turn, _ = text.partition(chat.PLAIN_STOP)
             ended = ended or bool(next_turn)
         return Generated(text.strip(), len(prompt), len(reply), not ended)

@@ -36,7 +36,7 @@ class LoadedModel:
     Attributes:
         model: The transformers model, or the PEFT model around it.
         fingerprint: Identity of the base's weights, configuration and tokenizer.
-        context_window: Most tokens of prompt and answer together.
+        context_window: Maximum number of tokens in prompt and answer together.
         adapter: Identity of the adapter (see `adapter_identity`); empty for a base.
     """
 
@@ -53,7 +53,7 @@ class LoadedModel:
 
     @property
     def identity(self) -> str:
-        """The hash of all that decides which text comes out, 64 hex digits; the device is left out."""
+        """The hash of everything that decides which text comes out, 64 hex digits; the device is left out."""
         return digest([self.fingerprint, self.adapter, self.quantization, self.dtype])
 
 
@@ -102,8 +102,8 @@ def load_adapter(base: LoadedModel, folder: Path, identity: str, *, trainable: b
     Args:
         base: Carries no adapter yet.
         folder: Of the adapter.
-        identity: Who it must be (see `adapter_identity`), from where it is registered and not from the folder.
-        trainable: Its weights can be trained on; otherwise nothing can.
+        identity: Which adapter it must be (see `adapter_identity`), as the registry says, not the folder.
+        trainable: Whether its weights can be trained further; if not, nothing can.
 
     Raises:
         PrerequisiteError: If the folder holds anything but this adapter, or it belongs to another base.
@@ -125,7 +125,7 @@ def load_adapter(base: LoadedModel, folder: Path, identity: str, *, trainable: b
 
 
 def without_adapter(loaded: LoadedModel) -> LoadedModel:
-    """Return the base again, its adapter taken off and forgotten; a base is returned as it is."""
+    """Return the base with its adapter removed; a base is returned as it is."""
     if not isinstance(loaded.model, PeftModel):
         return loaded
     virtual = any(config.is_prompt_learning for config in loaded.model.peft_config.values())
@@ -135,7 +135,7 @@ def without_adapter(loaded: LoadedModel) -> LoadedModel:
 
 @contextmanager
 def adapter_off(loaded: LoadedModel) -> Iterator[LoadedModel]:
-    """Yield the base under an adapter, which is back afterwards; a base is yielded as it is."""
+    """Yield the base with its adapter switched off for a while; a base is yielded as it is."""
     if not isinstance(loaded.model, PeftModel):
         yield loaded
         return
@@ -170,7 +170,7 @@ def save_adapter(adapted: LoadedModel, folder: Path, training: dict[str, Any]) -
 def adapter_is_active(adapted: LoadedModel) -> bool:
     """Return whether the adapter changes the logits of any probe prompt by more than 1e-6.
 
-    False means that the adapter was not applied, or never trained: its scores would be the base's.
+    False means that the adapter was not applied or never trained, so its scores would be the base's.
     """
     if not isinstance(adapted.model, PeftModel):
         return False
@@ -187,14 +187,14 @@ def adapter_is_active(adapted: LoadedModel) -> bool:
 
 @contextmanager
 def quiet_peft() -> Iterator[None]:
-    """Silence one warning: PEFT 0.21 asks transformers 5 for a property by its old name."""
+    """Silence one warning: PEFT 0.21 asks transformers 5 for a property under its old name."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".is_gradient_checkpointing. is deprecated", category=FutureWarning)
         yield
 
 
 def _sort_modules(path: Path) -> None:
-    """Write PEFT's configuration in one order: it keeps module names in a set."""
+    """Write PEFT's configuration in a fixed order, since PEFT keeps module names in a set."""
     config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     ordered = {name: sorted(value) if name.endswith("_modules") and value else value for name, value in config.items()}
     path.write_text(json.dumps(ordered, indent=2, sort_keys=True), encoding="utf-8")

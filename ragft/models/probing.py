@@ -22,7 +22,7 @@ class Replies:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How replies are sampled: how many a message, how hot, and by which seed."""
+    """How replies are sampled: how many per message, at which temperature, with which seed."""
 
     samples: int
     temperature: float
@@ -40,7 +40,7 @@ def reply(
     max_new_tokens: int,
     on_progress: OnProgress | None = None,
 ) -> dict[str, Replies]:
-    """Return message -> replies; what is in the store is not generated again, and a kill loses one batch at most."""
+    """Return message -> replies; what is in the store is not generated again, and a kill loses at most one batch."""
     asked = list(dict.fromkeys(messages))
     greedy = {
         message: digest([VERSIONS["answering"], generator.identity, message, max_new_tokens]) for message in asked

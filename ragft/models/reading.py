@@ -1,4 +1,4 @@
-"""Prompts read by a model, in one padded batch; what several of them begin with is read once."""
+"""Prompts read by a model in one padded batch; a beginning that several of them share is read once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class Read:
     """A batch of prompts that a model has read.
 
     Attributes:
-        core: The model that goes on from here; the base, where an adapter only puts virtual tokens first.
+        core: The model that goes on from here: the base, where the adapter only puts virtual tokens first.
         logits: After each prompt, float32 [prompts, vocabulary].
         mask: 1 for a token, 0 for padding, int64 [prompts, places in the cache].
     """
@@ -47,7 +47,7 @@ def virtual_tokens(model: Any) -> int:  # noqa: ANN401 - any causal LM, with or 
 
 
 def group_by_prefix(prompts: Sequence[Sequence[int]]) -> list[list[int]]:
-    """Return the indices of prompts in groups that begin alike; each index once, most alone.
+    """Return the indices of prompts in groups that begin alike; each index occurs once, most of them alone.
 
     Members share at least `LEAST_SHARED` tokens and half of the shorter prompt.
     """
@@ -63,13 +63,13 @@ def group_by_prefix(prompts: Sequence[Sequence[int]]) -> list[list[int]]:
 
 
 def shared_length(prompts: Sequence[Sequence[int]]) -> int:
-    """Return how many tokens all prompts begin with, leaving each at least one of its own."""
+    """Return how many tokens all prompts share at the beginning, leaving each at least one of its own."""
     alike = takewhile(lambda tokens: len(set(tokens)) == 1, zip(*prompts, strict=False))
     return min(sum(1 for _ in alike), min(len(prompt) for prompt in prompts) - 1)
 
 
 def read_prompts(model: Any, prompts: Sequence[Sequence[int]]) -> Read:  # noqa: ANN401 - any causal LM
-    """Run the model over a batch of prompts, padded on the left, positions counted from each one's first token."""
+    """Run the model over a batch of prompts, padded on the left; positions count from each prompt's first token."""
     if virtual := virtual_tokens(model):
         return _read_after_virtual(model, prompts, virtual)
     groups = group_by_prefix(prompts)
@@ -80,10 +80,10 @@ def read_prompts(model: Any, prompts: Sequence[Sequence[int]]) -> Read:  # noqa:
 
 
 def _read_in_groups(model: Any, prompts: Sequence[Sequence[int]], groups: Sequence[Sequence[int]]) -> Read:  # noqa: ANN401
-    """Read what each group begins with, hand its cache to every member, and read what is left of each."""
+    """Read the beginning of each group, hand its cache to every member, and read the rest of each."""
     shared = [shared_length([prompts[index] for index in group]) for group in groups]
     ends = max(len(prompts[i]) - n for n, group in zip(shared, groups, strict=True) if len(group) > 1 for i in group)
-    # A prompt on its own is cut where its rest is as long as the others', so that it adds no padding.
+    # A prompt on its own is split where its rest is as long as the others', so that it adds no padding.
     cuts = [n if len(g) > 1 else max(1, len(prompts[g[0]]) - ends) for n, g in zip(shared, groups, strict=True)]
     begun = [prompts[group[0]][:cut] for group, cut in zip(groups, cuts, strict=True)]
     ids, mask = pad_left(begun, model.device)

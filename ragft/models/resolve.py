@@ -1,4 +1,4 @@
-"""Where a base model lies on this machine, found out and checked without torch and without a socket."""
+"""Finds and checks a base model on this machine, without torch and without a socket."""
 
 import json
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ def check_base(name: str, revision: str = "") -> BaseFiles:
     Nothing is downloaded and no connection is opened.
 
     Raises:
-        PrerequisiteError: If it is not here, is incomplete, or has only pickled weights.
+        PrerequisiteError: If it is not on this machine, is incomplete, or has only pickled weights.
         ConfigError: If ``name`` is neither a folder nor a hub name.
     """
     folder = Path(name).expanduser()
@@ -70,7 +70,7 @@ def _from_cache(name: str, revision: str) -> BaseFiles:
 
 
 def _known(name: str) -> str:
-    """Name the revisions of the model that the cache does hold."""
+    """Return the revisions of the model that the cache holds, in words."""
     folder = Path(constants.HF_HUB_CACHE) / f"models--{name.replace('/', '--')}" / "snapshots"
     held = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
     return f", which holds revision {', '.join(held)}" if held else ""

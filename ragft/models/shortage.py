@@ -1,4 +1,4 @@
-"""What a device says when it has too little memory, and giving back what was taken in vain."""
+"""Recognises that a device ran out of memory, and frees what the failed work had taken."""
 
 import gc
 
@@ -16,7 +16,7 @@ def is_shortage(error: BaseException) -> bool:
 
 
 def give_back() -> None:
-    """Free what the failed work held; called when its exception, which holds its frames, is gone."""
+    """Free what the failed work held. Call it when its exception, which keeps its frames alive, is gone."""
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

@@ -13,10 +13,10 @@ UNLIMITED = 10**30
 
 @dataclass(frozen=True)
 class Reader:
-    """What a base reads with.
+    """A base's tokenizer and context window.
 
     Attributes:
-        window: Most tokens of prompt and answer together.
+        window: Maximum number of tokens in prompt and answer together.
     """
 
     tokenizer: PreTrainedTokenizerBase
@@ -34,7 +34,7 @@ def read_window(folder: Path) -> Reader:
 
 
 def context_window(config: Any, tokenizer: PreTrainedTokenizerBase) -> int:  # noqa: ANN401
-    """Return most tokens of prompt and answer together."""
+    """Return the most tokens that prompt and answer may have together."""
     configured = getattr(config.get_text_config(), "max_position_embeddings", None)
     if isinstance(configured, int) and configured > 0:
         return configured

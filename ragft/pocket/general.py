@@ -1,7 +1,7 @@
-"""A fixed probe of what the pocket model can do without passages, whatever it was fine-tuned on.
+"""A fixed probe of what a pocket model can do without passages, whatever it was fine-tuned on.
 
-Facts it knows from its training, and products it never heard of, about which it should state nothing. Both are the same
-for every adapter; only what touches the documents of an adapter's own training is left out.
+It asks about facts that the model knows from its training, and about products that it never heard of, for which a
+refusal is right. Both are the same for every adapter, except that documents of its own training are left out.
 """
 
 import functools
@@ -21,12 +21,12 @@ NEW_PRODUCTS = 120
 
 
 def known_facts(trained_documents: Collection[str] = ()) -> tuple[Question, ...]:
-    """Return questions about single known facts, two a product; none about a product of ``trained_documents``."""
+    """Return questions about single known facts, two per product; none about a product of ``trained_documents``."""
     return tuple(q for q in _known() if trained_documents_are_other(q, trained_documents))
 
 
 def unknown_products(trained_documents: Collection[str] = ()) -> tuple[Question, ...]:
-    """Return a question a new product, right when nothing is stated; none about one of ``trained_documents``."""
+    """Return one question per new product, right when nothing is stated; none about one of ``trained_documents``."""
     return tuple(q for q in _unknown() if trained_documents_are_other(q, trained_documents))
 
 

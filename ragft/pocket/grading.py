@@ -1,7 +1,7 @@
-"""Programmatic truth: which facts an answer in free words states right, wrong or not at all.
+"""Programmatic truth: which facts an answer in free words states rightly, wrongly or not at all.
 
-A fact counts as right when its value stands in the answer with its unit, not negated, said of its
-own attribute and product where the answer names any, and with no other value beside it.
+A fact counts as right when the answer gives its value with its unit, not negated, of the right attribute
+and product where the answer names any, and with no other value beside it.
 """
 
 # ruff: noqa: SIM905 - lists of words read best as words
@@ -76,8 +76,8 @@ class Claim:
 def grade(question: Question, answer: str) -> Grade:
     """Return what an answer states of the facts that a telecom question asks for.
 
-    Where the documents do not hold the answer, the one thing to say is a refusal: a refusal is right,
-    a stated value wrong, anything else missing.
+    Where the documents do not hold the answer, the one thing to give is a refusal: a refusal is right,
+    a stated value is wrong, and anything else is missing.
 
     Raises:
         KeyError: If the question does not come from the telecom world.
@@ -131,7 +131,7 @@ def _choice(answer: str, products: Sequence[str]) -> set[str]:
 
 
 def _said_values(fact: Mapping[str, Any], facts: Sequence[Mapping[str, Any]], answer: str) -> set[str]:
-    """Return the values an answer states for a fact, those it leaves unattributed dealt out in order."""
+    """Return the values that an answer states for a fact; values without an attribute are assigned in order."""
     claims = _claims(ATTRIBUTES[fact["attribute"]], answer)
     mine = [c for c in claims if _may_mean(c, fact)]
     rivals = [f for f in facts if f["type"] == "value" and f["attribute"] == fact["attribute"]]
@@ -170,7 +170,7 @@ def _claims(attribute: Attribute, answer: str) -> list[Claim]:
 
 
 def _values(attribute: Attribute, clause: str) -> Iterator[tuple[int, str]]:
-    """Yield place and value of everything in a clause that could be a value of the attribute."""
+    """Yield position and value of everything in a clause that could be a value of the attribute."""
     if attribute.unit == "money":
         for m in re.finditer(r"\$ ?(\d+)(?:\.00)?\b|\b(\d+)(?:\.00)? ?(?:dollars?|usd|\$)", clause, re.I):
             yield m.start(), f"${m[1] or m[2]}"
@@ -232,7 +232,7 @@ def _spelled(text: str) -> str:
 
 
 def _step_verdicts(steps: Sequence[str], answer: str) -> list[str]:
-    """Return a verdict for each step; steps said in another order, or others, are wrong."""
+    """Return a verdict for each step; other steps, or steps in another order, are wrong."""
     said = [f"{m[1].lower()} {m[2].lower()}" for m in _STEP.finditer(answer)]
     wanted = [step.lower() for step in steps]
     right = _in_order(wanted, said)

@@ -1,4 +1,4 @@
-"""The programmatic truth of telecom answers as metrics beside the judge's."""
+"""The programmatic truth of telecom answers, as metrics alongside the judge's."""
 
 from ragft.pocket.grading import grade
 from ragft.types import Question

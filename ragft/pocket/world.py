@@ -60,7 +60,7 @@ class Shelf:
             yield Document(document_id(product), f"{product.name} ({product.kind})", self.articles[product.name])
 
     def question(self, number: int, split: Split, wording: Wording) -> Question:
-        """Return a question about the next product in turn; seven in twenty are about a known one."""
+        """Return a question about the next product in turn; seven of twenty are about a known one."""
         known = number % 20 < round(20 * KNOWN_SHARE)
         product = next(self._turns.get(known) or self._turns[not known])
         form = self.rng.choices(tuple(FORM_WEIGHTS), tuple(FORM_WEIGHTS.values()))[0]
@@ -134,8 +134,8 @@ def document_id(product: Product) -> str:
 def make_dataset(seed: int = 0, sizes: Mapping[Split, int] = DEFAULT_SIZES) -> Dataset:
     """Return the data set of a seed.
 
-    train, dev, test and confirm share no article; test_seen asks about the articles of train, half of
-    it what train asks in other words, half of it something else.
+    train, dev, test and confirm share no article. test_seen asks about the articles of train: half of
+    its questions are train's in other words, half ask something else.
 
     Args:
         seed: Of everything but the known products, which are the same for all.
@@ -166,7 +166,7 @@ def make_dataset(seed: int = 0, sizes: Mapping[Split, int] = DEFAULT_SIZES) -> D
 
 
 def _draw(shelf: Shelf, split: Split, count: int) -> list[Question]:
-    """Return so many different questions."""
+    """Return this many different questions."""
     texts: dict[str, Question] = {}
     number = 0
     while len(texts) < count:
@@ -179,7 +179,7 @@ def _draw(shelf: Shelf, split: Split, count: int) -> list[Question]:
 
 
 def _seen(shelf: Shelf, trained: list[Question], count: int) -> list[Question]:
-    """Return questions on the same articles: of the trained facts in held-out words, and others."""
+    """Return questions on the same articles: about the trained facts in held-out words, and about others."""
     taken = {q.text for q in trained}
     facts = {_facts_key(q) for q in trained}
     found: list[Question] = []

@@ -24,7 +24,7 @@ class Attribute:
         questions: Questions that do not name the attribute by a noun.
         unit: "money" ($24), "count" (24 months), "code" (*345#) or "word" (red).
         unit_word: The unit of a count, else "".
-        low: Least number of digits' value; ``high`` the greatest; both have as many digits.
+        low: The lowest number; ``high``: the highest; both have the same number of digits.
         words: The values of a word, or the pattern of a code (``d`` a digit).
     """
 

@@ -1,4 +1,4 @@
-"""Answers of known worth: what the pocket judge learns from, and is measured against."""
+"""Answers of known worth, from which the pocket judge learns and against which it is measured."""
 
 import math
 import random
@@ -49,7 +49,7 @@ class Grade:
 
     @property
     def accuracy(self) -> int:
-        """The grade from 1 to 5: 5 less 4 times the wrong and twice the missing share; 1 if nothing is right."""
+        """The grade from 1 to 5: 5 minus 4 times the wrong and 2 times the missing share; 1 if nothing is right."""
         facts = self.right + self.wrong + self.missing
         return 1 if self.right == 0 else math.floor(5.5 - (4 * self.wrong + 2 * self.missing) / facts)
 

@@ -30,7 +30,7 @@ class Product:
 
     Attributes:
         values: Attribute -> value, for all attributes of its kind.
-        parts: The attributes its article states, by paragraph; the others are asked about in vain.
+        parts: The attributes its article states, by paragraph; the others cannot be answered.
         features: Feature -> whether it is included; the article states the first two.
         tasks: Task -> its three steps; the article states the first two.
     """
@@ -80,7 +80,7 @@ TRAINED, HELD = Wording(0.0), Wording(1.0)
 
 
 def pool_of(name: str) -> Pool:
-    """Return which names may be used where: three fifths for training, by a hash of the name."""
+    """Return where a name may be used: three fifths are for training, by a hash of the name."""
     return "training" if hashlib.sha256(name.encode()).digest()[0] < 154 else "evaluation"
 
 
@@ -281,7 +281,7 @@ def _procedure_sentences(product: Product, wording: Wording, rng: random.Random)
 
 
 def _fit(draw: Callable[[], list[str]], wording: Wording, rng: random.Random) -> str:
-    """Return drawn sentences as one paragraph of the right length, with filler sentences where it is short."""
+    """Return drawn sentences as one paragraph of the right length, with filler sentences if it is too short."""
     while True:
         sentences = draw()
         while len(" ".join(sentences)) < LEAST_CHARS:

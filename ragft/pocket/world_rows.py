@@ -1,4 +1,4 @@
-"""What a row of training asks: facts that are shown, facts that are not, facts to be remembered."""
+"""What a row of training asks about: facts that are shown, facts that are not, facts to be remembered."""
 
 import random
 from collections.abc import Callable, Sequence

@@ -12,13 +12,13 @@ DEFAULT = "default"
 
 
 class AnswerPrompt:
-    """A prompt template for questions with passages, and the one for questions without."""
+    """The prompt template for questions with passages, and the one for questions without."""
 
     def __init__(self, with_passages: str, without_passages: str) -> None:
-        """Check that each placeholder stands in its template.
+        """Check that each template has its placeholders.
 
         Raises:
-            ConfigError: If a template misses ``$question`` or ``$passages``.
+            ConfigError: If a template lacks ``$question`` or ``$passages``.
         """
         self.with_passages, self.without_passages = with_passages.strip(), without_passages.strip()
         self._with = Template(self.with_passages)
@@ -40,7 +40,7 @@ def load_answer_prompt(name_or_path: str = DEFAULT) -> AnswerPrompt:
     """Return the built-in template, or a user's file for questions with passages.
 
     Raises:
-        ConfigError: If the file cannot be read or misses a placeholder.
+        ConfigError: If the file cannot be read or lacks a placeholder.
     """
     built_in = files("ragft.prompts")
     without = (built_in / "answer_no_passages.txt").read_text(encoding="utf-8")

@@ -35,7 +35,7 @@ class Criterion:
 
     Attributes:
         definition: What is graded, in prose.
-        steps: The evaluation steps (chain of thought), frozen; empty until a judge wrote them.
+        steps: The evaluation steps (chain of thought), frozen; empty until a judge has written them.
         scores: Label the judge writes, one token -> the number it stands for.
         meanings: Label -> what it means, in the judge's words.
         direction: "higher" when a larger number is a better answer.
@@ -52,7 +52,7 @@ class Criterion:
 
     @property
     def sha256(self) -> str:
-        """The identity of everything the judge reads of it."""
+        """The hash of everything the judge reads of it."""
         return digest(
             [self.name, self.definition, self.steps, dict(self.scores), dict(self.meanings), self.direction, self.sees]
         )
@@ -74,7 +74,7 @@ class Criterion:
 
     @property
     def ends(self) -> tuple[float, float]:
-        """The least and the greatest legal score."""
+        """The lowest and the highest legal score."""
         return min(self.scores.values()), max(self.scores.values())
 
     def with_steps(self, steps: Sequence[str]) -> "Criterion":
@@ -115,7 +115,7 @@ def load_criteria(names: str) -> list[Criterion]:
     """Return the criteria of a list joined by commas.
 
     Raises:
-        ConfigError: If it names none, one twice, or one that there is not.
+        ConfigError: If it names none, names one twice, or names one that does not exist.
     """
     found = [load_criterion(name) for name in entries(names)]
     twice = sorted({each.name for each in found if [other.name for other in found].count(each.name) > 1})
@@ -158,7 +158,7 @@ def parse_criterion(text: str, *, source: str) -> Criterion:
 
 
 def read_steps(text: str) -> tuple[str, ...]:
-    """Return the steps of a numbered list, one a line; other lines are left out."""
+    """Return the steps of a numbered list, one per line; other lines are left out."""
     return tuple(
         " ".join(step.split()) for step in re.findall(r"^[ \t]*\d+[.)][ \t]+(\S.*)$", text, flags=re.MULTILINE)
     )
@@ -185,7 +185,7 @@ def _head(text: str, source: str) -> dict[str, Any]:
 
 
 def _refuse_bombs(text: str, source: str) -> None:
-    """Refuse YAML that refers to itself (twenty lines can stand for a million entries) or is nested without end."""
+    """Refuse YAML that refers to itself (twenty lines can mean a million entries) or is nested without end."""
     depth = 0
     for token in yaml.scan(text, Loader=yaml.SafeLoader):
         if isinstance(token, yaml.AliasToken | yaml.AnchorToken):

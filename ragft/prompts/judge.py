@@ -1,8 +1,8 @@
 """The message that asks a judge for a score, safe from what it quotes.
 
 Constant text comes first, then the item, then the criterion, so several criteria share one
-prefix. Every quoted part stands after a fence that whoever wrote it could not know. What the judge
-replies is read in `reply.py`.
+prefix. Every quoted part follows a fence that its writer could not know. `reply.py` reads what
+the judge replies.
 """
 
 import hashlib
@@ -36,7 +36,7 @@ REASON_LINE = "Reason:"
 
 
 def fence_of(secret: bytes, *parts: str) -> str:
-    """Return the 8 hex digits that fence an item: stable for the item, unknown without the secret."""
+    """Return the 8 hex digits that fence an item: always the same for the item, unknown without the secret."""
     text = "\x00".join(parts).encode("utf-8", "surrogatepass")
     return hmac.new(secret, text, hashlib.sha256).hexdigest()[:8]
 

@@ -1,7 +1,7 @@
-"""The messages that find out what a model knows: solved examples before the question, or other wordings of one message.
+"""The messages that test what a model knows: solved examples before the question, or other wordings of one message.
 
 Few-shot as in the SliCK study (arXiv 2405.05904). A model that was never shown examples in its prompt is confused by
-them; it is asked in several wordings of the plain message instead, whose differences take the place of the sets'.
+them. It is asked in several wordings of the plain message instead, which take the place of the sets of examples.
 """
 
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ def in_wordings(question: str, count: int) -> tuple[str, ...]:
     """Return the message in ``count`` wordings, without examples.
 
     Raises:
-        ConfigError: If there are not so many.
+        ConfigError: If there are fewer wordings.
     """
     if count > WORDINGS:
         raise ConfigError(f"sets is {count}, but without examples (shots=0) there are {WORDINGS} wordings: use fewer")

@@ -1,8 +1,8 @@
 """Reading a judge's reply: the last score line counts, and what was not offered is a failure.
 
-A reply may quote the answer it grades, and that answer may have been written to be quoted. So only a line of its own
-that begins with the marker is read, or a reply that is nothing but a legal label, never a number found somewhere in
-prose, and whatever is ambiguous is unreadable: an unscored row is counted and shown, a misread one is not.
+A reply may quote the answer it grades, and that answer may have been written to be quoted. So two things are read: a
+line of its own that begins with the marker, and a reply that is nothing but a legal label; never a number somewhere in
+prose. Whatever is ambiguous is unreadable: an unscored row is counted and shown, a misread one goes unnoticed.
 """
 
 import json
@@ -76,7 +76,7 @@ def read_score(reply: str, criterion: Criterion) -> float | None:
 
 
 def read_reason(reply: str, criterion: Criterion | None = None) -> str:
-    """Return the text before the first score line, without its ``Reason:``; a lone label of ``criterion`` is none."""
+    """Return the text before the first score line, without its ``Reason:``; "" for a lone label of ``criterion``."""
     text = _own_words(reply) or ""
     if criterion is not None and _lone_label(text, criterion) is not None:
         return ""
@@ -108,9 +108,9 @@ def _marker(name: str) -> re.Pattern[str]:
 
 
 def _own_words(reply: str) -> str | None:
-    """Return the reply without thinking and code fence, or None while it is still thinking.
+    """Return the reply without its thinking and code fence, or None where the thinking never ends.
 
-    A reply that is longer than any judge's has no words: it is read as an empty one.
+    A reply that is longer than any judge's is read as an empty one.
     """
     text = reply.rpartition("</think>")[2]
     if len(text) > MOST_CHARACTERS:
@@ -129,7 +129,7 @@ def _own_words(reply: str) -> str | None:
 
 
 def _last_score(text: str, criterion: Criterion) -> str | None:
-    """Return what stands after the last marker ("" for nothing), or None without a marker."""
+    """Return the text after the last marker ("" for nothing), or None without a marker."""
     matches = list(_marker(criterion.name).finditer(text))
     if not matches:
         return _json_score(text)
@@ -167,7 +167,7 @@ def _label(rest: str, criterion: Criterion) -> str | None:
 
 
 def _confirms(tail: str, label: str, criterion: Criterion) -> bool:
-    """Whether what follows a label leaves it as it is: its own scale (once), its own meaning, harmless prose."""
+    """Whether the text after a label confirms it: its own scale (once), its own meaning, harmless prose."""
     scale = re.fullmatch(
         r"(?:/|out of|of)\s*(\d+)(?:\.0+)?(?:\s+(?:points?|stars?))?(?P<rest>|\W.*)", tail, flags=re.DOTALL
     )
@@ -187,7 +187,7 @@ def _confirms(tail: str, label: str, criterion: Criterion) -> bool:
 
 
 def _top_of_scale(criterion: Criterion) -> str | None:
-    """Return the label that "out of" may name, or None when the labels are no numbers."""
+    """Return the label that "out of" may name, or None when the labels are not numbers."""
     numbers = [label for label in criterion.scores if label.isascii() and label.isdigit()]
     return max(numbers, key=int) if len(numbers) == len(criterion.scores) else None
 

@@ -1,1 +1,1 @@
-"""The report on a comparison: one HTML file that can be forwarded, and its figures."""
+"""The report of a comparison: one HTML file that can be forwarded, and its figures."""

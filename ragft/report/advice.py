@@ -22,8 +22,8 @@ class Situation:
     """How the version was made and compared.
 
     Attributes:
-        finetune: Parameters that train another adapter like it, name -> value.
-        compare: Parameters that compare again in the same way, the model aside, name -> value.
+        finetune: Parameters that train another adapter like this one, name -> value.
+        compare: Parameters that compare again in the same way, apart from the model, name -> value.
         part: True where only some of the split's questions were asked.
     """
 
@@ -98,7 +98,7 @@ def _hold(comparison: Comparison, situation: Situation) -> Advice:
 
 
 def _mend(comparison: Comparison, situation: Situation) -> Advice | None:
-    """Return what to put right before anything can be decided; None where nothing is wrong."""
+    """Return what to repair before anything can be decided; None where nothing is wrong."""
     again = {**situation.compare, "model": situation.model}
     failed = [check for check in comparison.checks if not check.passed]
     if failed:
@@ -166,7 +166,7 @@ def _loss(comparison: Comparison) -> str:
 
 
 def _where(comparison: Comparison) -> str:
-    """Return in which sort of question the loss is seen best; slices describe, they decide nothing."""
+    """Return the kind of question in which the loss shows most; slices describe and decide nothing."""
     slices = [each for each in comparison.results if each.slice and each.telling]
     lost = [each for each in slices if each.primary and each.effect and each.bounds.high < 0]
     worst = min(lost, key=lambda each: each.effect.gain if each.effect else 0.0, default=None)

@@ -1,4 +1,4 @@
-"""What the forest plot shows; the page and the picture that is logged draw the same."""
+"""What the forest plot shows, on the page and in the picture that is logged."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class Track:
 
     @property
     def says(self) -> str:
-        """The words better or worse where the interval excludes 0, else unclear."""
+        """Either "better" or "worse" where the interval excludes 0, else "unclear"."""
         if self.value is None:
             return "unclear"
         return "better" if self.low > 0 else "worse" if self.high < 0 else "unclear"
@@ -53,7 +53,7 @@ class Forest:
         reach: The scale goes from minus this to this; longer intervals are cut, with an arrow.
         ticks: Values at which the scale is labelled, 0 among them.
         left_out: Results of slices for which there is no room.
-        too_small: Slices that are not shown, since they are too small to say anything.
+        too_small: Slices that are not shown because they are too small to say anything.
     """
 
     groups: tuple[Group, ...]
@@ -64,7 +64,7 @@ class Forest:
 
 
 def forest(comparison: Comparison) -> Forest:
-    """Return the criteria, those of other contexts and the slices, on a scale that suits the first."""
+    """Return the criteria, the other contexts and the slices, on a scale that suits the first."""
     design = comparison.design
     whole = [each for each in comparison.results if not each.slice]
     deciding = [each for each in whole if each.context == design.context]
@@ -87,7 +87,7 @@ def forest(comparison: Comparison) -> Forest:
 
 
 def attribution_forest(attribution: Attribution) -> Forest:
-    """Return the terms that a change is the sum of, and the sum."""
+    """Return the terms that add up to a change, and their sum."""
     terms = [Track(each.name, attribution.n, each.value, each.low, each.high) for each in attribution.terms]
     total = attribution.total
     sum_ = Track("in all", attribution.n, total.value, total.low, total.high)

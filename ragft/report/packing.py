@@ -1,4 +1,4 @@
-"""The questions as data inside the page: each passage once, clipped until everything fits."""
+"""The questions as data in the page: each passage once, texts clipped until everything fits."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from ragft.report.words import clean, clip
 # Most characters of a text, widest first; the next is tried when the page would grow too large.
 LIMITS = (4000, 2000, 1000, 500, 250, 120)
 PASSAGE_CHARS = 1600
-# What the questions, answers and reasons may take of the room; the passages get the rest.
+# How much of the room questions, answers and reasons may take; the passages get the rest.
 CORE_SHARE = 0.7
 
 
@@ -21,7 +21,7 @@ class Packed:
 
     Attributes:
         text: JSON in which no character can end a script element or open another.
-        left_out: What did not fit, a sentence each.
+        left_out: What did not fit, one sentence per item.
     """
 
     text: str
@@ -81,7 +81,7 @@ def _core(
 
 
 def _passages(chosen: Sequence[Asked], rows: Sequence[dict[str, Any]], room: int) -> tuple[list[str], int]:
-    """Give each row the numbers of its passages, as long as there is room; return the passages and how many rows."""
+    """Give each row the numbers of its passages while there is room; return the passages and the number of rows."""
     numbers: dict[str, int] = {}
     kept: list[str] = []
     for index, asked in enumerate(chosen):
@@ -129,7 +129,7 @@ def _rounded(scores: Mapping[str, float | None], name: str) -> float | None:
 
 
 def _text(text: str, most: int) -> str:
-    # Cut before it is cleaned too: cleaning megabytes that nobody is shown takes seconds.
+    # Also cut before it is cleaned: cleaning megabytes that nobody sees takes seconds.
     return clip(clean(text[: most + 1]), most)
 
 

@@ -90,12 +90,12 @@ def _environment() -> Environment:
 
 
 def _finalize(value: Any) -> Any:  # noqa: ANN401 - whatever the template holds
-    """Return a text as HTML can hold it, clipped."""
+    """Return a text, clipped, without what HTML cannot hold."""
     return clip(clean(value), MOST_CHARACTERS) if type(value) is str else value
 
 
 def _cards(report: Report) -> list[dict[str, Any]]:
-    """Return the numbers that carry the verdict: the primaries."""
+    """Return the numbers that the verdict rests on: the primaries."""
     claims = report.comparison.claims
     lines = [track_of(each, label(each.criterion)) for each in report.comparison.primaries]
     reach = reach_of(lines, max((each.margin for each in report.comparison.primaries), default=0.1))
@@ -129,5 +129,5 @@ def _unscored(report: Report) -> list[dict[str, Any]]:
 
 
 def _is_fixed(metric: Metric) -> bool:
-    """Whether a metric says something of the retrieval alone, which both sides share."""
+    """Whether a metric is about the retrieval alone, which both sides share."""
     return metric.name.startswith(("hit_at", "recall_at")) or metric.name == "mrr"

@@ -14,7 +14,7 @@ class Answered:
 
     Attributes:
         scores: Criterion -> score, None where it is unscored.
-        reasons: Criterion -> what the judge said; a criterion without a reason is left out.
+        reasons: Criterion -> the judge's reason; a criterion without one is left out.
         cut: True where the answer was cut off at the length limit.
     """
 
@@ -46,7 +46,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A line of the table metric | base | fine-tuned | change.
+    """A row of the table metric | base | fine-tuned | change.
 
     Attributes:
         unscored: Answers that the judge could not score, both sides together; None where no judge is asked.
@@ -74,7 +74,7 @@ class Bars:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """A metric of the training over its steps, as (step, value)."""
+    """A metric of the training, as (step, value) for its steps."""
 
     name: str
     points: tuple[tuple[int, float], ...]
@@ -102,11 +102,11 @@ class Report:
         trained: How the version was made, in words.
         left_out: How many passages did not fit and were not seen; empty where all were.
         because: Why the verdict is what it is, in a sentence.
-        reasons: What it rests on, a sentence each.
-        would_change: What would change it, a sentence each.
+        reasons: What it rests on, one sentence per reason.
+        would_change: What would change it, one sentence per item.
         questions: Every question of the context that decides.
         scales: Criterion -> least and largest legal score.
-        forgotten: What the version lost of what it was not trained on, a sentence each; empty where none was measured.
+        forgotten: What the version forgot of what it was not trained on, in sentences; empty where it was not measured.
         curves: Of the version's training; empty where its run is not known.
         all_contexts: The command that evaluates every context.
         source: Where the complete rows lie, in words.

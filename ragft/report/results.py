@@ -1,4 +1,4 @@
-"""The pages of results: every table, figure and sentence with a number is made of the studies' exported JSON."""
+"""The pages of results: every table, figure and sentence with a number is made from the studies' exported JSON."""
 
 import dataclasses
 import json
@@ -30,7 +30,7 @@ STAGES = {
 def regenerate(page: Path) -> dict[Path, str]:
     """Return every file of a page of results as it should be: the page itself, and the figures that it shows.
 
-    The studies are the JSON files of the folder that is named like the page. The page's own words stay; what stands
+    The studies are the JSON files in the folder that has the page's name. The page's own words stay; everything
     between ``made of`` and ``end`` is replaced.
 
     Raises:

@@ -37,7 +37,7 @@ MOST_CHARACTERS = 2000
 
 
 def label(axes: Mapping[str, str], varied: Sequence[str], without: Sequence[str] = ()) -> str:
-    """Return what tells an adapter from the others: its format and samples, and the axes that vary."""
+    """Return what distinguishes an adapter from the others: its format, its samples, and the axes that vary."""
     shown = [f"{axes['format']}, {axes['samples']} samples"]
     shown += [
         f"{words(name)} {_short(axes[name])}"

@@ -19,7 +19,7 @@ class PlottedInterval:
 
     Attributes:
         value: None where nothing was scored.
-        dots: The single seeds.
+        dots: The values of the single seeds.
         published: What the study printed for the same data and model; None where it printed nothing.
         colour: Of point and whisker.
     """
@@ -43,7 +43,7 @@ class PlotSection:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """From where to where the values go; ``zero`` is marked, and numbers are written with their sign."""
+    """The ends of the scale; with ``zero``, 0 is marked and numbers are written with their sign."""
 
     least: float
     most: float
@@ -51,13 +51,13 @@ class Scale:
     zero: bool = False
 
     def x(self, value: float) -> float:
-        """Return the place of a value, cut to the scale."""
+        """Return the position of a value, cut to the scale."""
         inside = min(max(value, self.least), self.most)
         return LABELS + (inside - self.least) / (self.most - self.least) * (WIDTH - LABELS - RIGHT)
 
 
 def colour_of(low: float | None, high: float | None) -> str:
-    """Return the colour of a change: what is shown to be better or worse stands out."""
+    """Return the colour of a change; one that is shown to be better or worse stands out."""
     if low is not None and low > 0:
         return BETTER
     return WORSE if high is not None and high < 0 else INK

@@ -15,7 +15,7 @@ CURVE_WIDTH, CURVE_HEIGHT = 360, 200
 
 
 def track(line: Track, reach: float, *, named: bool = False) -> Markup:
-    """Return one line of a forest plot, where it stands alone with 0 and the margin ``named`` below."""
+    """Return one line of a forest plot; where it stands alone, ``named`` writes 0 and the margin below it."""
     width = NAMED_WIDTH if named else TRACK_WIDTH
 
     def at(value: float) -> float:
@@ -44,7 +44,7 @@ def track(line: Track, reach: float, *, named: bool = False) -> Markup:
         parts.append(_text("tick", at(0), height - 2, "0", "middle"))
         if line.margin is not None:
             text = f"margin {signed(-line.margin)}"
-            # In the middle below its line, unless it would run into the 0 or out of the figure.
+            # Centred below its line, unless it would run into the 0 or out of the figure.
             near = at(0) - at(-line.margin) < 60
             x, anchor = (at(-line.margin) + 4, "end") if near else (max(at(-line.margin), 42), "middle")
             parts.append(_text("tick", x, height - 2, text, anchor))

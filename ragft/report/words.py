@@ -35,7 +35,7 @@ CONTEXTS = {
 
 
 def clean(text: str) -> str:
-    """Return ``text`` as UTF-8 and HTML can hold it: control characters and lone surrogates as escapes."""
+    """Return ``text`` with control characters and lone surrogates escaped, so that UTF-8 and HTML can hold it."""
     return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
@@ -53,7 +53,7 @@ def number(value: float | None, digits: int = 2) -> str:
 
 
 def signed(value: float | None, digits: int = 2) -> str:
-    """Return a change with its sign; 0.00 where it is smaller than that shows."""
+    """Return a change with its sign; 0.00 where two digits do not show it."""
     if value is None:
         return "–"
     text = f"{value:+.{digits}f}"
@@ -61,12 +61,12 @@ def signed(value: float | None, digits: int = 2) -> str:
 
 
 def sentence(text: str) -> str:
-    """Return ``text`` begun with a capital, its numbers with true minus signs."""
+    """Return ``text`` with a capital at its start and true minus signs in its numbers."""
     return text[:1].upper() + re.sub(r"(?<![\w-])-(?=\d)", MINUS, text[1:])
 
 
 def count(number: int, one: str) -> str:
-    """Return a number of things in words: "1 question", "2,000 questions"."""
+    """Return a number with its noun: "1 question", "2,000 questions"."""
     return f"{number:,} {one}{'s' * (number != 1)}"
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from ragft.types import Context, Passage, Question, digest
 
-# The contexts that are made from the evidence: what one is would change if it were left out for want of room.
+# The contexts that are made from the evidence; leaving it out for lack of room would change what they are.
 GOLD_IS_KNOWN: tuple[Context, ...] = ("oracle", "oracle_distractors")
 
 HasEvidence = Callable[[str, Sequence[str]], bool]
@@ -25,8 +25,8 @@ def context_passages(
 ) -> tuple[Passage, ...] | None:
     """Return the passages of one context, or None where the evidence it needs is not known.
 
-    ``oracle_distractors`` has as many passages as ``retrieved``: the gold ones at a place drawn from
-    the question's id, and of the retrieved ones the nearest that are not gold.
+    ``oracle_distractors`` has as many passages as ``retrieved``: the gold ones, at a position drawn from
+    the question's id, and the nearest retrieved ones that are not gold.
     """
     if context == "none":
         return ()

@@ -39,10 +39,10 @@ class Embedder:
     weighted by tokens: nothing of a passage is left out.
 
     Attributes:
-        id: Name, hash of weights, vocabulary and pooling, window, and version of this code: two embedders with one id
-            give the same vectors but for rounding.
+        id: Name; hash of weights, vocabulary and pooling; window; and version of this code. Two embedders with one id
+            give the same vectors up to rounding.
         dimension: Length of a vector.
-        window: Tokens that the model sees at once, special ones included.
+        window: How many tokens the model sees at once, including special ones.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Embedder:
     ) -> None:
         """Load the model, on a CUDA device where there is one unless ``device`` names another.
 
-        A ``window`` of 0 stands for the model's own; without ``pooled`` what follows a window is cut.
+        A ``window`` of 0 means the model's own; without ``pooled``, text beyond one window is cut.
 
         Raises:
             PrerequisiteError: If the model is not there or not in safetensors.
@@ -100,7 +100,7 @@ class Embedder:
         )
 
     def _frame(self, question: bool) -> tuple[list[int], list[int]]:
-        """Return the tokens before and after every window: special ones, and the prefix that the model asks for."""
+        """Return the tokens before and after every window: special ones, and the prefix that the model needs."""
         bare: list[int] = self._tokenizer("a", add_special_tokens=False)["input_ids"]
         framed: list[int] = self._tokenizer("a")["input_ids"]
         start = framed.index(bare[0])
@@ -124,7 +124,7 @@ class Embedder:
         return list(encoded["input_ids"])
 
     def _divided(self, tokens: list[int]) -> list[list[int]]:
-        """Return ``tokens`` in as few pieces of about the same length as fit the window; at least one piece."""
+        """Return ``tokens`` in as few pieces as fit the window, of about the same length; at least one piece."""
         room = self.window - max(len(head) + len(tail) for head, tail in self._frames.values())
         if not self._pooled:
             return [tokens[:room]]
@@ -141,7 +141,7 @@ class Embedder:
 
 
 def _batches(lengths: Sequence[int]) -> list[list[int]]:
-    """Return the numbers of the pieces in batches of about the same length, longest first: hardly any padding."""
+    """Return the indices of the pieces in batches of similar length, longest first, so there is hardly any padding."""
     batches: list[list[int]] = []
     longest = 0
     for number in sorted(range(len(lengths)), key=lambda number: (-lengths[number], number)):
@@ -158,7 +158,7 @@ def _share(tokens: list[list[int]], pieces: list[list[int]]) -> float:
 
 
 def _dtype(device: torch.device) -> torch.dtype:
-    """Return bfloat16 where the device is faster with it, else float32; vectors differ by rounding alone."""
+    """Return bfloat16 if the device is faster with it, else float32; vectors differ only by rounding."""
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
     fast = device.type == "cpu" and any(torch.cpu.get_capabilities().get(name) for name in _FAST_BFLOAT16)
@@ -196,7 +196,7 @@ def _checked(folder: Path) -> str:
 
 
 def _fingerprint(model: SentenceTransformer) -> str:
-    """Return the sha256 of all that shapes a vector: weights, vocabulary and pooling."""
+    """Return the sha256 of everything that shapes a vector: weights, vocabulary and pooling."""
     hashed = hashlib.sha256()
     for name, tensor in sorted(model.state_dict().items()):
         hashed.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())

@@ -1,4 +1,4 @@
-"""How good a ranking of passages is, and what it means that a passage holds the evidence."""
+"""How good a ranking of passages is, and when a passage counts as holding the evidence."""
 
 from collections.abc import Collection, Sequence
 from typing import TypeVar
@@ -13,7 +13,7 @@ _FEWEST_CHARACTERS = 40
 
 
 def evidence_share(text: str, evidence: str) -> float:
-    """Return how much of the shorter of the two is the piece that ``text`` and ``evidence`` have in common, in [0, 1].
+    """Return the length that ``text`` and ``evidence`` share, as a share of the shorter of the two, in [0, 1].
 
     Evidence is a verbatim piece of a document, and passages are cut from the same document: so a passage holds all of
     the evidence, its beginning, its end, or nothing but evidence. White space does not count.
@@ -30,7 +30,7 @@ def evidence_share(text: str, evidence: str) -> float:
 def has_evidence(text: str, evidence: Sequence[str]) -> bool:
     """Return whether ``text`` holds one of the pieces of ``evidence``, or at least half of one that was cut.
 
-    Half of the shorter of the two is asked for (`evidence_share`), and at least 40 characters unless all is there.
+    Half of the shorter of the two is needed (`evidence_share`), and at least 40 characters unless all of it is there.
     """
     return any(evidence_share(text, piece) >= _LEAST_SHARE for piece in evidence)
 
@@ -67,7 +67,7 @@ def _first(items: Sequence[T], k: int) -> Sequence[T]:
 
 
 def _joint(first: str, second: str) -> int:
-    """Return the length of the longest end of ``first`` that is a beginning of ``second``."""
+    """Return the length of the longest ending of ``first`` with which ``second`` begins."""
     return next((n for n in range(min(len(first), len(second)), 0, -1) if first.endswith(second[:n])), 0)
 
 

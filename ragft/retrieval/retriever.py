@@ -1,4 +1,4 @@
-"""Builds collections of passages and finds in them, freezing what was found."""
+"""Builds collections of passages, searches them, and freezes what was found."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class EmbeddingModel(Protocol):
 
 @dataclass(frozen=True)
 class Chosen:
-    """Some of many documents, read again at each pass."""
+    """A selection of documents, read again at each pass."""
 
     documents: Iterable[Document]
     ids: Collection[str]
@@ -50,7 +50,7 @@ def collection_id(embedder: EmbeddingModel, passage_ids: Iterable[str], max_char
 
 
 def count_passages(documents: Iterable[Document], max_chars: int) -> int:
-    """Return how many passages documents are cut into, the same ones counted again."""
+    """Return how many passages documents are cut into; equal passages count each time."""
     return sum(len(chunk(document, max_chars)) for document in documents)
 
 
@@ -64,8 +64,8 @@ def build_collection(
     """Return the id of the frozen collection of the passages of ``documents``, embedding those that have no vector.
 
     Each batch is one transaction, so that a killed run goes on where it was; a second process waits for the first.
-    After each batch ``on_progress`` is told how many passages it had. The documents are read twice and not held:
-    in memory are the passages' ids, and the texts of a few thousand.
+    After each batch ``on_progress`` is told how many passages it had. The documents are read twice and not kept:
+    memory holds the passages' ids, and the texts of a few thousand.
 
     Raises:
         DataError: If the documents hold no text.
@@ -102,7 +102,7 @@ def _embed_missing(
     on_progress: Callable[[int], None] | None,
 ) -> None:
     there = embedded(store, embedder.id, [p.id for p in passages])
-    # Long passages together: a batch is padded to its longest.
+    # Long passages go together, since a batch is padded to its longest.
     missing = sorted((p for p in passages if p.id not in there), key=lambda p: (-len(p.text), p.id))
     for start in range(0, len(missing), PASSAGES_AT_ONCE):
         batch = missing[start : start + PASSAGES_AT_ONCE]
@@ -112,10 +112,10 @@ def _embed_missing(
 
 
 class Retriever:
-    """Finds the passages of one collection that are nearest to a question, the same ones ever after."""
+    """Finds the passages of one collection that are nearest to a question; the answer never changes."""
 
     def __init__(self, store: Store, embedder: EmbeddingModel, collection: str) -> None:
-        """Check that the collection is there and was made with this very embedder.
+        """Check that the collection is there and was made with exactly this embedder.
 
         Raises:
             ConfigError: If it is not.

@@ -1,4 +1,4 @@
-"""How much there is to embed, told before it begins."""
+"""How much there is to embed, known before embedding begins."""
 
 import heapq
 from collections.abc import Iterable
@@ -8,11 +8,11 @@ from ragft.retrieval.chunking import chunk
 from ragft.types import Document
 
 LARGEST = 3
-# A document of so many characters is a file that was taken for text, or a whole library in one.
+# A document of this many characters is a file mistaken for text, or a whole library in one file.
 LARGE_DOCUMENT = 5_000_000
 # Documents are cut into passages as far as this to count them; the rest is counted in proportion.
 CUT_CHARS = 20_000_000
-# Measured on pages of a manual: the embedder that comes along, one idle core.
+# Measured on pages of a manual, with the embedder that is included, on one idle core.
 EMBEDDED_CHARS_A_SECOND = 45_000
 LONG_S = 600
 
@@ -32,11 +32,11 @@ class Sizes:
 
     @property
     def seconds(self) -> float:
-        """Roughly how long one idle core embeds them."""
+        """Roughly how many seconds one idle core needs to embed them."""
         return self.characters / EMBEDDED_CHARS_A_SECOND
 
     def warnings(self) -> list[str]:
-        """Return what should be looked at before embedding begins: documents that are very large, hours of work."""
+        """Return what to look at before embedding begins: very large documents, hours of work."""
         lines = [
             f"warning: document {identifier} alone has {_millions(size)} characters; is it one document, and text?"
             for size, identifier in self.largest
@@ -51,7 +51,7 @@ class Sizes:
 
 
 def sizes_of(documents: Iterable[Document], max_chars: int) -> Sizes:
-    """Return the sizes of documents, which are read once and not held."""
+    """Return the sizes of documents, which are read once and not kept in memory."""
     count = characters = cut = passages = 0
     largest: list[tuple[int, str]] = []
     for document in documents:

@@ -22,7 +22,7 @@ def find_answers(store: Store, keys: Iterable[str]) -> dict[str, Written]:
 
 @replayed
 def save_answers(store: Store, answers: Iterable[Written]) -> None:
-    """Write ``answers`` in one transaction; an answer whose key is there already stays as it is."""
+    """Write ``answers`` in one transaction; an answer whose key is already there stays as it is."""
     rows = sorted(
         (
             answer.key,

@@ -1,4 +1,4 @@
-"""How judges did beside people, by judge, criterion, estimator and data."""
+"""How judges compare with people, by judge, criterion, estimator and data."""
 
 import json
 from collections.abc import Mapping

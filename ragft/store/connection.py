@@ -1,4 +1,4 @@
-"""The open store: one connection to Postgres, made again once where it breaks, its transactions and its locks."""
+"""The open store: one connection to Postgres, which is replaced once if it breaks, its transactions and its locks."""
 
 import hashlib
 import logging
@@ -21,18 +21,18 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 Cursor = psycopg.Cursor[tuple[Any, ...]]
 P = ParamSpec("P")
 R = TypeVar("R")
-# A server notices late that a client is gone whose machine vanished.
+# A server notices late when a client's machine has vanished.
 _SECONDS_TO_TAKE_LOCKS_AGAIN = 15
 
 
 class ConnectionLostError(PrerequisiteError):
-    """The connection to Postgres broke: what was committed stays, the rest of the transaction is undone."""
+    """The connection to Postgres broke: what was committed stays, the open transaction is undone."""
 
 
 class Store:
     """The memory of ragft, open; a context manager that closes the connection.
 
-    Threads may share it: their transactions follow one another. Processes open one each.
+    Threads may share it: their transactions follow one another. Each process opens its own.
 
     Attributes:
         place: Host, port, database and schema in words, for messages; never the password.
@@ -64,7 +64,7 @@ class Store:
         self._connection.close()
 
     def survive_with(self, connect_again: Callable[[], Connection]) -> None:
-        """Have the connection replaced by what this returns where it breaks; see `replayed`."""
+        """Replace the connection by what this returns if it breaks; see `replayed`."""
         self._connect_again = connect_again
 
     def reconnect(self, lost: ConnectionLostError) -> None:
@@ -87,7 +87,7 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[Cursor]:
-        """Give a cursor whose statements are committed together at the end, or not at all.
+        """Yield a cursor whose statements are committed together at the end, or not at all.
 
         Raises:
             ConnectionLostError: If the connection to the server breaks.
@@ -136,14 +136,14 @@ class Store:
 
 
 def replayed(function: Callable[Concatenate[Store, P], R]) -> Callable[Concatenate[Store, P], R]:
-    """Run a function of the store again from its start, once, where the connection broke in it.
+    """Run a function of the store once more from its start if the connection broke in it.
 
-    For functions that may be run twice: they read, or they write rows of which those that are there stay.
+    For functions that may run twice: they only read, or they write rows and leave those that are already there.
     """
 
     @wraps(function)
     def run(store: Store, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        # What can be read only once is read before, for the second time.
+        # An argument that can be read only once is read first, so that it is there for the second time.
         given: list[Any] = [tuple(value) if isinstance(value, Iterator) else value for value in args]
         try:
             return function(store, *given, **kwargs)
@@ -181,5 +181,5 @@ def _lock_key(name: str) -> int:
 
 
 def first_line(error: Exception) -> str:
-    """Return what Postgres said, without the hints and positions that follow."""
+    """Return the first line of what Postgres said, without the hints and positions that follow."""
     return str(error).strip().partition("\n")[0]

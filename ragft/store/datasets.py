@@ -47,7 +47,7 @@ class StoredDocuments(Sequence[Document]):
 
 @dataclass(frozen=True, slots=True)
 class Preparation:
-    """What preparing a data set settled, and what every later step starts from.
+    """The result of preparing a data set, from which every later step starts.
 
     Attributes:
         name: The data set's name.
@@ -76,7 +76,7 @@ def preparation_key(name: str, dataset: str, settings: Mapping[str, Any]) -> str
 
 @replayed
 def save_dataset(store: Store, dataset: Dataset) -> None:
-    """Write the documents and questions of ``dataset`` in one transaction; what is there already stays."""
+    """Write the documents and questions of ``dataset`` in one transaction; what is already there stays."""
     sha = dataset.sha256
     with store.transaction() as cursor:
         documents = _insert_records(cursor, "documents", map(asdict, dataset.documents))
@@ -107,7 +107,7 @@ def load_dataset(store: Store, sha: str) -> Dataset:
         documents: Sequence[Document] = StoredDocuments(store, tuple(found[1]))
         if size is None or size[0] <= MEMORY_BYTES:
             documents = tuple(documents)
-        # What stays in the store is read in the place of a tuple, a batch at a time.
+        # Documents that stay in the store are read a batch at a time instead of from a tuple.
         return Dataset(
             name=from_postgres(found[0]),
             documents=cast(tuple[Document, ...], documents),
@@ -160,7 +160,7 @@ def find_preparation(store: Store, name: str = "", *, dataset: str = "", key: st
 
 @replayed
 def prepared_names(store: Store) -> list[str]:
-    """Return the names of the data sets that were prepared, sorted: what a message can offer."""
+    """Return the sorted names of the data sets that were prepared, for messages."""
     with store.transaction() as cursor:
         return sorted(from_postgres(name) for (name,) in cursor.execute("SELECT DISTINCT name FROM preparations"))
 
@@ -183,7 +183,7 @@ def _insert_records(cursor: Cursor, table: str, records: Iterable[dict[str, Any]
 
 
 def _batches(rows: Iterable[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
-    """Yield keys and records, so many at once that large documents are not held together."""
+    """Yield keys and records in batches that are small enough not to hold many large documents at once."""
     batch: list[tuple[str, str]] = []
     size = 0
     for row in rows:
@@ -207,7 +207,7 @@ def _records(cursor: Cursor, table: str, keys: list[str]) -> list[dict[str, Any]
 
 
 def _ascii(value: Any) -> str:  # noqa: ANN401 - anything JSON can hold
-    """Return ``value`` as JSON in ASCII, which Postgres can hold whatever text it was made of."""
+    """Return ``value`` as JSON in ASCII, which Postgres can hold whatever text is in it."""
     return json.dumps(value, ensure_ascii=True, allow_nan=False)
 
 

@@ -1,4 +1,4 @@
-"""A full disk, told in a sentence: which place, what is left there, and what is needed."""
+"""Reports a full disk in one sentence: where it is, what is left there, and what is needed."""
 
 import errno
 import shutil
@@ -12,25 +12,25 @@ MIB = 2**20
 LEAST_BYTES = 64 * MIB
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _WORDS = ("No space left on device", "database or disk is full", "Disk quota exceeded")
-# What torch says of a file that it cannot write to its end, whyever.
+# What torch says of a file that it could not write completely, whatever the reason.
 _WORDS_OF_TORCH = ("file write failed", "iostream error", "[enforce fail at inline_container")
 
 
 class RoomAt:
-    """A block that writes below a folder: a full disk in it ends in a sentence that names the folder."""
+    """For a block that writes below a folder: if the disk fills up, the error names the folder."""
 
     def __init__(self, place: Path, needed: int = LEAST_BYTES) -> None:
-        """Take the folder, and the bytes that must be free there to go on."""
+        """Keep the folder, and the bytes that must be free there to go on."""
         self._place = place
         self._needed = needed
 
     def __enter__(self) -> None:
-        """Nothing is to be done before."""
+        """Do nothing yet."""
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Say it.
+        """Turn a full disk into an error.
 
         Raises:
             PrerequisiteError: If the disk was full.
@@ -40,7 +40,7 @@ class RoomAt:
 
 
 def require_room(place: Path, needed: int, what: str) -> None:
-    """Refuse to begin what cannot end.
+    """Refuse to begin what there is no room to finish.
 
     Raises:
         PrerequisiteError: If less than ``needed`` bytes are free at ``place``.
@@ -50,7 +50,7 @@ def require_room(place: Path, needed: int, what: str) -> None:
 
 
 def no_room(place: Path, needed: int = LEAST_BYTES) -> PrerequisiteError:
-    """Return the sentence."""
+    """Return the sentence about a full disk."""
     free = shutil.disk_usage(place).free
     return PrerequisiteError(
         f"the disk of {place} is full: {free / MIB:.0f} MiB are left and {needed / MIB:.0f} MiB are needed; make room "
@@ -59,7 +59,7 @@ def no_room(place: Path, needed: int = LEAST_BYTES) -> PrerequisiteError:
 
 
 def is_full(error: BaseException | None) -> bool:
-    """Return whether an error says, itself or by its cause, that a disk is full, in whatever library's words."""
+    """Return whether an error or its cause says that a disk is full, in any library's words."""
     while error is not None:
         if (isinstance(error, OSError) and error.errno in _FULL) or any(
             words in str(error) for words in (*_WORDS, *_WORDS_OF_TORCH)
@@ -70,7 +70,7 @@ def is_full(error: BaseException | None) -> bool:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a text file so that the one that was there before stays where this cannot be written to its end."""
+    """Write a text file; if that fails halfway, the file that was there before stays."""
     part = path.with_name(f".{path.name[-200:]}.part")
     try:
         part.write_text(text, encoding="utf-8")

@@ -1,8 +1,8 @@
-"""The Postgres that ragft brings along: one server for each home, shared by all processes that use it.
+"""The Postgres that is included in ragft: one server for each home, shared by all processes that use it.
 
-Who uses the server is known to the kernel, not to a list: every process holds a shared lock on one file, which goes
-away with the process however it ends, kill -9 included. The last to leave gets the lock for itself and stops the
-server; where the last one was killed, the watcher does.
+The kernel knows who uses the server: every process holds a shared lock on one file, which is released when the process
+ends, even by kill -9. The last process to leave gets the lock for itself and stops the server; if that process was
+killed, the watcher stops it.
 """
 
 import atexit
@@ -95,7 +95,7 @@ class _Use:
             return make_conninfo(host=folder, port=5432, user=SUPERUSER, dbname="postgres")
 
     def leave(self) -> None:
-        """Give up the share; stop the server when it was the last one."""
+        """Give up the share; stop the server if it was the last one."""
         if os.getpid() != self.process or self._users < 0:
             return
         atexit.unregister(self.leave)
@@ -114,12 +114,12 @@ class _Use:
                 self._users = -1
 
     def _is_last(self) -> bool:
-        """Give back the share and return whether no other process has one."""
+        """Give up the share and return whether no other process has one."""
         fcntl.flock(self._users, fcntl.LOCK_UN)
         with suppress(BlockingIOError):
             fcntl.flock(self._users, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return True
-        # The watcher may have had it for an instant, which this waits for; it cannot have it again meanwhile.
+        # The watcher may hold it for an instant, for which this waits; then it cannot get it again.
         fcntl.flock(self._users, fcntl.LOCK_SH)
         with suppress(BlockingIOError):
             fcntl.flock(self._users, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -127,7 +127,7 @@ class _Use:
         return False
 
     def _see_that_somebody_watches(self) -> None:
-        """Start the watcher of this server unless it runs; it takes over the lock that says so."""
+        """Start the watcher of this server unless it runs; the watcher takes over the lock that says that it runs."""
         watching = os.open(self.directory.with_suffix(".watched"), os.O_RDWR | os.O_CREAT, 0o600)
         try:
             with suppress(BlockingIOError):
@@ -145,7 +145,7 @@ class _Use:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """Keep others from starting or stopping the same server meanwhile."""
+        """Keep others from starting or stopping the same server in the meantime."""
         handle = os.open(self.directory.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)
@@ -155,16 +155,16 @@ class _Use:
 
 
 def leave_embedded(home: Path) -> None:
-    """Stop using the server under ``home`` before the process ends; it stops unless others use it."""
+    """Stop using the server under ``home`` before this process ends; the server stops unless others use it."""
     use = _in_use.get(home.expanduser().resolve() / "postgres")
     if use is not None:
         use.leave()
 
 
 def _start(directory: Path, programs: Programs) -> None:
-    """Make the database of ``directory`` and start its server, both where need be.
+    """Make the database in ``directory`` and start its server, each where necessary.
 
-    The first start after a kill may be refused while the old server's children still hold its memory: tried again.
+    After a kill, the first start may fail while the old server's children still hold its memory, so it is retried.
     """
     problem: Exception | None = None
     for attempt in range(_START_ATTEMPTS):
@@ -196,7 +196,7 @@ def _options(directory: Path, programs: Programs) -> str:
 
 
 def _socket_folder(directory: Path, programs: Programs) -> Path:
-    """Return the data directory itself, or a folder with a short name where a socket's address cannot hold it."""
+    """Return the data directory, or a folder with a short name where the path is too long for a socket's address."""
     if len(os.fsencode(directory)) <= _LONGEST_SOCKET_FOLDER and not set(str(directory)) & set(",'"):
         return directory
     name = hashlib.sha256(os.fsencode(directory)).hexdigest()[:16]

@@ -37,9 +37,9 @@ NO_VALUES: Mapping[str, Ends] = MappingProxyType({})
 
 @replayed
 def save_judgements(store: Store, judgements: Iterable[Judgement], ends: Mapping[str, Ends] = NO_VALUES) -> None:
-    """Write ``judgements`` in one transaction; one that is there already stays as it is.
+    """Write ``judgements`` in one transaction; one that is already there stays as it is.
 
-    ``ends`` is key -> the least and the greatest score of its criterion; only a judgement without a value needs none.
+    ``ends`` is key -> the lowest and the highest score of its criterion; only a judgement without a value needs none.
 
     Raises:
         DataError: If a value is not within its criterion's scores, or a mass not in 0 to 1; nothing is written then.

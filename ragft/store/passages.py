@@ -54,7 +54,7 @@ def embedded(store: Store, embedder: str, passage_ids: Iterable[str]) -> set[str
 
 @replayed
 def write_passages(store: Store, passages: Sequence[Passage], vectors: Vectors, embedder: str) -> None:
-    """Write ``passages`` with their ``vectors`` (n x d) in one transaction; what is there already stays as it is.
+    """Write ``passages`` with their ``vectors`` (n x d) in one transaction; what is already there stays as it is.
 
     Raises:
         DataError: If a vector is zero or not finite.
@@ -87,7 +87,7 @@ def write_passages(store: Store, passages: Sequence[Passage], vectors: Vectors, 
 
 @replayed
 def freeze_collection(store: Store, collection: str, passage_ids: Sequence[str], embedder: str, max_chars: int) -> None:
-    """Make the collection of these passages, all of which must be embedded; one that is there already stays.
+    """Make the collection of these passages, all of which must be embedded; one that is already there stays.
 
     Raises:
         DataError: If a passage has no vector of ``embedder``.
@@ -148,7 +148,7 @@ def nearest(store: Store, collection: str, vectors: Vectors, k: int) -> list[lis
     """Return for each row of ``vectors`` (n x d) the ``k`` nearest passages with their cosine distance in [0, 2].
 
     The search is exact over half-precision vectors; equal distances are ordered by a hash of
-    the passage id, alike in every store.
+    the passage id, in the same way in every store.
 
     Raises:
         ConfigError: If the collection is unknown or has another dimension.
@@ -212,7 +212,7 @@ def _find_collection(cursor: Cursor, collection: str) -> Collection | None:
 
 
 def _embedder(cursor: Cursor, embedder: str, dimension: int) -> int:
-    """Return the number of ``embedder``, made known if need be."""
+    """Return the number of ``embedder``, registering it where necessary."""
     cursor.execute(
         "INSERT INTO embedders (id, dimension) VALUES (%s, %s) ON CONFLICT DO NOTHING",
         [to_postgres(embedder), dimension],

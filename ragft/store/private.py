@@ -1,4 +1,4 @@
-"""The home folder is for its owner alone: passages, questions and answers may be anything, and so may reports."""
+"""Only its owner can open the home folder: passages, questions, answers and reports may hold anything."""
 
 import os
 import stat
@@ -13,7 +13,7 @@ _SHOWN = 100
 
 
 def make_home(folder: Path) -> None:
-    """Make the home folder where it is missing, and close it and what is in it to everybody else.
+    """Make the home folder where it is missing, and close it and everything in it to everybody else.
 
     What this process makes from here on is closed too, whatever the umask was.
 
@@ -45,7 +45,7 @@ def make_home(folder: Path) -> None:
 
 
 def shown(path: Path | str) -> str:
-    """Return a path as a message can hold it: of a very long one the ends."""
+    """Return a path for a message: of a very long one only both ends."""
     text = str(path)
     if len(text) <= 2 * _SHOWN:
         return repr(text)
@@ -53,12 +53,12 @@ def shown(path: Path | str) -> str:
 
 
 def _through(found: os.stat_result) -> int:
-    """Return what a home of root leaves open: Postgres' own account, its group, may pass through."""
+    """Return the access that root's home leaves open: the group of Postgres' own account may pass through."""
     return stat.S_IXGRP if os.geteuid() == 0 and found.st_gid else 0
 
 
 def _close(folder: Path) -> None:
-    """Take the rights of others from everything below ``folder`` that is its owner's; links lead elsewhere."""
+    """Remove the rights of others from all below ``folder`` that belongs to its owner; links are not followed."""
     owner = os.geteuid()
     for place, folders, files in os.walk(folder):
         for name in (*folders, *files):

@@ -12,7 +12,7 @@ from ragft.types import digest
 
 @dataclass(frozen=True, slots=True)
 class ProbeRecord:
-    """One way of probing one base on one data set, and all that was found that way so far.
+    """One way of probing one base on one data set, and everything found in this way so far.
 
     Attributes:
         model: Fingerprint of the base's weights.
@@ -50,7 +50,7 @@ def save_probe(store: Store, probe: ProbeRecord) -> ProbeRecord:
 
 @replayed
 def find_probe(store: Store, model: str, dataset: str) -> ProbeRecord | None:
-    """Return what was last found about a base (its fingerprint) and a data set (its sha256); None if nothing."""
+    """Return the latest probe of a base (its fingerprint) on a data set (its sha256); None if there is none."""
     with store.transaction() as cursor:
         row = cursor.execute(
             "SELECT settings::text, record::text FROM probes WHERE model = %s AND dataset = %s "

@@ -1,4 +1,4 @@
-"""Retrieved passages, frozen: the same question to the same collection is answered from here ever after."""
+"""Retrieved passages, frozen: the same question to the same collection always gets what is kept here."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -20,7 +20,7 @@ def frozen(store: Store, keys: Iterable[str]) -> dict[str, tuple[Passage, ...]]:
 
 @replayed
 def freeze(store: Store, retrieved: Mapping[str, Sequence[Passage]]) -> None:
-    """Write what was retrieved under each key in one transaction; what is frozen already stays as it is."""
+    """Write what was retrieved under each key in one transaction; what is already frozen stays as it is."""
     rows = sorted((key, [passage.id for passage in passages]) for key, passages in retrieved.items())
     with store.transaction() as cursor:
         cursor.executemany(

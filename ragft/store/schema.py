@@ -1,4 +1,4 @@
-"""The tables, made by numbered SQL steps; a store remembers which it has.
+"""The tables, made by numbered SQL steps; a store remembers which steps it has.
 
 To change the tables, add a file to ``schema_steps`` with the next number, which no other has. A step that was ever
 released is not edited.
@@ -17,7 +17,7 @@ RENAMED = {"0004_study_cells": "0005_study_cells"}
 
 
 def bring_up_to_date(cursor: Cursor, place: str, steps: Sequence[Path] = STEPS) -> bytes:
-    """Apply the steps that the schema lacks, in their order, and return the store's secret, made at the first time.
+    """Apply the steps that the schema lacks, in order, and return the store's secret, which is made the first time.
 
     The caller holds a lock and commits, so that a step is applied once and as a whole.
 

@@ -45,7 +45,7 @@ def open_store(dsn: str | None, home: Path) -> Store:
 
 
 def _connect_again(connect: Callable[[], tuple[dict[str, Any], Connection]]) -> Connection:
-    """Return a new connection to the same tables; a server that starts again is waited for."""
+    """Return a new connection to the same tables, waiting for a server that restarts."""
     deadline, pause = time.monotonic() + _SECONDS_TO_RECONNECT, 0.2
     while True:
         try:
@@ -64,7 +64,7 @@ def _connect_again(connect: Callable[[], tuple[dict[str, Any], Connection]]) -> 
 
 
 def _opened(connection: Connection, place: str) -> Store:
-    """Return the store behind ``connection``, everything it needs made or checked."""
+    """Return the store behind ``connection`` after making or checking everything it needs."""
     user = connection.info.user
     try:
         _require_pgvector(connection, place)
@@ -135,7 +135,7 @@ def _connect(parameters: dict[str, Any]) -> Connection:
 
 
 def _require_pgvector(connection: Connection, place: str) -> None:
-    """Make the extension when it is missing and this user may; refuse what has no halfvec."""
+    """Create the extension where it is missing and this user may; refuse a version without halfvec."""
     with connection.transaction(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_MAKING_THE_SCHEMA])
         if not cursor.execute("SELECT 1 FROM pg_extension WHERE extname = 'vector'").fetchone():
@@ -159,7 +159,7 @@ def _require_pgvector(connection: Connection, place: str) -> None:
 
 
 def _enter_schema(connection: Connection) -> str:
-    """Point the connection at the schema of the tables, made if need be, and at that of pgvector; return its name."""
+    """Point the connection at the tables' schema, made where necessary, and at pgvector's; return the former's name."""
     with connection.transaction(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_MAKING_THE_SCHEMA])
         given = cursor.execute(

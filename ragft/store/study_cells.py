@@ -27,7 +27,7 @@ def load_cell(store: Store, key: str) -> Record | None:
 
 @replayed
 def save_cell(store: Store, key: str, record: Mapping[str, Any]) -> None:
-    """Write a finished cell; one that is there already stays as it is."""
+    """Write a finished cell; one that is already there stays as it is."""
     text = json.dumps(record, ensure_ascii=True, allow_nan=False)
     with store.transaction() as cursor:
         cursor.execute("INSERT INTO study_cells (key, record) VALUES (%s, %s) ON CONFLICT DO NOTHING", [key, text])
@@ -36,7 +36,7 @@ def save_cell(store: Store, key: str, record: Mapping[str, Any]) -> None:
 
 @replayed
 def recorded_work(store: Store) -> list[list[Record]]:
-    """Return what the newest finished cells did and how long it took, a list of stages each."""
+    """Return what the newest finished cells did and how long it took, as a list of stages per cell."""
     with store.transaction() as cursor:
         cursor.execute("SELECT (record->'work')::text FROM study_cells ORDER BY made DESC LIMIT 200")
         return [json.loads(text) for (text,) in cursor if text]

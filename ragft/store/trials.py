@@ -1,4 +1,4 @@
-"""The ledger of test sets: which versions were compared on one, since the best of many looks better than it is."""
+"""The ledger of test sets: which versions were compared on each, since the best of many looks better than it is."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,7 +12,7 @@ class Trial:
     """A version that was compared on a test set, once or often.
 
     Attributes:
-        version: What it is, whatever it is called: the digest of its adapter.
+        version: Its identity, whatever it is called: the digest of its adapter.
         name: What it was called when it was compared last.
         outcome: Of the last comparison; empty when that was not finished.
         comparison: sha256 of the last comparison; empty when that was not finished.

@@ -41,7 +41,7 @@ def watch(directory: Path, watching: int) -> None:
 def stop_server(directory: Path) -> None:
     """Have the server of ``directory`` end its clients and itself, and wait for that; nothing where none runs.
 
-    By a signal, not by pg_ctl, which Postgres' own account could not call where its way to the folder was closed.
+    By a signal, not by pg_ctl, which Postgres' own account could not call if it could not reach the folder.
     """
     pid = _postmaster(directory)
     if pid is None:
@@ -57,7 +57,7 @@ def stop_server(directory: Path) -> None:
 
 
 class _Locked:
-    """The lock of a file, held alone; it is waited for."""
+    """The exclusive lock of a file; taking it waits."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -82,7 +82,7 @@ def _postmaster(directory: Path) -> int | None:
 
 
 def main(directory: str, watching: str) -> None:
-    """Leave the process that started this one, its terminal and its signals; then watch."""
+    """Detach from the process that started this one, from its terminal and its signals; then watch."""
     if os.fork():
         return
     os.setsid()

@@ -1,1 +1,1 @@
-"""Adapters: what is learnt, how, and a training that survives a kill."""
+"""Adapters: what is learnt and how, in a training that survives a kill."""

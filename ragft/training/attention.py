@@ -33,7 +33,7 @@ def segmented_attention(
         key: As query.
         value: As query.
         attention_mask: Unused: the segments say it all.
-        segments: Where each example begins in the row, and the row's end: [0, …, tokens].
+        segments: Where each example begins in the row, then where the row ends: [0, …, tokens].
         sliding_window: How many tokens back a token sees, itself included, in models that have such a limit.
         kwargs: Passed on (scaling, dropout).
     """

@@ -30,8 +30,8 @@ def checkpoints_newest_first(folder: Path) -> list[Path]:
 def newest_valid(folder: Path) -> tuple[Path | None, list[str]]:
     """Return the newest whole checkpoint below ``folder``, or None, and why each newer one was passed over.
 
-    A checkpoint is whole when its manifest, written last, is there and every file matches it. Those that are
-    not are removed, since training would stumble over them.
+    A checkpoint is whole when its manifest, which is written last, is there and every file matches it. Others are
+    removed, since training would fail on them.
     """
     passed: list[str] = []
     for path in checkpoints_newest_first(folder):

@@ -26,7 +26,7 @@ class Encoded:
 
     Attributes:
         dropped_passages: Whole passages left out because the example did not fit.
-        dropped_golden: Of these, passages that were shown for the evidence they hold.
+        dropped_golden: How many of these were to be shown for the evidence they hold.
         too_long: Ids of questions that did not fit even without passages; they are not trained on.
     """
 
@@ -45,8 +45,8 @@ def encode(
 ) -> Encoded:
     """Return the examples as tokens, each at most ``max_length`` and the context window long.
 
-    What does not fit loses whole passages by the rule of the evaluation (`ragft.models.fitting`). ``virtual_tokens``
-    are those that the adapter will put before each example.
+    An example that does not fit loses whole passages by the evaluation's rule (`ragft.models.fitting`).
+    ``virtual_tokens`` is how many the adapter will put before each example.
 
     Raises:
         ConfigError: If no example fits.

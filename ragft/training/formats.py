@@ -16,8 +16,8 @@ class TrainingExample:
     """A question, the passages it is asked with (none when closed-book), and the answer to learn.
 
     Attributes:
-        ranks: Of each passage, 0 for the nearest to the question; empty where they are shown in that order.
-        golden: The places of the passages that the format shows for the evidence they hold.
+        ranks: The rank of each passage, 0 for the nearest to the question; empty where they are shown in that order.
+        golden: The positions of the passages that the format shows for the evidence they hold.
     """
 
     question_id: str
@@ -37,7 +37,7 @@ def build_examples(
     without_golden: float = 0.0,
     seed: int = 0,
 ) -> list[TrainingExample]:
-    """Return one example a question; what a question gets depends on it and the seed alone, so subsets nest.
+    """Return one example per question; it depends on the question and the seed alone, so subsets nest.
 
     Args:
         questions: The answer learnt is the first reference.
@@ -46,8 +46,8 @@ def build_examples(
             distractors, shuffled, as many as were retrieved (RAFT, arXiv 2403.10131).
         retrieved: Question id -> ranked passages; for retrieved and raft.
         golden: Question id -> passages that hold the evidence; for oracle and raft.
-        without_golden: raft: share of examples whose golden passages are left out (the paper's 1 - P), in [0, 1].
-        seed: Of raft's draws.
+        without_golden: For raft, the share of examples whose golden passages are left out (the paper's 1 - P).
+        seed: The seed of raft's draws.
 
     Raises:
         ConfigError: If the passages that a format needs were not given for a question.
@@ -99,7 +99,7 @@ def _of(
 
 
 def _mix(golden: Sequence[Passage], retrieved: Sequence[Passage], without: float, draw: random.Random) -> list[Passage]:
-    """Return as many passages as were retrieved (more only where more are golden), in random order."""
+    """Return as many passages as were retrieved (more only if more are golden), in random order."""
     golden_ids = {passage.id for passage in golden}
     distractors = [passage for passage in retrieved if passage.id not in golden_ids]
     kept = [] if draw.random() < without else list(golden)

@@ -38,7 +38,7 @@ class Loop:
         watch: Watch,
         measure: Callable[[LoadedModel], Mapping[str, float]] | None = None,
     ) -> None:
-        """Set up the trainer; the adapter's weights are float32 whatever the base's are.
+        """Set up the trainer; the adapter's weights are float32, whatever the base's are.
 
         ``measure`` is given the model before training and after each epoch.
         """
@@ -79,7 +79,7 @@ class Loop:
             self._restore()
 
     def history(self) -> list[tuple[int, dict[str, float]]]:
-        """Return (step, metrics) of the whole training, the part before a resume included."""
+        """Return (step, metrics) of the whole training, including the part before a resume."""
         return [(int(entry["step"]), metrics) for entry in self._trainer.state.log_history if (metrics := named(entry))]
 
     def measurements(self) -> dict[str, Any]:
@@ -99,7 +99,7 @@ class Loop:
         }
 
     def _take_measure(self) -> Mapping[str, float]:
-        """Measure the model as it would be used: not as the trainer set it up."""
+        """Measure the model as it would be used, not as the trainer set it up."""
         if self._measure is None:
             return {}
         with self._untouched(), torch.no_grad():
@@ -110,7 +110,7 @@ class Loop:
 
     @contextmanager
     def _untouched(self) -> Iterator[None]:
-        """Give the base back as it was before training, for a while."""
+        """Put the base back as it was before training, for a while."""
         forward = vars(self._base).get("forward")
         attention = self._base.config._attn_implementation
         generation = self._base.generation_config
@@ -134,7 +134,7 @@ class Loop:
         self._model.eval()
 
     def _base_as_it_was(self) -> None:
-        """Set back attention, tokens and the forward method.
+        """Restore attention, tokens and the forward method.
 
         The trainer sets the configuration's special tokens to the tokenizer's, so a model with several tokens
         that end a reply would know one afterwards; TRL replaces the forward method.
@@ -148,7 +148,7 @@ class Loop:
             self._base.forward = self._own_forward
 
     def _joins_exactly(self, examples: Sequence[EncodedExample]) -> bool:
-        """Return whether two examples in one row give the logits they give alone; asked of the model itself.
+        """Return whether two examples in one row give the same logits as alone, by trying it on the model.
 
         Models whose layers mix tokens other than by attention, or that ignore the attention they are told
         to use, fail it and are trained on padded batches of similar length.

@@ -1,4 +1,4 @@
-"""The most memory a stretch of work took."""
+"""The peak memory of a piece of work."""
 
 import resource
 from pathlib import Path
@@ -11,7 +11,7 @@ _RESET_PEAK = "5"  # proc(5): resets the peak resident set size
 
 
 def reset_peak(device: str) -> bool:
-    """Begin a new measurement; False where the system cannot, so that the peak since the process began is reported."""
+    """Begin a new measurement; return False if the system cannot, so that the peak since the process began counts."""
     if device.startswith("cuda"):
         torch.cuda.reset_peak_memory_stats()
         return True

@@ -1,4 +1,4 @@
-"""The PEFT methods an adapter can be made with."""
+"""The PEFT methods with which an adapter can be made."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -24,7 +24,7 @@ Modules = list[str] | None
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainingSettings:
-    """The parameters of finetune that decide what comes out of training; meanings and defaults stand there.
+    """The parameters of finetune that decide what comes out of training; `FinetuneParams` explains them.
 
     Attributes:
         activation_checkpointing: Compute activations twice instead of keeping them: less memory, slower.
@@ -56,12 +56,12 @@ def virtual_tokens(settings: TrainingSettings) -> int:
 
 
 def attach(base: LoadedModel, settings: TrainingSettings, parent: Path | None = None) -> PeftModel:
-    """Return the base with a trainable adapter in it: a fresh one, or ``parent`` to go on with.
+    """Return the base with a trainable adapter in it: a fresh one, or ``parent`` to be trained further.
 
     The base model object is changed.
 
     Raises:
-        ConfigError: If method, quantization and target modules do not go together, or the parent is of another method.
+        ConfigError: If method, quantization and target modules do not fit each other, or the parent has another method.
         PrerequisiteError: If the parent belongs to another base or was changed.
     """
     if parent is not None:

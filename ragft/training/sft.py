@@ -12,7 +12,7 @@ from ragft.training.watch import Watch
 
 
 class SegmentCollator(DataCollatorForLanguageModeling):  # type: ignore[misc] # TRL is untyped
-    """TRL's rows without padding, plus the segments as plain numbers: no layer waits for the device to read them."""
+    """TRL's rows without padding, plus the segments as plain numbers, so that no layer waits for the device."""
 
     def torch_call(self, examples: list[dict[str, Any]]) -> dict[str, Any]:
         """Return one row [1, tokens] with ``segments``, or a padded batch where rows cannot be joined."""
@@ -46,7 +46,7 @@ class AnswerTrainer(SFTTrainer):  # type: ignore[misc] # TRL is untyped
         return_outputs: bool = False,
         num_items_in_batch: Any = None,  # noqa: ANN401
     ) -> Any:  # noqa: ANN401
-        """Return the summed loss of the batch's labelled tokens over those of the whole optimiser step."""
+        """Return the summed loss of the batch's labelled tokens, over their number in the whole optimiser step."""
         if "segments" not in inputs:
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
         return summed_loss(model, inputs) / num_items_in_batch
@@ -61,7 +61,7 @@ class AnswerTrainer(SFTTrainer):  # type: ignore[misc] # TRL is untyped
         return loss
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:  # noqa: ANN401
-        """Return the dev loss per labelled token, over all of them (the stock one averages over batches)."""
+        """Return the dev loss per labelled token, over all of them (TRL's own averages over batches)."""
         model: Any = self.model
         model.eval()
         total, counted = 0.0, 0
@@ -77,7 +77,7 @@ class AnswerTrainer(SFTTrainer):  # type: ignore[misc] # TRL is untyped
 
 
 def summed_loss(model: Any, inputs: Mapping[str, Any]) -> torch.Tensor:  # noqa: ANN401
-    """Return the summed cross-entropy of a row's labelled tokens; the output layer runs for these only."""
+    """Return the summed cross-entropy of a row's labelled tokens; the output layer runs only for these."""
     labels = inputs["labels"][0, 1:]
     labelled = (labels != IGNORED).nonzero().flatten()
     read = {name: value for name, value in inputs.items() if name != "labels"}

@@ -31,11 +31,11 @@ HISTORY = "history.json"  # written last: the adapter is finished
 
 @dataclass(frozen=True)
 class Measure:
-    """What is measured before training and after each epoch, beside the losses.
+    """What is measured before training and after each epoch, besides the losses.
 
     Attributes:
-        key: Identity of what is asked, part of the training's key: the history of a training holds its results.
-        run: From the model, ready to generate, to metrics.
+        key: Identity of what is asked; part of the training's key, since the history of a training holds its results.
+        run: A function from the model, ready to generate, to metrics.
     """
 
     key: str
@@ -50,12 +50,12 @@ class TrainResult:
         adapter: Folder of the adapter with tokenizer, lineage and manifest.
         identity: Hash of the adapter's weights, configuration and tokenizer.
         key: Hash of base, examples and settings: the same key gives the same adapter.
-        train_loss: Mean over all optimiser steps, those before a resume included.
+        train_loss: Mean over all optimiser steps, including those before a resume.
         dev_losses: Before training and after each epoch; token-weighted; empty without dev examples.
         tokens_per_second: Real tokens (there is no padding) through forward and backward passes.
         peak_memory_bytes: GPU memory allocated, or resident memory of the whole process on a CPU.
-        resumed_from: Step of the checkpoint that training went on from; 0 for none.
-        batch: Examples in one forward pass: fewer than asked for where memory was short.
+        resumed_from: Step of the checkpoint from which training went on; 0 for none.
+        batch: Examples in one forward pass: fewer than asked for if memory was short.
         reused: True when the adapter was already there and nothing was trained.
     """
 
@@ -83,7 +83,7 @@ class TrainResult:
     reused: bool = False
 
     def metrics(self) -> dict[str, float]:
-        """Return what a run logs of it once; no name is that of a curve, whose last step it would hide."""
+        """Return what a run logs once about it; no name is that of a curve, whose last step it would hide."""
         names = (
             "steps examples too_long dropped_passages dropped_golden batch trainable_parameters all_parameters "
             "tokens answer_tokens tokens_per_second peak_memory_bytes seconds"
@@ -113,8 +113,8 @@ def train(  # noqa: PLR0913 - five things to train with, the rest by name
 
     The key is made of base, examples, settings and library versions, so the same call resumes after a kill
     from the newest whole checkpoint, with a bit-identical adapter, and finds the finished adapter after that.
-    Two processes must not train the same key at once (the caller holds a lock). Where memory is short, fewer examples
-    go through the model at once and more such passes make a step.
+    Two processes must not train the same key at once (the caller holds a lock). If memory is short, fewer examples
+    go through the model at a time, and more such passes make a step.
 
     Args:
         base: Loaded without an adapter, and quantised already for qlora.
@@ -122,12 +122,12 @@ def train(  # noqa: PLR0913 - five things to train with, the rest by name
         dev: May be empty; then no dev loss is computed.
         settings: How to train.
         prompt: The template the questions are asked with; the same as in evaluation.
-        folder: Where training happens; holds one folder a key.
-        on_log: See `OnLog`; after a resume the steps before it are told again.
+        folder: Where training happens; it holds one folder per key.
+        on_log: See `OnLog`; after a resume, the earlier steps are told again.
         on_progress: See `OnProgress`.
         lineage: JSON values kept in the adapter beside the result (data sha256, samples, format …).
         measure: Its metrics are told through ``on_log``, at the steps where epochs end.
-        parent: Folder of an adapter of this base that training goes on from; None begins a fresh one.
+        parent: Folder of an adapter of this base from which training goes on; None begins a fresh one.
 
     Raises:
         ConfigError: If settings do not fit the model or the parent, no example fits, loss or gradient is no longer
@@ -163,7 +163,7 @@ def train(  # noqa: PLR0913 - five things to train with, the rest by name
 
 @dataclass(frozen=True)
 class _Job:
-    """A training as it was asked for, whatever memory allows."""
+    """A training as it was asked for, whatever memory then allows."""
 
     base: LoadedModel
     encoded: Encoded
@@ -178,7 +178,7 @@ class _Job:
 
 
 def _attempt(job: _Job, batch: int) -> TrainResult | None:
-    """Train with so many examples in a forward pass, and as many passes in a step as asked; None: memory ran out."""
+    """Train with this many examples per forward pass, and steps of the size asked for; None if memory ran out."""
     checkpoint, passed = newest_valid(job.place)
     for problem in passed:
         LOG.warning("checkpoint passed over: %s", problem)
@@ -221,7 +221,7 @@ def _attempt(job: _Job, batch: int) -> TrainResult | None:
 
 
 def _smaller(batch: int, job: _Job) -> int | None:
-    """Return the largest part of a batch that divides it and is at most half of it, and say so; None after 1.
+    """Return the largest divisor of a batch that is at most half of it, and say so; None after 1.
 
     An optimiser step sees the same examples as before, so the adapter is the same up to rounding (and to dropout,
     whose draws depend on the batch).
@@ -239,7 +239,7 @@ def _smaller(batch: int, job: _Job) -> int | None:
 def training_key(
     base: LoadedModel, encoded: Encoded, dev: Encoded, settings: TrainingSettings, added: Sequence[str] = ()
 ) -> str:
-    """Return the hash of all that decides the adapter, 64 hex digits; ``added`` counts where anything in it does."""
+    """Return the hash of everything that decides the adapter, 64 hex digits; ``added`` counts if it holds anything."""
     code = {"version": VERSIONS["training"], "libraries": libraries(TRAINING_LIBRARIES)}
     tokens = [[example.input_ids, example.labels] for example in encoded.examples]
     held_out = [[example.input_ids, example.labels] for example in dev.examples]
@@ -248,7 +248,7 @@ def training_key(
 
 
 def _finished(place: Path, watch: Watch) -> TrainResult | None:
-    """Return the adapter that an earlier call made, if it is whole, and tell its history again."""
+    """Return the adapter that an earlier call made, if it is complete, and tell its history again."""
     if not (place / HISTORY).is_file():
         return None
     try:
@@ -281,4 +281,4 @@ def _counts(encoded: Encoded, epochs: int) -> dict[str, int]:
 
 
 def _nobody(*_: Any) -> None:  # noqa: ANN401
-    """Tell nobody."""
+    """Do nothing: the caller wants no reports."""

@@ -1,4 +1,4 @@
-"""Who is told of training, what stops it, and when a checkpoint is made and counts."""
+"""Who is told of training, what stops it, and when a checkpoint is made and when it counts."""
 
 import math
 import shutil
@@ -27,7 +27,7 @@ OnProgress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Watch:
-    """The callbacks of one training, and the learning rate that a message about it names."""
+    """The callbacks of one training, and the learning rate for messages about it."""
 
     on_log: OnLog
     on_progress: OnProgress
@@ -47,7 +47,7 @@ class Watch:
 
 
 def named(logs: Mapping[str, Any]) -> dict[str, float]:
-    """Return what a log entry of the trainer says, by our names; empty for its summary at the end."""
+    """Return what a log entry of the trainer says, under our names; empty for its summary at the end."""
     if MEASURED in logs:
         return dict(logs[MEASURED])
     if "eval_loss" in logs:
@@ -69,7 +69,7 @@ class WatchCallback(TrainerCallback):  # type: ignore[misc] # transformers is un
         self.step_seconds = 0.0
 
     def on_train_begin(self, _args: TrainingArguments, state: TrainerState, _control: TrainerControl, **_: Any) -> None:  # noqa: ANN401
-        """Tell the steps before a resume again, so that a new run holds the whole curve."""
+        """Tell the steps before a resume again, so that a new run has the whole curve."""
         for entry in state.log_history:
             if metrics := named(entry):
                 self._watch.on_log(int(entry["step"]), metrics)
@@ -78,7 +78,7 @@ class WatchCallback(TrainerCallback):  # type: ignore[misc] # transformers is un
             self._take_measure(state)
 
     def _take_measure(self, state: TrainerState) -> None:
-        """Measure the model, tell it, and keep it with the trainer's own history, which checkpoints hold."""
+        """Measure the model, report the result, and keep it in the trainer's own history, which checkpoints hold."""
         if self._measure is not None:
             found = dict(self._measure())
             state.log_history.append({MEASURED: found, "step": state.global_step, "epoch": state.epoch})
@@ -108,7 +108,7 @@ class WatchCallback(TrainerCallback):  # type: ignore[misc] # transformers is un
         logs: Mapping[str, float],
         **_: Any,  # noqa: ANN401
     ) -> None:
-        """Pass the metrics on, and stop training when one is not finite: before a checkpoint could hold it."""
+        """Pass the metrics on, and stop training when one is not finite, before a checkpoint could hold it."""
         metrics = named(logs)
         for what, value in metrics.items():
             self._watch.require_finite(value, what.replace("_", " "), state.global_step)

@@ -1,4 +1,4 @@
-"""What an adapter forgot: asked of it and of its base, without passages, about what it was not trained on."""
+"""What an adapter forgot: it and its base are asked, without passages, about what it was not trained on."""
 
 import re
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ PREFIX = "forgetting_"
 
 @dataclass(frozen=True)
 class GeneralProbe:
-    """Questions that show what was lost, and what their score is in words."""
+    """Questions that show what was lost, and a description of their score."""
 
     name: str
     measure: str
@@ -45,7 +45,7 @@ def measure(
     parent: Version | None,
     workspace: Workspace,
 ) -> list[Lost]:
-    """Return what the adapter lost on each probe, logged to the active run; the base is asked only once ever.
+    """Return what the adapter lost on each probe, logged to the active run; the base is only ever asked once.
 
     Raises:
         PrerequisiteError: If ``general`` names data that were not prepared here.

@@ -24,7 +24,7 @@ from ragft.store.datasets import Preparation
 from ragft.training.trainer import Measure
 from ragft.types import Question, digest
 
-# What is watched is not what is decided on: confirm stays untouched.
+# What is watched must not be what decides: confirm stays untouched.
 HELD_OUT = ("dev", "test")
 MOST_NEW_TOKENS = 64
 CURVES = ("fitted_known", "fitted_unknown", "held_out_known_right", "held_out_known_false")
@@ -78,7 +78,7 @@ def choose(params: FinetuneParams, preparation: Preparation, workspace: Workspac
 
 
 def watch(dosed: Dosed, prompt: AnswerPrompt) -> Measure:
-    """Return what is measured before training and after each epoch: all by greedy answers from memory."""
+    """Return what is measured before training and after each epoch, all from greedy answers without passages."""
     groups = {"fitted_known": dosed.known, "fitted_unknown": dosed.unknown, "held_out_known": dosed.held_out}
     messages = {name: [prompt.render(question.text, ()) for question in asked] for name, asked in groups.items()}
 

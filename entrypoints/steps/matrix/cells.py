@@ -27,7 +27,7 @@ AXES = ("dataset", "base", *TRAINING, *SETTINGS)
 # Which file data were read from, and which versions are compared, are no part of what a cell is. What the data are
 # called stands with their hash.
 ADDRESSES = ("path", "name", "documents", "model", "against")
-# What an adapter trained on questions alone does not see.
+# What an adapter that was trained on questions alone does not see.
 OF_RETRIEVAL = ("embedder", "top_k", "chunk_chars", "collection", "raft_without_golden", "allow_low_hit_rate")
 
 
@@ -37,7 +37,7 @@ class Cell:
 
     Attributes:
         compare: Everything of the comparison but the two versions.
-        role: "agreement" for the one that asks how another estimator scores the same answers.
+        role: "agreement" for the cell in which another estimator scores the same answers.
         varied: The axes in which the cells of the study differ.
     """
 
@@ -54,7 +54,7 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """What tells the cell from its siblings."""
+        """What distinguishes the cell from the others."""
         axes = self.axes
         shown = f"{self.finetune.data_name}|n{axes['samples']}|{axes['method']} {axes['format']} s{axes['seed']}"
         rest = [name for name in self.varied if name not in ("dataset", "samples", "method", "format", "seed")]
@@ -64,12 +64,12 @@ class Cell:
 
     @property
     def group(self) -> tuple[tuple[str, Any], ...]:
-        """What cells share that differ in their seed alone."""
+        """The name that cells share when they differ only in their seed."""
         return (*((name, value) for name, value in self.axes.items() if name != "seed"), ("role", self.role))
 
 
 def cells_of(params: StudyParams, matrix: Matrix) -> list[Cell]:
-    """Return the cells, those that share a base and its evaluation one after the other, the agreement check last.
+    """Return the cells: those that share a base and its evaluation follow each other; the agreement check is last.
 
     Raises:
         ConfigError: If there are not as many paths as data sets, or nothing is trained.
@@ -122,7 +122,7 @@ def _sources(params: StudyParams, matrix: Matrix) -> list[dict[str, str]]:
 
 
 def _settings(matrix: Matrix) -> Iterator[dict[str, Any]]:
-    """Yield the ways of asking and judging: all combinations, or one thing changed at a time."""
+    """Yield the settings of asking and judging: all combinations, or one change at a time."""
     lists = {name: getattr(matrix, name) for name in SETTINGS}
     if matrix.crossed:
         for values in itertools.product(*lists.values()):

@@ -1,4 +1,4 @@
-"""A short measurement of what this machine does in a second, for a plan where nothing was computed yet."""
+"""A short measurement of this machine's speed, for a plan where nothing was computed yet."""
 
 import itertools
 import time
@@ -28,7 +28,7 @@ SECONDS_OF = {"rest": 8.0, "forget": 6.0}
 
 
 def measure(needs: Sequence[Need], known: Rates, identities: Identities) -> Rates:
-    """Return the rates with those that the plan lacks measured, each stage on a few real rows."""
+    """Return the rates; those that the plan lacks are measured now, each stage on a few real rows."""
     rates = dict(known.known)
     measured = False
     loaded: dict[str, LoadedModel] = {}
@@ -91,7 +91,7 @@ def _rows(cell: Cell, identities: Identities) -> Iterator[tuple[Question, list[s
 
 
 def _shown(cell: Cell, base: LoadedModel, identities: Identities) -> Iterator[tuple[Question, list[str]]]:
-    """Yield a few questions with the passages that the study would show: what does not fit is left out there too."""
+    """Yield a few questions with the passages that the study would show; what does not fit is left out here too."""
     writer, prompt = _writer(cell, base), load_answer_prompt(cell.compare.prompt)
     for question, texts in _rows(cell, identities):
         kept = writer.fit_passages(question.text, texts, prompt.render, cell.compare.max_new_tokens)

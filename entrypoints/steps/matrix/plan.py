@@ -1,4 +1,4 @@
-"""What a study would compute, how long that takes here, what it costs and what it can show: told beforehand."""
+"""The plan of a study: what it would compute, how long that takes here, what it costs and what it can show."""
 
 import json
 import math
@@ -41,10 +41,10 @@ class Need:
     """What a cell needs that no earlier cell of the plan has computed.
 
     Attributes:
-        amounts: Stage -> tokens trained, adapters asked what they forgot, answers, verdicts, and 1 for the rest.
+        amounts: Stage -> tokens trained, adapters asked what they forgot, answers, judgements, and 1 for the rest.
         kinds: Stage -> what its rate depends on.
-        read: Tokens that answers and verdicts read.
-        written: Tokens that they write, at most.
+        read: Tokens that the models read to answer and to judge.
+        written: The most tokens that they write.
     """
 
     cell: Cell
@@ -68,7 +68,7 @@ class TokenSizes:
 
 
 def kinds_of(cell: Cell) -> dict[str, str]:
-    """Return stage -> what its rate depends on, beside the machine."""
+    """Return stage -> what its rate depends on, besides the machine."""
     base = cell.finetune.base
     return {
         "train": f"{base} {cell.finetune.method} {cell.finetune.format}",
@@ -120,8 +120,8 @@ def _base_of(cell: Cell) -> str:
 def sizes_of(cell: Cell, identities: Identities) -> TokenSizes:
     """Return the sizes of a cell's texts, from a sample of its questions and the base's own tokenizer.
 
-    Retrieved passages are taken to be as long as the first ones of the question's documents; of those, as many are
-    read as the study itself would show.
+    Retrieved passages are assumed to be as long as the first ones of the question's documents. As many are read as the
+    study itself would show.
     """
     finetune, compare = cell.finetune, cell.compare
     dataset = identities.dataset(cell)
@@ -200,7 +200,7 @@ class _Tokens:
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """How much a second of each stage and kind does on this machine."""
+    """How much of each stage and kind this machine does in a second."""
 
     known: Mapping[tuple[str, str], float]
     source: str

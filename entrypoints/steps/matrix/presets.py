@@ -18,8 +18,8 @@ class Matrix:
     """The lists whose combinations are a study.
 
     Attributes:
-        context: Seen by the models in every cell, `DECIDING` among them.
-        questions: How many of a split; 0 for all.
+        context: What the models see, all in every cell; `DECIDING` is one of them.
+        questions: How many questions of a split; 0 for all.
         agreement: Questions that one adapter and its base are scored on by the sampled estimator too; 0 for none.
         crossed: True for all combinations of how answers are made and judged; False to vary one list at a time
             from the first value of each.
@@ -101,10 +101,10 @@ LEAST_SEEDS_FOR_CAUSES = 3
 
 
 def matrix_of(params: StudyParams) -> Matrix:
-    """Return the preset's matrix with the lists of the command line in it.
+    """Return the preset's matrix, changed by the lists of the command line.
 
     Raises:
-        ConfigError: If an entry of a list is not what it should be, is there twice, or is missing.
+        ConfigError: If an entry of a list is wrong, occurs twice, or is missing.
     """
     preset = PRESETS[params.preset]
     names = {field.name for field in dataclasses.fields(Matrix)}
@@ -129,7 +129,7 @@ def listed(name: str, text: str, kind: Callable[[str], T]) -> tuple[T, ...]:
     """Return the entries of a list, each once.
 
     Raises:
-        ConfigError: Naming the entry that is no number, or there twice.
+        ConfigError: Naming the entry that is not a number, or that occurs twice.
     """
     found = []
     for entry in entries(text):

@@ -127,7 +127,7 @@ def _kind(results: Mapping[tuple[str, str], Result], context: str, measure: str)
 
 
 def _judged(change: Change, results: Mapping[tuple[str, str], Result]) -> Change:
-    """Return the change with the interval that decides, where a criterion was judged."""
+    """Return the change; for a judged criterion with the interval that decides."""
     result = results.get((change.context, change.measure))
     if result is None or result.effect is None:
         return change

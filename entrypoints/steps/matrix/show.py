@@ -12,7 +12,7 @@ from ragft.report import study_page as report
 
 
 def duration(seconds: float) -> str:
-    """Return a time as a person says it."""
+    """Return a time in words."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
@@ -27,7 +27,7 @@ def log(found: Study) -> None:
 
 
 def rows(found: Study) -> Iterator[dict[str, Any]]:
-    """Yield a row a cell, context and measure."""
+    """Yield one row per cell, context and measure."""
     for cell in found.cells:
         for change in cell.changes:
             yield {
@@ -49,7 +49,7 @@ def rows(found: Study) -> Iterator[dict[str, Any]]:
 
 
 def tell(found: Study, workspace: Workspace) -> None:
-    """Print a line a group of cells, and what each property changes."""
+    """Print one line per group of cells, and what each property changes."""
     workspace.say("")
     for line in table(found):
         workspace.say(line)
@@ -58,7 +58,7 @@ def tell(found: Study, workspace: Workspace) -> None:
 
 
 def table(found: Study) -> list[str]:
-    """Return the means over seeds of what decides, a line each."""
+    """Return the means over seeds of the measures that decide, one line each."""
     entries = [
         (report.label(group.axes, found.varied), group, change)
         for group in found.groups

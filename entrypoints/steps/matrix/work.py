@@ -1,4 +1,4 @@
-"""How long the parts of a cell's work take: what later plans are made of."""
+"""How long the parts of a cell's work take; later plans are made from it."""
 
 import platform
 import time
@@ -37,13 +37,13 @@ class Stages:
 
 
 class Counted(Progress):
-    """A progress line that remembers how much was done on it, also where a count began anew."""
+    """A progress line that remembers how much was done, even when its count starts again."""
 
     reached = 0
     _last = 0
 
     def tell(self, done: int, total: int) -> None:
-        """Take the number of items done so far, of ``total``; fewer than before are others."""
+        """Take the number of items done so far, of ``total``; a smaller number than before starts a new count."""
         self.reached += done - self._last if done >= self._last else done
         self._last = done
         super().tell(done, total)

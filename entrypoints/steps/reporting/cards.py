@@ -44,7 +44,7 @@ def is_measured(name: str, metrics: Mapping[str, float]) -> bool:
 
 
 def describe(version: Version) -> None:
-    """Write the first card of a version, of which nothing is known but its training."""
+    """Write the first card of a version, when only its training is known."""
     training = training_of(version)
     mlflow.log_text(card.card(version, training), card.FILE)
     open_registry().describe(version, card.description(version, training))
@@ -58,7 +58,7 @@ def log(version: Version, verdict: Verdict) -> str:
 
 
 def log_as_described(version: Version) -> None:
-    """Log the description of a version to the active run, as its card now is."""
+    """Log the present description of a version to the active run, as its card."""
     found = MlflowClient().get_model_version(version.name, str(version.number))
     mlflow.log_text(found.description or "", card.FILE)
 

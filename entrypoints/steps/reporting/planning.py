@@ -1,4 +1,4 @@
-"""What a comparison can show, told before it is computed where both sides were evaluated on dev."""
+"""Says what a comparison can show: beforehand, if both sides were evaluated on dev."""
 
 from collections.abc import Callable, Mapping, Sequence
 

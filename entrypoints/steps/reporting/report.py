@@ -1,4 +1,4 @@
-"""The report on a comparison: put together from the evaluations, logged to the run, kept in the home folder."""
+"""The report of a comparison: assembled from the evaluations, logged to the run, kept in the home folder."""
 
 import dataclasses
 import importlib.metadata
@@ -46,7 +46,7 @@ def log(
 ) -> Path:
     """Log the report and its figures to the active run; return the copy in the home folder.
 
-    ``given`` are the parameters as a person gave them, for commands; ``params`` the same with all filled in.
+    ``given`` are the parameters as a person gave them, for commands; ``params`` are the same with defaults filled in.
     """
     report = assemble(given, params, compared, questions, criteria, trials)
     html = render(report)
@@ -106,7 +106,7 @@ def assemble(
 
 
 def place(home: Path, version: Version, against: Version) -> Path:
-    """Return where the newest report on a version against another lies."""
+    """Return the path of the newest report of a version against another."""
     return home / "reports" / f"{version.name}-v{version.number}-against-v{against.number}.html"
 
 
@@ -235,7 +235,7 @@ def _metrics(
 
 
 def _as_decided(metric: Metric, result: Result) -> Metric:
-    """Return the metric with the interval that the verdict rests on, turned where lower scores are better."""
+    """Return the metric with the interval that the verdict rests on, its sign turned where lower scores are better."""
     if result.effect is None:
         return metric
     low, high = result.bounds.low, result.bounds.high

@@ -6,9 +6,9 @@ MEAN = "/mean"
 
 
 def metric_table(sides: Mapping[str, Mapping[str, float]]) -> list[str]:
-    """Return a line a metric and a column a side; a side's change against the first stands behind its mean.
+    """Return one line per metric and one column per side; after a side's mean comes its change from the first side.
 
-    Every row says how many answers were scored (the smallest number of the sides) and how many could
+    Every line says how many answers were scored (the smallest number of any side) and how many could
     not be, since a mean over fewer answers is another mean.
     """
     first = next(iter(sides))

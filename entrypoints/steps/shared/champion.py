@@ -16,7 +16,7 @@ LOCAL = ("", "file", "sqlite")
 
 @contextmanager
 def champion_moves(name: str, workspace: Workspace) -> Iterator[tuple[Promotion, Mended | None]]:
-    """Hold the lock of a registered model; yield its moves, mended, and what was mended, which a person is told.
+    """Hold the lock of a registered model; yield its moves and what had to be mended, which is printed.
 
     Raises:
         PrerequisiteError: If no lock can keep others away from this registry.
@@ -30,7 +30,7 @@ def champion_moves(name: str, workspace: Workspace) -> Iterator[tuple[Promotion,
 
 
 def require_shared_lock(registry_uri: str, workspace: Workspace) -> None:
-    """Refuse a registry that others reach too, while the Postgres that holds the lock is this home's own.
+    """Refuse a registry that others can reach while the Postgres that holds the lock is this home's own.
 
     Raises:
         PrerequisiteError: If the registry is remote and the store is embedded.

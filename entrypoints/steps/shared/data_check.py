@@ -1,4 +1,4 @@
-"""Check own data at once: what is read as what, what is wrong, what retrieval will see. Nothing is embedded or kept."""
+"""Checks a user's data at once: what is read as what, what is wrong, what retrieval will see. Nothing is kept."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +19,7 @@ def run(params: PrepareParams, say: Callable[[str], None]) -> Loaded:
     """Say what the data are, and return them.
 
     Raises:
-        ConfigError: If no path is given to data that are not generated.
+        ConfigError: If data that are not generated have no path.
         DataError: If the files cannot be read, naming every bad record; their columns were said before.
     """
     if not params.path and params.dataset not in GENERATORS:

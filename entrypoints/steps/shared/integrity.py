@@ -20,7 +20,8 @@ def checks(
 ) -> tuple[Check, ...]:
     """Return the checks of a comparison; ``sides`` is version's address -> evaluations in the deciding context.
 
-    That the adapter is applied, and that both sides were sent the same messages, stops a comparison before this.
+    Two things are not checked here, since the comparison would have stopped earlier: that the adapter is applied, and
+    that both sides were sent the same messages.
     """
     one, other = against.lineage, version.lineage
     same = one.base_fingerprint == other.base_fingerprint

@@ -1,4 +1,4 @@
-"""The judge of an evaluation: opened, its criteria made complete, and what is known of its worth."""
+"""The judge of an evaluation: it is opened, its criteria are completed, and what is known of its quality is found."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -33,7 +33,7 @@ def open_judge(
 ) -> Judge | None:
     """Return the judge, or None when none is wanted; the subject's own base serves without its adapter.
 
-    A served judge is open as long as ``stack``.
+    A served judge stays open as long as ``stack``.
     """
     if params.judge == NO_JUDGE:
         return None
@@ -55,7 +55,7 @@ def judge_name(params: ScoringParams, base: str = "") -> str:
 
 
 def estimator_name(params: ScoringParams) -> str:
-    """Return the estimator with all that makes it another measurement."""
+    """Return the estimator with everything that would make it another measurement."""
     return f"sampled x {params.repeats}" if params.estimator == "sampled" else params.estimator
 
 
@@ -80,7 +80,7 @@ def log_criteria(criteria: Sequence[Criterion]) -> None:
 
 
 def warn_of_family(params: ScoringParams, candidates: Mapping[str, str], workspace: Workspace) -> None:
-    """Say and log what it means when the judge is of the family of what it judges (side -> model name)."""
+    """Say and log what it means if the judge belongs to the family of a model it judges (side -> model name)."""
     if params.judge == NO_JUDGE:
         return
     warning = family_warning(judge_name(params), dict(candidates))
@@ -92,7 +92,7 @@ def warn_of_family(params: ScoringParams, candidates: Mapping[str, str], workspa
 def known_calibrations(
     store: Store, judge: Judge | None, criteria: Sequence[Criterion], params: ScoringParams, data: str
 ) -> dict[str, Calibration]:
-    """Return criterion -> how this judge and estimator did beside people on the data (its sha256), where known."""
+    """Return criterion -> how this judge and estimator compare with people on the data (its sha256), where known."""
     if judge is None:
         return {}
     kept = find_calibrations(store, judge=judge.identity, estimator=estimator_name(params), data=data)

@@ -59,7 +59,7 @@ class Subject:
 
     @property
     def variant(self) -> str:
-        """What the run is called after: ``base``, ``lora closed_book v2``, or the served model's name."""
+        """What the run is named after: ``base``, ``lora closed_book v2``, or the served model's name."""
         if self.endpoint is not None:
             return self.endpoint.model
         return self.version.short if self.version else BASE
@@ -132,9 +132,9 @@ def load_base_model(base: str, revision: str, quantization: str) -> LoadedModel:
 
 
 def load_subject(params: EvaluateParams, version: Version | None, workspace: Workspace, stack: ExitStack) -> Subject:
-    """Return the model under test; an adapter is verified, put on its own base, and seen to work.
+    """Return the model under test; an adapter is verified, put on its own base, and checked to have an effect.
 
-    A served model is open as long as ``stack``.
+    A served model stays open as long as ``stack``.
 
     Raises:
         PrerequisiteError: If the base or the adapter is not what was trained, or changes nothing.
@@ -177,7 +177,7 @@ def base_lineage(loaded: LoadedModel, preparation: Preparation) -> Lineage:
 def served_as(
     params: BaseParams, asked: ScoringParams, context: str, preparation: Preparation, loaded: LoadedModel
 ) -> ServedAs:
-    """Return how answers are made: from these data, as ``asked`` says, by this model, from all documents."""
+    """Return how this model answers from these data, as ``asked`` says, with passages from all documents."""
     prompt = load_answer_prompt(asked.prompt)
     return ServedAs(
         prompt=prompt.with_passages,
@@ -207,7 +207,7 @@ def serving_config(
 
 
 def _findable(name_or_path: str) -> str:
-    """Return a name as it is, a folder's path in the form that is right from every other folder."""
+    """Return a name as it is, and a folder's path in absolute form."""
     path = Path(name_or_path).expanduser()
     return str(path.resolve()) if path.is_dir() else name_or_path
 

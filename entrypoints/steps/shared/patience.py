@@ -1,7 +1,7 @@
-"""How long MLflow's store is waited for, and what is said when it does not come back.
+"""How long a step waits for MLflow's store, and what it says when the store does not come back.
 
-A sqlite file can be locked by somebody else's long write, a server can be restarted: neither is a reason to end a step
-of hours. MLflow gives a locked file twenty seconds, which is not in its settings, and a server some minutes, which is.
+A sqlite file can be locked by somebody else's long write, and a server can restart: neither is a reason to end a step
+of hours. MLflow waits twenty seconds for a locked file, which cannot be set, and some minutes for a server, which can.
 """
 
 import os
@@ -31,7 +31,7 @@ _waiting = {"seconds": 0}
 
 
 def be_patient() -> None:
-    """Have everything that MLflow is asked in this process wait for a store that is busy or away."""
+    """Make every call to MLflow in this process wait for a store that is busy or away."""
     for name, value in _TRIES.items():
         os.environ.setdefault(name, value)
     _waiting["seconds"] = SECONDS_TO_WAIT
@@ -41,18 +41,18 @@ def be_patient() -> None:
 
 
 def lose_patience() -> None:
-    """Have nothing wait any more: the store was waited for once, and the step is about to end."""
+    """Stop waiting: the step has waited for the store once, and is about to end."""
     _waiting["seconds"] = 0
     os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "0"
 
 
 def is_out_of_reach(error: BaseException) -> bool:
-    """Return whether MLflow's store could not be asked, as against what it answered."""
+    """Return whether MLflow's store could not be reached, as opposed to answering with an error."""
     return isinstance(error, Outage) and getattr(error, "error_code", _OUT_OF_REACH[0]) in _OUT_OF_REACH
 
 
 def explained(error: BaseException) -> PrerequisiteError:
-    """Return what a person is told where the store did not come back."""
+    """Return the message for a store that did not come back."""
     said = re.sub(r"//[^/@\s]+@", "//", str(error).strip().partition("\n")[0])
     return PrerequisiteError(
         f"MLflow's store at {_place(mlflow.get_tracking_uri())} could not be used, and was waited for: {said}; what "
@@ -80,7 +80,7 @@ def _on_execute(
     context: Any,  # noqa: ANN401, ARG001
     executemany: bool,  # noqa: ARG001
 ) -> tuple[str, Any]:
-    """Put our patience in the place of MLflow's, which it sets at the start of every session."""
+    """Replace MLflow's timeout, which it sets at the start of every session, by ours."""
     return (_busy_timeout() if statement.startswith("PRAGMA busy_timeout") else statement), parameters
 
 

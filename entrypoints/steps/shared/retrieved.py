@@ -15,7 +15,7 @@ from ragft.types import Answer, Context, Passage, Question, Split
 
 @dataclass(frozen=True)
 class RetrievedSplit:
-    """What the questions of a split can be answered from.
+    """The passages from which the questions of a split can be answered.
 
     Attributes:
         retrieved: Question id -> the nearest passages, nearest first.
@@ -32,19 +32,19 @@ class RetrievedSplit:
         return {question: passages for question, passages in found.items() if passages is not None}
 
     def kept_longest(self, context: Context) -> dict[str, frozenset[str]]:
-        """Return question id -> ids of the passages that are left out last where not all fit."""
+        """Return question id -> ids of the passages that are left out last if not all fit."""
         gold = self.gold if context in GOLD_IS_KNOWN else {}
         return {question: frozenset(passage.id for passage in passages) for question, passages in gold.items()}
 
     def gold_left_out(self, question: Question, shown: Sequence[Passage], answer: Answer) -> int:
-        """Return how many passages with the evidence belonged to what was ``shown`` and did not fit."""
+        """Return how many passages with the evidence should have been ``shown`` and did not fit."""
         gold = {passage.id for passage in self.gold[question.id]}
         return len({passage.id for passage in shown} & gold - set(answer.passages))
 
     def row_metrics(self, k: int) -> dict[str, dict[str, float | None]]:
         """Return metric -> question id -> value, None where the evidence is unknown.
 
-        All three count the same passages as found: the gold ones.
+        All three count the same passages as relevant: the gold ones.
         """
         metrics: dict[str, dict[str, float | None]] = {f"hit_at_{k}": {}, f"recall_at_{k}": {}, "mrr": {}}
         for question in self.questions:

@@ -24,7 +24,7 @@ from ragft.types import Score, digest
 
 # Outcomes of a repeat that is scored, or was never asked for.
 ASKED_AND_READ = ("scored", "empty", "not_applicable")
-# So many ids are named in a line; the rest is in rows.csv.
+# This many ids are named in a line; the rest are in rows.csv.
 MOST_NAMED = 10
 
 
@@ -207,7 +207,7 @@ def _log_judge(judged: Judged, backend: JudgeBackend, params: ScoringParams) -> 
 
 
 def _judge_metrics(judged: Judged) -> dict[str, float]:
-    """Return what says how far each criterion's scores can be relied on: repeats that were not read, and noise."""
+    """Return the metrics that say how far each criterion's scores can be relied on: unread repeats, and noise."""
     found: dict[str, float] = {}
     for name in judged.rows:
         summary = judged.summary(name)
@@ -253,7 +253,7 @@ def _record(row: Scored, scores: Mapping[str, Sequence[Score]], index: int) -> d
 
 
 def show(evaluations: Sequence[Evaluation], title: str, workspace: Workspace) -> None:
-    """Print the metrics, a line each, with how many rows were scored and how sure the judge was."""
+    """Print the metrics, one line each, with how many rows were scored and how sure the judge was."""
     workspace.say(title)
     names = sorted({name.removesuffix("/mean") for e in evaluations for name in e.metrics if name.endswith("/mean")})
     for evaluation in evaluations:
@@ -284,7 +284,7 @@ def show(evaluations: Sequence[Evaluation], title: str, workspace: Workspace) ->
 
 
 def _worth(canaries: CanaryResult | None) -> str:
-    """Return what stands beside a judged mean: whether canaries fooled the judge, and how it tells right from wrong."""
+    """Return the note on a judged mean: whether canaries fooled the judge, and how well it tells right from wrong."""
     if canaries is None:
         return ""
     auc = "unknown" if canaries.auc is None else f"{canaries.auc:.2f}"

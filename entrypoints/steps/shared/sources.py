@@ -1,4 +1,4 @@
-"""Where the data of a step comes from: generated, from files, or as it was prepared before. Needs no torch."""
+"""Where the data of a step come from: generated, read from files, or prepared before. Needs no torch."""
 
 import dataclasses
 import functools
@@ -21,7 +21,7 @@ def _telecom(seed: int) -> Dataset:
     return make_dataset(seed)
 
 
-# A report's file is named after the data twice over; most file systems hold 255 bytes.
+# A report's file name holds the name of the data twice; most file systems allow 255 bytes.
 LONGEST_NAME = 100
 GENERATORS = {TELECOM: _telecom}
 
@@ -77,7 +77,7 @@ def _stored(store: Store, sha256: str, name: str) -> Dataset:
 
 
 def _state(path: str) -> tuple[tuple[str, int, int], ...]:
-    """Return what tells a file or folder from itself after a change: names, sizes and times."""
+    """Return what changes when a file or folder changes: names, sizes and times."""
     if not path:
         return ()
     root = Path(path)
@@ -96,7 +96,7 @@ def _short_enough(name: str) -> str:
 
 
 def require_name(params: NameParams, store: Store) -> None:
-    """Refuse parameters that say how data are laid out and not which they are.
+    """Refuse parameters that say which layout the data have, but not which data they are.
 
     Raises:
         ConfigError: Naming the data that were prepared.

@@ -1,9 +1,9 @@
-"""Which MLflow runs this process works on, so that none says RUNNING for ever when the process is gone.
+"""Which MLflow runs this process works on, so that none stays RUNNING for ever when the process is gone.
 
 Each process has a file in ``<home>/running``, locked as long as it lives, with a line for each run that it begins and
 one for each that it ends. A file that nobody locks belongs to a process that was killed: the next command of this home
-marks its runs KILLED. So it does with the run of an ``mlflow run`` that lived on when its step was stopped: MLflow
-writes FAILED over the KILLED of the step.
+marks its runs KILLED. It does the same for the run of an ``mlflow run`` that survived its step, since MLflow then
+writes FAILED over the step's KILLED.
 """
 
 import atexit
@@ -80,7 +80,7 @@ def begin(home: Path, run_id: str, *, of_mlflow_run: bool = False) -> None:
 
 
 def end(home: Path, run_id: str) -> None:
-    """Note that a run that was begun has got its status."""
+    """Note that a run has its final status."""
     _own[home].write(_ENDED, run_id)
 
 
@@ -107,7 +107,7 @@ def mark_left_running(home: Path) -> list[str]:
 
 
 def _read(path: Path) -> tuple[dict[str, bool], bool]:
-    """Return the runs that were left in the present MLflow store, and whether there are some in another one.
+    """Return the runs that were left in the present MLflow store, and whether others were left in another store.
 
     With each run stands whether its step was stopped and may have been called FAILED since.
     """
@@ -126,7 +126,7 @@ def _mark(runs: Mapping[str, bool]) -> dict[str, bool]:
     """Mark those of the runs that are RUNNING, or FAILED since they were stopped (their value).
 
     Returns:
-        All but those of which nothing could be learnt, each with whether it was marked.
+        Whether each run was marked; runs of which nothing could be learnt are left out.
     """
     client, settled = MlflowClient(), dict[str, bool]()
     for run_id, stopped in runs.items():

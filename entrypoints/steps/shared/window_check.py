@@ -1,4 +1,4 @@
-"""Whether what will be retrieved fits the window of the base: said when the data are prepared, not after a day."""
+"""Says while data are prepared, not a day later, whether what will be retrieved fits the base's context window."""
 
 import dataclasses
 import itertools
@@ -14,13 +14,13 @@ from ragft.prompts.answer import load_answer_prompt
 from ragft.retrieval.chunking import chunk
 from ragft.types import Dataset
 
-# As much is looked at; documents of any number and length are prepared.
+# Only this much is looked at; documents of any number and length are prepared.
 DOCUMENTS, PASSAGES, QUESTIONS = 50, 200, 40
 LEAST_CHARS = 100
 
 
 def warning(dataset: Dataset, chunk_chars: int, top_k: int, base: str, revision: str = "") -> str:
-    """Return what is left out of the messages, and the way out; "" where all fits, or the base is not here."""
+    """Return what is left out of the messages, and the way out; "" if everything fits or the base is not here."""
     try:
         reader = read_window(require_base(base, revision).folder)
     except (PrerequisiteError, OSError, ValueError):

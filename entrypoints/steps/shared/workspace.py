@@ -1,4 +1,4 @@
-"""What every step is handed: the home folder, the store, and a voice."""
+"""What every step is given: the home folder, the store, and a way to print."""
 
 import sys
 import time
@@ -17,8 +17,8 @@ class Workspace:
     Attributes:
         home: Folder of everything that is kept between runs.
         store: The open Postgres memory.
-        say: Tells a person one line.
-        shared: True where the store is a server that other homes use too, so that its locks keep them away.
+        say: Prints one line.
+        shared: True where the store is a server that other homes use too, so that its locks hold for them.
         api_keys: "model" and "judge" -> the key of the server that holds it; never shown or logged.
     """
 
@@ -49,7 +49,7 @@ def say(line: str) -> None:
 
 
 class Progress:
-    """Tells how far something is and how long the rest will take."""
+    """Shows how far some work is and how long the rest will take."""
 
     SECONDS_BETWEEN_LINES = 15.0
 

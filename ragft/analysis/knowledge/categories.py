@@ -1,4 +1,4 @@
-"""What a base knew before: the SliCK categories, and training sets with a dose of what it did not know.
+"""What a base knew before training: the SliCK categories, and training sets with a given share of unknown facts.
 
 Gekhman et al. (2024), "Does Fine-Tuning LLMs on New Knowledge Encourage Hallucinations?", arXiv 2405.05904. A question
 is asked after several sets of solved examples, once greedily and several times by sampling; the shares of right
@@ -29,7 +29,7 @@ class Estimate:
     """How often a base answered one question rightly.
 
     Attributes:
-        greedy_asked: Greedy answers, one a set; ``sampled_asked`` sampled answers of all sets together.
+        greedy_asked: Greedy answers, one per set; ``sampled_asked``: sampled answers of all sets together.
     """
 
     greedy_right: int
@@ -39,7 +39,7 @@ class Estimate:
 
     @property
     def category(self) -> Category:
-        """The SliCK category: a rule on two observed shares, so it has the uncertainty of both."""
+        """The SliCK category. It is a rule on two observed shares, so it is as uncertain as they are."""
         if self.greedy_right == self.greedy_asked:
             return "HighlyKnown"
         if self.greedy_right:
@@ -83,7 +83,7 @@ def count_categories(categories: Iterable[str]) -> dict[str, int]:
 def known_and_unknown(
     questions: Sequence[Question], categories: Mapping[str, Category]
 ) -> tuple[list[Question], list[Question]]:
-    """Return the questions the base knew in whatever degree, and those it did not; others are left out."""
+    """Return the questions that the base knew to any degree, and those it did not know; others are left out."""
     known = [question for question in questions if categories.get(question.id) in KNOWN]
     return known, [question for question in questions if categories.get(question.id) == "Unknown"]
 
@@ -98,13 +98,13 @@ def dose(
 ) -> tuple[Question, ...]:
     """Return ``samples`` questions of which a share was Unknown to the base and the rest Known.
 
-    The questions of a smaller dose lie inside those of a larger one, on each side: only the dose changes.
+    On each side the larger set contains the smaller one, so that only the dose changes.
 
     Args:
         questions: The train split.
         categories: Question id -> category, for the probed ones.
         samples: How many in all.
-        unknown_share: In [0, 1]; the number is rounded to a whole one.
+        unknown_share: In [0, 1]; the resulting number of questions is rounded.
         seed: Of the choice.
         command: How to probe more questions, for the message.
 

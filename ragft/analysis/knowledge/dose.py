@@ -14,12 +14,12 @@ from ragft.analysis.statistics.cr1 import first_coefficient
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A model after an epoch; every field is a share in [0, 1], or None where nothing of that sort was asked.
+    """A model after an epoch; every field is a share in [0, 1], or None where no such question was asked.
 
     Attributes:
-        fitted_known: Of the Known training examples, those answered rightly, greedily; ``fitted_unknown`` likewise.
-        held_out_right: Of held-out Known facts, those answered rightly; ``held_out_false`` those answered with
-            something false. The rest is silence.
+        fitted_known: Share of the Known training examples answered rightly, greedily; ``fitted_unknown`` likewise.
+        held_out_right: Share of held-out Known facts answered rightly; ``held_out_false``: answered with
+            something false. For the rest no answer was given.
     """
 
     epoch: float
@@ -46,7 +46,7 @@ class DoseCurve:
 
 @dataclass(frozen=True, slots=True)
 class Slope:
-    """By how much the share of false answers rises when all, instead of no, samples are fitted Unknown examples.
+    """How much the share of false answers rises when fitted Unknown examples go from none of the samples to all.
 
     Attributes:
         low: Lower end of the 95 % interval; NaN where there are too few points.

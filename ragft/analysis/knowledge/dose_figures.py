@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from ragft.analysis.knowledge.dose import DoseCurve, Point, Slope
 
-# Okabe and Ito's colours, told apart by everybody.
+# Okabe and Ito's colours, which everybody can tell apart.
 KNOWN_COLOUR, UNKNOWN_COLOUR = "#0072B2", "#D55E00"
 DOSE_COLOURS = ("#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#0072B2", "#D55E00")
 

@@ -1,4 +1,4 @@
-"""What an adapter lost against its base on questions that it was not trained on."""
+"""What an adapter lost, compared with its base, on questions that it was not trained on."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ ASKED = {
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """A probe, answered by a base and by an adapter on it.
+    """One probe, answered by a base and by an adapter on that base.
 
     Attributes:
         name: Of the probe.

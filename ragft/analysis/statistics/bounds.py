@@ -21,9 +21,9 @@ FEW = 5
 
 
 def deciding_bound(sums: ClusterSums, resamples: Resamples, level: float, extreme: float) -> Array:
-    """Return the bound that decides, [studies]; the true mean lies below it with probability ``level``, or less.
+    """Return the bound that decides, [studies]; the true mean lies below it with probability at most ``level``.
 
-    A ``level`` above a half asks for an upper bound: the mean lies above it with probability 1 - ``level``, or less.
+    A ``level`` above a half asks for an upper bound: the mean lies above it with probability at most 1 - ``level``.
     ``resamples`` are those of ``sums``; ``extreme`` is the largest difference two scores can have. Bounds lie in
     [-extreme, extreme]; with one cluster nothing is known and the bound is the end of that range.
     """

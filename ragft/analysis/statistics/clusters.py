@@ -1,4 +1,4 @@
-"""Questions in clusters: those that share a document are answered alike, so they are not independent."""
+"""Clusters of questions: questions that share a document get similar answers, so they are not independent."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

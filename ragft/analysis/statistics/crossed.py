@@ -1,4 +1,4 @@
-"""A mean over two kinds of chance at once: which documents were asked about, and which seed trained the model."""
+"""A mean under two sources of chance at once: which documents were asked about, and which seed trained the model."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,1 +1,1 @@
-"""What a matrix of adapters shows."""
+"""What the adapters of a study show together."""

@@ -1,4 +1,4 @@
-"""Main effects of a crossed design: what each property of fine-tuning changes, the others held equal."""
+"""Main effects of a crossed design: what each property of fine-tuning changes while the others stay the same."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ class AdapterGains:
 
     Attributes:
         levels: Factor -> level, and the seed among them.
-        gains: Of each question, in the order that all runs share, [questions]; NaN is unscored.
+        gains: The gain on each question, in an order that all runs share, [questions]; NaN is unscored.
     """
 
     levels: Mapping[str, str]
@@ -29,7 +29,7 @@ class AdapterGains:
 
 @dataclass(frozen=True, slots=True)
 class MainEffect:
-    """What a level of a factor changes against its first level, averaged over everything else.
+    """How a level of a factor differs from its first level, averaged over everything else.
 
     Attributes:
         measure: What was measured, in which context.
@@ -38,11 +38,11 @@ class MainEffect:
         high: Upper end.
         low_all: Lower end of the interval that holds for all effects of the study together (Bonferroni).
         high_all: Upper end.
-        pairs: How many pairs of adapters, equal in everything else, it is the mean of.
+        pairs: It is the mean over so many pairs of adapters that are equal in everything else.
         seeds: A seed is a random effect.
         dof: Degrees of freedom of its intervals; 0.0 in files that do not say it.
-        together: For how many effects the interval for all holds, on every measure; 0 in files that do not say it,
-            where it holds for those on the same measure only.
+        together: How many effects, on all measures, the interval for all holds for; 0 in files that do not say,
+            where it holds only for those on the same measure.
     """
 
     factor: str
@@ -77,12 +77,12 @@ def main_effects(
 ) -> list[MainEffect]:
     """Return the main effects of the factors that have at least two levels.
 
-    Only pairs of adapters count that are equal in every other factor and in the seed, and of which both are there. A
+    Only pairs of adapters count that are equal in every other factor and in the seed, and that are both there. A
     level without such a pair in two seeds has no effect.
 
     Args:
         runs: The adapters.
-        factors: Factor -> its levels, in their order; the first is what the others are held against.
+        factors: Factor -> its levels, in their order; the others are compared with the first.
         labels: The cluster of each question.
         measure: Name for the result.
         measures: How many measures main effects are reported on: the interval for all holds for those on each.
@@ -123,7 +123,7 @@ def main_effects(
 
 
 def held_together(effects: Sequence[MainEffect]) -> list[MainEffect]:
-    """Return the effects of a stored study, those of a file whose intervals hold for one measure widened to all.
+    """Return the effects of a stored study; intervals that held for one measure are widened to hold for all.
 
     Both intervals of such an effect are of a t distribution at known levels, so their ratio gives its degrees of
     freedom. Where there was one effect on a measure, both are the same: the fewest degrees of freedom are assumed.

@@ -80,8 +80,8 @@ class Work:
     """What a stage of a cell did and how long it took, on which machine.
 
     Attributes:
-        done: Trained tokens, answers or judgements that were computed, not found.
-        kind: What its rate depends on, beside the machine: base and format, context or estimator.
+        done: Trained tokens, answers or judgements that were computed, not found in the store.
+        kind: What its rate depends on, besides the machine: base and format, context or estimator.
     """
 
     stage: str

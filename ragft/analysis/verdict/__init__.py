@@ -1,1 +1,1 @@
-"""From the scores of two sides to what is shown."""
+"""What the scores of two sides show."""

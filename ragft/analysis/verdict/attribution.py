@@ -1,4 +1,4 @@
-"""Where a change comes from: the same questions answered with no, good, distracted and retrieved passages.
+"""Where a change comes from: the same questions, answered with no passages, good ones, distractors, and retrieved ones.
 
 With d the gain of the version over the base in a context, each question gives a telescoping sum,
 
@@ -23,7 +23,7 @@ from ragft.analysis.verdict.paired_scores import Pairs
 # Context -> question id -> what the version's answer has more of than the base's.
 Changes: TypeAlias = Mapping[str, Mapping[str, float]]
 ORDER = ("none", "oracle", "oracle_distractors", "retrieved")
-# Context a term ends in -> its name, and what is said when it is above or below 0.
+# Context in which a term ends -> its name, and what is said when it is above or below 0.
 NAMES = {
     "none": ("memory", "its answers without passages score higher", "its answers without passages score lower"),
     "oracle": (
@@ -46,10 +46,10 @@ NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One term of the sum, in score points; above 0 speaks for the version.
+    """One term of the sum, in score points; above 0 is in favour of the version.
 
     Attributes:
-        name: As in the module's docstring; joined by " and " where a context between is unavailable.
+        name: As in the module's docstring; joined by " and " where a context in between is unavailable.
         value: Mean over the questions.
         low: Lower end of its 95 % interval.
         high: Upper end.
@@ -70,14 +70,14 @@ class Attribution:
     Attributes:
         criterion: Its name.
         contexts: The contexts it runs over, in the order of the sum.
-        unavailable: Contexts that nothing was measured in.
+        unavailable: Contexts in which nothing was measured.
         n: Questions scored on both sides in every context of the sum.
         clusters: Connected components of their documents.
         terms: They add up to ``total``.
         total: The gain in the last context.
         lengths: Context -> change of the answers' length, where lengths were given.
         refusals: Context -> change of the share of answers that give none, where that was given: a guess can score
-            above a refusal, so that a memory that grew may be one that guesses.
+            above a refusal, so a memory that seems to grow may only guess more.
         conclusion: In one sentence, which terms explain the total.
     """
 
@@ -157,7 +157,7 @@ def _scored_everywhere(pairs: Mapping[str, Pairs]) -> dict[str, Pairs]:
 
 
 def conclude(criterion: str, n: int, terms: Sequence[Term], total: Term) -> str:
-    """Return one sentence: the total, and which terms with an interval on its side of 0 explain it."""
+    """Return one sentence: the total, and which terms explain it: those whose interval lies on the same side of 0."""
     start = (
         f"{criterion} changes by {signed(total.value)} ({signed(total.low)} to {signed(total.high)}) over the {n:,} "
         "questions that every context could ask"

@@ -26,11 +26,11 @@ __all__ = ["CONDITIONS", "Findings", "Side", "compare", "slices_of", "spreads_of
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What the caller knows and the scores do not say.
+    """What the caller knows and the scores do not show.
 
     Attributes:
         checks: Checks of integrity, passed or not.
-        advisory: Why the judge is only advisory, a sentence each.
+        advisory: Why the judge is only advisory, one sentence per reason.
         tried: How many versions were compared on these questions, this one included.
         spreads: Criterion -> spread of its differences on dev, known before the comparison. A criterion without one
             takes that of the comparison itself.
@@ -52,7 +52,7 @@ def compare(
     design: Design | None = None,
     findings: Findings | None = None,
 ) -> Comparison:
-    """Return the comparison of ``version`` with ``base``; the same whatever the order of the questions.
+    """Return the comparison of ``version`` with ``base``; it does not depend on the order of the questions.
 
     Contexts and criteria that only one side has are left out, unless they are primary. ``slices`` is name -> ids of its
     questions; `slices_of` makes the usual ones.
@@ -116,9 +116,9 @@ def spreads_of(
     source: str,
     design: Design | None = None,
 ) -> dict[str, Spread]:
-    """Return how the differences of each primary vary, measured on other questions than the comparison's.
+    """Return how the differences of each primary vary, measured on questions other than the comparison's.
 
-    ``source`` says where, as "the dev split"; the result is for `Findings`. A criterion without two questions scored
+    ``source`` says where ("the dev split"); the result is for `Findings`. A criterion without two questions scored
     on both sides has none.
 
     Raises:
@@ -135,9 +135,9 @@ def spreads_of(
 
 
 def slices_of(questions: Sequence[Question]) -> dict[str, set[str]]:
-    """Return the usual slices, name -> question ids: by answerability and by kind, where these differ.
+    """Return the usual slices, name -> question ids: by whether there is an answer and by kind, where these differ.
 
-    Two names for the same questions are one slice: each slice makes the correction of a veto stricter.
+    Two names for the same questions become one slice, since each slice makes the correction of a veto stricter.
     """
     slices: dict[str, set[str]] = {}
     for question in questions:
@@ -236,7 +236,7 @@ def _attributions(
 def _more(
     base: Mapping[str, Mapping[str, float]], version: Mapping[str, Mapping[str, float]]
 ) -> dict[str, dict[str, float]]:
-    """Return context -> question id -> what the version has more of than the base, where both are known."""
+    """Return context -> question id -> how much more the version has than the base, where both are known."""
     return {
         context: {name: value - base[context][name] for name, value in by_question.items() if name in base[context]}
         for context, by_question in version.items()

@@ -1,4 +1,4 @@
-"""The comparison of a version with a base: what the gate decides on and the report shows."""
+"""The comparison of a version with a base: the gate decides on it, and the report shows it."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -35,7 +35,7 @@ class Design:
     seed: int = 0
 
 
-# A slice of fewer questions, or of one document, says nothing of a sort of question.
+# A slice of fewer questions, or of one document, says nothing about a kind of question.
 LEAST_OF_A_SLICE = 5
 
 
@@ -58,7 +58,7 @@ class Result:
         direction: "higher" or "lower": which scores are better.
         margin: The non-inferiority margin, in score points.
         effect: What was observed; None where no question has a score on both sides.
-        bounds: What is decided on: they hold whatever the missing scores were.
+        bounds: The gate decides on these; they hold whatever the missing scores were.
     """
 
     criterion: str
@@ -78,7 +78,7 @@ class Result:
 
     @property
     def telling(self) -> bool:
-        """False for a slice too small to be shown: numbers of so few questions mean nothing. A veto is always shown."""
+        """False for a slice that is too small to be shown: so few questions mean nothing. A veto is always shown."""
         if not self.slice or self.vetoes:
             return True
         if self.effect is None:
@@ -100,13 +100,13 @@ class Comparison:
         results: Criteria x contexts over all questions, then the slices of the deciding context.
         claims: What is shown of the primaries.
         checks: Checks of integrity; one that failed makes the verdict inconclusive.
-        advisory: Why the judge is only advisory, a sentence each; empty where it can be relied on.
+        advisory: Why the judge is only advisory, one sentence per reason; empty where it can be relied on.
         tried: How many versions were compared on these questions, this one included.
         power: Primary criterion -> what these questions can show.
         changes: Primary criterion -> what would change its claims.
         carriers: Documents that move the means most, and what is shown without them.
         attributions: Where the change comes from, one per primary with at least two contexts.
-        equal_length: Primary criterion -> the change that is left at equal length; those whose lengths are known.
+        equal_length: Primary criterion -> the change that is left at equal length, where lengths are known.
     """
 
     base: str
@@ -143,7 +143,7 @@ class Comparison:
         return digest(self.to_dict())
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the comparison as JSON can hold it."""
+        """Return the comparison as values that JSON can hold."""
         return asdict(self)
 
     @classmethod

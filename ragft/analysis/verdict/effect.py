@@ -33,12 +33,12 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Levels:
-    """The error rates an analysis asks bounds for.
+    """The error rates for which an analysis asks for bounds.
 
     Attributes:
         alpha: One-sided.
-        family: Over how many claims of superiority Holm's procedure runs; at least 1.
-        vetoes: Over how many slice tests a veto is corrected; 0 where there is none.
+        family: How many claims of superiority Holm's procedure runs over; at least 1.
+        vetoes: How many slice tests a veto is corrected for; 0 where there is none.
     """
 
     alpha: float = 0.025
@@ -147,7 +147,7 @@ def gains_of(base: Array, version: Array, sign: float) -> Array:
 
 
 def bounds(sums: ClusterSums, resamples: Resamples, extreme: float, levels: Levels) -> Bounds:
-    """Return the deciding bounds of one study, of which ``resamples`` are."""
+    """Return the deciding bounds of one study, whose resamples are ``resamples``."""
 
     def at(level: float) -> float:
         return float(deciding_bound(sums, resamples, level, extreme)[0])

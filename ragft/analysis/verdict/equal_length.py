@@ -1,4 +1,4 @@
-"""The change that would be left if the answers were as long as before: judges like long answers."""
+"""The change that would be left if the answers were as long as before, since judges like long answers."""
 
 from collections.abc import Sequence
 

@@ -11,16 +11,16 @@ from ragft.analysis.statistics.clusters import Array
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """Unscored answers of one criterion; a question without a score on both sides is left out of the effect.
+    """Unscored answers of one criterion; the effect leaves out questions that lack a score on either side.
 
     Attributes:
         asked: Questions there are.
         base: Questions unscored on the base's side.
         version: Questions unscored on the version's side.
         dropped: Questions unscored on either side.
-        p: Exact McNemar test that both sides lose equally many; 1.0 with nothing missing.
-        worst_gain: The mean difference if every missing score were the one that speaks most against the version.
-        best_gain: The mean difference if every missing score were the one that speaks most for it.
+        p: p-value of the exact McNemar test that both sides miss equally many scores; 1.0 with nothing missing.
+        worst_gain: The mean difference if every missing score were the worst possible one for the version.
+        best_gain: The mean difference if every missing score were the best possible one for it.
     """
 
     asked: int
@@ -60,9 +60,9 @@ def mcnemar(only_one: int, only_other: int) -> float:
 
 
 def impute(base: Array, version: Array, *, worst: float, best: float, against: bool) -> tuple[Array, Array]:
-    """Return both sides with each missing score at the end of the scale that speaks most against the version.
+    """Return both sides with each missing score at the end of the scale that is worst for the version.
 
-    ``worst`` and ``best`` are the ends of the criterion's scale; ``against=False`` imputes what speaks most *for* the
+    ``worst`` and ``best`` are the ends of the criterion's scale; ``against=False`` imputes what is best for the
     version instead.
     """
     for_base, for_version = (best, worst) if against else (worst, best)

@@ -49,7 +49,7 @@ class Pairs:
         return Pairs(ids, self.base[mask], self.version[mask], labels, self.criterion)
 
     def swapped(self) -> "Pairs":
-        """Return the pairs as the base sees them: what was a gain is a loss."""
+        """Return the pairs with the sides exchanged: what was a gain is a loss."""
         return Pairs(self.ids, self.version, self.base, self.labels, self.criterion)
 
     def gains(self) -> Array:

@@ -21,7 +21,7 @@ from ragft.analysis.statistics.cr2 import cr2
 
 # The chance a study should have to show what is there.
 WANTED = 0.8
-# With fewer documents the degrees of freedom are themselves chance, and so is the power.
+# With fewer documents the degrees of freedom are themselves random, and so is the power.
 ENOUGH_CLUSTERS = 40
 MOST_QUESTIONS = 10_000_000
 
@@ -36,8 +36,8 @@ class Spread:
         source: Where it was measured, in words ("the dev split").
         skew: Skewness of the documents' totals about the mean; below 0 where losses are rarer and larger than gains.
         cost: How far unscored answers pull the mean down when they count at their worst, in score points.
-        losing: Share of documents whose total is below 0.
-        unseen: The loss in an unseen document, in score points; 0.0 to leave no room for one.
+        losing: Share of the documents whose total is below 0.
+        unseen: The assumed loss in an unseen document, in score points; 0.0 leaves no room for one.
     """
 
     sd: float
@@ -58,10 +58,10 @@ class Power:
         clusters: Connected components of their documents.
         spread: What was assumed.
         margin: The non-inferiority margin, in score points.
-        smallest_difference: The true gain that is shown to be above 0 with 80 % chance, at alpha over the family; None
-            where no gain would be.
+        smallest_difference: The smallest true gain that is shown to be above 0 with a chance of 80 %, at alpha over the
+            family; None where no gain is.
         chance_at_margin: The chance to show non-inferiority when there is no difference, in [0, 1].
-        n_for_margin: Questions (of documents like these) that make this chance 80 %; None where no number does.
+        n_for_margin: How many questions (in documents like these) raise this chance to 80 %; None where no number does.
     """
 
     n: int
@@ -74,7 +74,7 @@ class Power:
 
     @property
     def doubt(self) -> str:
-        """Why the figures are a rough guide only; "" where they are more."""
+        """Why the figures are only a rough guide; "" where they are reliable."""
         return doubt(self.clusters, self.spread)
 
 
@@ -135,7 +135,7 @@ def skewness(sums: ClusterSums) -> Array:
 
 
 def sample_of(sizes: Sequence[int] | npt.NDArray[np.integer[Any]], spread: Spread) -> Sample:
-    """Return the sample that documents with so many questions each make; at least two documents."""
+    """Return the sample of documents that have so many questions each; at least two documents."""
     counts = np.asarray(sizes, dtype=np.float64)
     sums = ClusterSums(np.zeros((1, len(counts))), np.zeros((1, len(counts))), counts[None, :])
     together = float((counts**2).sum() / counts.sum())
@@ -151,7 +151,7 @@ def chance(difference: float, sample: Sample, alpha: float = 0.025) -> float:
     shown = _studentised(difference, sample, alpha)
     if not sample.spread.unseen:
         return shown
-    # How many documents lose is itself chance, and with it how much room there is for an unseen one.
+    # How many documents lose is itself random, and with it how much room is left for an unseen one.
     losers = np.arange(ENOUGH)
     chances = stats.binom.pmf(losers, round(sample.clusters), sample.spread.losing)
     guarded = np.minimum(_with_unseen(difference, 1 - losers / ENOUGH, sample, alpha), shown)
@@ -175,7 +175,7 @@ def _studentised(difference: float, sample: Sample, alpha: float) -> float:
 
 
 def _with_unseen(difference: float, weight: Array, sample: Sample, alpha: float) -> Array:
-    """Return the chance that CR2's t with an unseen document of so much weight lies above 0, [weights]."""
+    """Return the chance that CR2's t, with an unseen document of each weight, lies above 0, [weights]."""
     documents, depth = sample.clusters, sample.spread.unseen
     mean = documents * difference - weight * depth
     error = np.hypot(documents * sample.error, weight * (depth + difference))
@@ -188,7 +188,7 @@ def _with_unseen(difference: float, weight: Array, sample: Sample, alpha: float)
 def smallest_difference(sample: Sample, alpha: float = 0.025, wanted: float = WANTED) -> float | None:
     """Return the true difference, in score points, that the sample shows with the chance ``wanted``.
 
-    None where no difference does, since the documents are too few.
+    None where no difference does, because there are too few documents.
     """
     start, reach = sample.spread.cost, 100 * sample.error + 10 * sample.spread.unseen
     if reach == 0:
@@ -228,9 +228,9 @@ def power(
     family: int = 1,
     most: float = float("inf"),
 ) -> Power:
-    """Return what documents with so many questions each can show; at least two documents.
+    """Return what documents with so many questions each can show; there must be at least two.
 
-    ``most`` is the largest gain there can be: where only a larger one would be shown, none is.
+    ``most`` is the largest possible gain: where only a larger one would be shown, no gain is.
     """
     sample = sample_of(sizes, spread)
     smallest = smallest_difference(sample, alpha / family)
@@ -246,11 +246,11 @@ def power(
 
 
 def doubt(clusters: int, spread: Spread) -> str:
-    """Return why chances of so many documents are a rough guide only, in a clause; "" where they are more.
+    """Return, as a clause, why the chances for so many documents are only a rough guide; "" where they are reliable.
 
-    Three corrections are not exact: degrees of freedom of few documents, the room left for an unseen one, which is
-    itself chance while fewer than `ENOUGH` lose, and unscored answers at their worst. `benchmarks/verdict.py` found
-    chances off by more than 5 points in such worlds alone.
+    Three corrections are not exact: the degrees of freedom of few documents; the room left for an unseen one, which is
+    itself random while fewer than `ENOUGH` lose; and unscored answers at their worst. `benchmarks/verdict.py` found
+    chances that are off by more than 5 points only in such worlds.
     """
     if clusters < ENOUGH_CLUSTERS:
         return f"there are fewer than {ENOUGH_CLUSTERS} independent groups of documents"

@@ -1,4 +1,4 @@
-"""What each side of a comparison brings, and whether the two can be paired."""
+"""The two sides of a comparison, and whether they can be paired."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from ragft.analysis.verdict.paired_scores import Pairs
 from ragft.errors import ConfigError, DataError
 from ragft.prompts.criterion import Criterion
 
-# What the differences between two sides would be explained by, other than the models.
+# What could explain a difference between two sides, other than the models.
 CONDITIONS = ("judge", "estimator", "retrieval", "messages", "data")
 
 
@@ -21,8 +21,8 @@ class Side:
     """One side of a comparison.
 
     Attributes:
-        name: How people call it ("base", "models:/qasper/3").
-        conditions: Names of what must be equal on both sides -> its identity; at least those in `CONDITIONS`.
+        name: What people call it ("base", "models:/qasper/3").
+        conditions: What must be equal on both sides, by name -> its identity; at least those in `CONDITIONS`.
         scores: Context -> criterion -> question id -> score, None where it is unscored. In the deciding context every
             question has an entry; in others those may lack one on both sides that could not be asked there.
         lengths: Context -> question id -> length of the answer in tokens; only for the attribution.
@@ -37,7 +37,7 @@ class Side:
 
 
 def check_conditions(base: Side, version: Side) -> None:
-    """Refuse two sides between which more than the model differs.
+    """Refuse two sides that differ in more than the model.
 
     Raises:
         ConfigError: Naming each condition that differs or is unknown.

@@ -1,4 +1,4 @@
-"""What the bounds allow to be said of a version."""
+"""What the bounds show of a version."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from ragft.analysis.verdict.effect import Bounds
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """Names of primary criteria of which something is shown; the gate reads nothing else of the bounds.
+    """Names of the primary criteria for which something is shown; the gate reads nothing else of the bounds.
 
     Attributes:
         worse: The upper bound lies below 0.
@@ -31,10 +31,10 @@ def claim(family: Mapping[str, Bounds], margins: Mapping[str, float]) -> Claims:
 
 
 def superior(family: Mapping[str, Bounds]) -> tuple[str, ...]:
-    """Return the criteria whose gain is shown, each claim and all together at the one-sided alpha.
+    """Return the criteria whose gain is shown, at the one-sided alpha for each claim and for all together.
 
-    Holm (1979), Scandinavian Journal of Statistics 6, 65-70, with bounds in place of p-values: of m criteria one needs
-    a lower bound at alpha / m above 0; each that has it lowers the demand on the rest.
+    Holm (1979), Scandinavian Journal of Statistics 6, 65-70, with bounds in place of p-values. Of m criteria, one must
+    have a lower bound above 0 at alpha / m; each criterion that passes makes the test of the rest less strict.
     """
     shown: list[str] = []
     rest = list(family)

@@ -15,8 +15,8 @@ from ragft.analysis.verdict.significance import Claims, claim
 TRIED = 8
 # Leaving a document out is a what-if, so fewer resamples do.
 RESAMPLES = 1999
-# A gain that so many times the questions would show is below its own standard error: what it is, nobody knows, and so
-# not how many questions it takes. (With 80 % chance the mean is 2.8 errors from 0, and 2.8 squared is 8.)
+# A gain that needs this many times the questions is smaller than its own standard error: nobody knows how large it is,
+# and so how many questions it needs. (With a chance of 80 % the mean is 2.8 errors from 0, and 2.8 squared is 8.)
 MOST = 10
 
 
@@ -24,13 +24,14 @@ MOST = 10
 class TippingPoint:
     """What would change what is shown of one criterion.
 
-    The numbers of questions are those that show it with 80 % chance if the observed gain and spread are the true
-    ones; None where no number would, since the gain points the other way, or where none can be told, since the gain is
-    lost in its noise. Of a claim that is not shown the number is larger than what was asked.
+    Each ``n_`` field is the number of questions that would show a claim with a chance of 80 %, if the observed gain and
+    spread are the true ones. It is None where the gain points the other way, so that no number would do, and where the
+    gain is lost in its noise, so that no number can be given. For a claim that is not shown yet, it is larger than the
+    number of questions that were asked.
 
     Attributes:
-        flip_margin: Non-inferiority is shown with margins above this, and with none below; 0.0 or less where it is
-            shown with any.
+        flip_margin: Non-inferiority is shown with any margin above this and with none below; 0.0 or less where it is
+            shown with every margin.
         n_superior: Questions that show a gain.
         n_non_inferior: Questions that show non-inferiority.
         n_worse: Questions that show a loss.
@@ -85,9 +86,9 @@ def change(pairs: Pairs, bounds: Bounds, *, margin: float, levels: Levels) -> Ti
 def carriers(
     family: Mapping[str, Pairs], margins: Mapping[str, float], levels: Levels, resampling: Resampling
 ) -> tuple[Carrier, ...]:
-    """Return the clusters that move a mean most, each with what is shown without it, by label.
+    """Return the clusters that move a mean most, ordered by label, each with what is shown without it.
 
-    All criteria of ``family`` have the same questions.
+    All criteria in ``family`` have the same questions.
     """
     few = replace(resampling, count=min(resampling.count, RESAMPLES))
     labels = np.asarray(next(iter(family.values())).labels)
