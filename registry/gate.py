@@ -39,8 +39,8 @@ class Decision:
         outcome: "promote", "hold", "reject" or "inconclusive".
         headline: The verdict in a sentence.
         because: The end of that sentence, from what comes after its "because".
-        reasons: What it rests on, a sentence each, with numbers; at least one.
-        would_change: What would change it, a sentence each.
+        reasons: What it rests on, one sentence per reason, with numbers; at least one.
+        would_change: What would change it, one sentence per item.
         comparison: sha256 of the comparison.
         policy: The policy under which it was decided.
         advisory: True where the judge was only advisory.

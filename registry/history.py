@@ -28,7 +28,7 @@ class History:
         self._client = MlflowClient()
 
     def path(self, champion: Version) -> tuple[ChampionTerm, ...]:
-        """Return the champions up to this one, which the alias names whatever the history says."""
+        """Return the champions up to the present one: the one that the alias names, whatever the history says."""
         model = self._client.get_registered_model(self._name)
         # Without the tag nothing was moved yet, and the base is champion since it was registered.
         path = terms.read(model.tags.get(CHAMPIONS, model.tags.get(LAST, "1")))
@@ -47,14 +47,14 @@ class History:
         self._stand(champion.number, f"{CHAMPION}, made so by hand")
 
     def set_previous(self, path: Sequence[ChampionTerm]) -> None:
-        """Let the alias ``previous`` name what a rollback would go to, where there is such a version."""
+        """Point the alias ``previous`` at the version that a rollback would go to, where there is one."""
         if len(path) > 1 and self._find(path[-2].version):
             self._client.set_registered_model_alias(self._name, PREVIOUS, str(path[-2].version))
         elif PREVIOUS in self._client.get_registered_model(self._name).aliases:
             self._client.delete_registered_model_alias(self._name, PREVIOUS)
 
     def serve_as(self, term: ChampionTerm) -> None:
-        """Let a version be served as it was in a term: it may have been promoted again under other conditions since."""
+        """Serve a version as it was served in a term; it may have been promoted again under other conditions since."""
         number = str(term.version)
         tags = self._client.get_model_version(self._name, number).tags
         wanted = tags.get(kept_as(term.served)) if term.served else None

@@ -31,7 +31,7 @@ Move = Literal["promotion", "rollback"]
 
 @dataclass(frozen=True, slots=True)
 class DecisionRecord:
-    """Why a version is decided on; kept as tags of the version, the card as its description.
+    """The grounds of a decision on a version; kept as tags of the version, with the card as its description.
 
     Attributes:
         comparison: Hash of the comparison, or of what stands in its place (a rollback, a forced move).
@@ -185,7 +185,7 @@ class Promotion:
         return self._restorable(back) if back else None
 
     def rollback(self, record: DecisionRecord, *, to: int = 0) -> Version:
-        """Make an earlier champion champion again and return it; the champion itself where there is none before it.
+        """Make an earlier champion champion again and return it; where there is none, return the present champion.
 
         Each rollback goes one champion further back, and never to a version that was rolled back. With ``to`` it goes
         to that champion, and doing it twice changes nothing.

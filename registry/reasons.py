@@ -59,7 +59,7 @@ def because(comparison: Comparison, outcome: str, doubts: Sequence[str]) -> str:
 
 
 def evidence(comparison: Comparison, *, advisory_allowed: bool) -> tuple[str, ...]:
-    """Return what was found of each primary criterion, and what else bears on the decision."""
+    """Return what was found for each primary criterion, and what else bears on the decision."""
     reasons = [
         _result(each, each.effect, comparison.claims) for each in comparison.primaries if each.effect is not None
     ]

@@ -183,7 +183,7 @@ class Registry:
         return None
 
     def versions(self, name: str) -> list[Version]:
-        """Return all versions of a name by number, without their aliases, which a search does not tell."""
+        """Return all versions of a name by number, without their aliases, which a search does not return."""
         registered = self._client.search_model_versions(f"name='{name}'", order_by=["version_number ASC"])
         return [_version(entry) for entry in sorted(registered, key=lambda entry: int(entry.version))]
 

@@ -57,7 +57,7 @@ def until(path: Sequence[ChampionTerm], version: int) -> tuple[ChampionTerm, ...
 
 
 def moved_by_hand(path: Sequence[ChampionTerm], term: ChampionTerm) -> tuple[ChampionTerm, ...]:
-    """Return the path after a person made a version champion: gone back to it, or on to it where it was none before."""
+    """Return the path after a person made a version champion: back to it, or on to it if it was not champion before."""
     return until(path, term.version) or (*path, term)
 
 

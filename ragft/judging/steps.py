@@ -27,7 +27,7 @@ class StepsWriter(Protocol):
 
 
 def with_steps(store: Store, judge: StepsWriter, criterion: Criterion) -> Criterion:
-    """Return the criterion with steps: its own, those the judge wrote before, or new ones, which are kept.
+    """Return the criterion with steps: its own, those the judge wrote before, or new ones, which are then kept.
 
     The first reply freezes them, so that every evaluation with this store and judge grades by
     the same steps; their hash is in the criterion's.

@@ -28,7 +28,7 @@ class VarianceComponents:
 
 
 def spread(repeats: Sequence[Sequence[float]]) -> VarianceComponents:
-    """Return the variance components of scores, one row of readable repeats a question.
+    """Return the variance components of scores: one row of readable repeats per question.
 
     One-way random effects by the method of moments: the variance of the rows' means minus what the
     repeats add to it (their pooled variance over the harmonic mean of the rows' lengths).

@@ -53,7 +53,7 @@ class ReadReply:
 
 
 def read_verdict(reply: str, criterion: Criterion, *, cut: bool = False) -> ReadReply:
-    """Return the verdict of a reply; a ``cut`` one never has any, for its last line is not known."""
+    """Return the verdict of a reply; a ``cut`` reply never has one, since its last line is not known."""
     if cut:
         return ReadReply("cut")
     text = _own_words(reply)
@@ -91,7 +91,7 @@ def before_last_score(reply: str) -> str:
 
 
 def start_of_last_label(reply: str, labels: Sequence[str] = ()) -> int | None:
-    """Return where the label of the last score line begins, at the latest, or None without such a line.
+    """Return where the label of the last score line can begin at the latest; None without such a line.
 
     A reply that is one of ``labels`` and nothing else begins with it.
     """

@@ -83,7 +83,7 @@ def _findings(_: str, study: Study, __: str) -> Iterator[str]:
 
 
 def _effects(name: str, study: Study, folder: str) -> Iterator[str]:
-    """Yield the main effects alone: in words, and as their figure."""
+    """Yield the main effects alone: in words, and as a figure."""
     yield from (f"- {sentence}" for sentence in report.effects(study))
     yield f"\n![main effects of the study {name}]({folder}/{name}-{EFFECTS}.svg)\n"
 

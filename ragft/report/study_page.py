@@ -62,13 +62,13 @@ def figures(study: Study) -> dict[str, str]:
 
 
 def findings(study: Study) -> list[str]:
-    """Return what was found of each adapter and each property, a sentence each, null results too."""
+    """Return what was found for each adapter and each property, in one sentence each, null results included."""
     sentences = [_finding(group, change, study) for group in study.groups for change in group.changes if change.decides]
     return sentences + effects(study)
 
 
 def effects(study: Study) -> list[str]:
-    """Return the main effects, a sentence each; none where the study crossed nothing."""
+    """Return the main effects, in one sentence each; none where the study crossed nothing."""
     return [_effect(effect) for effect in study.effects]
 
 
@@ -78,7 +78,7 @@ def agreements(study: Study) -> list[str]:
 
 
 def robustness(study: Study) -> list[tuple[str, str, dict[str, str]]]:
-    """Return (adapter, axis, value -> verdicts) for every way of asking and judging that was varied."""
+    """Return (adapter, axis, value -> verdicts) for every setting of asking and judging that was varied."""
     strips = []
     for axis in (name for name in ROBUSTNESS if name in study.varied):
         rows: dict[str, dict[str, str]] = defaultdict(dict)
@@ -112,7 +112,7 @@ def page(study: Study) -> str:
 
 
 def _published(study: Study) -> Mapping[tuple[str, str, int, str], float]:
-    """Return what the published study states, where this one is made like it: of another it would say nothing."""
+    """Return what the published study states, but only where this study is made like it."""
     return PUBLISHED if study.preset == PAPER else {}
 
 

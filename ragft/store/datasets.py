@@ -117,7 +117,7 @@ def load_dataset(store: Store, sha: str) -> Dataset:
 
 @replayed
 def save_preparation(store: Store, preparation: Preparation) -> None:
-    """Write ``preparation``; its data set must be there. One with the same key becomes the latest of its name again."""
+    """Write ``preparation``, whose data set must be there; a known one becomes the latest of its name again."""
     with store.transaction() as cursor:
         questions = {
             split: _insert_records(cursor, "questions", map(asdict, chosen))

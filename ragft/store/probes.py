@@ -34,7 +34,7 @@ class ProbeRecord:
 
 @replayed
 def save_probe(store: Store, probe: ProbeRecord) -> ProbeRecord:
-    """Add what was found to what the same way of asking found before, and return all of it; it is then the latest."""
+    """Add what was found to what the same way of probing found before, and return it all; it is then the latest."""
     with store.transaction() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [probe.key])
         row = cursor.execute("SELECT record::text FROM probes WHERE key = %s", [probe.key]).fetchone()

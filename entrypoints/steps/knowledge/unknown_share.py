@@ -126,7 +126,7 @@ def log(params: FinetuneParams, dosed: Dosed, preparation: Preparation, fingerpr
 
 
 def _curves(experiment: str, params: FinetuneParams) -> list[DoseCurve]:
-    """Return the curves of the experiment, the newest of each dose and seed."""
+    """Return the curves of the experiment: the newest one for each dose and seed."""
     condition = f"tags.`ragft.dose` = '{experiment}'"
     runs = mlflow.search_runs(search_all_experiments=True, filter_string=condition, output_format="list")
     client = MlflowClient()

@@ -39,7 +39,7 @@ def training_of(version: Version) -> Training | None:
 
 
 def is_measured(name: str, metrics: Mapping[str, float]) -> bool:
-    """Return whether a card shows a metric of the training's run: its cost, and what the adapter forgot."""
+    """Return whether a card shows a metric of the training run: its cost, or what the adapter forgot."""
     return name in metrics and (name in MEASURED or name.startswith(forgetting.PREFIX))
 
 

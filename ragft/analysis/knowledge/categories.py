@@ -73,7 +73,7 @@ def wilson(right: int, asked: int, level: float = 0.95) -> tuple[float, float]:
 
 
 def count_categories(categories: Iterable[str]) -> dict[str, int]:
-    """Return how many questions each category has, SliCK's four first, then what was not asked and why."""
+    """Return how many questions each category has: SliCK's four first, then those that were not asked, by reason."""
     counts = Counter(categories)
     return {
         name: counts[name] for name in (*CATEGORIES, NOT_APPLICABLE, NOT_PROBED) if counts[name] or name in CATEGORIES

@@ -85,7 +85,7 @@ def hallucination_slope(curves: Sequence[DoseCurve]) -> Slope | None:
 
 
 def final_slope(curves: Sequence[DoseCurve]) -> Slope | None:
-    """Return the slope over the ends of the trainings alone: a point a run, so the points are independent."""
+    """Return the slope over the last epochs alone: one point per run, so the points are independent."""
     ends = [curve.points[-1] for curve in curves if curve.points]
     rows = [
         ((end.fitted_unknown or 0.0) * curve.unknown_share, end.held_out_false)

@@ -44,7 +44,7 @@ def training_curves(curves: Sequence[DoseCurve], title: str) -> Figure:
 
 
 def dose_figure(curves: Sequence[DoseCurve], slope: Slope | None, title: str) -> Figure:
-    """Return false answers about held-out Known facts over fitted Unknown examples, an epoch a point."""
+    """Return false answers about held-out Known facts over fitted Unknown examples, one point per epoch."""
     figure = Figure(figsize=(6, 4.4), layout="constrained")
     axes = figure.subplots()
     for number, (dose, runs) in enumerate(_by_dose(curves)):

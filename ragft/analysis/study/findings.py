@@ -263,7 +263,7 @@ def _effects(cells: Sequence[CellResult], factors: Mapping[str, Sequence[str]]) 
 
 
 def _agreements(cells: Sequence[CellResult]) -> Iterator[EstimatorAgreement]:
-    """Compare the estimators on the answers that both scored: the same adapter, context and question, both sides."""
+    """Compare the estimators on the answers that both scored: same adapter, context, question and side."""
     for check in cells:
         if check.role != AGREEMENT or check.pairs is None:
             continue

@@ -70,7 +70,7 @@ def change(pairs: Pairs, bounds: Bounds, *, margin: float, levels: Levels) -> Ti
     asked = len(pairs.ids)
 
     def needed(questions: int | None, *, shown: bool) -> int | None:
-        # The formula takes the spread for known; where it calls enough what was not, it has nothing to say.
+        # The formula takes the spread as known; where it calls a number enough that was not enough, it says nothing.
         if questions is None or questions > MOST * asked or (questions <= asked and not shown):
             return None
         return questions
