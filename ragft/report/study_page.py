@@ -74,7 +74,7 @@ def effects(study: Study) -> list[str]:
 
 def agreements(study: Study) -> list[str]:
     """Return how the estimators agree on the same answers."""
-    return [_agreement(each) for each in study.agreement]
+    return [_agreement(agreement) for agreement in study.agreement]
 
 
 def robustness(study: Study) -> list[tuple[str, str, dict[str, str]]]:

@@ -190,7 +190,7 @@ def change_of(
     sign: float = 1.0,
 ) -> Change:
     """Return the change over one or more seeds; every seed asked the same questions."""
-    base, version = _array([each.base for each in columns]), _array([each.version for each in columns])
+    base, version = _array([seed.base for seed in columns]), _array([seed.version for seed in columns])
     gains = sign * (version - base)
     complete = ~np.isnan(gains)
     if not complete.any():
@@ -235,12 +235,12 @@ def _groups(cells: Sequence[CellResult]) -> Iterator[SeedGroup]:
 
 def _over_seeds(members: Sequence[CellResult]) -> Iterator[Change]:
     pairs = [cell.pairs for cell in members]
-    if any(each is None for each in pairs):
+    if any(scores is None for scores in pairs):
         return
-    known = [each for each in pairs if each is not None]
+    known = [scores for scores in pairs if scores is not None]
     for change in members[0].changes:
-        columns = [each.scores[change.context][change.measure] for each in known]
-        asked = {len(each.base) for each in columns}
+        columns = [scores.scores[change.context][change.measure] for scores in known]
+        asked = {len(scores.base) for scores in columns}
         if len(asked) == 1:
             yield change_of(
                 change.context, change.measure, columns, known[0].labels, decides=change.decides, sign=change.sign
