@@ -140,7 +140,7 @@ class SeedGroup:
 
 
 @dataclass(frozen=True, slots=True)
-class EstimatorAgreement:
+class EstimatorComparison:
     """How another estimator scored the same answers: rank correlation over ``n`` answers, and both means."""
 
     measure: str
@@ -159,7 +159,7 @@ class Study:
     cells: tuple[CellResult, ...]
     groups: tuple[SeedGroup, ...]
     effects: tuple[MainEffect, ...]
-    agreement: tuple[EstimatorAgreement, ...]
+    agreement: tuple[EstimatorComparison, ...]
 
 
 def summarise(
@@ -262,7 +262,7 @@ def _effects(cells: Sequence[CellResult], factors: Mapping[str, Sequence[str]]) 
         yield from main_effects(runs, factors, labels, measure, measures=len(measures))
 
 
-def _agreements(cells: Sequence[CellResult]) -> Iterator[EstimatorAgreement]:
+def _agreements(cells: Sequence[CellResult]) -> Iterator[EstimatorComparison]:
     """Compare the estimators on the answers that both scored: the same adapter, context and question, both sides."""
     for check in cells:
         if check.role != AGREEMENT or check.pairs is None:
@@ -275,7 +275,7 @@ def _agreements(cells: Sequence[CellResult]) -> Iterator[EstimatorAgreement]:
             rank = stats.spearmanr(one, other).statistic if len(set(one)) > 1 and len(set(other)) > 1 else None
             means = (float(np.mean(one)), float(np.mean(other))) if one else (0.0, 0.0)
             names = (twin.axes["estimator"], check.axes["estimator"])
-            yield EstimatorAgreement(measure, names, len(one), None if rank is None else float(rank), means)
+            yield EstimatorComparison(measure, names, len(one), None if rank is None else float(rank), means)
 
 
 def _same_answers(cell: CellResult, check: CellResult) -> bool:
