@@ -46,7 +46,7 @@ def because(comparison: Comparison, outcome: str, doubts: Sequence[str]) -> str:
     elif outcome == "promote":
         why = f"it is better in {join(claims.superior)}, and not worse by the margin in any primary criterion."
     elif outcome == "inconclusive":
-        unsure = [each for each in comparison.design.primary if each not in claims.non_inferior]
+        unsure = [criterion for criterion in comparison.design.primary if criterion not in claims.non_inferior]
         why = f"{comparison.questions:,} questions do not rule out a loss beyond the margin in {join(unsure)}."
     elif not claims.superior:
         why = "it is not worse by the margin in any primary criterion, and not shown to be better in one."
@@ -61,12 +61,14 @@ def because(comparison: Comparison, outcome: str, doubts: Sequence[str]) -> str:
 def evidence(comparison: Comparison, *, advisory_allowed: bool) -> tuple[str, ...]:
     """Return what was found for each primary criterion, and what else bears on the decision."""
     reasons = [
-        _result(each, each.effect, comparison.claims) for each in comparison.primaries if each.effect is not None
+        _result(result, result.effect, comparison.claims)
+        for result in comparison.primaries
+        if result.effect is not None
     ]
     reasons += [
-        f"Slice {each.slice} ({each.missing.asked} questions) vetoes a promotion: {name(each)} is worse by more than "
-        f"the margin of {each.margin:g}; its upper bound, corrected for all slices, is {each.bounds.veto_high:+.2f}."
-        for each in comparison.vetoes
+        f"Slice {cut.slice} ({cut.missing.asked} questions) vetoes a promotion: {name(cut)} is worse by more than "
+        f"the margin of {cut.margin:g}; its upper bound, corrected for all slices, is {cut.bounds.veto_high:+.2f}."
+        for cut in comparison.vetoes
     ]
     allowed = "; promotion on it was allowed (advisory=true)" if advisory_allowed else ""
     reasons += [f"The judge is only advisory: {why.rstrip('.')}{allowed}." for why in comparison.advisory]
@@ -139,7 +141,7 @@ def _more_questions(criterion: str, change: TippingPoint, comparison: Comparison
     if criterion not in claims.worse and change.n_worse is not None:
         sentences.append(f"{criterion}: {change.n_worse:,} questions would show a loss like this one {asked}.")
     if criterion not in claims.non_inferior:
-        margin = next(each.margin for each in comparison.primaries if each.criterion == criterion)
+        margin = next(result.margin for result in comparison.primaries if result.criterion == criterion)
         if change.flip_margin < margin / comparison.design.margin_share:  # the criterion's range
             sentences.append(f"{criterion}: only a margin above {change.flip_margin:.2f} would be met.")
         else:

@@ -11,7 +11,7 @@ from ragft.analysis.verdict.compare import CONDITIONS, Findings, Side, compare, 
 from ragft.analysis.verdict.comparison import Check, Comparison, Design
 from ragft.prompts.criterion import load_criterion
 from ragft.report.advice import Situation, advise
-from ragft.report.page_data import Answered, Asked, Bars, Curve, Metric, Report, Tried
+from ragft.report.page_data import Asked, Bars, Curve, Metric, Report, ShownAnswer, Tried
 from ragft.types import CONTEXTS, Question
 
 CRITERIA = [load_criterion("accuracy"), load_criterion("completeness")]
@@ -174,7 +174,7 @@ def _asked(index: int, asked: Question, both: tuple[Scores, Scores], passage: st
     for number, side in enumerate(both):
         answer = text.format(side=number, i=index)
         found = {name: side["retrieved"][name][asked.id] for name in NAMES}
-        sides.append(Answered(answer, found, dict.fromkeys(NAMES, f"Reason of {number} for {index}: {answer}")))
+        sides.append(ShownAnswer(answer, found, dict.fromkeys(NAMES, f"Reason of {number} for {index}: {answer}")))
     gains = [_minus(after, before) for before, after in _pairs(both, asked.id)]
     shown = tuple(passage.format(i=index, j=j) for j in range(passages))
     return Asked(asked.id, asked.text, asked.kind, asked.references, shown, sides[0], sides[1], _gain(gains))

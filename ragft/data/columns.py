@@ -17,20 +17,20 @@ Roles = Mapping[str, Sequence[str]]
 def columns_of(file: Path, roles: Roles) -> dict[str, str]:
     """Return each column of the first thousand rows, in the file's order, with what it is read as ("" for nothing)."""
     role_of = {name.casefold(): role for role, names in roles.items() for name in names}
-    found: dict[str, str] = {}
+    read_as: dict[str, str] = {}
     for record in islice(read_records(file, Problems(), MOST_BYTES), ROWS_LOOKED_AT):
         if isinstance(record.value, Mapping):
             for name in record.value:
-                found.setdefault(str(name), role_of.get(str(name).strip().casefold(), ""))
-    return found
+                read_as.setdefault(str(name), role_of.get(str(name).strip().casefold(), ""))
+    return read_as
 
 
 def column_lines(file: Path, roles: Roles) -> list[str]:
-    """Return what `columns_of` finds, as lines of text."""
-    found = columns_of(file, roles)
-    unread = [name for name, role in found.items() if not role]
+    """Return what `columns_of` finds, to be read."""
+    read_as = columns_of(file, roles)
+    unread = [name for name, role in read_as.items() if not role]
     lines = [f"{file}: columns"]
-    lines += [f"  {name!r} is read as {role}" for name, role in found.items() if role]
+    lines += [f"  {name!r} is read as {role}" for name, role in read_as.items() if role]
     if unread:
         lines.append(f"  not read: {', '.join(map(repr, unread))}")
     return lines

@@ -232,11 +232,11 @@ class Fields:
         name, value = self.pick(names)
         if value is None:
             return ()
-        found = tuple(as_identifier(item) for item in (value if isinstance(value, list) else [value]))
-        if not all(found):
+        identifiers = tuple(as_identifier(item) for item in (value if isinstance(value, list) else [value]))
+        if not all(identifiers):
             self.wrong(name, "an id or a list of ids: texts that are not blank or whole numbers" + _odd_one(value))
             return ()
-        return found
+        return identifiers
 
     def flag(self, name: str) -> bool | None:
         """Return true, false, or None when the field is absent or null."""
@@ -281,9 +281,9 @@ class Fields:
     def _rows(self, name: str, columns: Mapping[str, Any]) -> list[dict[str, Any]]:
         lengths = sorted({len(column) if isinstance(column, list) else -1 for column in columns.values()})
         if len(lengths) > 1 or -1 in lengths:
-            found = [length for length in lengths if length >= 0]
+            known = [length for length in lengths if length >= 0]
             self.problems.add(
-                self.place, f"field {name!r} has columns of {found or 'no'} rows, expected lists of one length"
+                self.place, f"field {name!r} has columns of {known or 'no'} rows, expected lists of one length"
             )
             return []
         return [{key: column[rank] for key, column in columns.items()} for rank in range(*lengths[:1] or (0,))]

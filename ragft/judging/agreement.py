@@ -196,13 +196,13 @@ def grouped_correlations(x: Sequence[float], y: Sequence[float], groups: Sequenc
     for index, group in enumerate(groups):
         rows.setdefault(group, []).append(index)
     inside = [correlations([x[i] for i in own], [y[i] for i in own]) for own in rows.values()]
-    used = [found for found in inside if found.kendall is not None]
+    used = [pair for pair in inside if pair.kendall is not None]
     return GroupedCorrelations(
         len(used),
         len(inside) - len(used),
-        _mean([found.pearson for found in used]),
-        _mean([found.spearman for found in used]),
-        _mean([found.kendall for found in used]),
+        _mean([pair.pearson for pair in used]),
+        _mean([pair.spearman for pair in used]),
+        _mean([pair.kendall for pair in used]),
     )
 
 
@@ -234,20 +234,20 @@ def weighted_kappa(confusion: Sequence[Sequence[int]], levels: Sequence[float]) 
 def pair_agreement(people: Sequence[Numbers], levels: Sequence[float]) -> tuple[float | None, Correlations] | None:
     """Return kappa and correlations between people, as means over the pairs that share rows; None without a pair."""
     kappas: list[float | None] = []
-    found: list[Correlations] = []
+    pairs: list[Correlations] = []
     for one, other in itertools.combinations(people, 2):
         shared = [i for i, pair in enumerate(zip(one, other, strict=True)) if None not in pair]
         if shared:
             x, y = _taken(one, shared), _taken(other, shared)
-            found.append(correlations(x, y))
+            pairs.append(correlations(x, y))
             kappas.append(weighted_kappa(confusion_of(x, y, levels), levels) if levels else None)
-    if not found:
+    if not pairs:
         return None
     return _mean(kappas), Correlations(
-        sum(pair.n for pair in found),
-        _mean([pair.pearson for pair in found]),
-        _mean([pair.spearman for pair in found]),
-        _mean([pair.kendall for pair in found]),
+        sum(pair.n for pair in pairs),
+        _mean([pair.pearson for pair in pairs]),
+        _mean([pair.spearman for pair in pairs]),
+        _mean([pair.kendall for pair in pairs]),
     )
 
 

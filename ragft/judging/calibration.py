@@ -99,10 +99,10 @@ def reasons_against(
         truth: How it compares with the programmatic truth, under the criteria that this measures; it counts where
             people were not asked.
     """
-    asked = {each.criterion for each in people}
-    known = [*people, *(each for each in truth if each.criterion not in asked)]
-    reasons = [each.sentence for each in known if not each.passed]
-    if missing := [name for name in criteria if name not in {each.criterion for each in known}]:
+    asked = {calibration.criterion for calibration in people}
+    known = [*people, *(calibration for calibration in truth if calibration.criterion not in asked)]
+    reasons = [calibration.sentence for calibration in known if not calibration.passed]
+    if missing := [name for name in criteria if name not in {calibration.criterion for calibration in known}]:
         reasons.append(f"it was not calibrated against people on this data under {' and '.join(missing)}")
     return tuple(dict.fromkeys(reasons))
 

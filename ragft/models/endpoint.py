@@ -141,22 +141,22 @@ class Endpoint:
                     sent = self._next(waiting, requests)
                     flying[pool.submit(self._caller.call, sent.body, stop)] = sent
                 for done in wait(flying, return_when=FIRST_COMPLETED).done:
-                    sent, found = flying.pop(done), _settled(done)
+                    sent, outcome = flying.pop(done), _settled(done)
                     unit = sent.unit
-                    if isinstance(found, list):
+                    if isinstance(outcome, list):
                         silent = 0
-                        self._queue_left_over(waiting, unit, len(found))
-                        yield [(unit.request, reply, text) for reply, text in zip(unit.replies, found, strict=False)]
-                    elif isinstance(found, RefusedRequestError) and _is_too_long(found):
+                        self._queue_left_over(waiting, unit, len(outcome))
+                        yield [(unit.request, reply, text) for reply, text in zip(unit.replies, outcome, strict=False)]
+                    elif isinstance(outcome, RefusedRequestError) and _is_too_long(outcome):
                         yield [(unit.request, reply, Completion("", too_long=True)) for reply in unit.replies]
-                    elif isinstance(found, RefusedRequestError) and self._adapted(found, sent.body):
+                    elif isinstance(outcome, RefusedRequestError) and self._adapted(outcome, sent.body):
                         waiting.appendleft(unit)
-                    elif isinstance(found, NoReplyError) and found.hung and silent + 1 < self._concurrency:
+                    elif isinstance(outcome, NoReplyError) and outcome.hung and silent + 1 < self._concurrency:
                         silent += 1
-                        log.warning("%s", found)
+                        log.warning("%s", outcome)
                         yield [(unit.request, reply, Completion("", timed_out=True)) for reply in unit.replies]
                     elif failure is None or isinstance(failure, StoppedError):
-                        failure = found
+                        failure = outcome
                         stop.set()
         finally:
             stop.set()
@@ -172,7 +172,7 @@ class Endpoint:
         """
         from ragft.models.generation import Generated
 
-        found: dict[int, Generated] = {}
+        replies: dict[int, Generated] = {}
         too_long = 0
         for piece in self.complete([ChatRequest(message, max_new_tokens) for message in messages]):
             too_long += sum(reply.too_long for _, _, reply in piece)
@@ -181,7 +181,7 @@ class Endpoint:
                 for index, _, reply in piece
                 if not reply.timed_out and not reply.too_long
             ]
-            found.update(made)
+            replies.update(made)
             if on_batch is not None and made:
                 on_batch(made)
         if too_long:
@@ -189,12 +189,12 @@ class Endpoint:
                 f"{too_long} of {len(messages)} messages do not fit the context window of {self.model} at "
                 f"{self.base_url}: use fewer or shorter passages (top_k, chunk_chars) or a smaller max_new_tokens"
             )
-        if missing := len(messages) - len(found):
+        if missing := len(messages) - len(replies):
             raise PrerequisiteError(
                 f"{self.base_url} left {missing} of {len(messages)} messages unanswered until the deadline; "
                 "those that were answered are kept: run the same command again"
             )
-        return [found[index] for index in range(len(messages))]
+        return [replies[index] for index in range(len(messages))]
 
     def fit_passages(
         self,

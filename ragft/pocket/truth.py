@@ -20,12 +20,12 @@ def truth_metrics(question: Question, answer: str) -> dict[str, float | None]:
     """
     if not question.metadata.keys() >= MARKS:
         return {}
-    found = grade(question, answer)
-    facts = found.right + found.wrong + found.missing
+    graded = grade(question, answer)
+    facts = graded.right + graded.wrong + graded.missing
     return {
-        "truth_right": float(found.right == facts),
-        "truth_facts": found.right / facts,
-        "truth_wrong": float(found.wrong > 0),
-        "truth_refusal": None if question.answerable else float(found.refused),
-        "truth_false_refusal": float(found.refused) if question.answerable else None,
+        "truth_right": float(graded.right == facts),
+        "truth_facts": graded.right / facts,
+        "truth_wrong": float(graded.wrong > 0),
+        "truth_refusal": None if question.answerable else float(graded.refused),
+        "truth_false_refusal": float(graded.refused) if question.answerable else None,
     }

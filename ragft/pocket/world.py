@@ -182,16 +182,16 @@ def _seen(shelf: Shelf, trained: list[Question], count: int) -> list[Question]:
     """Return questions on the same articles: about the trained facts in held-out words, and about others."""
     taken = {q.text for q in trained}
     facts = {_facts_key(q) for q in trained}
-    found: list[Question] = []
+    questions: list[Question] = []
     for _ in range(200 * count):
-        if len(found) == count:
+        if len(questions) == count:
             break
-        same = len(found) % 2 == 0
-        question = shelf.question(len(found), "test_seen", HELD if same else QUESTION_WORDING)
+        same = len(questions) % 2 == 0
+        question = shelf.question(len(questions), "test_seen", HELD if same else QUESTION_WORDING)
         if question.text not in taken and (_facts_key(question) in facts) == same:
             taken.add(question.text)
-            found.append(question)
-    return found
+            questions.append(question)
+    return questions
 
 
 def _facts_key(question: Question) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ragft.report.page_data import Answered, Asked
+from ragft.report.page_data import Asked, ShownAnswer
 from ragft.report.words import clean, clip
 
 # Most characters of a text, widest first; the next is tried when the page would grow too large.
@@ -111,7 +111,7 @@ def _row(asked: Asked, criteria: Sequence[str], limit: int) -> dict[str, Any]:
     return row
 
 
-def _side(answered: Answered, criteria: Sequence[str], limit: int) -> dict[str, Any]:
+def _side(answered: ShownAnswer, criteria: Sequence[str], limit: int) -> dict[str, Any]:
     side: dict[str, Any] = {
         "t": _text(answered.text, limit),
         "s": [_rounded(answered.scores, name) for name in criteria],

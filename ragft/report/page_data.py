@@ -9,7 +9,7 @@ from ragft.report.advice import Advice
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class ShownAnswer:
     """What one side answered to a question.
 
     Attributes:
@@ -39,8 +39,8 @@ class Asked:
     kind: str
     references: tuple[str, ...]
     passages: tuple[str, ...]
-    base: Answered
-    version: Answered
+    base: ShownAnswer
+    version: ShownAnswer
     gain: float | None
 
 

@@ -10,7 +10,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from ragft.analysis.study.factors import MainEffect
-from ragft.analysis.study.findings import AGREEMENT, Change, EstimatorAgreement, SeedGroup, Study
+from ragft.analysis.study.findings import AGREEMENT, Change, EstimatorComparison, SeedGroup, Study
 from ragft.report.study_plot import BASE, PlotSection, PlottedInterval, Scale, colour_of, plot, scale_of_changes
 from ragft.report.words import CONTEXTS, clean, clip, count, number, signed
 from ragft.report.words import label as words
@@ -74,7 +74,7 @@ def effects(study: Study) -> list[str]:
 
 def agreements(study: Study) -> list[str]:
     """Return how the estimators agree on the same answers."""
-    return [_agreement(each) for each in study.agreement]
+    return [_agreement(agreement) for agreement in study.agreement]
 
 
 def robustness(study: Study) -> list[tuple[str, str, dict[str, str]]]:
@@ -245,7 +245,7 @@ def _effect(effect: MainEffect) -> str:
     )
 
 
-def _agreement(agreement: EstimatorAgreement) -> str:
+def _agreement(agreement: EstimatorComparison) -> str:
     one, other = agreement.estimators
     if not agreement.n:
         return f"{agreement.measure.capitalize()}: no answer was scored by both {one} and {other}."

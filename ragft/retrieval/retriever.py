@@ -120,12 +120,12 @@ class Retriever:
         Raises:
             ConfigError: If it is not.
         """
-        found = find_collection(store, collection)
-        if found is None:
+        kept = find_collection(store, collection)
+        if kept is None:
             raise ConfigError(f"there is no collection {collection} in the store at {store.place}; run prepare first")
-        if found.embedder != embedder.id or found.dimension != embedder.dimension:
+        if kept.embedder != embedder.id or kept.dimension != embedder.dimension:
             raise ConfigError(
-                f"collection {collection[:12]} was embedded with {found.embedder} ({found.dimension} dimensions), and "
+                f"collection {collection[:12]} was embedded with {kept.embedder} ({kept.dimension} dimensions), and "
                 f"the embedder is {embedder.id} ({embedder.dimension}); use the embedder that prepared the data, or "
                 "run prepare again with this one"
             )
@@ -144,15 +144,15 @@ class Retriever:
         if k < 1:
             raise ConfigError(f"{k} passages cannot be retrieved; use 1 or more")
         keys = {question: self._key(question, k) for question in questions}
-        found = frozen(self._store, keys.values())
-        missing = [question for question, key in keys.items() if key not in found]
+        passages = frozen(self._store, keys.values())
+        missing = [question for question, key in keys.items() if key not in passages]
         for start in range(0, len(missing), QUESTIONS_AT_ONCE):
             batch = missing[start : start + QUESTIONS_AT_ONCE]
             neighbours = nearest(self._store, self._collection, self._embedder.encode(batch, question=True), k)
             freeze(self._store, {keys[q]: [p for p, _ in near] for q, near in zip(batch, neighbours, strict=True)})
         if missing:
-            found |= frozen(self._store, [keys[question] for question in missing])
-        return [list(found[keys[question]]) for question in questions]
+            passages |= frozen(self._store, [keys[question] for question in missing])
+        return [list(passages[keys[question]]) for question in questions]
 
     def _key(self, question: str, k: int) -> str:
         return digest({"version": VERSIONS["retrieval"], "collection": self._collection, "question": question, "k": k})

@@ -127,15 +127,15 @@ def running_postmaster(directory: Path) -> psutil.Process | None:
 def _check_version(directory: Path) -> None:
     """Refuse a database of another major version; Postgres would refuse it too, but in its administrator's words."""
     try:
-        found = (directory / "PG_VERSION").read_text().strip()
+        major = (directory / "PG_VERSION").read_text().strip()
     except (FileNotFoundError, NotADirectoryError):
         return
-    if found != str(TARGET_POSTGRES_VERSION):
-        aside = directory.with_name(f"{directory.name}-{found or 'unknown'}")
+    if major != str(TARGET_POSTGRES_VERSION):
+        aside = directory.with_name(f"{directory.name}-{major or 'unknown'}")
         raise PrerequisiteError(
-            f"the database in {directory} was made by Postgres {found or 'of no known version'}, this ragft brings "
-            f"{TARGET_POSTGRES_VERSION}; nothing was touched. To take it along, start a Postgres {found} with pgvector "
-            f"on that folder and give its address as RAGFT_DSN, or write it out with pg_dumpall {found} and read that "
+            f"the database in {directory} was made by Postgres {major or 'of no known version'}, this ragft brings "
+            f"{TARGET_POSTGRES_VERSION}; nothing was touched. To take it along, start a Postgres {major} with pgvector "
+            f"on that folder and give its address as RAGFT_DSN, or write it out with pg_dumpall {major} and read that "
             f"into a newer server; to begin anew, mv {directory} {aside}"
         )
 
@@ -169,11 +169,11 @@ def _let_through(directory: Path, programs: Programs, group: int) -> None:
     os.chown(home, -1, group)
     home.chmod(0o710)
     for folder in (*home.parents, *programs.folder.parents):
-        found = folder.stat()
-        mine = 0o100 if found.st_uid == programs.owner else 0o010 if found.st_gid == group else 0o001
-        if not found.st_mode & mine:
+        status = folder.stat()
+        mine = 0o100 if status.st_uid == programs.owner else 0o010 if status.st_gid == group else 0o001
+        if not status.st_mode & mine:
             log.warning("everybody may pass through %s now: root's Postgres runs as %s", folder, programs.user)
-            folder.chmod(found.st_mode & 0o7777 | 0o001)
+            folder.chmod(status.st_mode & 0o7777 | 0o001)
     if not (programs.folder / "postgres").stat().st_mode & 0o005:
         ensure_folder_permissions(programs.folder.parent, 0o055)
 

@@ -34,8 +34,8 @@ class StoredDocuments(Sequence[Document]):
     def __getitem__(self, index: slice) -> list[Document]: ...
 
     def __getitem__(self, index: int | slice) -> Document | list[Document]:
-        found = self._read(self._keys[index] if isinstance(index, slice) else (self._keys[index],))
-        return found if isinstance(index, slice) else found[0]
+        records = self._read(self._keys[index] if isinstance(index, slice) else (self._keys[index],))
+        return records if isinstance(index, slice) else records[0]
 
     def __iter__(self) -> Iterator[Document]:
         for start in range(0, len(self._keys), RECORDS_AT_ONCE):
@@ -96,22 +96,22 @@ def load_dataset(store: Store, sha: str) -> Dataset:
         PrerequisiteError: If the store does not hold it.
     """
     with store.transaction() as cursor:
-        found = cursor.execute("SELECT name, documents, questions FROM datasets WHERE sha = %s", [sha]).fetchone()
-        if found is None:
+        row = cursor.execute("SELECT name, documents, questions FROM datasets WHERE sha = %s", [sha]).fetchone()
+        if row is None:
             raise PrerequisiteError(
                 f"the store at {store.place} holds no data set with sha256 {sha}; run prepare on its files first"
             )
         size = cursor.execute(
-            "SELECT coalesce(sum(octet_length(record::text)), 0) FROM documents WHERE key = ANY(%s)", [found[1]]
+            "SELECT coalesce(sum(octet_length(record::text)), 0) FROM documents WHERE key = ANY(%s)", [row[1]]
         ).fetchone()
-        documents: Sequence[Document] = StoredDocuments(store, tuple(found[1]))
+        documents: Sequence[Document] = StoredDocuments(store, tuple(row[1]))
         if size is None or size[0] <= MEMORY_BYTES:
             documents = tuple(documents)
         # Documents that stay in the store are read a batch at a time instead of from a tuple.
         return Dataset(
-            name=from_postgres(found[0]),
+            name=from_postgres(row[0]),
             documents=cast(tuple[Document, ...], documents),
-            questions=tuple(map(_question, _records(cursor, "questions", found[2]))),
+            questions=tuple(map(_question, _records(cursor, "questions", row[2]))),
         )
 
 
@@ -142,20 +142,20 @@ def save_preparation(store: Store, preparation: Preparation) -> None:
 def find_preparation(store: Store, name: str = "", *, dataset: str = "", key: str = "") -> Preparation | None:
     """Return the latest preparation of this name, data set (sha256) and key, each ignored when empty; None if none."""
     with store.transaction() as cursor:
-        found = cursor.execute(
+        row = cursor.execute(
             "SELECT name, dataset, settings::text, splits::text, collections::text FROM preparations "
             "WHERE (%(name)s = '' OR name = %(name)s) AND (%(dataset)s = '' OR dataset = %(dataset)s) "
             "AND (%(key)s = '' OR key = %(key)s) ORDER BY used DESC LIMIT 1",
             {"name": to_postgres(name), "dataset": dataset, "key": key},
         ).fetchone()
-        if found is None:
+        if row is None:
             return None
         splits = {
             split: tuple(map(_question, _records(cursor, "questions", keys)))
-            for split, keys in json.loads(found[3]).items()
+            for split, keys in json.loads(row[3]).items()
             if split in get_args(Split)
         }
-        return Preparation(from_postgres(found[0]), str(found[1]), json.loads(found[2]), splits, json.loads(found[4]))
+        return Preparation(from_postgres(row[0]), str(row[1]), json.loads(row[2]), splits, json.loads(row[4]))
 
 
 @replayed

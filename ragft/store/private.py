@@ -24,8 +24,8 @@ def make_home(folder: Path) -> None:
     os.umask(FOR_OTHERS)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = folder.stat()
-        if not found.st_mode & FOR_OTHERS & ~_through(found):
+        status = folder.stat()
+        if not status.st_mode & FOR_OTHERS & ~_through(status):
             return
         names = {path.name for path in folder.iterdir()}
         if names and not names & OURS:
@@ -52,9 +52,9 @@ def shown(path: Path | str) -> str:
     return f"{text[:_SHOWN] + '...' + text[-_SHOWN:]!r} ({len(text)} characters)"
 
 
-def _through(found: os.stat_result) -> int:
+def _through(status: os.stat_result) -> int:
     """Return the access that root's home leaves open: the group of Postgres' own account may pass through."""
-    return stat.S_IXGRP if os.geteuid() == 0 and found.st_gid else 0
+    return stat.S_IXGRP if os.geteuid() == 0 and status.st_gid else 0
 
 
 def _close(folder: Path) -> None:
@@ -63,6 +63,6 @@ def _close(folder: Path) -> None:
     for place, folders, files in os.walk(folder):
         for name in (*folders, *files):
             path = Path(place) / name
-            found = path.lstat()
-            if found.st_uid == owner and not stat.S_ISLNK(found.st_mode) and found.st_mode & FOR_OTHERS:
-                path.chmod(found.st_mode & 0o7777 & ~FOR_OTHERS)
+            status = path.lstat()
+            if status.st_uid == owner and not stat.S_ISLNK(status.st_mode) and status.st_mode & FOR_OTHERS:
+                path.chmod(status.st_mode & 0o7777 & ~FOR_OTHERS)

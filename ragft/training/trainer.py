@@ -88,11 +88,11 @@ class TrainResult:
             "steps examples too_long dropped_passages dropped_golden batch trainable_parameters all_parameters "
             "tokens answer_tokens tokens_per_second peak_memory_bytes seconds"
         )
-        found = {name: float(getattr(self, name)) for name in names.split()}
-        found["train_loss_mean"] = self.train_loss
+        values = {name: float(getattr(self, name)) for name in names.split()}
+        values["train_loss_mean"] = self.train_loss
         if self.dev_losses:
-            found |= {"dev_loss_before": self.dev_losses[0], "dev_loss_after": self.dev_losses[-1]}
-        return found
+            values |= {"dev_loss_before": self.dev_losses[0], "dev_loss_after": self.dev_losses[-1]}
+        return values
 
 
 def train(  # noqa: PLR0913 - five things to train with, the rest by name
@@ -150,9 +150,9 @@ def train(  # noqa: PLR0913 - five things to train with, the rest by name
     job = _Job(base, encoded, held_out, settings, place, watch, measure, parent, {"key": key}, lineage or {})
     batch: int | None = settings.batch_size
     while batch is not None:
-        found = _attempt(job, batch)
-        if isinstance(found, TrainResult):
-            return found
+        outcome = _attempt(job, batch)
+        if isinstance(outcome, TrainResult):
+            return outcome
         shortage.give_back()
         batch = _smaller(batch, job)
     raise ConfigError(

@@ -24,7 +24,7 @@ from ragft.params import BaseParams, CompareParams
 from ragft.prompts.criterion import Criterion
 from ragft.report.advice import Situation, advise, command
 from ragft.report.page import render
-from ragft.report.page_data import Answered, Asked, Bars, Curve, Metric, Report, Tried
+from ragft.report.page_data import Asked, Bars, Curve, Metric, Report, ShownAnswer, Tried
 from ragft.report.plots import bars_figure, forest_figure
 from ragft.store.disk import write_whole
 from ragft.store.trials import Trial
@@ -183,10 +183,10 @@ def _asked(base: Evaluation, version: Evaluation, criteria: Sequence[Criterion],
     return found
 
 
-def _answered(evaluation: Evaluation, index: int) -> Answered:
+def _answered(evaluation: Evaluation, index: int) -> ShownAnswer:
     row = evaluation.rows[index]
     scores = {name: values[index] for name, values in evaluation.scores.items()}
-    return Answered(
+    return ShownAnswer(
         text=row.answer,
         scores={name: score.value for name, score in scores.items()},
         reasons={name: score.reason for name, score in scores.items() if score.reason},

@@ -140,7 +140,7 @@ class SeedGroup:
 
 
 @dataclass(frozen=True, slots=True)
-class EstimatorAgreement:
+class EstimatorComparison:
     """How another estimator scored the same answers: rank correlation over ``n`` answers, and both means."""
 
     measure: str
@@ -159,7 +159,7 @@ class Study:
     cells: tuple[CellResult, ...]
     groups: tuple[SeedGroup, ...]
     effects: tuple[MainEffect, ...]
-    agreement: tuple[EstimatorAgreement, ...]
+    agreement: tuple[EstimatorComparison, ...]
 
 
 def summarise(
@@ -190,7 +190,7 @@ def change_of(
     sign: float = 1.0,
 ) -> Change:
     """Return the change over one or more seeds; every seed asked the same questions."""
-    base, version = _array([each.base for each in columns]), _array([each.version for each in columns])
+    base, version = _array([seed.base for seed in columns]), _array([seed.version for seed in columns])
     gains = sign * (version - base)
     complete = ~np.isnan(gains)
     if not complete.any():
@@ -235,12 +235,12 @@ def _groups(cells: Sequence[CellResult]) -> Iterator[SeedGroup]:
 
 def _over_seeds(members: Sequence[CellResult]) -> Iterator[Change]:
     pairs = [cell.pairs for cell in members]
-    if any(each is None for each in pairs):
+    if any(scores is None for scores in pairs):
         return
-    known = [each for each in pairs if each is not None]
+    known = [scores for scores in pairs if scores is not None]
     for change in members[0].changes:
-        columns = [each.scores[change.context][change.measure] for each in known]
-        asked = {len(each.base) for each in columns}
+        columns = [scores.scores[change.context][change.measure] for scores in known]
+        asked = {len(scores.base) for scores in columns}
         if len(asked) == 1:
             yield change_of(
                 change.context, change.measure, columns, known[0].labels, decides=change.decides, sign=change.sign
@@ -262,8 +262,8 @@ def _effects(cells: Sequence[CellResult], factors: Mapping[str, Sequence[str]]) 
         yield from main_effects(runs, factors, labels, measure, measures=len(measures))
 
 
-def _agreements(cells: Sequence[CellResult]) -> Iterator[EstimatorAgreement]:
-    """Compare the estimators on the answers that both scored: same adapter, context, question and side."""
+def _agreements(cells: Sequence[CellResult]) -> Iterator[EstimatorComparison]:
+    """Compare the estimators on the answers that both scored: the same adapter, context and question, both sides."""
     for check in cells:
         if check.role != AGREEMENT or check.pairs is None:
             continue
@@ -275,7 +275,7 @@ def _agreements(cells: Sequence[CellResult]) -> Iterator[EstimatorAgreement]:
             rank = stats.spearmanr(one, other).statistic if len(set(one)) > 1 and len(set(other)) > 1 else None
             means = (float(np.mean(one)), float(np.mean(other))) if one else (0.0, 0.0)
             names = (twin.axes["estimator"], check.axes["estimator"])
-            yield EstimatorAgreement(measure, names, len(one), None if rank is None else float(rank), means)
+            yield EstimatorComparison(measure, names, len(one), None if rank is None else float(rank), means)
 
 
 def _same_answers(cell: CellResult, check: CellResult) -> bool:

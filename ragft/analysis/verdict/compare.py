@@ -69,17 +69,17 @@ def compare(
     clusters, ids = cluster(questions), sorted(question.id for question in questions)
     pairs = pair_sides(base, version, ids, clusters, criteria, design.context)
     _check_primaries(pairs, design, base, version)
-    masks = {name: [each in chosen for each in ids] for name, chosen in sorted((slices or {}).items())}
+    masks = {name: [question in chosen for question in ids] for name, chosen in sorted((slices or {}).items())}
     masks = {name: mask for name, mask in masks.items() if any(mask)}
     levels = Levels(design.alpha, len(design.primary), len(masks) * len(design.primary))
     resampling = Resampling(design.resamples, design.seed)
 
-    results = [_result(key, each, "", design, levels, resampling) for key, each in pairs.items()]
+    results = [_result(key, paired, "", design, levels, resampling) for key, paired in pairs.items()]
     decided = {result.criterion: result for result in results if result.primary}
     results += [
-        _result(key, each.only(mask), name, design, levels, resampling)
+        _result(key, paired.only(mask), name, design, levels, resampling)
         for name, mask in masks.items()
-        for key, each in pairs.items()
+        for key, paired in pairs.items()
         if key[0] == design.context
     ]
     family = {name: pairs[design.context, name] for name in design.primary}
@@ -145,7 +145,7 @@ def slices_of(questions: Sequence[Question]) -> dict[str, set[str]]:
             slices.setdefault(f"kind {question.kind}", set()).add(question.id)
         slices.setdefault("answerable" if question.answerable else "not answerable", set()).add(question.id)
     different: dict[str, set[str]] = {}
-    for name, ids in sorted(slices.items(), key=lambda each: (each[0].startswith("kind "), each[0])):
+    for name, ids in sorted(slices.items(), key=lambda entry: (entry[0].startswith("kind "), entry[0])):
         if len(ids) < len(questions) and ids not in different.values():
             different[name] = ids
     return different
@@ -206,15 +206,17 @@ def _changes(
     levels: Levels,
 ) -> dict[str, TippingPoint]:
     changes = {name: change(family[name], bounds[name], margin=margins[name], levels=levels) for name in family}
-    return {name: each for name, each in changes.items() if each is not None}
+    return {name: point for name, point in changes.items() if point is not None}
 
 
 def _equal_length(family: Mapping[str, Pairs], base: Side, version: Side, design: Design) -> dict[str, Term]:
     longer = _more(base.lengths, version.lengths).get(design.context, {})
     terms = {}
     for name, pairs in family.items():
-        kept = pairs.only([done and each in longer for done, each in zip(pairs.complete, pairs.ids, strict=True)])
-        lengths = np.array([longer[each] for each in kept.ids])
+        kept = pairs.only(
+            [done and question in longer for done, question in zip(pairs.complete, pairs.ids, strict=True)]
+        )
+        lengths = np.array([longer[question] for question in kept.ids])
         if kept.ids and (term := at_equal_length(kept.gains(), lengths, kept.labels, alpha=design.alpha)):
             terms[name] = term
     return terms
@@ -226,7 +228,7 @@ def _attributions(
     lengths, refusals = _more(base.lengths, version.lengths), _more(base.refusals, version.refusals)
     attributions = []
     for name in design.primary:
-        by_context = {context: each for (context, criterion), each in pairs.items() if criterion == name}
+        by_context = {context: paired for (context, criterion), paired in pairs.items() if criterion == name}
         attribution = attribute(by_context, lengths, refusals, alpha=design.alpha, resampling=resampling)
         if attribution is not None:
             attributions.append(attribution)
