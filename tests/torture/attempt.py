@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 from tests.end_to_end.conftest import ROOT, Checkout
 from tests.torture.moments import Calm, Phase
+from tests.torture.warm import Fork, Warm
 
 # Written by a study when it knows its cells, and when it is done with them.
 BEGUN, DONE = " cells, of which ", "results written to "
@@ -45,7 +46,11 @@ class Attempt:
 
 
 def attempt(
-    home: Checkout, words: list[str], delays: Mapping[Phase, float] = MappingProxyType({}), usual: float = 0.0
+    home: Checkout,
+    words: list[str],
+    delays: Mapping[Phase, float] = MappingProxyType({}),
+    usual: float = 0.0,
+    warm: Warm | None = None,
 ) -> Attempt:
     """Run the command; kill it in the first phase that lasts longer than its delay, counted from the phase's begin.
 
@@ -56,17 +61,11 @@ def attempt(
         words: The command.
         delays: In seconds of an idle machine.
         usual: How long a start takes where the delays were measured: a start that takes longer makes them longer.
+        warm: What to fork the attempt from; None starts a process of its own.
     """
     found = Attempt()
     started = time.monotonic()
-    process = subprocess.Popen(
-        words,
-        cwd=ROOT,
-        env={**home.environment, "RAGFT_TEST_KILL_POINT": MARKS_ALONE},
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
+    process = _start(words, {**home.environment, "RAGFT_TEST_KILL_POINT": MARKS_ALONE}, warm)
     lines = _lines(process)
     phase: Phase = "start-up"
     deadline = started + delays[phase] if phase in delays else None
@@ -94,11 +93,19 @@ def attempt(
     return found
 
 
+def _start(words: list[str], environment: Mapping[str, str], warm: Warm | None) -> "subprocess.Popen[str] | Fork":
+    if warm is not None:
+        return warm.start(words, environment)
+    return subprocess.Popen(
+        words, cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+
+
 def _mark(line: str) -> str:
     return next((mark for mark in (BEGUN, DONE, MARK) if mark in line), "")
 
 
-def _lines(process: subprocess.Popen[str]) -> "queue.SimpleQueue[str | None]":
+def _lines(process: "subprocess.Popen[str] | Fork") -> "queue.SimpleQueue[str | None]":
     """Return what the process writes as it comes; None at the end."""
     found: queue.SimpleQueue[str | None] = queue.SimpleQueue()
 

@@ -2,8 +2,10 @@
 
 import random
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from ragft.errors import RagftError
@@ -11,8 +13,9 @@ from tests.end_to_end.conftest import Checkout
 from tests.end_to_end.test_study import table
 from tests.torture.attempt import Attempt, attempt
 from tests.torture.ledger import Keys, committed, look, prepare_store, runs_left_running, server_runs
-from tests.torture.moments import SHARE_OF_STARTS, Calm, draw
+from tests.torture.moments import SHARE_OF_STARTS, Calm, Phase, draw
 from tests.torture.small_study import words_of
+from tests.torture.warm import Warm
 
 MOST_ATTEMPTS = 60
 ALL_DONE = "2 cells, of which 2 are done"
@@ -48,6 +51,19 @@ class Truth:
     adapters: list[bytes]
 
 
+@dataclass(frozen=True)
+class Study:
+    """The command of a home, the same at every attempt."""
+
+    home: Checkout
+    words: list[str]
+    warm: Warm | None
+
+    def attempt(self, delays: Mapping[Phase, float] = MappingProxyType({}), usual: float = 0.0) -> Attempt:
+        """Run it once; see `tests.torture.attempt.attempt`."""
+        return attempt(self.home, self.words, delays, usual, self.warm)
+
+
 class Budget:
     """How many kills are left, for all homes together."""
 
@@ -79,43 +95,51 @@ def adapters_of(home: Path) -> list[bytes]:
     return sorted(path.read_bytes() for path in home.glob("training/*/adapter/adapter_model.safetensors"))
 
 
-def live_calmly(home: Checkout, params: dict[str, Any]) -> Truth:
+def live_calmly(home: Checkout, params: dict[str, Any], warm: Warm | None = None) -> Truth:
     """Run the study once, undisturbed."""
     prepare_store(home.home)
     out = home.home / "study.json"
-    done = attempt(home, words_of(params, out))
+    done = attempt(home, words_of(params, out), warm=warm)
     assert done.code == 0, "".join(done.said)
     return Truth(done.calm, table(out), *look(home.home), adapters_of(home.home))
 
 
-def live(home: Checkout, params: dict[str, Any], truth: Truth, chance: random.Random, budget: Budget) -> Life:
+def live(
+    home: Checkout,
+    params: dict[str, Any],
+    truth: Truth,
+    chance: random.Random,
+    budget: Budget,
+    warm: Warm | None = None,
+) -> Life:
     """Kill the home's study until it is done or no kill is left; then let it end, and look at what it made."""
     life = Life()
     try:
-        _live(life, home, words_of(params, home.home / "study.json"), truth, chance, budget)
+        _live(life, Study(home, words_of(params, home.home / "study.json"), warm), truth, chance, budget)
     except RagftError as error:
         life.problems.append(f"the home cannot be used any more: {error}")
     return life
 
 
-def _live(life: Life, home: Checkout, words: list[str], truth: Truth, chance: random.Random, budget: Budget) -> None:
+def _live(life: Life, study: Study, truth: Truth, chance: random.Random, budget: Budget) -> None:
     if chance.random() < SHARE_OF_STARTS and budget.take():
-        _count(life, attempt(home, words, draw(chance, truth.times, first=True)))
+        _count(life, study.attempt(draw(chance, truth.times, first=True)))
         if not life.kills:
             budget.give_back()
-    prepare_store(home.home)
+    home = study.home.home
+    prepare_store(home)
     there: Keys = {}
     for _ in range(MOST_ATTEMPTS):
         killing = budget.take()
         delays = draw(chance, truth.times, first=False) if killing else {}
-        last = attempt(home, words, delays, truth.times.startup)
+        last = study.attempt(delays, truth.times.startup)
         _count(life, last)
         if killing and last.phase is None:
             budget.give_back()
-        there = _still_there(life, home.home, there)
+        there = _still_there(life, home, there)
         if last.phase is None:
             break
-    _judge(life, home, words, truth)
+    _judge(life, study, truth)
 
 
 def _count(life: Life, made: Attempt) -> None:
@@ -135,20 +159,20 @@ def _still_there(life: Life, home: Path, before: Keys) -> Keys:
     return now
 
 
-def _judge(life: Life, home: Checkout, words: list[str], truth: Truth) -> None:
+def _judge(life: Life, study: Study, truth: Truth) -> None:
     """Run the command a last time, which must compute nothing; compare everything with the unkilled home."""
-    last = attempt(home, words)
+    home, last = study.home.home, study.attempt()
     if last.code != 0 or not any(ALL_DONE in line for line in last.said):
         life.problems.append(f"the last command ended with {last.code}:\n{''.join(last.said[-30:])}")
         return
-    if server_runs(home.home):
+    if server_runs(home):
         life.problems.append("a server runs on after the last command")
-    life.running = runs_left_running(home.home)
-    if table(Path(words[-1])) != truth.exported:
+    life.running = runs_left_running(home)
+    if table(Path(study.words[-1])) != truth.exported:
         life.problems.append("the exported tables differ")
-    if adapters_of(home.home) != truth.adapters:
+    if adapters_of(home) != truth.adapters:
         life.problems.append("the adapters differ")
-    life.problems += differences(life, *look(home.home), truth)
+    life.problems += differences(life, *look(home), truth)
 
 
 def differences(life: Life, found: dict[str, str], handed: dict[str, int], truth: Truth) -> list[str]:

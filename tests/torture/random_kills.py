@@ -25,6 +25,7 @@ from tests.torture.life import Budget, Life, Truth, live, live_calmly
 from tests.torture.moments import PHASES
 from tests.torture.page import OUTCOME, update
 from tests.torture.small_study import make_study
+from tests.torture.warm import Warm
 
 
 def main() -> int:
@@ -33,6 +34,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     parser.add_argument("--homes", type=int, default=2, help="studies that run at once")
+    parser.add_argument("--cold", action="store_true", help="import the libraries anew in each attempt (slow)")
     parser.add_argument("--out", type=Path, default=OUTCOME)
     given = parser.parse_args()
     print(f"seed {given.seed}: {given.kills} kills at random moments, {given.homes} studies at once", flush=True)
@@ -62,23 +64,29 @@ def torture(folder: Path, given: argparse.Namespace, store: Callable[[dict[str, 
     lives: list[Life] = []
     with ThreadPoolExecutor(given.homes) as pool:
         # As many as later run at once, so that their times are like those of the killed ones.
-        truths = list(pool.map(lambda home: live_calmly(home, params), itertools.islice(homes, max(2, given.homes))))
+        warm = [None if given.cold else Warm() for _ in range(given.homes)]
+        truths = list(
+            pool.map(lambda home, warm: live_calmly(home, params, warm), itertools.islice(homes, given.homes), warm)
+        )
         budget, numbers, one_at_a_time = Budget(given.kills), itertools.count(), threading.Lock()
 
-        def one_after_another(_: int) -> None:
+        def one_after_another(place: int) -> None:
             while not budget.spent:
                 number = next(numbers)
                 home = Checkout(folder / f"killed{number}", params["base"])
-                life = live(home, params, truths[0], random.Random(f"{given.seed} {number}"), budget)
+                life = live(home, params, truths[0], random.Random(f"{given.seed} {number}"), budget, warm[place])
                 tell(number, life)
                 if not life.problems:
                     shutil.rmtree(home.home)
                 with one_at_a_time:
                     lives.append(life)
-                    store(record_of(lives, truths, given.seed, time.monotonic() - started))
+                    store(record_of(lives, truths, given, time.monotonic() - started))
 
         list(pool.map(one_after_another, range(given.homes)))
-    record = record_of(lives, truths, given.seed, time.monotonic() - started)
+        for each in warm:
+            if each is not None:
+                each.close()
+    record = record_of(lives, truths, given, time.monotonic() - started)
     if code_of_the_tree() != code:
         record["problems"].append(
             "the code was changed meanwhile, which makes other cells: run it on a tree of its own"
@@ -99,7 +107,9 @@ def tell(number: int, life: Life) -> None:
     print(f"home {number}: {len(life.kills)} kills ({where}); {'; '.join(life.problems) or 'all the same'}", flush=True)
 
 
-def record_of(lives: Sequence[Life], truths: Sequence[Truth], seed: int, seconds: float) -> dict[str, Any]:
+def record_of(
+    lives: Sequence[Life], truths: Sequence[Truth], given: argparse.Namespace, seconds: float
+) -> dict[str, Any]:
     """Return the outcome as it is stored."""
     kills = [kill for life in lives for kill in life.kills]
     twice: Counter[str] = Counter()
@@ -112,7 +122,8 @@ def record_of(lives: Sequence[Life], truths: Sequence[Truth], seed: int, seconds
         problems.append("two unkilled homes differ")
     return {
         "kills": len(kills),
-        "seed": seed,
+        "seed": given.seed,
+        "cold": given.cold,
         "homes": len(lives),
         "phases": {phase: sum(kill.phase == phase for kill in kills) for phase in PHASES},
         "last_written": dict(Counter(kill.after or "nothing" for kill in kills).most_common()),
