@@ -62,7 +62,7 @@ def wait_until_gone(checkout: Checkout) -> None:
 def start(checkout: Checkout, words: list[str], kill_point: str) -> "subprocess.Popen[str]":
     """Start a command, with no signal ignored as one in the background may inherit it, and wait for the kill point."""
     process = subprocess.Popen(
-        ["env", "--default-signal=INT", *words],
+        ["env", "--default-signal=INT,HUP,TERM", *words],
         cwd=ROOT,
         env={**checkout.environment, "RAGFT_TEST_KILL_POINT": kill_point},
         text=True,
