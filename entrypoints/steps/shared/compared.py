@@ -66,7 +66,7 @@ def side_of(version: Version, evaluations: Mapping[str, Evaluation]) -> Side:
             for context, found in evaluations.items()
         },
         refusals={
-            context: {row.id: float(abstains(row.answer)) for row in found.rows}
+            context: {row.id: float(abstains(row.answer, row.question)) for row in found.rows}
             for context, found in evaluations.items()
         },
     )

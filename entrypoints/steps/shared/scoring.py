@@ -46,7 +46,7 @@ def score(
         workspace.say(line)
     metrics = _mlflow_metrics(rows, criteria, scores)
     facts = _fact_means(rows) | abstention_table(
-        [(row.answer, bool(row.facts["answerable"])) for row in rows if "answerable" in row.facts]
+        [(row.answer, row.question, bool(row.facts["answerable"])) for row in rows if "answerable" in row.facts]
     )
     if judged and judge_backend:
         facts |= _judge_metrics(judged)

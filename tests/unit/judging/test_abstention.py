@@ -51,6 +51,7 @@ def test_the_worlds_references() -> None:
 
 
 def test_the_table_counts_four_cells() -> None:
-    found = abstention_table([("$24", True), ("I do not know.", True), ("$3", False), ("", False), ("Unknown", False)])
+    given = [("$24", True), ("I do not know.", True), ("$3", False), ("", False), ("Unknown", False)]
+    found = abstention_table((answer, "How much is it?", answerable) for answer, answerable in given)
     assert [found[cell] for cell in ABSTENTION_CELLS] == [1.0, 1.0, 1.0, 2.0]
     assert abstention_table([]) == {}
