@@ -6,7 +6,8 @@ import traceback
 from types import TracebackType
 
 MASK = "***"
-_IN_ADDRESS = re.compile(r"(?<=://)(?:[^\s/:@'\"]*:[^\s'\"]*|[^\s/@'\"]+)@")
+# What our own messages show as the form of an address is no secret.
+_IN_ADDRESS = re.compile(r"(?<=://)(?!user:password@)(?:[^\s/:@'\"]*:[^\s'\"]*|[^\s/@'\"]+)@")
 _NAMED = re.compile(r"\b(pass(?:word|wd|phrase)?|pwd|token|secret|api[_-]?key)=(?!\*)[^\s&'\",;]+", flags=re.IGNORECASE)
 _BEARER = re.compile(r"\b(Bearer|Basic) +[^\s'\"]+", flags=re.IGNORECASE)
 

@@ -66,3 +66,9 @@ def test_blanks_around_a_key_do_not_count(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("RAGFT_JUDGE_API_KEY", " \n")
     monkeypatch.setenv("RAGFT_API_KEY", " sk-1\r\n")
     assert api_key("judge") == "sk-1"
+
+
+def test_the_form_of_an_address_in_our_own_messages_is_shown() -> None:
+    said = "expected postgresql://user:password@host:5432/database"
+    assert masked(said) == said
+    assert masked("postgresql://user:hunter2@host") == "postgresql://***@host"
