@@ -129,6 +129,8 @@ def test_a_killed_watcher_is_replaced_by_the_next_user(start_script: StartScript
     watcher.wait()
     second = start_script("use_store", home)
     said(second)
+    (successor,) = [process for process in processes_of(home) if "python" in process.name()]
+    assert successor.pid != watcher.pid
     for user in (first, second):
         user.kill()
         user.wait()
