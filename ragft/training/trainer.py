@@ -147,18 +147,7 @@ def train(  # noqa: PLR0913 - five things to train with, the rest by name
     if (done := _finished(place, watch)) is not None:
         return done
     place.mkdir(parents=True, exist_ok=True)
-    job = _Job(base, encoded, held_out, settings, place, watch, measure, parent, {"key": key}, lineage or {})
-    batch: int | None = settings.batch_size
-    while batch is not None:
-        outcome = _attempt(job, batch)
-        if isinstance(outcome, TrainResult):
-            return outcome
-        shortage.give_back()
-        batch = _smaller(batch, job)
-    raise ConfigError(
-        f"{base.device} has too little memory to train one example of max_length {settings.max_length} at a time: use "
-        "a smaller max_length, or method qlora"
-    )
+    return _run(_Job(base, encoded, held_out, settings, place, watch, measure, parent, {"key": key}, lineage or {}))
 
 
 @dataclass(frozen=True)
@@ -175,6 +164,21 @@ class _Job:
     parent: Path | None
     named: Mapping[str, str]
     lineage: Mapping[str, Any]
+
+
+def _run(job: _Job) -> TrainResult:
+    """Return the adapter, trained with as many examples per forward pass as memory allows."""
+    batch: int | None = job.settings.batch_size
+    while batch is not None:
+        outcome = _attempt(job, batch)
+        if isinstance(outcome, TrainResult):
+            return outcome
+        shortage.give_back()
+        batch = _smaller(batch, job)
+    raise ConfigError(
+        f"{job.base.device} has too little memory to train one example of max_length {job.settings.max_length} at a "
+        "time: use a smaller max_length, or method qlora"
+    )
 
 
 def _attempt(job: _Job, batch: int) -> TrainResult | None:

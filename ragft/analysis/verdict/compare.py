@@ -73,15 +73,8 @@ def compare(
     masks = {name: mask for name, mask in masks.items() if any(mask)}
     levels = Levels(design.alpha, len(design.primary), len(masks) * len(design.primary))
     resampling = Resampling(design.resamples, design.seed)
-
-    results = [_result(key, paired, "", design, levels, resampling) for key, paired in pairs.items()]
-    decided = {result.criterion: result for result in results if result.primary}
-    results += [
-        _result(key, paired.only(mask), name, design, levels, resampling)
-        for name, mask in masks.items()
-        for key, paired in pairs.items()
-        if key[0] == design.context
-    ]
+    results = _results(pairs, masks, design, levels, resampling)
+    decided = {result.criterion: result for result in results if result.primary and not result.slice}
     family = {name: pairs[design.context, name] for name in design.primary}
     margins = {name: decided[name].margin for name in design.primary}
     bounds = {name: decided[name].bounds for name in design.primary}
@@ -94,7 +87,7 @@ def compare(
         questions=len(ids),
         clusters=len(sizes),
         largest=int(sizes.max()),
-        results=tuple(results),
+        results=results,
         claims=claim(bounds, margins),
         checks=findings.checks,
         advisory=findings.advisory,
@@ -160,6 +153,24 @@ def _check_primaries(pairs: Mapping[tuple[str, str], Pairs], design: Design, bas
             f"on both sides; {base.name} and {version.name} share {measured}. "
             "Evaluate with these criteria, or name other primaries."
         )
+
+
+def _results(
+    pairs: Mapping[tuple[str, str], Pairs],
+    masks: Mapping[str, Sequence[bool]],
+    design: Design,
+    levels: Levels,
+    resampling: Resampling,
+) -> tuple[Result, ...]:
+    """Return each criterion in each context, then the slices (name -> which questions) of the deciding context."""
+    whole = [_result(key, paired, "", design, levels, resampling) for key, paired in pairs.items()]
+    parts = [
+        _result(key, paired.only(mask), name, design, levels, resampling)
+        for name, mask in masks.items()
+        for key, paired in pairs.items()
+        if key[0] == design.context
+    ]
+    return (*whole, *parts)
 
 
 def _result(
