@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import expect, sync_playwright
 
 from docs.build import gather, render
-from tests.browser.test_report import CHROMIUM, FLAGS
+from tests.browser.chromium import CHROMIUM, FLAGS
 
 
 class Quiet(SimpleHTTPRequestHandler):

@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from ragft.report.page import render
 from ragft.types import CONTEXTS
+from tests.browser.chromium import contrast
 from tests.report_example import example, hostile
 
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 BLNS = Path(__file__).parents[1] / "data" / "hostile" / "blns.json"
 PAYLOADS = [
     "<script>window.hacked = 1</script>",
@@ -27,15 +26,6 @@ PAYLOADS = [
     "<details open ontoggle=window.hacked=1>",
     "<meta http-equiv=refresh content='0;url=javascript:window.hacked=1'>",
 ]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A Chromium without a network."""
-    with sync_playwright() as playwright:
-        made = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield made
-        made.close()
 
 
 @pytest.fixture(scope="module")
@@ -221,19 +211,6 @@ def test_ink_and_paper_differ_enough_in_light_and_dark(browser: Browser, file: P
             for paper in ("paper", "tint"):
                 assert contrast(colours[name], colours[paper]) >= 4.5, (scheme, name, paper)
         page.close()
-
-
-def contrast(one: str, other: str) -> float:
-    """The ratio of two colours' luminances, after WCAG 2."""
-    low, high = sorted((luminance(one), luminance(other)))
-    return (high + 0.05) / (low + 0.05)
-
-
-def luminance(colour: str) -> float:
-    """The relative luminance of #rrggbb."""
-    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
 def test_pictures_of_it_on_a_phone_on_a_desk_and_on_paper(browser: Browser, file: Path, pictures: Path) -> None:

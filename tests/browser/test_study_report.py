@@ -1,30 +1,20 @@
 """The report of a study in a real Chromium: whole words at every width, and readable in the dark."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 from ragft.analysis.study.findings import summarise
 from ragft.report.study_page import page
-from tests.browser.test_report import CHROMIUM, FLAGS, contrast
+from tests.browser.chromium import contrast
 from tests.unit.analysis.studies_of_cells import cell
 
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 # The colour of an element as #rrggbb, by a property.
 COLOUR = """(element, name) => '#' + getComputedStyle(element)[name].match(/\\d+/g).slice(0, 3)
     .map(part => Number(part).toString(16).padStart(2, '0')).join('')"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A Chromium without a network."""
-    with sync_playwright() as playwright:
-        made = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield made
-        made.close()
 
 
 @pytest.fixture(scope="module")
