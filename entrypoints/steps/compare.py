@@ -216,6 +216,6 @@ def _report(task: ToCompare, compared: Compared, workspace: Workspace) -> None:
     """Log the report and say where it lies, and what the adapter forgot."""
     questions = _questions(task, compared.sides)
     trials = find_trials(workspace.store, compared.comparison.conditions["data"])
-    path = report.log(task.given, task.params, compared, questions, task.criteria, trials, workspace.home)
+    path = report.log(task, compared, questions, trials, workspace.home)
     workspace.say(f"report: {path.as_uri()}")
     forgetting.tell(compared.version, workspace, "  - ")

@@ -14,7 +14,7 @@ from mlflow.exceptions import MlflowException
 from entrypoints.steps.knowledge import forgetting
 from entrypoints.steps.reporting import cards
 from entrypoints.steps.reporting.latest_report import FILE
-from entrypoints.steps.shared.compared import Compared
+from entrypoints.steps.shared.compared import Compared, ToCompare
 from entrypoints.steps.shared.evaluation import LOWER_IS_BETTER, Evaluation, Scored, left_out
 from ragft.analysis.statistics.clusters import cluster
 from ragft.analysis.statistics.mean_interval import Mean, mean_of
@@ -36,19 +36,10 @@ PACKAGES = ("torch", "transformers", "peft", "mlflow", "scipy")
 
 
 def log(
-    given: CompareParams,
-    params: CompareParams,
-    compared: Compared,
-    questions: Sequence[Question],
-    criteria: Sequence[Criterion],
-    trials: Sequence[Trial],
-    home: Path,
+    task: ToCompare, compared: Compared, questions: Sequence[Question], trials: Sequence[Trial], home: Path
 ) -> Path:
-    """Log the report and its figures to the active run; return the copy in the home folder.
-
-    ``given`` are the parameters as a person gave them, for commands; ``params`` are the same with defaults filled in.
-    """
-    report = assemble(given, params, compared, questions, criteria, trials)
+    """Log the report and its figures to the active run; return the copy in the home folder."""
+    report = assemble(task, compared, questions, trials)
     html = render(report)
     mlflow.log_text(html, FILE)
     mlflow.log_figure(forest_figure(report.comparison), "figures/change.png")
@@ -61,15 +52,9 @@ def log(
     return path
 
 
-def assemble(
-    given: CompareParams,
-    params: CompareParams,
-    compared: Compared,
-    questions: Sequence[Question],
-    criteria: Sequence[Criterion],
-    trials: Sequence[Trial],
-) -> Report:
+def assemble(task: ToCompare, compared: Compared, questions: Sequence[Question], trials: Sequence[Trial]) -> Report:
     """Return the records that the report is made from."""
+    given, params, criteria = task.given, task.params, task.criteria
     version, against, decision = compared.version, compared.against, compared.decision
     sides = (compared.sides[against.uri], compared.sides[version.uri])
     base, other = (side[DECIDING] for side in sides)

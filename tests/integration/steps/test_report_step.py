@@ -12,7 +12,7 @@ import pytest
 
 from entrypoints.steps.reporting import latest_report, planning, report
 from entrypoints.steps.shared import integrity
-from entrypoints.steps.shared.compared import Compared, decisive
+from entrypoints.steps.shared.compared import Compared, ToCompare, decisive
 from entrypoints.steps.shared.evaluation import Evaluation, Scored
 from ragft import tracking
 from ragft.analysis.knowledge.forgetting import Lost
@@ -24,6 +24,7 @@ from ragft.prompts.criterion import load_criterion
 from ragft.report.advice import LENGTH_CHECK
 from ragft.report.page import render
 from ragft.report.words import interval
+from ragft.store.datasets import Preparation
 from ragft.store.trials import Trial
 from ragft.types import Question, Score
 from registry.gate import decide
@@ -98,6 +99,11 @@ def compared(
     return Compared(versions[1], versions[0], sides, comparison, decide(comparison), run_id)
 
 
+def task_of(found: Compared) -> ToCompare:
+    preparation = Preparation("telecom", "0" * 64, {}, {"test": tuple(QUESTIONS)}, {})
+    return ToCompare(PARAMS, preparation, CompareParams(), found.version, found.against, CRITERIA)
+
+
 def trials(outcome: str = "reject") -> list[Trial]:
     return [Trial("b" * 64, f"models:/{NAME}/2", outcome, "sha", datetime(2026, 1, 1, tzinfo=UTC))]
 
@@ -108,7 +114,7 @@ def test_the_report_is_logged_with_its_figures_and_found_again(store: Path) -> N
         mlflow.log_metrics(LOST.metrics)
     with mlflow.start_run(tags={"ragft.step": "compare"}) as run:
         found = compared(run.info.run_id, training.info.run_id)
-        path = report.log(CompareParams(), PARAMS, found, QUESTIONS, CRITERIA, trials(), store)
+        path = report.log(task_of(found), found, QUESTIONS, trials(), store)
     html = path.read_text(encoding="utf-8")
     assert found.decision.outcome == "reject"
     assert "<strong>Reject</strong> It is worse in accuracy and completeness." in html
@@ -128,7 +134,8 @@ def test_a_store_without_a_report_says_so(store: Path) -> None:
 
 
 def test_a_training_run_that_is_gone_leaves_the_curves_out(store: Path) -> None:
-    found = report.assemble(CompareParams(), PARAMS, compared("run"), QUESTIONS, CRITERIA, trials())
+    gone = compared("run")
+    found = report.assemble(task_of(gone), gone, QUESTIONS, trials())
     assert found.curves == ()
     assert [each.this for each in found.tried] == [True]
     (asked, *_) = found.questions
@@ -143,7 +150,7 @@ def test_a_training_run_that_is_gone_leaves_the_curves_out(store: Path) -> None:
 @pytest.mark.parametrize("unscored", [0, 4])
 def test_a_metric_has_one_interval_in_the_whole_report(store: Path, unscored: int) -> None:
     found = compared("run", shift=0.1, unscored=unscored)
-    html = render(report.assemble(CompareParams(), PARAMS, found, QUESTIONS, CRITERIA, trials("hold")))
+    html = render(report.assemble(task_of(found), found, QUESTIONS, trials("hold")))
     for result in found.comparison.primaries:
         name = result.criterion.capitalize()
         places = {
@@ -161,7 +168,7 @@ def test_a_metric_has_one_interval_in_the_whole_report(store: Path, unscored: in
 def test_passages_that_were_not_seen_are_not_claimed(store: Path) -> None:
     """Three passages were retrieved, one was seen: the report says so, and nowhere that three were."""
     lost, whole = (
-        render(report.assemble(CompareParams(), PARAMS, found, QUESTIONS, CRITERIA, trials()))
+        render(report.assemble(task_of(found), found, QUESTIONS, trials()))
         for found in (compared("run", dropped=2), compared("run"))
     )
     said = "1.0 of 3.0 passages a question were seen; the rest did not fit the context window, in 40 of 40 questions"
