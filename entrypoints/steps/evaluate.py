@@ -147,6 +147,11 @@ def _answer(
                 on_progress=line.tell,
             )
         by_context[context] = {answer.question_id: answer for answer in answers}
+        if too_long := [question.id for question in questions if question.id not in by_context[context]]:
+            workspace.alert(
+                f"{len(too_long)} of {len(questions)} questions do not fit the model's context window even without "
+                f"passages and are left out ({context}): {scoring.first_of(too_long)}"
+            )
     return Answered(prepared, subject, found, by_context)
 
 

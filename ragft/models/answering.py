@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
+from ragft.models.fitting import QuestionTooLongError
 from ragft.models.generation import Generated, OnBatch
 from ragft.prompts.answer import AnswerPrompt
 from ragft.result_versions import VERSIONS
@@ -48,6 +49,9 @@ def answer_questions(
 ) -> list[Answer]:
     """Return an answer to each question, in their order; each batch is written before the next begins.
 
+    A question that does not fit the context window even without passages has no answer: one such question does not
+    end a run.
+
     An answer's text is keyed by the model, the rendered message and the limit, so a message that was answered
     before, in any run, is not generated again. The passages of an answer are always those of the present caller.
 
@@ -61,9 +65,20 @@ def answer_questions(
         max_new_tokens: Most tokens of an answer.
         golden: Question id -> ids of the passages that are left out last; none where it is missing.
         on_progress: Told how many of the missing answers are done, and how many there are.
+
+    Raises:
+        QuestionTooLongError: If no question fits.
     """
-    last = golden or {}
-    asked = [_ask(writer, prompt, q, passages[q.id], max_new_tokens, last.get(q.id, ())) for q in questions]
+    last, asked, refusal = golden or {}, [], None
+    for question in questions:
+        try:
+            asked.append(
+                _ask(writer, prompt, question, passages[question.id], max_new_tokens, last.get(question.id, ()))
+            )
+        except QuestionTooLongError as error:
+            refusal = error
+    if refusal is not None and not asked:
+        raise refusal
     wanted = {answer.written.key: answer.written for answer in asked}
     there = find_answers(store, wanted)
     missing = [written for key, written in wanted.items() if key not in there]

@@ -2,6 +2,12 @@
 
 from collections.abc import Callable, Collection, Sequence
 
+from ragft.errors import ConfigError
+
+
+class QuestionTooLongError(ConfigError):
+    """A question does not fit the context window even without passages."""
+
 
 def room(context_window: int, limit: int, virtual_tokens: int) -> int:
     """Return how many tokens prompt and answer may have.

@@ -104,7 +104,7 @@ class Generator:
         Passages that do not fit are left out whole, the lowest-ranked first, those at the positions ``golden`` last.
 
         Raises:
-            ConfigError: If the question does not fit even without passages.
+            QuestionTooLongError: If the question does not fit even without passages.
         """
 
         def length(places: Sequence[int]) -> int:
@@ -114,7 +114,7 @@ class Generator:
         kept = fitting.fit(fitting.dropping_order(range(len(passages)), golden), length, self._window)
         if kept is not None:
             return kept
-        raise ConfigError(
+        raise fitting.QuestionTooLongError(
             f"the question {question[:60]!r} alone does not fit: the context window of {self.loaded.name} has "
             f"{self._window} tokens, of which {max_new_tokens} are kept for the answer (max_new_tokens)"
         )

@@ -57,7 +57,8 @@ def measure(
         with adapter_off(adapted) as base:
             before = _scores(base, probe.questions, workspace)
         after = _scores(adapted, probe.questions, workspace)
-        found.append(compare_answers(probe.name, probe.measure, probe.questions, before, after))
+        both = [question for question in probe.questions if question.id in before and question.id in after]
+        found.append(compare_answers(probe.name, probe.measure, both, before, after))
     for lost in found:
         mlflow.log_metrics(lost.metrics)
         workspace.say(f"  {lost.sentence}")
@@ -130,4 +131,5 @@ def _scores(model: LoadedModel, questions: Sequence[Question], workspace: Worksp
             max_new_tokens=MOST_NEW_TOKENS,
             on_progress=line.tell,
         )
-    return {question.id: score(question, answer.text) for question, answer in zip(questions, answers, strict=True)}
+    asked = {question.id: question for question in questions}
+    return {answer.question_id: score(asked[answer.question_id], answer.text) for answer in answers}

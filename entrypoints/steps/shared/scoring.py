@@ -160,12 +160,16 @@ def too_long_lines(ids: Sequence[str], judged: Judged) -> list[str]:
     for name, rows in judged.rows.items():
         found = [identifier for identifier, row in zip(ids, rows, strict=True) if "too_long" in row.outcomes]
         if found:
-            rest = ", ..." if len(found) > MOST_NAMED else ""
             lines.append(
                 f"{name}: {len(found)} of {len(ids)} rows are unscored, too long for the judge's context window: "
-                f"{', '.join(found[:MOST_NAMED])}{rest}"
+                f"{first_of(found)}"
             )
     return lines
+
+
+def first_of(ids: Sequence[str]) -> str:
+    """Return the first ten ids, and dots where there are more."""
+    return f"{', '.join(ids[:MOST_NAMED])}{', ...' if len(ids) > MOST_NAMED else ''}"
 
 
 def item_of(row: Scored) -> Item:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from ragft.models.answering import answer_questions
+from ragft.models.fitting import QuestionTooLongError
 from ragft.models.generation import Generator
 from ragft.models.loading import load_base
 from ragft.prompts.answer import load_answer_prompt
@@ -89,3 +90,18 @@ def test_answers_of_an_older_version_are_not_taken(
     assert first - again == {"written 1"}
     monkeypatch.setitem(VERSIONS, "answering", VERSIONS["answering"] + 1)
     assert keys() & first == {"written 1"}
+
+
+def test_a_question_that_does_not_fit_ends_no_run(store: Store, generator: Generator) -> None:
+    long = Question("long", "Why? " * 500, ("because",))
+    answers = answer_questions(
+        store,
+        generator,
+        load_answer_prompt(),
+        [asked("before"), long, asked("after")],
+        {"before": PASSAGES, "long": PASSAGES, "after": ()},
+        max_new_tokens=TOKENS,
+    )
+    assert [answer.question_id for answer in answers] == ["before", "after"]
+    with pytest.raises(QuestionTooLongError, match="alone does not fit"):
+        answer_questions(store, generator, load_answer_prompt(), [long], {"long": ()}, max_new_tokens=TOKENS)
