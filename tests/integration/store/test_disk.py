@@ -13,7 +13,10 @@ from ragft.store.answers import find_answers, save_answers
 from ragft.store.disk import MIB, RoomAt, require_room, write_whole
 from ragft.store.embedded import leave_embedded
 from ragft.store.server import open_store
+from ragft.training.checkpoints import newest_valid
 from tests.integration.store.test_reconnect import answers
+from tests.tiny_model import tiny_base  # noqa: F401 - a fixture
+from tests.unit.training.conftest import Job, job  # noqa: F401 - a fixture
 
 
 @pytest.fixture
@@ -97,3 +100,26 @@ def test_what_cannot_end_is_not_begun(small_disk: Path) -> None:
     require_room(small_disk, 4 * MIB, "training cannot begin")
     with pytest.raises(PrerequisiteError, match=r"training cannot begin: the disk of .* 16 MiB are needed"):
         require_room(small_disk, 16 * MIB, "training cannot begin")
+
+
+def test_a_disk_that_fills_during_a_training_keeps_its_checkpoint_and_the_same_call_goes_on(
+    small_disk: Path,
+    tmp_path: Path,
+    job: Job,  # noqa: F811
+) -> None:
+    expected = job.train(tmp_path / "undisturbed")
+    folder, fillers = small_disk / "training", []
+
+    def fill_at(done: int, _: int) -> None:
+        if done == 5:  # after the checkpoint of step 3, before that of step 6
+            fillers.append(fill(small_disk))
+
+    with pytest.raises(PrerequisiteError, match=rf"disk of {small_disk} is full"), RoomAt(small_disk):
+        job.train(folder, on_progress=fill_at)
+    [place] = folder.iterdir()
+    newest, _ = newest_valid(place)
+    assert newest is not None and newest.name == "checkpoint-3"
+    fillers[0].unlink()
+    resumed = job.train(folder)
+    assert resumed.identity == expected.identity
+    assert resumed.resumed_from == 3
