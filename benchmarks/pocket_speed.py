@@ -27,7 +27,7 @@ from ragft.prompts.criterion import load_criterion
 from ragft.store.server import open_store
 from ragft.training.formats import build_examples
 from ragft.training.methods import TrainingSettings
-from ragft.training.trainer import TrainResult, train
+from ragft.training.trainer import TrainingTask, TrainResult, train
 from ragft.types import Question
 
 CRITERIA = tuple(load_criterion(name) for name in ("accuracy", "completeness"))
@@ -57,7 +57,8 @@ def finetune(base: LoadedModel, method: str, pairs: int, folder: Path) -> TrainR
     """Train on closed-book pairs of the data set's train split."""
     questions = [q for q in make_dataset(0).questions if q.split == "train"][:pairs]
     examples = build_examples(questions, "closed_book")
-    return train(base, examples, [], replace(SETTINGS, method=method), load_answer_prompt(), folder)
+    task = TrainingTask(examples, [], replace(SETTINGS, method=method), load_answer_prompt())
+    return train(base, task, folder)
 
 
 def answer(base: LoadedModel, questions: tuple[Question, ...], messages: list[str]) -> tuple[list[str], float]:

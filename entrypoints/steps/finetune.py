@@ -37,7 +37,7 @@ from ragft.prompts.answer import load_answer_prompt
 from ragft.store.datasets import Preparation
 from ragft.training.formats import Format, TrainingExample, build_examples
 from ragft.training.methods import TrainingSettings
-from ragft.training.trainer import TrainResult, train
+from ragft.training.trainer import TrainingTask, TrainResult, train
 from ragft.types import Question, Split
 from registry.versions import Lineage, Version
 
@@ -214,10 +214,7 @@ def _train(prepared: Prepared[FinetuneParams], lesson: Lesson, start: Start, wor
     with _downloaded(start.parent) as parent, lock, workspace.progress("train") as line:
         result = train(
             start.base,
-            lesson.examples,
-            lesson.dev,
-            TrainingSettings.from_params(params),
-            prompt,
+            TrainingTask(lesson.examples, lesson.dev, TrainingSettings.from_params(params), prompt),
             folder,
             on_log=note,
             on_progress=line.tell,

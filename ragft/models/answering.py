@@ -82,7 +82,6 @@ def answer_questions(
     wanted = {answer.written.key: answer.written for answer in asked}
     there = find_answers(store, wanted)
     missing = [written for key, written in wanted.items() if key not in there]
-
     done = 0
 
     def keep(batch: list[tuple[int, Generated]]) -> None:

@@ -95,12 +95,26 @@ class TrainResult:
         return values
 
 
-def train(  # noqa: PLR0913 - five things to train with, the rest by name
+@dataclass(frozen=True)
+class TrainingTask:
+    """What is learnt, and how.
+
+    Attributes:
+        examples: At least one.
+        dev: May be empty; then no dev loss is computed.
+        settings: How to train.
+        prompt: The template the questions are asked with; the same as in evaluation.
+    """
+
+    examples: Sequence[TrainingExample]
+    dev: Sequence[TrainingExample]
+    settings: TrainingSettings
+    prompt: AnswerPrompt
+
+
+def train(
     base: LoadedModel,
-    examples: Sequence[TrainingExample],
-    dev: Sequence[TrainingExample],
-    settings: TrainingSettings,
-    prompt: AnswerPrompt,
+    task: TrainingTask,
     folder: Path,
     *,
     on_log: OnLog | None = None,
@@ -118,10 +132,7 @@ def train(  # noqa: PLR0913 - five things to train with, the rest by name
 
     Args:
         base: Loaded without an adapter, and quantised already for qlora.
-        examples: At least one.
-        dev: May be empty; then no dev loss is computed.
-        settings: How to train.
-        prompt: The template the questions are asked with; the same as in evaluation.
+        task: What is learnt, and how.
         folder: Where training happens; it holds one folder per key.
         on_log: See `OnLog`; after a resume, the earlier steps are told again.
         on_progress: See `OnProgress`.
@@ -135,10 +146,12 @@ def train(  # noqa: PLR0913 - five things to train with, the rest by name
     """
     if base.adapter:
         raise ConfigError(f"{base.name} carries adapter {base.adapter[:12]}: an adapter is trained on a bare base")
-    if not examples:
+    settings = task.settings
+    if not task.examples:
         raise ConfigError("there are no training examples")
     encoded, held_out = (
-        encode(asked, base, prompt, settings.max_length, virtual_tokens(settings)) for asked in (examples, dev)
+        encode(asked, base, task.prompt, settings.max_length, virtual_tokens(settings))
+        for asked in (task.examples, task.dev)
     )
     added = [measure.key if measure else "", identity_of(parent) if parent else ""]
     key = training_key(base, encoded, held_out, settings, added)

@@ -18,7 +18,7 @@ from ragft.prompts.criterion import load_criteria
 from ragft.retrieval.chunking import chunk
 from ragft.training.formats import TrainingExample
 from ragft.training.methods import TrainingSettings
-from ragft.training.trainer import train
+from ragft.training.trainer import TrainingTask, train
 from ragft.types import Question
 
 ROWS = 16
@@ -54,7 +54,7 @@ def _train(cell: Cell, base: LoadedModel, identities: Identities) -> float:
     ]
     settings = TrainingSettings.from_params(cell.finetune, epochs=1)
     with TemporaryDirectory() as folder:
-        result = train(base, rows, [], settings, load_answer_prompt(), Path(folder))
+        result = train(base, TrainingTask(rows, [], settings, load_answer_prompt()), Path(folder))
     return result.tokens / max(result.seconds, 1e-6)
 
 

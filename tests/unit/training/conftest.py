@@ -13,7 +13,7 @@ from ragft.params import FinetuneParams
 from ragft.prompts.answer import AnswerPrompt, load_answer_prompt
 from ragft.training.formats import TrainingExample
 from ragft.training.methods import TrainingSettings
-from ragft.training.trainer import Measure, TrainResult, train
+from ragft.training.trainer import Measure, TrainingTask, TrainResult, train
 from tests.tiny_model import tiny_base  # noqa: F401 - a fixture
 
 torch.set_num_threads(1)
@@ -52,10 +52,7 @@ class Job:
         self.told = []
         return train(
             self.base,
-            examples,
-            dev,
-            replace(self.settings, **changes),
-            self.prompt,
+            TrainingTask(examples, dev, replace(self.settings, **changes), self.prompt),
             folder,
             on_log=lambda step, metrics: self.told.append((step, dict(metrics))),
             on_progress=on_progress,
