@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from ragft.errors import ConfigError
 from ragft.lists import entries
-from ragft.types import CONTEXTS, SPLITS, Split
+from ragft.types import CONTEXTS, DECIDING, SPLITS, WITHHELD, Split
 
 METHODS = ("lora", "qlora", "dora", "ia3", "prompt_tuning")
 FORMATS = ("closed_book", "retrieved", "oracle", "raft")
@@ -259,7 +259,8 @@ class ScoringParams(BaseParams):
     base: str = param("", "as in finetune; empty: the version's own, or pocket")
     split: str = param("test", "which questions", choices=SPLITS)
     context: str = param(
-        "", f"what the model sees, joined by commas: {', '.join(CONTEXTS)}; empty: all for pocket, else retrieved"
+        "",
+        f"what the model sees, joined by commas: {', '.join(CONTEXTS)}; empty: all for pocket, else retrieved,withheld",
     )
     questions: int = param(0, "how many questions; 0: all of the split", minimum=0)
     prompt: str = param("default", "prompt template: default, or a file with $passages and $question")
@@ -296,7 +297,7 @@ class ScoringParams(BaseParams):
             ConfigError: If one does not exist or is named twice.
         """
         if not self.context.strip():
-            return CONTEXTS if self.base in ("", POCKET) else ("retrieved",)
+            return CONTEXTS if self.base in ("", POCKET) else (DECIDING, WITHHELD)
         return _listed("context", self.context, CONTEXTS)
 
     def __post_init__(self) -> None:

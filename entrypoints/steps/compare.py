@@ -28,6 +28,7 @@ from entrypoints.steps.shared.runs import step_run
 from entrypoints.steps.shared.sources import require_name
 from entrypoints.steps.shared.workspace import Workspace
 from ragft import tracking
+from ragft.analysis.verdict.attribution import ORDER as ATTRIBUTED
 from ragft.analysis.verdict.compare import Findings, compare, slices_of
 from ragft.analysis.verdict.comparison import Comparison, Design
 from ragft.analysis.verdict.power import Spread
@@ -36,7 +37,7 @@ from ragft.judging.advisory import why_advisory
 from ragft.params import DEFAULT_DATASET, CompareParams, EvaluateParams
 from ragft.prompts.criterion import load_criteria
 from ragft.store.trials import begin_trial, find_trials, settle_trial
-from ragft.types import CONTEXTS, DECIDING, Question
+from ragft.types import DECIDING, Question
 from registry.card import Verdict, note
 from registry.gate import Decision, Policy, decide
 from registry.versions import CHALLENGER, CHAMPION, Version, registered_name
@@ -155,7 +156,7 @@ def _tell_causes(comparison: Comparison, everything: str, workspace: Workspace) 
         for context, refusals in found.refusals.items():
             workspace.say(f"      in the context {context}, {refusals.words}")
     asked = {result.context for result in comparison.results}
-    if missing := [context for context in CONTEXTS if context not in asked]:
+    if missing := [context for context in ATTRIBUTED if context not in asked]:
         workspace.say(f"  - where the change comes from also needs the contexts {', '.join(missing)}: {everything}")
 
 

@@ -14,6 +14,9 @@ MEANINGS = {
     "answer_tokens": "length of the answer, in tokens",
     "cut": "answers cut off at the length limit",
     "mrr": "how high the first good passage stood",
+    "right": "answered rightly, or refused where there is no answer",
+    "false_answer": "answered although the passages do not hold the answer",
+    "false_refusal": "refused although the passages hold the answer",
     "truth_right": "all facts right, checked by program",
     "truth_facts": "share of the facts right, checked by program",
     "truth_wrong": "a wrong fact in the answer, checked by program",
@@ -29,6 +32,7 @@ OUTCOMES = {
 CONTEXTS = {
     "none": "no passages",
     "retrieved": "retrieved passages",
+    "withheld": "passages that cannot answer the question",
     "oracle": "only passages that hold the answer",
     "oracle_distractors": "those, among distracting ones",
 }

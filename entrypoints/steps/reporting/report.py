@@ -58,7 +58,7 @@ def assemble(task: ToCompare, compared: Compared, questions: Sequence[Question],
     version, against, decision = compared.version, compared.against, compared.decision
     sides = (compared.sides[against.uri], compared.sides[version.uri])
     base, other = (side[DECIDING] for side in sides)
-    contexts = [context for context in CONTEXTS if context in sides[0] and context in sides[1]]
+    judged = [context for context in CONTEXTS if all(context in side and side[context].scores for side in sides)]
     labels = cluster(questions).labels
     situation = situation_of(given, params, version, against)
     return Report(
@@ -74,7 +74,7 @@ def assemble(task: ToCompare, compared: Compared, questions: Sequence[Question],
         would_change=decision.would_change,
         advice=advise(compared.comparison, decision.outcome, situation),
         comparison=compared.comparison,
-        bars=tuple(_bars(context, sides[0][context], sides[1][context], criteria, labels) for context in contexts),
+        bars=tuple(_bars(context, sides[0][context], sides[1][context], criteria, labels) for context in judged),
         metrics=tuple(_metrics(base, other, criteria, labels, compared.comparison)),
         questions=tuple(_asked(base, other, criteria, compared.comparison.design.primary)),
         scales={each.name: (min(each.worst, each.best), max(each.worst, each.best)) for each in criteria},

@@ -193,7 +193,9 @@ def test_commands_repeat_what_was_asked_and_nothing_that_is_usual(store: Path) -
         "base": "org/model",
         "samples": "200",
     }
-    assert "-P context=none,retrieved,oracle,oracle_distractors" in report.all_contexts(given, PARAMS, versions.version)
+    assert "-P context=none,retrieved,withheld,oracle,oracle_distractors" in report.all_contexts(
+        given, PARAMS, versions.version
+    )
 
 
 @pytest.mark.parametrize(("cut", "passed"), [(0, True), (8, True), (9, False)])
