@@ -168,6 +168,8 @@ def _judge(life: Life, study: Study, truth: Truth) -> None:
     if server_runs(home):
         life.problems.append("a server runs on after the last command")
     life.running = runs_left_running(home)
+    if life.running:
+        life.problems.append(f"{life.running} MLflow runs still count as running")
     if table(Path(study.words[-1])) != truth.exported:
         life.problems.append("the exported tables differ")
     if adapters_of(home) != truth.adapters:
