@@ -11,7 +11,7 @@ from entrypoints.steps.knowledge import forgetting
 from entrypoints.steps.knowledge.probed import knowledge_slices
 from entrypoints.steps.reporting import cards, planning, report
 from entrypoints.steps.reporting.tables import metric_table
-from entrypoints.steps.shared import integrity
+from entrypoints.steps.shared import guards, integrity
 from entrypoints.steps.shared.compared import (
     NOTHING_KNOWN,
     Compared,
@@ -24,6 +24,7 @@ from entrypoints.steps.shared.compared import (
 from entrypoints.steps.shared.evaluation import Evaluation
 from entrypoints.steps.shared.model_under_test import open_registry, settle
 from entrypoints.steps.shared.preparation import ensure_prepared
+from entrypoints.steps.shared.primaries import settle_primaries
 from entrypoints.steps.shared.runs import step_run
 from entrypoints.steps.shared.sources import require_name
 from entrypoints.steps.shared.workspace import Workspace
@@ -34,7 +35,7 @@ from ragft.analysis.verdict.comparison import Comparison, Design
 from ragft.analysis.verdict.power import Spread
 from ragft.errors import ConfigError
 from ragft.judging.advisory import why_advisory
-from ragft.params import DEFAULT_DATASET, CompareParams, EvaluateParams
+from ragft.params import DEFAULT_DATASET, NO_JUDGE, CompareParams, EvaluateParams
 from ragft.prompts.criterion import load_criteria
 from ragft.store.trials import begin_trial, find_trials, settle_trial
 from ragft.types import DECIDING, Question
@@ -57,8 +58,7 @@ def run(params: CompareParams, workspace: Workspace, known: Sides = NOTHING_KNOW
     settled = settle(params, version)
     tags = {"ragft.step": "compare"}
     with step_run(settled, f"{settled.data_name}|compare", tags, workspace.home) as run_:
-        criteria = load_criteria(settled.criteria)
-        task = ToCompare(settled, ensure_prepared(settled, workspace), params, version, against, criteria)
+        task = _task(settled, params, version, against, workspace)
         spreads = planning.before(task, workspace)
         sides = _evaluate_sides(task, known, workspace)
         comparison = _compare(task, sides, spreads, workspace)
@@ -84,6 +84,19 @@ def verdict_of(compared: Compared, decision: Decision, params: CompareParams) ->
     served_as = compared.sides[compared.version.uri][DECIDING].served_as
     asked = served_as.words if served_as else ""
     return Verdict(compared.comparison, decision, params.split, judge, compared.run_id, asked)
+
+
+def _task(
+    settled: CompareParams, given: CompareParams, version: Version, against: Version, workspace: Workspace
+) -> ToCompare:
+    """Return what is to be compared, and say what will decide before anything is computed."""
+    preparation = ensure_prepared(settled, workspace)
+    criteria = load_criteria(settled.criteria) if settled.judge != NO_JUDGE else ()
+    questions = preparation.splits[settled.split]  # type: ignore[index]  # checked by the params
+    design = Design(settle_primaries(settled, criteria, questions), margin_share=settled.margin)
+    guards = [f"{guard} (margin {margin:g} points)" for guard, margin in settled.guard_margins().items()]
+    workspace.say(f"primaries: {', '.join(design.primary)}; guards: {', '.join(guards) or 'none'}")
+    return ToCompare(settled, preparation, given, version, against, criteria, design)
 
 
 def _versions(params: CompareParams) -> tuple[Version, Version]:
@@ -119,19 +132,27 @@ def _compare(task: ToCompare, sides: Sides, spreads: Mapping[str, Spread], works
     data = deciding[version.uri].conditions["data"]
     findings = Findings(
         checks=integrity.checks(task.params, version, against, deciding),
-        advisory=why_advisory([judged_side(each) for each in deciding.values()]),
+        advisory=_advisory(task, deciding),
         tried=len(begin_trial(workspace.store, data, version.identity, version.uri)),
         spreads=spreads,
     )
+    names = [measure.name for measure in task.measures]
     return compare(
-        side_of(against, sides[against.uri]),
-        side_of(version, sides[version.uri]),
+        side_of(against, sides[against.uri], names),
+        side_of(version, sides[version.uri], names),
         questions,
-        task.criteria,
+        task.measures,
+        guards=guards.rates(task, sides, forgetting.remembered(version, against)),
         slices={**slices_of(questions), **knowledge_slices(questions, version, workspace)},
-        design=Design(margin_share=task.params.margin),
+        design=task.design,
         findings=findings,
     )
+
+
+def _advisory(task: ToCompare, deciding: Mapping[str, Evaluation]) -> tuple[str, ...]:
+    """Return why the judge is only advisory; nothing where none of its scores decides."""
+    judged = [criterion.name for criterion in task.criteria if criterion.name in task.design.primary]
+    return why_advisory([judged_side(each) for each in deciding.values()]) if judged else ()
 
 
 def _questions(task: ToCompare, sides: Sides) -> Sequence[Question]:
@@ -140,7 +161,7 @@ def _questions(task: ToCompare, sides: Sides) -> Sequence[Question]:
     if asking is None:
         raise ConfigError(f"context is {params.context}: the verdict is given in the context {DECIDING}, add it")
     asked = {row.id for row in asking.rows}
-    return [question for question in task.preparation.splits[params.split] if question.id in asked]  # type: ignore[index]
+    return [question for question in task.questions if question.id in asked]
 
 
 def _tell_causes(comparison: Comparison, everything: str, workspace: Workspace) -> None:
@@ -188,6 +209,7 @@ def _log(task: ToCompare, compared: Compared, workspace: Workspace) -> None:
                     f"change_{result.criterion}_n": float(result.missing.asked - result.missing.dropped),
                 }
             )
+    mlflow.log_metrics(guards.metrics(comparison))
     text = cards.log(version, verdict_of(compared, decision, task.params))
     if not cards.is_decided(version):
         open_registry().describe(version, text)

@@ -16,6 +16,7 @@ from entrypoints.steps.reporting import cards
 from entrypoints.steps.reporting.latest_report import FILE
 from entrypoints.steps.shared.compared import Compared, ToCompare
 from entrypoints.steps.shared.evaluation import LOWER_IS_BETTER, Evaluation, Scored, left_out
+from entrypoints.steps.shared.primaries import values_of
 from ragft.analysis.statistics.clusters import cluster
 from ragft.analysis.statistics.mean_interval import Mean, mean_of
 from ragft.analysis.verdict.comparison import Comparison, Result
@@ -76,8 +77,8 @@ def assemble(task: ToCompare, compared: Compared, questions: Sequence[Question],
         comparison=compared.comparison,
         bars=tuple(_bars(context, sides[0][context], sides[1][context], criteria, labels) for context in judged),
         metrics=tuple(_metrics(base, other, criteria, labels, compared.comparison)),
-        questions=tuple(_asked(base, other, criteria, compared.comparison.design.primary)),
-        scales={each.name: (min(each.worst, each.best), max(each.worst, each.best)) for each in criteria},
+        questions=tuple(_asked(base, other, task)),
+        scales={each.name: (min(each.worst, each.best), max(each.worst, each.best)) for each in task.measures},
         forgotten=tuple(forgetting.lines_of(version)),
         curves=_curves(version),
         tried=tuple(
@@ -150,16 +151,21 @@ def _trained(version: Version) -> str:
     return f"fine-tuned on {lineage.samples:,} question-answer pairs {seen}"
 
 
-def _asked(base: Evaluation, version: Evaluation, criteria: Sequence[Criterion], primary: Sequence[str]) -> list[Asked]:
+def _asked(base: Evaluation, version: Evaluation, task: ToCompare) -> list[Asked]:
     others = {row.id: index for index, row in enumerate(version.rows)}
-    signs = {each.name: 1.0 if each.direction == "higher" else -1.0 for each in criteria}
+    signs = {each.name: 1.0 if each.direction == "higher" else -1.0 for each in task.measures}
+    unjudged = [name for name in task.design.primary if name not in base.scores]
+    measured = [{name: values_of(side, name) or {} for name in unjudged} for side in (base, version)]
     found = []
     for index, row in enumerate(base.rows):
         if row.id not in others:
             continue
-        one, other = _answered(base, index), _answered(version, others[row.id])
+        one, other = (
+            _answered(side, place, {name: values.get(row.id) for name, values in beside.items()})
+            for side, place, beside in ((base, index, measured[0]), (version, others[row.id], measured[1]))
+        )
         gains = []
-        for name in primary:
+        for name in task.design.primary:
             before, after = one.scores.get(name), other.scores.get(name)
             gains.append(None if before is None or after is None else signs[name] * (after - before))
         known = [gain for gain in gains if gain is not None]
@@ -168,12 +174,13 @@ def _asked(base: Evaluation, version: Evaluation, criteria: Sequence[Criterion],
     return found
 
 
-def _answered(evaluation: Evaluation, index: int) -> ShownAnswer:
+def _answered(evaluation: Evaluation, index: int, beside: Mapping[str, float | None]) -> ShownAnswer:
+    """Return a shown answer with its scores, and ``beside`` them the primaries that no judge gave."""
     row = evaluation.rows[index]
     scores = {name: values[index] for name, values in evaluation.scores.items()}
     return ShownAnswer(
         text=row.answer,
-        scores={name: score.value for name, score in scores.items()},
+        scores={**{name: score.value for name, score in scores.items()}, **beside},
         reasons={name: score.reason for name, score in scores.items() if score.reason},
         cut=bool(row.facts.get("cut")),
     )

@@ -9,7 +9,7 @@ import pandas as pd
 
 from entrypoints.steps.shared import outcomes
 from entrypoints.steps.shared.evaluation import LOWER_IS_BETTER, Evaluation, JudgedBy, Scored, left_out
-from entrypoints.steps.shared.judges import NO_JUDGE, estimator_name, judge_name, log_criteria
+from entrypoints.steps.shared.judges import estimator_name, judge_name, log_criteria
 from entrypoints.steps.shared.workspace import Workspace
 from ragft import tracking
 from ragft.judging.abstention import ABSTENTION_CELLS, abstention_table
@@ -20,7 +20,7 @@ from ragft.judging.metrics import ROW_ID, judge_metric, number_metric, overlap_m
 from ragft.judging.outcomes import JUDGED_BY
 from ragft.judging.overlap import overlap
 from ragft.judging.verbosity import Padded, check_padding, choose, padded
-from ragft.params import ScoringParams
+from ragft.params import NO_JUDGE, ScoringParams
 from ragft.prompts.criterion import Criterion
 from ragft.types import Score, digest
 

@@ -101,7 +101,7 @@ def compared(
 
 def task_of(found: Compared) -> ToCompare:
     preparation = Preparation("telecom", "0" * 64, {}, {"test": tuple(QUESTIONS)}, {})
-    return ToCompare(PARAMS, preparation, CompareParams(), found.version, found.against, CRITERIA)
+    return ToCompare(PARAMS, preparation, CompareParams(), found.version, found.against, CRITERIA, Design())
 
 
 def trials(outcome: str = "reject") -> list[Trial]:
@@ -220,19 +220,20 @@ def test_another_base_or_tokenizer_fails_and_another_quantisation_is_said() -> N
 
 def test_how_scores_vary_is_known_before_where_both_sides_were_evaluated_on_dev(store: Path) -> None:
     found = compared("run")
-    arguments = (PARAMS, found.version, found.against, QUESTIONS, CRITERIA)
+    task = task_of(found)
     log_dev(found.against, "base", 0)
-    assert planning.dev_spreads(*arguments) == {}
+    assert planning.dev_spreads(task, QUESTIONS) == {}
     log_dev(found.version, found.version.uri, -1)
-    spreads = planning.dev_spreads(*arguments)
+    spreads = planning.dev_spreads(task, QUESTIONS)
     assert set(spreads) == {"accuracy", "completeness"}
     assert spreads["accuracy"].source == "40 questions of the dev split"
     assert spreads["accuracy"].sd == pytest.approx(0.42, abs=0.12)
     said: list[str] = []
-    planning.tell(spreads, QUESTIONS, {"accuracy": 4.0, "completeness": 4.0}, 0.05, said.append)
+    planning.tell(spreads, QUESTIONS, {"accuracy": 4.0, "completeness": 4.0}, Design(), said.append)
     assert said[0].startswith("before: accuracy: 40 questions in 20 independent groups of documents show ")
     assert "measured on 40 questions of the dev split" in said[0]
-    assert planning.dev_spreads(dataclasses.replace(PARAMS, estimator="sampled"), *arguments[1:]) == {}
+    sampled = dataclasses.replace(task, params=dataclasses.replace(PARAMS, estimator="sampled"))
+    assert planning.dev_spreads(sampled, QUESTIONS) == {}
 
 
 def log_dev(version: Version, model: str, shift: float) -> None:
