@@ -161,14 +161,17 @@ def studies(
         made, latent = [], np.zeros((AT_ONCE, len(document)), dtype=np.float32)
         for index, mean in enumerate(means):
             share = BETWEEN_CRITERIA if index else 0.0
-            latent = share * latent + np.sqrt(1 - share**2) * _latent(world.correlation, document, rng)
+            latent = share * latent + np.sqrt(1 - share**2) * latent_scores(world.correlation, document, rng)
             values, probabilities = world.shape.distribution(mean)
             cuts = ndtri(np.minimum(np.cumsum(probabilities)[:-1], 1.0)).astype(np.float32)
             made.append(_study(world, values[np.searchsorted(cuts, latent)], sizes, rng))
         yield tuple(made)
 
 
-def _latent(correlation: float, document: npt.NDArray[np.int64], rng: np.random.Generator) -> npt.NDArray[np.float32]:
+def latent_scores(
+    correlation: float, document: npt.NDArray[np.int64], rng: np.random.Generator
+) -> npt.NDArray[np.float32]:
+    """Return standard normal scores, [studies, questions]; those of one document go together."""
     common = rng.standard_normal((AT_ONCE, document[-1] + 1), dtype=np.float32)[:, document]
     own = rng.standard_normal((AT_ONCE, len(document)), dtype=np.float32)
     return np.float32(correlation**0.5) * common + np.float32((1 - correlation) ** 0.5) * own
@@ -176,7 +179,7 @@ def _latent(correlation: float, document: npt.NDArray[np.int64], rng: np.random.
 
 def _study(world: World, gains: Array, sizes: npt.NDArray[np.int64], rng: np.random.Generator) -> SimulatedStudies:
     if not world.missing:
-        sums = _sums(gains, np.ones_like(gains), sizes)
+        sums = sums_of(gains, np.ones_like(gains), sizes)
         return SimulatedStudies(sums, sums, sums)
     order = gains if world.missing == "worst" else rng.random(gains.shape)
     lost = np.zeros(gains.shape, dtype=bool)
@@ -188,10 +191,11 @@ def _study(world: World, gains: Array, sizes: npt.NDArray[np.int64], rng: np.ran
     against, in_favour = np.where(lost, 1.0 - base, gains), np.where(lost, 5.0 - base, gains)
     everything = np.ones_like(gains)
     return SimulatedStudies(
-        _sums(gains, kept, sizes), _sums(against, everything, sizes), _sums(in_favour, everything, sizes)
+        sums_of(gains, kept, sizes), sums_of(against, everything, sizes), sums_of(in_favour, everything, sizes)
     )
 
 
-def _sums(gains: Array, kept: Array, sizes: npt.NDArray[np.int64]) -> ClusterSums:
+def sums_of(gains: Array, kept: Array, sizes: npt.NDArray[np.int64]) -> ClusterSums:
+    """Return the sums over documents of so many questions each; ``kept`` is 0.0 where a gain does not count."""
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
     return ClusterSums(*(np.add.reduceat(column, starts, axis=1) for column in (gains * kept, gains**2 * kept, kept)))

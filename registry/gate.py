@@ -1,8 +1,9 @@
 """From a comparison to a decision: pure functions that know nothing of MLflow.
 
 Four outcomes, tried in this order: *inconclusive* where the comparison cannot be relied on, *reject* where a primary
-is shown to be worse, *promote* where one is shown to be better, all are non-inferior and no slice vetoes, *hold*
-where all are non-inferior; otherwise *inconclusive* again, for lack of evidence.
+is shown to be worse or a guard to be worse by more than its margin, *promote* where a primary is shown to be better,
+all are non-inferior, all guards safe and nothing holds it back, *hold* where all are non-inferior and safe; otherwise
+*inconclusive* again, for lack of evidence.
 """
 
 from dataclasses import dataclass, replace
@@ -78,12 +79,18 @@ def decide(comparison: Comparison, policy: Policy | None = None) -> Decision:
 
 def judge(comparison: Comparison, claims: Claims, policy: Policy) -> Outcome:
     """Return the outcome that ``claims`` lead to if the comparison is otherwise reliable."""
-    if claims.worse:
+    if claims.worse or claims.harmful:
         return "reject"
-    if set(claims.non_inferior) != set(comparison.design.primary):
+    if set(claims.non_inferior) != set(comparison.design.primary) or claims.unsafe:
         return "inconclusive"
-    held_back = comparison.vetoes or (comparison.advisory and not policy.advisory)
-    return "promote" if claims.superior and not held_back else "hold"
+    return "promote" if claims.superior and not held_back(comparison, claims, policy) else "hold"
+
+
+def held_back(comparison: Comparison, claims: Claims, policy: Policy) -> bool:
+    """Return whether a version that is better and safe may still not be promoted."""
+    return bool(
+        comparison.vetoes or (comparison.advisory and not policy.advisory) or claims.raised or comparison.unknown_harm
+    )
 
 
 def force(decision: Decision, reason: str) -> Decision:

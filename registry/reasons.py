@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from ragft.analysis.verdict.comparison import Comparison, Result
 from ragft.analysis.verdict.effect import Effect
+from ragft.analysis.verdict.guards import GuardResult, title
+from ragft.analysis.verdict.missing import Missing
 from ragft.analysis.verdict.significance import Claims
 from ragft.analysis.verdict.what_would_change import TippingPoint
 
@@ -14,21 +16,40 @@ def doubts(comparison: Comparison, most_missing: float, missing_alpha: float) ->
     """Return why the comparison cannot be relied on; empty where it can."""
     doubts = [f"The check {check.name!r} failed: {check.detail}." for check in comparison.checks if not check.passed]
     for result in comparison.primaries:
-        missing = result.missing
-        counts = (
-            f"{name(result)}: {missing.dropped} of {missing.asked} questions lack a score "
-            f"({missing.base} on the side of {comparison.base}, {missing.version} on that of {comparison.version})"
-        )
-        if result.effect is None:
-            doubts.append(f"{name(result)}: no question was scored on both sides.")
-        elif missing.share > most_missing:
-            doubts.append(
-                f"{counts}, {missing.share:.1%} where {most_missing:.1%} is allowed; with all of them at their worst "
-                f"the change would be {missing.worst_gain:+.2f}, at their best {missing.best_gain:+.2f}."
-            )
-        elif missing.p < missing_alpha:
-            doubts.append(f"{counts}, which is not chance (McNemar p = {missing.p:.3f}, below {missing_alpha:g}).")
+        doubts += _missing(comparison, name(result), result, most_missing, missing_alpha)
+    for guard in comparison.guards:
+        doubts += _missing(comparison, title(guard.name), guard, most_missing, missing_alpha)
     return tuple(doubts)
+
+
+def _missing(
+    comparison: Comparison, what: str, found: Result | GuardResult, most_missing: float, missing_alpha: float
+) -> list[str]:
+    """Return why too much is missing of a primary or a guard, or nothing."""
+    missing = found.missing
+    if missing is None:
+        return []
+    judged = isinstance(found, Result)
+    if found.effect is None:
+        return [f"{what}: no question was scored on both sides." if judged else f"{what}: no answer could be told."]
+    counts = (
+        f"{what}: {missing.dropped} of {missing.asked} questions lack a {'score' if judged else 'result'} "
+        f"({missing.base} on the side of {comparison.base}, {missing.version} on that of {comparison.version})"
+    )
+    if missing.share > most_missing:
+        return [
+            f"{counts}, {missing.share:.1%} where {most_missing:.1%} is allowed; with all of them at their worst "
+            f"the change would be {_ends(missing, judged=judged)[0]}, at their best {_ends(missing, judged=judged)[1]}."
+        ]
+    if missing.p < missing_alpha:
+        return [f"{counts}, which is not chance (McNemar p = {missing.p:.3f}, below {missing_alpha:g})."]
+    return []
+
+
+def _ends(missing: Missing, *, judged: bool) -> tuple[str, str]:
+    if judged:
+        return f"{missing.worst_gain:+.2f}", f"{missing.best_gain:+.2f}"
+    return f"{round(-100 * missing.worst_gain):+d} points", f"{round(-100 * missing.best_gain):+d} points"
 
 
 def headline(comparison: Comparison, outcome: str, why: str) -> str:
@@ -42,20 +63,64 @@ def because(comparison: Comparison, outcome: str, doubts: Sequence[str]) -> str:
     if doubts:
         why = f"the comparison cannot be relied on. {doubts[0]}"
     elif outcome == "reject":
-        why = f"it is worse in {join(claims.worse)}."
+        why = f"{_against(comparison)}."
     elif outcome == "promote":
-        why = f"it is better in {join(claims.superior)}, and not worse by the margin in any primary criterion."
+        safe = ", and no measured guard is worse by its margin" if comparison.guards else ""
+        why = f"it is better in {join(claims.superior)}, and not worse by the margin in any primary criterion{safe}."
     elif outcome == "inconclusive":
-        unsure = [criterion for criterion in comparison.design.primary if criterion not in claims.non_inferior]
-        why = f"{comparison.questions:,} questions do not rule out a loss beyond the margin in {join(unsure)}."
+        why = f"{_not_ruled_out(comparison)}."
     elif not claims.superior:
         why = "it is not worse by the margin in any primary criterion, and not shown to be better in one."
-    elif comparison.vetoes:
-        slices = list(dict.fromkeys(result.slice for result in comparison.vetoes))
-        why = f"it is better in {join(claims.superior)}, but worse by more than the margin in the slice {join(slices)}."
     else:
-        why = f"it is better in {join(claims.superior)}, but the judge is only advisory."
+        why = f"it is better in {join(claims.superior)}, but {_held_back(comparison)}."
     return why
+
+
+def _against(comparison: Comparison) -> str:
+    """Return what rejects, guards first: no gain makes up for harm."""
+    claims = comparison.claims
+    said = [f"its {_rise(each)}" for each in _named(comparison, claims.harmful)]
+    if claims.worse:
+        said.append(f"it is worse in {join(claims.worse)}")
+    return join(said)
+
+
+def _held_back(comparison: Comparison) -> str:
+    """Return why a version that is better is not promoted."""
+    claims = comparison.claims
+    if comparison.vetoes:
+        slices = list(dict.fromkeys(result.slice for result in comparison.vetoes))
+        return f"worse by more than the margin in the slice {join(slices)}"
+    if claims.raised:
+        return f"its {join([_rise(each) for each in _named(comparison, claims.raised)])}, within the margin"
+    if comparison.unknown_harm:
+        return f"its {join([title(guard).lower() for guard in comparison.unknown_harm])} were not measured"
+    return "the judge is only advisory"
+
+
+def _named(comparison: Comparison, names: Sequence[str]) -> list[GuardResult]:
+    return [guard for guard in comparison.guards if guard.name in names]
+
+
+def _rise(guard: GuardResult) -> str:
+    """Return that and by how much a guard's rate rose."""
+    by = "" if guard.effect is None else f" by {-100 * guard.effect.gain:.0f} points"
+    return f"{title(guard.name).lower()} {'rises' if _single(guard.name) else 'rise'}{by}"
+
+
+def _single(guard: str) -> bool:
+    """Return whether a guard's name is one thing: forgetting, not false answers."""
+    return not guard.endswith("s")
+
+
+def _not_ruled_out(comparison: Comparison) -> str:
+    claims, said = comparison.claims, []
+    if unsure := [criterion for criterion in comparison.design.primary if criterion not in claims.non_inferior]:
+        said.append(f"{comparison.questions:,} questions do not rule out a loss beyond the margin in {join(unsure)}")
+    if claims.unsafe:
+        unsafe = join([title(guard).lower() for guard in claims.unsafe])
+        said.append(f"a rise of {unsafe} beyond the margin is not ruled out")
+    return join(said)
 
 
 def evidence(comparison: Comparison, *, advisory_allowed: bool) -> tuple[str, ...]:
@@ -65,6 +130,7 @@ def evidence(comparison: Comparison, *, advisory_allowed: bool) -> tuple[str, ..
         for result in comparison.primaries
         if result.effect is not None
     ]
+    reasons += [_guard(guard, comparison) for guard in comparison.guards]
     reasons += [
         f"Slice {cut.slice} ({cut.missing.asked} questions) vetoes a promotion: {name(cut)} is worse by more than "
         f"the margin of {cut.margin:g}; its upper bound, corrected for all slices, is {cut.bounds.veto_high:+.2f}."
@@ -82,11 +148,12 @@ def evidence(comparison: Comparison, *, advisory_allowed: bool) -> tuple[str, ..
 
 def more_questions(comparison: Comparison) -> tuple[str, ...]:
     """Return how many questions, or which margin, would change what is shown."""
-    return tuple(
+    primaries = [
         sentence
         for criterion, change in comparison.changes.items()
         for sentence in _more_questions(criterion, change, comparison)
-    )
+    ]
+    return (*primaries, *(sentence for guard in comparison.guards for sentence in _safer(guard, comparison)))
 
 
 def carried_by(flips: Mapping[str, Sequence[str]], tried: int) -> tuple[str, ...]:
@@ -152,4 +219,60 @@ def _more_questions(criterion: str, change: TippingPoint, comparison: Comparison
             )
     elif change.flip_margin > 0:
         sentences.append(f"{criterion}: a margin below {change.flip_margin:.2f} would not be met.")
+    return sentences
+
+
+def _guard(guard: GuardResult, comparison: Comparison) -> str:
+    """Return what was found of a guard: its rates in percent, above 0 more harm."""
+    what, claims = title(guard.name), comparison.claims
+    if guard.bounds is None:
+        verb, them = ("was", "it") if _single(guard.name) else ("were", "them")
+        needed = (
+            f" A promotion needs {them}: the other measures hardly see what is made up where nothing is to be found."
+            if guard.name in comparison.unknown_harm
+            else ""
+        )
+        return f"{what} {verb} not measured: {guard.unmeasured.rstrip('.')}.{needed}"
+    low, high = round(-100 * guard.bounds.high), round(-100 * guard.bounds.low)
+    margin = f"{100 * guard.margin:g} points"
+    if guard.name in claims.harmful:
+        shown = f"a rise beyond the margin of {margin} is shown, which rejects"
+    elif guard.name in claims.unsafe:
+        shown = f"a rise beyond the margin of {margin} is not ruled out"
+    elif guard.name in claims.raised:
+        shown = f"a rise is shown, though none beyond the margin of {margin}; it forbids a promotion"
+    else:
+        shown = f"a rise beyond the margin of {margin} is ruled out"
+    if guard.effect is None:
+        return f"{what}: no answer could be told on both sides; {shown}."
+    effect = guard.effect
+    said = (
+        f"{what}: {100 * effect.base:.0f} % to {100 * effect.version:.0f} %, {_moved(effect.gain)} (95 % interval "
+        f"{low:+d} to {high:+d}; {effect.n:,} questions in {effect.clusters:,} independent groups): {shown}."
+    )
+    if guard.missing is not None and guard.missing.dropped:
+        said += f" The interval holds whatever the {guard.missing.dropped} that could not be told were."
+    return said
+
+
+def _moved(gain: float) -> str:
+    points = f"{abs(100 * gain):.0f} points"
+    if points == "0 points":
+        return "a change of 0 points"
+    return f"worse by {points}" if gain < 0 else f"better by {points}"
+
+
+def _safer(guard: GuardResult, comparison: Comparison) -> list[str]:
+    """Return what would show that a guard is safe, where that is not shown."""
+    if guard.bounds is None or guard.name not in comparison.claims.unsafe:
+        return []
+    what, sentences = title(guard.name), []
+    if -guard.bounds.low < 1:
+        sentences.append(f"{what}: only a margin above {-100 * guard.bounds.low:.0f} points would be met.")
+    needed = guard.power.n_for_margin if guard.power else None
+    if needed is not None and guard.missing is not None and needed > guard.missing.asked:
+        sentences.append(
+            f"{what}: {needed:,} questions would rule out a rise beyond the margin {CHANCE}, if there is none (asked: "
+            f"{guard.missing.asked:,})."
+        )
     return sentences

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ragft.analysis.verdict.comparison import Comparison, Result
+from ragft.analysis.verdict.guards import title
 from ragft.report.words import signed
 
 # Attribution's term -> what a loss in it means, in words for a reader outside the team.
@@ -84,6 +85,14 @@ def _hold(comparison: Comparison, situation: Situation) -> Advice:
             situation,
             explain=False,
         )
+    if claims.superior and (claims.raised or comparison.unknown_harm):
+        what = [title(name).lower() for name in claims.raised or comparison.unknown_harm]
+        why = "does more harm" if claims.raised else "may do harm that nobody looked for"
+        return _train_again(
+            f"Keep {situation.base}: on the whole the adapter is better, but it {why} ({', '.join(what)}).",
+            situation,
+            explain=False,
+        )
     if claims.superior:
         return Advice(
             "Read the answers that got worse, below. The scores speak for the adapter, but the judge that gave them "
@@ -155,7 +164,11 @@ def _loss(comparison: Comparison) -> str:
     """Return what was lost and, where the contexts say it, why."""
     lost = [each for each in comparison.primaries if each.criterion in comparison.claims.worse and each.effect]
     parts = [f"{-each.effect.gain:.2f} points of {each.criterion}" for each in lost if each.effect]
-    text = f"the adapter lost {' and '.join(parts)}"
+    harm = [each for each in comparison.guards if each.name in comparison.claims.harmful and each.effect]
+    rises = [f"{title(each.name).lower()} by {-100 * each.effect.gain:.0f} points" for each in harm if each.effect]
+    said = [f"raised its {' and '.join(rises)}"] if rises else []
+    said += [f"lost {' and '.join(parts)}"] if parts else []
+    text = f"the adapter {' and '.join(said)}"
     causes = [
         LOST[term.name]
         for attribution in comparison.attributions

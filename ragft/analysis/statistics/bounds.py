@@ -8,6 +8,8 @@ nothing changed, a resample can miss every change and has no spread to be measur
 and the t with the unseen document decides alone.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ragft.analysis.statistics.clusters import Array, ClusterSums
@@ -27,14 +29,24 @@ def deciding_bound(sums: ClusterSums, resamples: Resamples, level: float, extrem
     ``resamples`` are those of ``sums``; ``extreme`` is the largest difference two scores can have. Bounds lie in
     [-extreme, extreme]; with one cluster nothing is known and the bound is the end of that range.
     """
-    end = extreme if level > 0.5 else -extreme
-    cautious = np.fmax if level > 0.5 else np.fmin  # where the bootstrap is silent, NaN, the other decides
+    return np.asarray(deciding_bounds(sums, resamples, (level,), extreme)[0])
+
+
+def deciding_bounds(sums: ClusterSums, resamples: Resamples, levels: Sequence[float], extreme: float) -> Array:
+    """Return `deciding_bound` at several ``levels``, all below a half or all above it, [levels, studies]."""
+    upper = levels[0] > 0.5
+    end = extreme if upper else -extreme
+    cautious = np.fmax if upper else np.fmin  # where the bootstrap is silent, NaN, the other decides
     guarded = with_unseen(sums, end)
+    robust = cr2(guarded)
     silent = ((sums.totals != 0).sum(axis=1) < FEW) & (sums.clusters >= ENOUGH)
-    studentised = np.where(silent, np.nan, studentised_bound(sums, resamples, level))
-    bound = cautious(t_bound(guarded, cr2(guarded), level), studentised)
-    known = (sums.clusters > 1) & ~np.isnan(bound)
-    return np.where(known, np.clip(bound, -extreme, extreme), end)
+    bounds = []
+    for level in levels:
+        studentised = np.where(silent, np.nan, studentised_bound(sums, resamples, level))
+        bound = cautious(t_bound(guarded, robust, level), studentised)
+        known = (sums.clusters > 1) & ~np.isnan(bound)
+        bounds.append(np.where(known, np.clip(bound, -extreme, extreme), end))
+    return np.array(bounds)
 
 
 def with_unseen(sums: ClusterSums, end: float) -> ClusterSums:

@@ -116,7 +116,7 @@ def attribute(
     if len(set(labels)) < 2:
         return None
     gains = {context: kept[context].gains() for context in contexts}
-    criterion = kept[contexts[0]].criterion
+    criterion = kept[contexts[0]].scale
 
     def deciding(values: Array, steps: int) -> Bounds:
         sums = cluster_sums(values, labels)

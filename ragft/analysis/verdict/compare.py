@@ -7,18 +7,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ragft.analysis.statistics.clusters import cluster
+from ragft.analysis.statistics.clusters import Clusters, cluster
 from ragft.analysis.verdict.attribution import Attribution, Term, attribute
 from ragft.analysis.verdict.comparison import Check, Comparison, Design, Result
 from ragft.analysis.verdict.effect import Bounds, Levels, Resampling
 from ragft.analysis.verdict.equal_length import at_equal_length
+from ragft.analysis.verdict.guards import GuardRates, check_guards, guard_result, pair_guard
 from ragft.analysis.verdict.paired_scores import Pairs
 from ragft.analysis.verdict.power import Power, Spread, power
+from ragft.analysis.verdict.scale import Measured
 from ragft.analysis.verdict.side import CONDITIONS, Side, check_conditions, pair_sides
 from ragft.analysis.verdict.significance import claim
 from ragft.analysis.verdict.what_would_change import TippingPoint, carriers, change
 from ragft.errors import ConfigError, DataError
-from ragft.prompts.criterion import Criterion
 from ragft.types import Question
 
 __all__ = ["CONDITIONS", "Findings", "Side", "compare", "slices_of", "spreads_of"]
@@ -46,57 +47,59 @@ def compare(
     base: Side,
     version: Side,
     questions: Sequence[Question],
-    criteria: Sequence[Criterion],
+    criteria: Sequence[Measured],
     *,
     slices: Mapping[str, Collection[str]] | None = None,
     design: Design | None = None,
     findings: Findings | None = None,
+    guards: Sequence[GuardRates] = (),
 ) -> Comparison:
     """Return the comparison of ``version`` with ``base``; it does not depend on the order of the questions.
 
-    Contexts and criteria that only one side has are left out, unless they are primary. ``slices`` is name -> ids of its
-    questions; `slices_of` makes the usual ones.
+    ``criteria`` are judged criteria or other measures (`Scale`). Contexts and measures that only one side has are left
+    out, unless they are primary. ``slices`` is name -> ids of its questions; `slices_of` makes the usual ones.
+    ``guards`` holds those that were not measured too.
 
     Raises:
-        ConfigError: If the two sides were not judged, asked or answered under the same conditions, or a primary
-            criterion was not measured in the deciding context on both.
-        DataError: If a question has no entry on one side, or a score outside its criterion's range.
+        ConfigError: If the two sides were not judged, asked or answered under the same conditions, a primary was not
+            measured in the deciding context on both, or a guard is named twice or has an impossible margin.
+        DataError: If a question has no entry on one side, or a score outside its measure's range.
     """
     design, findings = design or Design(), findings or Findings()
-    if not questions:
-        raise DataError("there is no question to compare on: evaluate both sides on a split that holds some")
-    check_conditions(base, version)
-    clusters, ids = cluster(questions), sorted(question.id for question in questions)
-    pairs = pair_sides(base, version, ids, clusters, criteria, design.context)
-    _check_primaries(pairs, design, base, version)
-    masks = {name: [question in chosen for question in ids] for name, chosen in sorted((slices or {}).items())}
-    masks = {name: mask for name, mask in masks.items() if any(mask)}
-    levels = Levels(design.alpha, len(design.primary), len(masks) * len(design.primary))
+    clusters = cluster(questions)
+    pairs = _paired(base, version, clusters, criteria, design)
+    check_guards(guards, design.primary)
+    masks = _masks(slices or {}, sorted(clusters.labels))
+    guarded = {guard.name: pair_guard(guard) for guard in guards if not guard.unmeasured}
+    primaries = len(design.primary)
+    levels = Levels(design.alpha, primaries, len(masks) * primaries, rejecting=primaries + len(guarded))
     resampling = Resampling(design.resamples, design.seed)
     results = _results(pairs, masks, design, levels, resampling)
-    decided = {result.criterion: result for result in results if result.primary and not result.slice}
     family = {name: pairs[design.context, name] for name in design.primary}
-    margins = {name: decided[name].margin for name in design.primary}
-    bounds = {name: decided[name].bounds for name in design.primary}
+    decided = {each.criterion: each for each in results if each.primary and not each.slice}
+    bounds = {name: decided[name].bounds for name in family}
+    found = tuple(guard_result(guard, guarded.get(guard.name), levels, resampling) for guard in guards)
+    margins = {name: decided[name].margin for name in family} | {each.name: each.margin for each in found}
     sizes = np.unique(list(clusters.labels.values()), return_counts=True)[1]
     return Comparison(
         base=base.name,
         version=version.name,
         conditions=dict(sorted(base.conditions.items())),
         design=design,
-        questions=len(ids),
+        questions=len(clusters.labels),
         clusters=len(sizes),
         largest=int(sizes.max()),
         results=results,
-        claims=claim(bounds, margins),
+        claims=claim(bounds, margins, {each.name: each.bounds for each in found if each.bounds}),
         checks=findings.checks,
         advisory=findings.advisory,
         tried=findings.tried,
         power=_powers(family, margins, sizes, levels, findings.spreads),
         changes=_changes(family, bounds, margins, levels),
-        carriers=carriers(family, margins, levels, resampling),
+        carriers=carriers(family, margins, levels, resampling, guarded),
         attributions=_attributions(pairs, base, version, design, resampling),
         equal_length=_equal_length(family, base, version, design),
+        guards=found,
     )
 
 
@@ -104,7 +107,7 @@ def spreads_of(
     base: Side,
     version: Side,
     questions: Sequence[Question],
-    criteria: Sequence[Criterion],
+    criteria: Sequence[Measured],
     *,
     source: str,
     design: Design | None = None,
@@ -119,10 +122,7 @@ def spreads_of(
         DataError: As `compare` does.
     """
     design = design or Design()
-    check_conditions(base, version)
-    ids = sorted(question.id for question in questions)
-    pairs = pair_sides(base, version, ids, cluster(questions), criteria, design.context)
-    _check_primaries(pairs, design, base, version)
+    pairs = _paired(base, version, cluster(questions), criteria, design)
     spreads = {name: pairs[design.context, name].spread(source) for name in design.primary}
     return {name: spread for name, spread in spreads.items() if spread is not None}
 
@@ -142,6 +142,24 @@ def slices_of(questions: Sequence[Question]) -> dict[str, set[str]]:
         if len(ids) < len(questions) and ids not in different.values():
             different[name] = ids
     return different
+
+
+def _paired(
+    base: Side, version: Side, clusters: Clusters, criteria: Sequence[Measured], design: Design
+) -> dict[tuple[str, str], Pairs]:
+    """Return (context, measure) -> scores of both sides, which are checked, by question in the order of the ids."""
+    if not clusters.labels:
+        raise DataError("there is no question to compare on: evaluate both sides on a split that holds some")
+    check_conditions(base, version)
+    pairs = pair_sides(base, version, sorted(clusters.labels), clusters, criteria, design.context)
+    _check_primaries(pairs, design, base, version)
+    return pairs
+
+
+def _masks(slices: Mapping[str, Collection[str]], ids: Sequence[str]) -> dict[str, list[bool]]:
+    """Return name -> which questions belong to a slice; one without questions is left out."""
+    masks = {name: [question in chosen for question in ids] for name, chosen in sorted(slices.items())}
+    return {name: mask for name, mask in masks.items() if any(mask)}
 
 
 def _check_primaries(pairs: Mapping[tuple[str, str], Pairs], design: Design, base: Side, version: Side) -> None:
@@ -179,16 +197,17 @@ def _result(
     context, criterion = key
     primary = context == design.context and criterion in design.primary
     vetoes = levels.vetoes if primary and name else 0
+    rejecting = levels.rejecting if primary and not name else 1
     return Result(
         criterion=criterion,
         context=context,
         slice=name,
         primary=primary,
-        direction=pairs.criterion.direction,
-        margin=design.margin_share * pairs.criterion.range,
+        direction=pairs.scale.direction,
+        margin=design.margin_share * pairs.scale.range,
         missing=pairs.missing(),
         effect=pairs.effect(design.alpha, resampling),
-        bounds=pairs.bounds(Levels(levels.alpha, levels.family, vetoes), resampling),
+        bounds=pairs.bounds(Levels(levels.alpha, levels.family, vetoes, rejecting), resampling),
     )
 
 
@@ -203,7 +222,7 @@ def _powers(
     for name, pairs in family.items():
         spread = spreads.get(name) or pairs.spread("this comparison")
         if spread is not None and len(sizes) > 1:
-            most = pairs.criterion.range
+            most = pairs.scale.range
             powers[name] = power(
                 sizes, spread, margin=margins[name], alpha=levels.alpha, family=levels.family, most=most
             )

@@ -7,6 +7,7 @@ from typing import Any
 from ragft.analysis.read_record import read_record
 from ragft.analysis.verdict.attribution import Attribution, Term
 from ragft.analysis.verdict.effect import Bounds, Effect
+from ragft.analysis.verdict.guards import NEEDED, GuardResult
 from ragft.analysis.verdict.missing import Missing
 from ragft.analysis.verdict.power import Power
 from ragft.analysis.verdict.significance import Claims
@@ -19,7 +20,7 @@ class Design:
     """What is fixed before anything is computed.
 
     Attributes:
-        primary: The criteria that decide.
+        primary: What decides whether it is better: judged criteria, or anything measured per question.
         context: The context that decides.
         margin_share: The non-inferiority margin as a share of a criterion's range, above 0.
         alpha: One-sided error rate of each claim, below 0.5.
@@ -35,6 +36,8 @@ class Design:
     seed: int = 0
 
 
+# Came later: left out of a comparison where they are empty, so that an older one keeps its identity.
+LATER = ("claim_highs", "guards", "harmful", "unsafe", "raised")
 # A slice of fewer questions, or of one document, says nothing about a kind of question.
 LEAST_OF_A_SLICE = 5
 
@@ -98,7 +101,7 @@ class Comparison:
         clusters: Connected components of their documents.
         largest: Questions of the largest component.
         results: Criteria x contexts over all questions, then the slices of the deciding context.
-        claims: What is shown of the primaries.
+        claims: What is shown of the primaries and the guards.
         checks: Checks of integrity; one that failed makes the verdict inconclusive.
         advisory: Why the judge is only advisory, one sentence per reason; empty where it can be relied on.
         tried: How many versions were compared on these questions, this one included.
@@ -107,6 +110,7 @@ class Comparison:
         carriers: Documents that move the means most, and what is shown without them.
         attributions: Where the change comes from, one per primary with at least two contexts.
         equal_length: Primary criterion -> the change that is left at equal length, where lengths are known.
+        guards: What was found of each guard, measured or not; empty in a comparison that named none.
     """
 
     base: str
@@ -126,6 +130,7 @@ class Comparison:
     carriers: tuple[Carrier, ...]
     attributions: tuple[Attribution, ...]
     equal_length: Mapping[str, Term]
+    guards: tuple[GuardResult, ...] = ()
 
     @property
     def primaries(self) -> tuple[Result, ...]:
@@ -138,13 +143,19 @@ class Comparison:
         return tuple(result for result in self.results if result.vetoes)
 
     @property
+    def unknown_harm(self) -> tuple[str, ...]:
+        """The guards that a promotion needs and that were not measured; none where no guard was named at all."""
+        measured = {guard.name for guard in self.guards if guard.measured}
+        return tuple(name for name in NEEDED if self.guards and name not in measured)
+
+    @property
     def sha256(self) -> str:
         """The identity of the comparison, for the record of a decision."""
         return digest(self.to_dict())
 
     def to_dict(self) -> dict[str, Any]:
         """Return the comparison as values that JSON can hold."""
-        return asdict(self)
+        return asdict(self, dict_factory=_without_empty_later_fields)
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> "Comparison":
@@ -154,3 +165,7 @@ class Comparison:
             DataError: If a field is missing, unknown or of another type.
         """
         return read_record(cls, value)
+
+
+def _without_empty_later_fields(fields: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {name: value for name, value in fields if value or name not in LATER}

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from ragft.analysis.statistics.bounds import deciding_bound
+from ragft.analysis.statistics.bounds import deciding_bounds
 from ragft.analysis.statistics.clusters import Array, ClusterSums, cluster_sums
 from ragft.analysis.statistics.resampling import Resamples, draw, resample
 
@@ -23,12 +23,15 @@ class Bounds:
         high: The one-sided upper bound at alpha.
         claim_lows: Lower bounds at alpha / 1, alpha / 2, ... up to the size of the family, for Holm's procedure.
         veto_high: Upper bound at alpha over the number of slice tests; None where no veto can come from it.
+        claim_highs: Upper bounds at alpha / 1, alpha / 2, ... up to the number of claims that can reject; empty in a
+            comparison from before guards.
     """
 
     low: float
     high: float
     claim_lows: tuple[float, ...]
     veto_high: float | None = None
+    claim_highs: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +42,13 @@ class Levels:
         alpha: One-sided.
         family: How many claims of superiority Holm's procedure runs over; at least 1.
         vetoes: How many slice tests a veto is corrected for; 0 where there is none.
+        rejecting: How many claims that reject Holm's procedure runs over; at least 1.
     """
 
     alpha: float = 0.025
     family: int = 1
     vetoes: int = 0
+    rejecting: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,10 +153,15 @@ def gains_of(base: Array, version: Array, sign: float) -> Array:
 
 def bounds(sums: ClusterSums, resamples: Resamples, extreme: float, levels: Levels) -> Bounds:
     """Return the deciding bounds of one study, whose resamples are ``resamples``."""
-
-    def at(level: float) -> float:
-        return float(deciding_bound(sums, resamples, level, extreme)[0])
-
-    lows = tuple(at(levels.alpha / rank) for rank in range(1, levels.family + 1))
-    veto_high = at(1 - levels.alpha / levels.vetoes) if levels.vetoes else None
-    return Bounds(lows[0], at(1 - levels.alpha), lows, veto_high)
+    lows = deciding_bounds(sums, resamples, [levels.alpha / rank for rank in range(1, levels.family + 1)], extreme)
+    above = [1 - levels.alpha / rank for rank in range(1, levels.rejecting + 1)]
+    above += [1 - levels.alpha / levels.vetoes] if levels.vetoes else []
+    highs = deciding_bounds(sums, resamples, above, extreme)
+    claim_lows, claim_highs = (tuple(float(bound) for bound in found[:, 0]) for found in (lows, highs))
+    return Bounds(
+        claim_lows[0],
+        claim_highs[0],
+        claim_lows,
+        claim_highs[-1] if levels.vetoes else None,
+        claim_highs[: levels.rejecting],
+    )

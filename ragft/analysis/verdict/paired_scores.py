@@ -1,7 +1,7 @@
-"""The scores of both sides under one criterion, question by question."""
+"""The scores of both sides on one scale, question by question."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import compress
 
 import numpy as np
@@ -11,7 +11,7 @@ from ragft.analysis.statistics.clusters import Array, ClusterSums, cluster_sums
 from ragft.analysis.verdict.effect import Bounds, Effect, Levels, Resampling, bounds, gains_of, measure
 from ragft.analysis.verdict.missing import Missing, count_missing, impute
 from ragft.analysis.verdict.power import Spread, spread_of
-from ragft.prompts.criterion import Criterion
+from ragft.analysis.verdict.scale import Measured
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,19 +23,19 @@ class Pairs:
         base: Scores of the base, [questions]; NaN is unscored.
         version: Scores of the version, [questions]; NaN is unscored.
         labels: The cluster of each question.
-        criterion: Its direction and its range.
+        scale: What they are scores of.
     """
 
     ids: tuple[str, ...]
     base: Array
     version: Array
     labels: tuple[str, ...]
-    criterion: Criterion
+    scale: Measured
 
     @property
     def sign(self) -> float:
         """1.0 where larger scores are better, else -1.0."""
-        return 1.0 if self.criterion.direction == "higher" else -1.0
+        return 1.0 if self.scale.direction == "higher" else -1.0
 
     @property
     def complete(self) -> npt.NDArray[np.bool_]:
@@ -46,11 +46,11 @@ class Pairs:
         """Return the questions for which ``keep`` holds."""
         mask = np.asarray(keep, dtype=np.bool_)
         ids, labels = (tuple(compress(names, mask)) for names in (self.ids, self.labels))
-        return Pairs(ids, self.base[mask], self.version[mask], labels, self.criterion)
+        return Pairs(ids, self.base[mask], self.version[mask], labels, self.scale)
 
     def swapped(self) -> "Pairs":
         """Return the pairs with the sides exchanged: what was a gain is a loss."""
-        return Pairs(self.ids, self.version, self.base, self.labels, self.criterion)
+        return Pairs(self.ids, self.version, self.base, self.labels, self.scale)
 
     def gains(self) -> Array:
         """Return the differences, above 0 where the version is better, [questions]; NaN where a score is missing."""
@@ -65,7 +65,7 @@ class Pairs:
         kept = self.only(self.complete)
         if not kept.labels:
             return None
-        extreme = self.criterion.range
+        extreme = self.scale.range
         return measure(
             kept.base, kept.version, kept.labels, sign=self.sign, extreme=extreme, alpha=alpha, resampling=resampling
         )
@@ -77,7 +77,7 @@ class Pairs:
             return None
         gains = kept.gains()
         cost = float(gains.mean()) - self.missing().worst_gain
-        return spread_of(gains, kept.labels, source, extreme=self.criterion.range, cost=cost)
+        return spread_of(gains, kept.labels, source, extreme=self.scale.range, cost=cost)
 
     def bounds(self, levels: Levels, resampling: Resampling) -> Bounds:
         """Return bounds that hold whatever the missing scores were; there must be a question.
@@ -89,13 +89,13 @@ class Pairs:
         if self.complete.all():
             return against
         in_favour = self._bounds(self._imputed(against=False), levels, resampling)
-        return Bounds(against.low, in_favour.high, against.claim_lows, in_favour.veto_high)
+        return replace(against, high=in_favour.high, veto_high=in_favour.veto_high, claim_highs=in_favour.claim_highs)
 
     def _imputed(self, *, against: bool) -> Array:
-        criterion = self.criterion
-        base, version = impute(self.base, self.version, worst=criterion.worst, best=criterion.best, against=against)
+        scale = self.scale
+        base, version = impute(self.base, self.version, worst=scale.worst, best=scale.best, against=against)
         return gains_of(base, version, self.sign)
 
     def _bounds(self, gains: Array, levels: Levels, resampling: Resampling) -> Bounds:
         sums: ClusterSums = cluster_sums(gains, self.labels)
-        return bounds(sums, resampling.of(sums), self.criterion.range, levels)
+        return bounds(sums, resampling.of(sums), self.scale.range, levels)

@@ -9,8 +9,8 @@ import numpy as np
 from ragft.analysis.statistics.clusters import Array, Clusters
 from ragft.analysis.verdict.effect import TIE
 from ragft.analysis.verdict.paired_scores import Pairs
+from ragft.analysis.verdict.scale import Measured
 from ragft.errors import ConfigError, DataError
-from ragft.prompts.criterion import Criterion
 
 # What could explain a difference between two sides, other than the models.
 CONDITIONS = ("judge", "estimator", "retrieval", "messages", "data")
@@ -23,7 +23,7 @@ class Side:
     Attributes:
         name: What people call it ("base", "models:/qasper/3").
         conditions: What must be equal on both sides, by name -> its identity; at least those in `CONDITIONS`.
-        scores: Context -> criterion -> question id -> score, None where it is unscored. In the deciding context every
+        scores: Context -> measure -> question id -> score, None where it is unscored. In the deciding context every
             question has an entry; in others those may lack one on both sides that could not be asked there.
         lengths: Context -> question id -> length of the answer in tokens; only for the attribution.
         refusals: Context -> question id -> 1.0 where the answer gives none, else 0.0; only for the attribution.
@@ -62,7 +62,7 @@ def pair_sides(
     version: Side,
     questions: Sequence[str],
     clusters: Clusters,
-    criteria: Sequence[Criterion],
+    criteria: Sequence[Measured],
     deciding: str,
 ) -> dict[tuple[str, str], Pairs]:
     """Return (context, criterion) -> scores of both sides, in the order of ``questions``, which are ids.
@@ -90,7 +90,7 @@ def pair_sides(
     return pairs
 
 
-def _column(side: Side, context: str, criterion: Criterion, asked: Sequence[str], problems: list[str]) -> Array:
+def _column(side: Side, context: str, criterion: Measured, asked: Sequence[str], problems: list[str]) -> Array:
     scores = side.scores[context][criterion.name]
     least, most = sorted((criterion.worst, criterion.best))
     column = np.full(len(asked), np.nan)

@@ -49,8 +49,8 @@ class Carrier:
 
     Attributes:
         cluster: Its label.
-        questions: How many there are in it.
-        gains: Criterion -> mean gain without it.
+        questions: How many it has in the measure that asks it most.
+        gains: Primary or guard -> mean gain without it.
         claims: What is shown without it.
     """
 
@@ -79,28 +79,43 @@ def change(pairs: Pairs, bounds: Bounds, *, margin: float, levels: Levels) -> Ti
         flip_margin=-bounds.low,
         n_superior=needed(n_to_show(gain, sample, levels.alpha / levels.family), shown=bounds.claim_lows[-1] > 0),
         n_non_inferior=needed(n_to_show(gain + margin, sample, levels.alpha), shown=bounds.low > -margin),
-        n_worse=needed(n_to_show(-gain, sample_of(sizes, swapped), levels.alpha), shown=bounds.high < 0),
+        n_worse=needed(
+            n_to_show(-gain, sample_of(sizes, swapped), levels.alpha / levels.rejecting),
+            shown=bounds.claim_highs[-1] < 0,
+        ),
     )
 
 
 def carriers(
-    family: Mapping[str, Pairs], margins: Mapping[str, float], levels: Levels, resampling: Resampling
+    family: Mapping[str, Pairs],
+    margins: Mapping[str, float],
+    levels: Levels,
+    resampling: Resampling,
+    guards: Mapping[str, Pairs] | None = None,
 ) -> tuple[Carrier, ...]:
     """Return the clusters that move a mean most, ordered by label, each with what is shown without it.
 
-    All criteria in ``family`` have the same questions.
+    ``family`` holds the primaries, all of the same questions, ``guards`` the measured guards with questions of their
+    own. A document of the primaries is left out of both; what only a guard asks about (a fact) is not tried.
     """
-    few = replace(resampling, count=min(resampling.count, RESAMPLES))
-    labels = np.asarray(next(iter(family.values())).labels)
-    if len(np.unique(labels)) < 3:
+    few, guards = replace(resampling, count=min(resampling.count, RESAMPLES)), guards or {}
+    known = set(next(iter(family.values())).labels)
+    if len(known) < 3:
         return ()
-    candidates = sorted({label for pairs in family.values() for label in _influential(pairs)})
+    everything = {**family, **guards}
+    whole = {name: pairs.bounds(levels, few) for name, pairs in guards.items()}
+    candidates = sorted({label for pairs in everything.values() for label in _influential(pairs)} & known)
     carried = []
     for label in candidates:
-        left = {name: pairs.only(labels != label) for name, pairs in family.items()}
-        bounds = {name: pairs.bounds(levels, few) for name, pairs in left.items()}
+        left = {name: pairs.only(np.asarray(pairs.labels) != label) for name, pairs in everything.items()}
+        bounds = {
+            name: whole[name] if len(pairs.ids) == len(everything[name].ids) else pairs.bounds(levels, few)
+            for name, pairs in left.items()
+        }
         gains = {name: float(np.nanmean(pairs.gains())) for name, pairs in left.items() if pairs.complete.any()}
-        carried.append(Carrier(label, int((labels == label).sum()), gains, claim(bounds, margins)))
+        questions = max(len(everything[name].ids) - len(pairs.ids) for name, pairs in left.items())
+        primaries, others = ({name: bounds[name] for name in names} for names in (family, guards))
+        carried.append(Carrier(label, questions, gains, claim(primaries, margins, others)))
     return tuple(carried)
 
 

@@ -5,7 +5,9 @@ import pytest
 
 from ragft.analysis.verdict.comparison import Check, Comparison, Design, Result
 from ragft.analysis.verdict.effect import Bounds, Effect
+from ragft.analysis.verdict.guards import FALSE_ANSWERS, FALSE_REFUSALS, FORGETTING, GuardResult
 from ragft.analysis.verdict.missing import Missing
+from ragft.analysis.verdict.power import Power, Spread
 from ragft.analysis.verdict.significance import Claims
 from ragft.analysis.verdict.what_would_change import Carrier, TippingPoint
 from ragft.errors import ConfigError
@@ -48,6 +50,10 @@ def comparison(
     check_failed: bool = False,
     missing: Missing = NOTHING_MISSING,
     carriers: tuple[Carrier, ...] = (),
+    guards: tuple[GuardResult, ...] = (),
+    harmful: tuple[str, ...] = (),
+    unsafe: tuple[str, ...] = (),
+    raised: tuple[str, ...] = (),
 ) -> Comparison:
     slices = (result("accuracy", "kind yes_no", veto_high=-0.25),) if veto else ()
     return Comparison(
@@ -59,7 +65,7 @@ def comparison(
         clusters=80,
         largest=6,
         results=(result("accuracy", missing=missing), result("completeness"), *slices),
-        claims=Claims(worse, non_inferior, superior),
+        claims=Claims(worse, non_inferior, superior, harmful, unsafe, raised),
         checks=(Check("the adapter is active", not check_failed, "200 of 200 answers are those of the base"),),
         advisory=("2 of 6 canaries failed",) if advisory else (),
         tried=1,
@@ -68,7 +74,19 @@ def comparison(
         carriers=carriers,
         attributions=(),
         equal_length={},
+        guards=guards,
     )
+
+
+def guard(
+    name: str = FALSE_ANSWERS, *, gain: float = -0.61, missing: Missing = NOTHING_MISSING, unmeasured: str = ""
+) -> GuardResult:
+    if unmeasured:
+        return GuardResult(name, 0.05, None, None, None, None, unmeasured)
+    effect = replace(EFFECT, base=0.13, version=0.13 - gain, gain=gain)
+    bounds = Bounds(gain - 0.06, gain + 0.07, (gain - 0.06,))
+    power = Power(200, 80, Spread(0.5, 0.0, "this comparison"), 0.05, 0.12, 0.4, 640)
+    return GuardResult(name, 0.05, missing, effect, bounds, power, "")
 
 
 @pytest.mark.parametrize("case", list(product([False, True], repeat=6)))
@@ -219,3 +237,131 @@ def test_a_person_overrules_the_gate_with_a_reason_that_stays() -> None:
     assert forced.reasons == (f"The gate said: {refused.headline}", *refused.reasons)
     with pytest.raises(ConfigError, match="reason"):
         force(refused, "  ")
+
+
+@pytest.mark.parametrize("case", list(product([False, True], repeat=7)))
+def test_a_guard_rejects_whatever_is_gained_and_a_promotion_needs_it_safe(case: tuple[bool, ...]) -> None:
+    worse, harmful, all_non_inferior, unsafe, raised, superior, measured = case
+    found = decide(
+        comparison(
+            worse=("accuracy",) if worse else (),
+            non_inferior=BOTH if all_non_inferior else ("accuracy",),
+            superior=("completeness",) if superior else (),
+            guards=(guard(), guard(FORGETTING)) if measured else (guard(FORGETTING), guard(unmeasured="no documents")),
+            harmful=(FORGETTING,) if harmful else (),
+            unsafe=(FORGETTING,) if unsafe else (),
+            raised=(FORGETTING,) if raised else (),
+        )
+    )
+    expected: Outcome
+    if worse or harmful:
+        expected = "reject"
+    elif not all_non_inferior or unsafe:
+        expected = "inconclusive"
+    elif superior and not raised and measured:
+        expected = "promote"
+    else:
+        expected = "hold"
+
+    assert found.outcome == expected
+    assert all(reason.endswith(".") for reason in (*found.reasons, *found.would_change, found.headline))
+
+
+def test_what_rejects_is_named_guards_first() -> None:
+    found = decide(
+        comparison(
+            superior=("completeness",),
+            worse=("accuracy",),
+            guards=(guard(), guard(FORGETTING, gain=-0.2)),
+            harmful=(FALSE_ANSWERS, FORGETTING),
+            unsafe=(FALSE_ANSWERS, FORGETTING),
+        )
+    )
+
+    assert found.because == (
+        "its false answers rise by 61 points, its forgetting rises by 20 points and it is worse in accuracy."
+    )
+    assert (
+        "False answers: 13 % to 74 %, worse by 61 points (95 % interval +54 to +67; 200 questions in 80 independent "
+        "groups): a rise beyond the margin of 5 points is shown, which rejects."
+    ) in found.reasons
+
+
+@pytest.mark.parametrize(
+    ("gain", "claims", "said"),
+    [
+        (-0.02, {}, "13 % to 15 %, worse by 2 points (95 % interval -5 to +8; 200 questions in 80 independent groups): "
+         "a rise beyond the margin of 5 points is ruled out."),
+        (0.1, {}, "better by 10 points (95 % interval -17 to -4;"),
+        (0.001, {}, "a change of 0 points (95 % interval -7 to +6;"),
+        (-0.08, {"unsafe": (FALSE_ANSWERS,)}, "a rise beyond the margin of 5 points is not ruled out."),
+        (-0.03, {"raised": (FALSE_ANSWERS,)}, "a rise is shown, though none beyond the margin of 5 points; it forbids "
+         "a promotion."),
+    ],
+)  # fmt: skip
+def test_a_guard_is_told_in_percent_and_points(gain: float, claims: dict[str, tuple[str, ...]], said: str) -> None:
+    found = decide(comparison(guards=(guard(gain=gain),), **claims))  # type: ignore[arg-type]
+
+    assert any(said in reason and reason.startswith("False answers: ") for reason in found.reasons)
+
+
+def test_a_better_version_that_does_more_harm_is_held_and_the_reason_says_so() -> None:
+    found = decide(comparison(superior=BOTH, guards=(guard(gain=-0.03),), raised=(FALSE_ANSWERS,)))
+
+    assert found.outcome == "hold"
+    assert found.because == (
+        "it is better in accuracy and completeness, but its false answers rise by 3 points, within the margin."
+    )
+
+
+def test_harm_that_is_not_ruled_out_is_inconclusive_and_says_what_would_settle_it() -> None:
+    found = decide(comparison(guards=(guard(gain=-0.04),), unsafe=(FALSE_ANSWERS,)))
+
+    assert found.outcome == "inconclusive"
+    assert found.because == "a rise of false answers beyond the margin is not ruled out."
+    assert "False answers: only a margin above 10 points would be met." in found.would_change
+    assert (
+        "False answers: 640 questions would rule out a rise beyond the margin with 80 % chance, if there is none "
+        "(asked: 200)."
+    ) in found.would_change
+    both = decide(comparison(non_inferior=("accuracy",), guards=(guard(),), unsafe=(FALSE_ANSWERS,)))
+    assert both.because == (
+        "200 questions do not rule out a loss beyond the margin in completeness and a rise of false answers beyond the "
+        "margin is not ruled out."
+    )
+
+
+def test_a_guard_that_was_not_measured_is_named_and_only_false_answers_forbid_a_promotion() -> None:
+    forgot = decide(comparison(superior=BOTH, guards=(guard(gain=0.0), guard(FORGETTING, unmeasured="no facts"))))
+    blind = decide(comparison(superior=BOTH, guards=(guard(FALSE_REFUSALS), guard(unmeasured="it has no documents."))))
+
+    assert forgot.outcome == "promote"
+    assert "Forgetting was not measured: no facts." in forgot.reasons
+    assert blind.outcome == "hold"
+    assert blind.because == "it is better in accuracy and completeness, but its false answers were not measured."
+    assert (
+        "False answers were not measured: it has no documents. A promotion needs them: the other measures hardly see "
+        "what is made up where nothing is to be found."
+    ) in blind.reasons
+
+
+@pytest.mark.parametrize(
+    ("missing", "outcome", "said"),
+    [
+        (Missing(1000, 4, 5, 9, 1.0, -0.02, 0.02), "promote", "whatever the 9 that could not be told were."),
+        (Missing(200, 1, 2, 3, 1.0, -0.04, 0.02), "inconclusive", "at their worst the change would be +4 points, at "
+         "their best -2 points."),
+        (Missing(1000, 0, 6, 6, 0.03125, 0.0, 0.0), "inconclusive", "False answers: 6 of 1000 questions lack a result"),
+    ],
+)  # fmt: skip
+def test_too_much_missing_of_a_guard_is_inconclusive(missing: Missing, outcome: Outcome, said: str) -> None:
+    found = decide(comparison(superior=BOTH, guards=(guard(gain=0.0, missing=missing),)))
+
+    assert found.outcome == outcome
+    assert any(said in reason for reason in found.reasons)
+
+
+def test_a_guard_of_which_nothing_could_be_told_is_inconclusive() -> None:
+    silent = replace(guard(), effect=None)
+
+    assert decide(comparison(superior=BOTH, guards=(silent,))).reasons[0] == "False answers: no answer could be told."

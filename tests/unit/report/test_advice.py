@@ -6,6 +6,8 @@ from dataclasses import replace
 import pytest
 
 from ragft.analysis.verdict.comparison import Check, Comparison
+from ragft.analysis.verdict.effect import Levels, Resampling
+from ragft.analysis.verdict.guards import GuardRates, guard_result, pair_guard
 from ragft.analysis.verdict.significance import Claims
 from ragft.params import STEPS
 from ragft.report.advice import LENGTH_CHECK, Situation, advise
@@ -115,3 +117,18 @@ def test_inconclusive_for_want_of_questions_asks_for_them() -> None:
 def test_values_are_quoted(value: str) -> None:
     situation = replace(SITUATION, finetune={"dataset": value}, compare={"dataset": value})
     assert commands(advise(WORSE, "reject", situation).command)[0][1]["dataset"] == value
+
+
+def test_harm_is_named_by_what_rose_and_promotes_in_no_way() -> None:
+    labels = {f"q{index:03d}": f"d{index}" for index in range(100)}
+    guard = GuardRates("false_answers", dict.fromkeys(labels, 0.0), dict.fromkeys(labels, 1.0), labels)
+    result = guard_result(guard, pair_guard(guard), Levels(), Resampling(199))
+    harmful = replace(EQUAL, guards=(result,), claims=Claims((), BOTH, BOTH, harmful=("false_answers",)))
+    raised = replace(EQUAL, guards=(result,), claims=Claims((), BOTH, BOTH, raised=("false_answers",)))
+
+    assert advised(harmful, "reject")[0].startswith("Keep base v1: the adapter raised its false answers by 100 points.")
+    text, steps = advised(raised, "hold")
+    assert "on the whole the adapter is better, but it does more harm (false answers)" in text
+    assert steps == ["finetune", "compare"]
+    lost = replace(WORSE, guards=(result,), claims=replace(WORSE.claims, harmful=("false_answers",)))
+    assert "raised its false answers by 100 points and lost 0.5" in advised(lost, "reject")[0]

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ragft.analysis.statistics.bounds import deciding_bound, with_unseen
+from ragft.analysis.statistics.bounds import deciding_bound, deciding_bounds, with_unseen
 from ragft.analysis.statistics.clusters import ClusterSums, cluster_sums
 from ragft.analysis.statistics.cr2 import cr2, t_bound
 from ragft.analysis.statistics.resampling import resample, studentised_bound
@@ -114,3 +114,16 @@ def test_one_document_bounds_nothing() -> None:
 
     assert bound(sums, 0.025) == bound(sums, 0.4) == -EXTREME
     assert bound(sums, 0.975) == bound(sums, 0.6) == EXTREME
+
+
+@pytest.mark.parametrize("levels", [(0.025, 0.0125, 0.005), (0.975, 0.9875, 0.995)])
+def test_several_levels_at_once_are_each_bound_on_its_own(levels: tuple[float, ...]) -> None:
+    sums = sums_of(3, clusters=40)
+    drawn = resample(sums, weights(40))
+    together = deciding_bounds(sums, drawn, levels, 4.0)
+
+    assert together.shape == (3, 1)
+    assert [float(bound[0]) for bound in together] == [
+        float(deciding_bound(sums, drawn, level, 4.0)[0]) for level in levels
+    ]
+    assert list(np.sign(np.diff(together[:, 0]))) == [-1 if levels[0] < 0.5 else 1] * 2

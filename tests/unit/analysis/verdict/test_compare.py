@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -298,6 +299,17 @@ def test_a_comparison_survives_json() -> None:
     assert set(found.equal_length) == {"accuracy", "completeness"}
     assert again.sha256 == found.sha256
     assert replace(found, tried=2).sha256 != found.sha256
+
+
+def test_a_comparison_from_before_guards_opens_and_keeps_its_identity() -> None:
+    """The file was written by the code before guards came."""
+    path = Path(__file__).parents[3] / "data/comparisons/before_guards.json"
+    stored = json.loads(path.read_text(encoding="utf-8"))
+    found = Comparison.from_dict(stored["comparison"])
+
+    assert found.guards == () and found.claims.harmful == ()
+    assert found.primaries[0].bounds.claim_highs == ()
+    assert found.sha256 == stored["sha256"]
 
 
 @pytest.mark.parametrize(
