@@ -257,7 +257,7 @@ class Decided:
     non_inferior: Truths
     harmful: Truths
     safe: Truths
-    raised: Truths
+    slipped: Truths
     doubtful: Truths
 
     @property
@@ -274,7 +274,7 @@ class Decided:
     def promotable(self) -> Truths:
         """Where the verdict is promote, if no slice vetoes."""
         shown = self.superior.any(axis=0) & self.non_inferior.all(axis=0) & self.safe.all(axis=0)
-        return np.asarray(shown & ~self.raised.any(axis=0) & ~self.rejecting & ~self.doubtful)
+        return np.asarray(shown & ~self.slipped.any(axis=0) & ~self.rejecting & ~self.doubtful)
 
 
 def decide(bounds: Sequence[Bounds], margins: Sequence[float], doubtful: Truths) -> Decided:
@@ -290,7 +290,7 @@ def decide(bounds: Sequence[Bounds], margins: Sequence[float], doubtful: Truths)
         non_inferior=lows[:first, 0] > -limits[:first],
         harmful=against[first:],
         safe=lows[first:, 0] > -limits[first:],
-        raised=highs[first:, 0] < 0,
+        slipped=highs[:, 0] < 0,
         doubtful=doubtful,
     )
 
