@@ -28,7 +28,8 @@ from ragft.analysis.statistics.bounds import deciding_bounds
 from ragft.analysis.statistics.clusters import Array
 from ragft.analysis.statistics.resampling import draw, resample
 from ragft.analysis.verdict.effect import Levels, gains_of
-from ragft.analysis.verdict.guards import FALSE_ANSWERS, FALSE_REFUSALS, FORGETTING, MARGIN, guard_power
+from ragft.analysis.verdict.guard_power import guard_power
+from ragft.analysis.verdict.guards import FALSE_ANSWERS, FALSE_REFUSALS, FORGETTING, MARGIN
 from ragft.analysis.verdict.missing import impute
 from ragft.analysis.verdict.paired_scores import Pairs
 from ragft.analysis.verdict.power import Power
@@ -170,8 +171,10 @@ def chunks(world: GuardWorld, truth: Truth, count: int, rng: np.random.Generator
             _scored(world, name, latent, gain, rng)
             for name, latent, gain in zip(PRIMARIES, latents[:2], truth.gains, strict=True)
         ]
-        latents = [*latents[2:], latent_scores(0.0, np.arange(FACTS), rng)]
-        for name, latent, rate, rise in zip(GUARDS, latents, world.rates, truth.rises, strict=True):
+        facts = latent_scores(0.0, np.arange(FACTS), rng), latent_scores(0.0, np.arange(FACTS), rng)
+        stays = [latent_scores(0.2, document, rng) for _ in range(2)]
+        harms: list[tuple[Array, Array]] = [*zip(latents[2:], stays, strict=True), facts]  # type: ignore[list-item]
+        for name, latent, rate, rise in zip(GUARDS, harms, world.rates, truth.rises, strict=True):
             asked.append(_harm(world, name, latent, (rate, rise), alone if name == FORGETTING else sizes, rng))
         yield tuple(asked)
 
@@ -188,16 +191,17 @@ def _scored(world: GuardWorld, name: str, latent: Array, gain: float, rng: np.ra
 def _harm(
     world: GuardWorld,
     name: str,
-    latent: Array,
+    latents: tuple[Array, Array],
     rates: tuple[float, float],
     sizes: npt.NDArray[np.int64],
     rng: np.random.Generator,
 ) -> Asked:
+    """Return a guard; ``latents`` say which questions change, and which of the others do harm on both sides."""
     rate, rise = rates
     less = CHURN * rate if rise >= 0 else CHURN * (rate + rise) - rise
     more = less + rise
-    gains = _cut(np.array([-1.0, 0.0, 1.0]), np.array([more, 1 - more - less, less]), latent)
-    stays = rng.random(gains.shape) < (rate - less) / (1 - more - less)
+    gains = _cut(np.array([-1.0, 0.0, 1.0]), np.array([more, 1 - more - less, less]), latents[0])
+    stays = latents[1] < ndtri((rate - less) / (1 - more - less))
     base = np.where(gains > 0, 1.0, np.where(gains < 0, 0.0, stays))
     return _hidden(Asked(Scale(name, 1.0, 0.0), base, base - gains, sizes), world, rng)
 
@@ -208,10 +212,10 @@ def _cut(values: Array, probabilities: Array, latent: Array) -> Array:
 
 
 def _hidden(asked: Asked, world: GuardWorld, rng: np.random.Generator) -> Asked:
-    """Return the measure with what is missing: 0.2 % of each side, or the version's worst answers, five at most."""
+    """Return the measure with what is missing: 0.1 % of each side, or the version's worst answers, five at most."""
     base, version = asked.base, asked.version
     if world.missing == "random":
-        base, version = (np.where(rng.random(side.shape) < 0.002, np.nan, side) for side in (base, version))
+        base, version = (np.where(rng.random(side.shape) < 0.001, np.nan, side) for side in (base, version))
     if world.missing == "worst":
         count = min(5, int(MOST_MISSING * base.shape[1]))
         lost = np.argpartition(asked.gains(against=True), count, axis=1)[:, :count]
@@ -253,7 +257,7 @@ class Decided:
     non_inferior: Truths
     harmful: Truths
     safe: Truths
-    raised: Truths
+    slipped: Truths
     doubtful: Truths
 
     @property
@@ -270,7 +274,7 @@ class Decided:
     def promotable(self) -> Truths:
         """Where the verdict is promote, if no slice vetoes."""
         shown = self.superior.any(axis=0) & self.non_inferior.all(axis=0) & self.safe.all(axis=0)
-        return np.asarray(shown & ~self.raised.any(axis=0) & ~self.rejecting & ~self.doubtful)
+        return np.asarray(shown & ~self.slipped.any(axis=0) & ~self.rejecting & ~self.doubtful)
 
 
 def decide(bounds: Sequence[Bounds], margins: Sequence[float], doubtful: Truths) -> Decided:
@@ -286,7 +290,7 @@ def decide(bounds: Sequence[Bounds], margins: Sequence[float], doubtful: Truths)
         non_inferior=lows[:first, 0] > -limits[:first],
         harmful=against[first:],
         safe=lows[first:, 0] > -limits[first:],
-        raised=highs[first:, 0] < 0,
+        slipped=highs[:, 0] < 0,
         doubtful=doubtful,
     )
 

@@ -89,7 +89,7 @@ def judge(comparison: Comparison, claims: Claims, policy: Policy) -> Outcome:
 def held_back(comparison: Comparison, claims: Claims, policy: Policy) -> bool:
     """Return whether a version that is better and safe may still not be promoted."""
     return bool(
-        comparison.vetoes or (comparison.advisory and not policy.advisory) or claims.raised or comparison.unknown_harm
+        comparison.vetoes or (comparison.advisory and not policy.advisory) or claims.slipped or comparison.unknown_harm
     )
 
 

@@ -91,8 +91,11 @@ def _held_back(comparison: Comparison) -> str:
     if comparison.vetoes:
         slices = list(dict.fromkeys(result.slice for result in comparison.vetoes))
         return f"worse by more than the margin in the slice {join(slices)}"
-    if claims.raised:
-        return f"its {join([_rise(each) for each in _named(comparison, claims.raised)])}, within the margin"
+    if claims.slipped:
+        said = [f"its {_rise(each)}" for each in _named(comparison, claims.slipped)]
+        if lost := [criterion for criterion in comparison.design.primary if criterion in claims.slipped]:
+            said.append(f"it is slightly worse in {join(lost)}")
+        return f"{join(said)}, within the margin"
     if comparison.unknown_harm:
         return f"its {join([title(guard).lower() for guard in comparison.unknown_harm])} were not measured"
     return "the judge is only advisory"
@@ -186,6 +189,8 @@ def _result(result: Result, effect: Effect, claims: Claims) -> str:
         said.append("shown to be better")
     if result.criterion in claims.non_inferior:
         said.append(f"a loss beyond the margin of {result.margin:g} is ruled out")
+        if result.criterion in claims.slipped and result.criterion not in claims.worse:
+            said.append("a smaller one is there, too little to reject, but it forbids a promotion")
     elif result.criterion not in claims.worse:
         said.append(f"a loss beyond the margin of {result.margin:g} is not ruled out")
     text = (
@@ -239,7 +244,7 @@ def _guard(guard: GuardResult, comparison: Comparison) -> str:
         shown = f"a rise beyond the margin of {margin} is shown, which rejects"
     elif guard.name in claims.unsafe:
         shown = f"a rise beyond the margin of {margin} is not ruled out"
-    elif guard.name in claims.raised:
+    elif guard.name in claims.slipped:
         shown = f"a rise is shown, though none beyond the margin of {margin}; it forbids a promotion"
     else:
         shown = f"a rise beyond the margin of {margin} is ruled out"

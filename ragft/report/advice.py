@@ -85,9 +85,9 @@ def _hold(comparison: Comparison, situation: Situation) -> Advice:
             situation,
             explain=False,
         )
-    if claims.superior and (claims.raised or comparison.unknown_harm):
-        what = [title(name).lower() for name in claims.raised or comparison.unknown_harm]
-        why = "does more harm" if claims.raised else "may do harm that nobody looked for"
+    if claims.superior and (claims.slipped or comparison.unknown_harm):
+        what = [title(name).lower() for name in claims.slipped or comparison.unknown_harm]
+        why = "is slightly worse elsewhere" if claims.slipped else "may do harm that nobody looked for"
         return _train_again(
             f"Keep {situation.base}: on the whole the adapter is better, but it {why} ({', '.join(what)}).",
             situation,

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ragft.analysis.statistics.clusters import cluster
+from ragft.analysis.statistics.clusters import Clusters, cluster
 from ragft.analysis.verdict.attribution import Attribution, Term, attribute
 from ragft.analysis.verdict.comparison import Check, Comparison, Design, Result
 from ragft.analysis.verdict.effect import Bounds, Levels, Resampling
@@ -66,31 +66,27 @@ def compare(
         DataError: If a question has no entry on one side, or a score outside its measure's range.
     """
     design, findings = design or Design(), findings or Findings()
-    if not questions:
-        raise DataError("there is no question to compare on: evaluate both sides on a split that holds some")
-    check_conditions(base, version)
-    clusters, ids = cluster(questions), sorted(question.id for question in questions)
-    pairs = pair_sides(base, version, ids, clusters, criteria, design.context)
-    _check_primaries(pairs, design, base, version)
+    clusters = cluster(questions)
+    pairs = _paired(base, version, clusters, criteria, design)
     check_guards(guards, design.primary)
-    masks = _masks(slices or {}, ids)
+    masks = _masks(slices or {}, sorted(clusters.labels))
     guarded = {guard.name: pair_guard(guard) for guard in guards if not guard.unmeasured}
     primaries = len(design.primary)
     levels = Levels(design.alpha, primaries, len(masks) * primaries, rejecting=primaries + len(guarded))
     resampling = Resampling(design.resamples, design.seed)
     results = _results(pairs, masks, design, levels, resampling)
-    decided = {result.criterion: result for result in results if result.primary and not result.slice}
     family = {name: pairs[design.context, name] for name in design.primary}
-    bounds = {name: decided[name].bounds for name in design.primary}
+    decided = {each.criterion: each for each in results if each.primary and not each.slice}
+    bounds = {name: decided[name].bounds for name in family}
     found = tuple(guard_result(guard, guarded.get(guard.name), levels, resampling) for guard in guards)
-    margins = {name: decided[name].margin for name in design.primary} | {each.name: each.margin for each in found}
+    margins = {name: decided[name].margin for name in family} | {each.name: each.margin for each in found}
     sizes = np.unique(list(clusters.labels.values()), return_counts=True)[1]
     return Comparison(
         base=base.name,
         version=version.name,
         conditions=dict(sorted(base.conditions.items())),
         design=design,
-        questions=len(ids),
+        questions=len(clusters.labels),
         clusters=len(sizes),
         largest=int(sizes.max()),
         results=results,
@@ -126,10 +122,7 @@ def spreads_of(
         DataError: As `compare` does.
     """
     design = design or Design()
-    check_conditions(base, version)
-    ids = sorted(question.id for question in questions)
-    pairs = pair_sides(base, version, ids, cluster(questions), criteria, design.context)
-    _check_primaries(pairs, design, base, version)
+    pairs = _paired(base, version, cluster(questions), criteria, design)
     spreads = {name: pairs[design.context, name].spread(source) for name in design.primary}
     return {name: spread for name, spread in spreads.items() if spread is not None}
 
@@ -149,6 +142,18 @@ def slices_of(questions: Sequence[Question]) -> dict[str, set[str]]:
         if len(ids) < len(questions) and ids not in different.values():
             different[name] = ids
     return different
+
+
+def _paired(
+    base: Side, version: Side, clusters: Clusters, criteria: Sequence[Measured], design: Design
+) -> dict[tuple[str, str], Pairs]:
+    """Return (context, measure) -> scores of both sides, which are checked, by question in the order of the ids."""
+    if not clusters.labels:
+        raise DataError("there is no question to compare on: evaluate both sides on a split that holds some")
+    check_conditions(base, version)
+    pairs = pair_sides(base, version, sorted(clusters.labels), clusters, criteria, design.context)
+    _check_primaries(pairs, design, base, version)
+    return pairs
 
 
 def _masks(slices: Mapping[str, Collection[str]], ids: Sequence[str]) -> dict[str, list[bool]]:

@@ -6,18 +6,16 @@ document, and what could not be told counted against the version, and for it at 
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from math import isfinite
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from scipy.optimize import brentq
 
 from ragft.analysis.verdict.effect import Bounds, Effect, Levels, Resampling
+from ragft.analysis.verdict.guard_power import guard_power
 from ragft.analysis.verdict.missing import Missing
 from ragft.analysis.verdict.paired_scores import Pairs
-from ragft.analysis.verdict.power import WANTED, Power, Spread, chance, power, sample_of
+from ragft.analysis.verdict.power import WANTED, Power
 from ragft.analysis.verdict.scale import Scale
 from ragft.errors import ConfigError, DataError
 
@@ -130,21 +128,6 @@ def guard_result(guard: GuardRates, pairs: Pairs | None, levels: Levels, resampl
     )
 
 
-def guard_power(pairs: Pairs, margin: float, levels: Levels) -> Power | None:
-    """Return what the questions of a guard can show; None with fewer than two questions or clusters.
-
-    ``margin`` is a share. How much the rates vary is taken from the comparison itself.
-    """
-    sizes = np.unique(pairs.labels, return_counts=True)[1]
-    spread, swapped = pairs.spread("this comparison"), pairs.swapped().spread("this comparison")
-    if spread is None or swapped is None or len(sizes) < 2:
-        return None
-    found = power(sizes, spread, margin=margin, alpha=levels.alpha)
-    return replace(
-        found, smallest_difference=_smallest_worsening(pairs, swapped, sizes, margin, levels.alpha / levels.rejecting)
-    )
-
-
 def in_words(name: str, power: Power) -> str:
     """Return what the questions of a guard can show, in a sentence."""
     rise = (
@@ -164,36 +147,6 @@ def in_words(name: str, power: Power) -> str:
 def title(name: str) -> str:
     """Return a guard's name as words that open a sentence."""
     return name.replace("_", " ").capitalize()
-
-
-def _smallest_worsening(
-    pairs: Pairs, swapped: Spread, sizes: npt.NDArray[np.integer[Any]], margin: float, alpha: float
-) -> float | None:
-    """Return the smallest rise of the rate that is shown to be beyond the margin with a chance of 80 %; None: none is.
-
-    How much differences of 0 and 1 vary depends on their mean, so the spread is that of the rise asked about: what
-    goes both ways today stays, and the rest goes one way.
-    """
-    gains = pairs.gains()[pairs.complete]
-    both_ways = float((gains != 0).mean() - abs(gains.mean()))
-    most = 1 - max(both_ways, float(np.nanmean(pairs.base)))
-
-    def shown(rise: float) -> float:
-        spread = _spread_of_a_rise(rise, both_ways, swapped, len(gains) / len(sizes))
-        return chance(rise - margin, sample_of(sizes, spread), alpha) - WANTED
-
-    if most <= margin or shown(most) < 0:
-        return None
-    return float(brentq(shown, margin, most, xtol=1e-4))
-
-
-def _spread_of_a_rise(rise: float, both_ways: float, measured: Spread, size: float) -> Spread:
-    """Return the spread of differences of which ``both_ways`` / 2 are -1 and so many plus ``rise`` are 1."""
-    less, more = both_ways / 2, both_ways / 2 + rise
-    variance = less + more - rise**2
-    third = more * (1 - rise) ** 3 - less * (1 + rise) ** 3 - (1 - less - more) * rise**3
-    skew = third / variance**1.5 / np.sqrt(size) if variance > 0 else 0.0
-    return replace(measured, sd=float(np.sqrt(variance)), skew=float(skew))
 
 
 def _problems(guard: GuardRates) -> list[str]:

@@ -22,7 +22,7 @@ class Claims:
         superior: Primaries whose lower bound lies above 0, by Holm's procedure over the primaries.
         harmful: Guards whose upper bound lies below minus the margin, by Holm's procedure over the claims that reject.
         unsafe: Measured guards whose lower bound does not lie above minus the margin: harm is not ruled out.
-        raised: Measured guards whose upper bound lies below 0: there is more harm, be it within the margin.
+        slipped: Primaries and measured guards whose upper bound lies below 0: worse, be it by too little to reject.
     """
 
     worse: tuple[str, ...]
@@ -30,7 +30,7 @@ class Claims:
     superior: tuple[str, ...]
     harmful: tuple[str, ...] = ()
     unsafe: tuple[str, ...] = ()
-    raised: tuple[str, ...] = ()
+    slipped: tuple[str, ...] = ()
 
 
 def claim(
@@ -45,7 +45,7 @@ def claim(
         superior=superior(primaries),
         harmful=tuple(name for name in guards if name in against),
         unsafe=tuple(name for name, bounds in guards.items() if not bounds.low > -margins[name]),
-        raised=tuple(name for name, bounds in guards.items() if bounds.high < 0),
+        slipped=tuple(name for name, bounds in {**primaries, **guards}.items() if bounds.high < 0),
     )
 
 

@@ -41,7 +41,7 @@ def test_the_rule_is_the_products() -> None:
         assert claims.non_inferior == tuple(np.array(PRIMARIES)[decided.non_inferior[:, study]])
         assert claims.harmful == tuple(np.array(GUARDS)[decided.harmful[:, study]])
         assert claims.unsafe == tuple(np.array(GUARDS)[~decided.safe[:, study]])
-        assert claims.raised == tuple(np.array(GUARDS)[decided.raised[:, study]])
+        assert claims.slipped == tuple(np.array(NAMES)[decided.slipped[:, study]])
         outcomes.add((bool(claims.harmful), bool(claims.worse), len(claims.superior)))
     assert len(outcomes) > 6
 

@@ -53,7 +53,7 @@ def comparison(
     guards: tuple[GuardResult, ...] = (),
     harmful: tuple[str, ...] = (),
     unsafe: tuple[str, ...] = (),
-    raised: tuple[str, ...] = (),
+    slipped: tuple[str, ...] = (),
 ) -> Comparison:
     slices = (result("accuracy", "kind yes_no", veto_high=-0.25),) if veto else ()
     return Comparison(
@@ -65,7 +65,7 @@ def comparison(
         clusters=80,
         largest=6,
         results=(result("accuracy", missing=missing), result("completeness"), *slices),
-        claims=Claims(worse, non_inferior, superior, harmful, unsafe, raised),
+        claims=Claims(worse, non_inferior, superior, harmful, unsafe, slipped),
         checks=(Check("the adapter is active", not check_failed, "200 of 200 answers are those of the base"),),
         advisory=("2 of 6 canaries failed",) if advisory else (),
         tried=1,
@@ -241,7 +241,7 @@ def test_a_person_overrules_the_gate_with_a_reason_that_stays() -> None:
 
 @pytest.mark.parametrize("case", list(product([False, True], repeat=7)))
 def test_a_guard_rejects_whatever_is_gained_and_a_promotion_needs_it_safe(case: tuple[bool, ...]) -> None:
-    worse, harmful, all_non_inferior, unsafe, raised, superior, measured = case
+    worse, harmful, all_non_inferior, unsafe, slipped, superior, measured = case
     found = decide(
         comparison(
             worse=("accuracy",) if worse else (),
@@ -250,7 +250,7 @@ def test_a_guard_rejects_whatever_is_gained_and_a_promotion_needs_it_safe(case: 
             guards=(guard(), guard(FORGETTING)) if measured else (guard(FORGETTING), guard(unmeasured="no documents")),
             harmful=(FORGETTING,) if harmful else (),
             unsafe=(FORGETTING,) if unsafe else (),
-            raised=(FORGETTING,) if raised else (),
+            slipped=(FORGETTING,) if slipped else (),
         )
     )
     expected: Outcome
@@ -258,7 +258,7 @@ def test_a_guard_rejects_whatever_is_gained_and_a_promotion_needs_it_safe(case: 
         expected = "reject"
     elif not all_non_inferior or unsafe:
         expected = "inconclusive"
-    elif superior and not raised and measured:
+    elif superior and not slipped and measured:
         expected = "promote"
     else:
         expected = "hold"
@@ -295,7 +295,7 @@ def test_what_rejects_is_named_guards_first() -> None:
         (0.1, {}, "better by 10 points (95 % interval -17 to -4;"),
         (0.001, {}, "a change of 0 points (95 % interval -7 to +6;"),
         (-0.08, {"unsafe": (FALSE_ANSWERS,)}, "a rise beyond the margin of 5 points is not ruled out."),
-        (-0.03, {"raised": (FALSE_ANSWERS,)}, "a rise is shown, though none beyond the margin of 5 points; it forbids "
+        (-0.03, {"slipped": (FALSE_ANSWERS,)}, "a rise is shown, though none beyond the margin of 5 points; it forbids "
          "a promotion."),
     ],
 )  # fmt: skip
@@ -306,11 +306,22 @@ def test_a_guard_is_told_in_percent_and_points(gain: float, claims: dict[str, tu
 
 
 def test_a_better_version_that_does_more_harm_is_held_and_the_reason_says_so() -> None:
-    found = decide(comparison(superior=BOTH, guards=(guard(gain=-0.03),), raised=(FALSE_ANSWERS,)))
+    found = decide(comparison(superior=BOTH, guards=(guard(gain=-0.03),), slipped=(FALSE_ANSWERS,)))
 
     assert found.outcome == "hold"
     assert found.because == (
         "it is better in accuracy and completeness, but its false answers rise by 3 points, within the margin."
+    )
+
+
+def test_a_primary_that_is_slightly_worse_holds_a_better_version_back() -> None:
+    found = decide(comparison(superior=("accuracy",), slipped=("completeness",)))
+
+    assert found.outcome == "hold"
+    assert found.because == "it is better in accuracy, but it is slightly worse in completeness, within the margin."
+    assert found.reasons[1].endswith(
+        "a loss beyond the margin of 0.2 is ruled out and a smaller one is there, too little to reject, but it forbids "
+        "a promotion."
     )
 
 

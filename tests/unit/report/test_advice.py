@@ -124,11 +124,11 @@ def test_harm_is_named_by_what_rose_and_promotes_in_no_way() -> None:
     guard = GuardRates("false_answers", dict.fromkeys(labels, 0.0), dict.fromkeys(labels, 1.0), labels)
     result = guard_result(guard, pair_guard(guard), Levels(), Resampling(199))
     harmful = replace(EQUAL, guards=(result,), claims=Claims((), BOTH, BOTH, harmful=("false_answers",)))
-    raised = replace(EQUAL, guards=(result,), claims=Claims((), BOTH, BOTH, raised=("false_answers",)))
+    slipped = replace(EQUAL, guards=(result,), claims=Claims((), BOTH, BOTH, slipped=("false_answers",)))
 
     assert advised(harmful, "reject")[0].startswith("Keep base v1: the adapter raised its false answers by 100 points.")
-    text, steps = advised(raised, "hold")
-    assert "on the whole the adapter is better, but it does more harm (false answers)" in text
+    text, steps = advised(slipped, "hold")
+    assert "on the whole the adapter is better, but it is slightly worse elsewhere (false answers)" in text
     assert steps == ["finetune", "compare"]
     lost = replace(WORSE, guards=(result,), claims=replace(WORSE.claims, harmful=("false_answers",)))
     assert "raised its false answers by 100 points and lost 0.5" in advised(lost, "reject")[0]

@@ -8,12 +8,12 @@ from ragft.analysis.statistics.clusters import cluster
 from ragft.analysis.verdict.compare import compare
 from ragft.analysis.verdict.comparison import Comparison, Design
 from ragft.analysis.verdict.effect import Levels, Resampling
+from ragft.analysis.verdict.guard_power import guard_power
 from ragft.analysis.verdict.guards import (
     FALSE_ANSWERS,
     FALSE_REFUSALS,
     FORGETTING,
     GuardRates,
-    guard_power,
     guard_result,
     in_words,
     pair_guard,
@@ -43,7 +43,7 @@ def compared(*guards: GuardRates, shift: float = 0.0) -> Comparison:
 
 
 @pytest.mark.parametrize(
-    ("after", "harmful", "unsafe", "raised"),
+    ("after", "harmful", "unsafe", "slipped"),
     [
         (0.7, (FALSE_ANSWERS,), (FALSE_ANSWERS,), (FALSE_ANSWERS,)),
         (0.17, (), (FALSE_ANSWERS,), (FALSE_ANSWERS,)),
@@ -52,11 +52,11 @@ def compared(*guards: GuardRates, shift: float = 0.0) -> Comparison:
     ],
 )
 def test_what_was_planted_is_claimed(
-    after: float, harmful: tuple[str, ...], unsafe: tuple[str, ...], raised: tuple[str, ...]
+    after: float, harmful: tuple[str, ...], unsafe: tuple[str, ...], slipped: tuple[str, ...]
 ) -> None:
     found = compared(rates(0.1, after), rates(0.3, 0.3, FALSE_REFUSALS, seed=1))
 
-    assert (found.claims.harmful, found.claims.unsafe, found.claims.raised) == (harmful, unsafe, raised)
+    assert (found.claims.harmful, found.claims.unsafe, found.claims.slipped) == (harmful, unsafe, slipped)
     guard, other = found.guards
     assert guard.effect is not None and guard.bounds is not None and guard.missing is not None
     assert (guard.effect.n, guard.effect.clusters, guard.missing.dropped) == (300, 100, 0)

@@ -62,12 +62,16 @@ def test_each_claim_has_its_bound() -> None:
     }
     guards = {
         "harmful": Bounds(-0.5, -0.1, (-0.5,), claim_highs=(-0.1, -0.09, -0.08, -0.07)),
-        "raised": Bounds(-0.04, -0.01, (-0.04,), claim_highs=(-0.01, 0.0, 0.0, 0.0)),
+        "slipped": Bounds(-0.04, -0.01, (-0.04,), claim_highs=(-0.01, 0.0, 0.0, 0.0)),
     }
-    claims = claim(family, {"worse": 0.2, "alike": 0.2, "harmful": 0.05, "raised": 0.05}, guards)
+    claims = claim(family, {"worse": 0.2, "alike": 0.2, "harmful": 0.05, "slipped": 0.05}, guards)
 
     assert (claims.worse, claims.non_inferior, claims.superior) == (("worse",), ("alike",), ())
-    assert (claims.harmful, claims.unsafe, claims.raised) == (("harmful",), ("harmful",), ("harmful", "raised"))
+    assert (claims.harmful, claims.unsafe, claims.slipped) == (
+        ("harmful",),
+        ("harmful",),
+        ("worse", "harmful", "slipped"),
+    )
 
 
 def test_a_loss_within_the_margin_rejects_for_a_primary_and_not_for_a_guard() -> None:
