@@ -22,6 +22,7 @@ from entrypoints.steps.shared.compared import (
     side_of,
 )
 from entrypoints.steps.shared.evaluation import Evaluation
+from entrypoints.steps.shared.health import health_of
 from entrypoints.steps.shared.model_under_test import open_registry, settle
 from entrypoints.steps.shared.preparation import ensure_prepared
 from entrypoints.steps.shared.primaries import settle_primaries
@@ -41,6 +42,7 @@ from ragft.store.trials import begin_trial, find_trials, settle_trial
 from ragft.types import DECIDING, Question
 from registry.card import Verdict, note
 from registry.gate import Decision, Policy, decide
+from registry.summary import short
 from registry.versions import CHALLENGER, CHAMPION, Version, registered_name
 
 
@@ -135,6 +137,7 @@ def _compare(task: ToCompare, sides: Sides, spreads: Mapping[str, Spread], works
         advisory=_advisory(task, deciding),
         tried=len(begin_trial(workspace.store, data, version.identity, version.uri)),
         spreads=spreads,
+        health=health_of({short(uri): each for uri, each in deciding.items()}, task.design.primary),
     )
     names = [measure.name for measure in task.measures]
     return compare(
@@ -226,13 +229,22 @@ def _tell(task: ToCompare, compared: Compared, spreads: Mapping[str, Spread], wo
     for line in metric_table({each.short: deciding[each.uri].metrics for each in (compared.against, compared.version)}):
         workspace.say(line)
     workspace.say("")
-    workspace.say(decision.headline)
+    tell_summary(decision, workspace)
+    workspace.say(f"verdict: {decision.headline}")
     for sentence in (*decision.reasons, *decision.would_change):
         workspace.say(f"  - {sentence}")
-    planning.tell_after(compared.comparison, spreads, workspace)
+    if not compared.comparison.faults:
+        planning.tell_after(compared.comparison, spreads, workspace)
     if warning := integrity.padding_warning(deciding):
         workspace.say(f"  - warning: {warning}")
     _tell_causes(compared.comparison, report.all_contexts(task.given, task.params, compared.version), workspace)
+
+
+def tell_summary(decision: Decision, workspace: Workspace) -> None:
+    """Say the recommendation and the three questions behind it."""
+    workspace.say(f"{decision.summary.title}.")
+    for question, answer in decision.summary.lines:
+        workspace.say(f"  {question:13} {answer}")
 
 
 def _report(task: ToCompare, compared: Compared, workspace: Workspace) -> None:

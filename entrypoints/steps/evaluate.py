@@ -11,6 +11,7 @@ from typing import Any
 from entrypoints.steps.knowledge import forgetting
 from entrypoints.steps.shared import judges, outcomes, scoring
 from entrypoints.steps.shared.evaluation import Evaluation, Scored
+from entrypoints.steps.shared.health import health_of
 from entrypoints.steps.shared.judges import Judge
 from entrypoints.steps.shared.model_under_test import (
     BASE,
@@ -28,6 +29,7 @@ from entrypoints.steps.shared.retrieved import RetrievedSplit, retrieve, with_wi
 from entrypoints.steps.shared.runs import step_run
 from entrypoints.steps.shared.workspace import Workspace
 from ragft import tracking
+from ragft.analysis.verdict.health import Health
 from ragft.data.answers import AnswerRow, read_answers
 from ragft.data.splits import nested_subset
 from ragft.errors import DataError
@@ -38,7 +40,7 @@ from ragft.pocket.truth import truth_metrics
 from ragft.prompts.answer import AnswerPrompt, load_answer_prompt
 from ragft.prompts.criterion import Criterion, load_criteria
 from ragft.store.datasets import Preparation
-from ragft.types import WITHHELD, Answer, Context, Split, digest
+from ragft.types import DECIDING, WITHHELD, Answer, Context, Split, digest
 from registry.versions import Version
 
 NO_EVIDENCE = "of no question is it known which passages hold the evidence"
@@ -231,8 +233,19 @@ def _tell(answered: Answered, evaluations: Sequence[Evaluation], workspace: Work
     subject, params = answered.subject, answered.prepared.params
     data = f"{len(answered.found.questions)} questions of {answered.prepared.preparation.name} {params.split}"
     scoring.show(evaluations, f"{subject.title} on {data}", workspace)
+    for each in evaluations:
+        if each.context == DECIDING:
+            tell_health(health_of({subject.variant: each}, tuple(each.scores)), workspace)
     if subject.version is not None:
         forgetting.tell(subject.version, workspace, "  ")
+
+
+def tell_health(health: Health, workspace: Workspace) -> None:
+    """Say whether the scores are to be believed at all."""
+    if health.line:
+        workspace.say(f"  health: {health.line}")
+    for fault in health.faults:
+        workspace.alert(f"These scores cannot be trusted: {health.why(fault)}")
 
 
 def _rows(found: RetrievedSplit, context: Context, answers: Mapping[str, Answer], k: int) -> list[Scored]:

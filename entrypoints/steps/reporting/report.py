@@ -29,10 +29,12 @@ from ragft.report.page_data import Asked, Bars, Curve, Metric, Report, ShownAnsw
 from ragft.report.plots import bars_figure, forest_figure
 from ragft.store.disk import write_whole
 from ragft.store.trials import Trial
-from ragft.types import CONTEXTS, DECIDING, Question
+from ragft.types import CONTEXTS, DECIDING, WITHHELD, Question
 from registry.versions import Version
 
 CURVES = ("train_loss", "dev_loss")
+# So many are enough to see what is meant; all are in rows.json.
+MOST_INVENTED = 12
 PACKAGES = ("torch", "transformers", "peft", "mlflow", "scipy")
 
 
@@ -61,7 +63,8 @@ def assemble(task: ToCompare, compared: Compared, questions: Sequence[Question],
     base, other = (side[DECIDING] for side in sides)
     judged = [context for context in CONTEXTS if all(context in side and side[context].scores for side in sides)]
     labels = cluster(questions).labels
-    situation = situation_of(given, params, version, against)
+    situation = situation_of(task)
+    invented = _invented(sides[0].get(WITHHELD), sides[1].get(WITHHELD))
     return Report(
         data=version.lineage.data,
         split=params.split,
@@ -70,6 +73,9 @@ def assemble(task: ToCompare, compared: Compared, questions: Sequence[Question],
         trained=_trained(version),
         left_out=left_out(other.rows),
         outcome=decision.outcome,
+        title=decision.summary.title,
+        three=decision.summary.lines,
+        health=compared.comparison.health.line if compared.comparison.health else "",
         because=decision.because[:1].upper() + decision.because[1:],
         reasons=decision.reasons,
         would_change=decision.would_change,
@@ -77,6 +83,8 @@ def assemble(task: ToCompare, compared: Compared, questions: Sequence[Question],
         comparison=compared.comparison,
         bars=tuple(_bars(context, sides[0][context], sides[1][context], criteria, labels) for context in judged),
         metrics=tuple(_metrics(base, other, criteria, labels, compared.comparison)),
+        invented=tuple(invented[:MOST_INVENTED]),
+        invented_of=len(invented),
         questions=tuple(_asked(base, other, task)),
         scales={each.name: (min(each.worst, each.best), max(each.worst, each.best)) for each in task.measures},
         forgotten=tuple(forgetting.lines_of(version)),
@@ -96,8 +104,9 @@ def place(home: Path, version: Version, against: Version) -> Path:
     return home / "reports" / f"{version.name}-v{version.number}-against-v{against.number}.html"
 
 
-def situation_of(given: CompareParams, params: CompareParams, version: Version, against: Version) -> Situation:
+def situation_of(task: ToCompare) -> Situation:
     """Return how the version was made and compared, with the parameters that repeat it."""
+    given, params, version, against = task.given, task.params, task.version, task.against
     lineage = version.lineage
     house = _house(params)
     data = {name: value for name, value in _changed(given).items() if name in BaseParams.__dataclass_fields__}
@@ -111,6 +120,8 @@ def situation_of(given: CompareParams, params: CompareParams, version: Version, 
         samples=lineage.samples,
         split=params.split,
         part=params.questions > 0,
+        top_k=params.top_k,
+        chunk_chars=int(task.preparation.settings.get("chunk_chars", 0)),
         finetune={**house, **data, **training},
         compare={**house, **{name: value for name, value in _changed(given).items() if name != "model"}},
     )
@@ -172,6 +183,28 @@ def _asked(base: Evaluation, version: Evaluation, task: ToCompare) -> list[Asked
         gain = sum(known) / len(known) if len(known) == len(gains) and known else None
         found.append(Asked(row.id, row.question, row.kind, row.references, row.passages, one, other, gain))
     return found
+
+
+def _invented(base: Evaluation | None, version: Evaluation | None) -> list[Asked]:
+    """Return the questions that the version answered without support and the base did not, by id."""
+    if base is None or version is None:
+        return []
+    places = {row.id: index for index, row in enumerate(version.rows)}
+    found = [
+        Asked(
+            row.id,
+            row.question,
+            row.kind,
+            row.references,
+            row.passages,
+            _answered(base, index, {}),
+            _answered(version, places[row.id], {}),
+            None,
+        )
+        for index, row in enumerate(base.rows)
+        if row.id in places and not row.numbers["false_answer"] and version.rows[places[row.id]].numbers["false_answer"]
+    ]
+    return sorted(found, key=lambda each: each.id)
 
 
 def _answered(evaluation: Evaluation, index: int, beside: Mapping[str, float | None]) -> ShownAnswer:

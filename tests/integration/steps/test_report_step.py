@@ -117,7 +117,8 @@ def test_the_report_is_logged_with_its_figures_and_found_again(store: Path) -> N
         path = report.log(task_of(found), found, QUESTIONS, trials(), store)
     html = path.read_text(encoding="utf-8")
     assert found.decision.outcome == "reject"
-    assert "<strong>Reject</strong> It is worse in accuracy and completeness." in html
+    assert "<strong>Do not ship v2: its answers are worse in accuracy and completeness.</strong>" in html
+    assert "<p>It is worse in accuracy and completeness.</p>" in html
     assert "training loss from 2.00 to 0.50" in html
     assert "Facts of pocket&#39;s own made-up world, not trained on: 0.900 -&gt; 0.500" in html
     assert "fine-tuned on 200 question-answer pairs without passages" in html
@@ -154,7 +155,7 @@ def test_a_metric_has_one_interval_in_the_whole_report(store: Path, unscored: in
     for result in found.comparison.primaries:
         name = result.criterion.capitalize()
         places = {
-            "first screen": rf"<h2>{name}</h2>.*?interval ([^<]+)</b>",
+            "first screen": rf"<h2>{name}: [^<]*</h2>.*?interval ([^<]+)</b>",
             "forest": rf"{result.criterion} <small>.*?<b>[^<]*</b> <small>([^<]+)</small>",
             "table": rf'<th scope="row">{result.criterion}<small>.*?<b>[^<]*</b></td><td>([^<]+)</td>',
             "reasons": rf">{name} in the context retrieved: [^(]*\(95 % interval ([^;]+);",
@@ -184,11 +185,12 @@ def test_commands_repeat_what_was_asked_and_nothing_that_is_usual(store: Path) -
         model=f"models:/{NAME}/2", dataset="telecom", base="pocket", estimator="expected", questions=40
     )
     versions = compared("run")
-    found = report.situation_of(given, PARAMS, versions.version, versions.against)
+    task = dataclasses.replace(task_of(versions), given=given)
+    found = report.situation_of(task)
     assert found.compare == {"estimator": "expected", "questions": "40"}
     assert found.finetune == {"samples": "200"}
     qasper = dataclasses.replace(PARAMS, dataset="qasper", base="org/model")
-    assert report.situation_of(given, qasper, versions.version, versions.against).finetune == {
+    assert report.situation_of(dataclasses.replace(task, params=qasper)).finetune == {
         "dataset": "qasper",
         "base": "org/model",
         "samples": "200",
