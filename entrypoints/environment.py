@@ -103,11 +103,11 @@ def opened_workspace() -> Iterator["Workspace"]:
     Raises:
         PrerequisiteError: If the store cannot be opened, or MLflow's store does not come back in time.
     """
+    folder = prepare_environment()
     with quick_imports():
         from entrypoints.steps.shared import patience
         from entrypoints.steps.shared.workspace import Workspace, say
 
-    folder = prepare_environment()
     end_with_mlflow_run()
     patience.be_patient()
     try:
