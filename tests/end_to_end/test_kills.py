@@ -15,7 +15,7 @@ from mlflow import MlflowClient
 
 from ragft.store.embedded import embedded_dsn, leave_embedded
 from ragft.store.kill_points import KILL_POINTS
-from tests.end_to_end.conftest import Checkout
+from tests.end_to_end.conftest import ROOT, Checkout
 from tests.tiny_model import make_tiny_model
 
 EVALUATE: dict[str, Any] = {"dataset": "qasper", "max_new_tokens": 8, "repeats": 2, "judge_max_new_tokens": 8}
@@ -124,7 +124,9 @@ def test_a_resumed_adapter_is_bit_identical(homes: tuple[Checkout, Checkout]) ->
 
 def test_a_killed_probe_is_saved_once(tmp_path: Path) -> None:
     checkout = Checkout(tmp_path / "home", tmp_path)
-    params: dict[str, Any] = {"split": "train", "questions": 2, "sets": 1, "samples": 1}
+    # Questions alone: no documents are embedded first, which takes longer than all the rest.
+    data = {"dataset": "entity_questions", "path": ROOT / "tests/data/entity_questions"}
+    params: dict[str, Any] = {**data, "split": "train", "questions": 2, "sets": 1, "samples": 1}
     kill_in(checkout, OF_PROBING, "probe", params)
     checkout.step("probe", cold=True, **params)
     with psycopg.connect(embedded_dsn(checkout.home)) as connection:
