@@ -24,12 +24,12 @@ NAME = "ragft-qasper-tiny"
 def client(checkout: Checkout, papers: Path) -> Iterator[MlflowClient]:
     """The store after the lifecycle: prepared, two adapters trained, base and one adapter evaluated."""
     data: dict[str, Any] = {"dataset": "qasper"}
-    checkout.mlflow_run("prepare", **data, path=papers)
+    checkout.mlflow_run("prepare", cold=True, **data, path=papers)
     tiny: dict[str, Any] = {**data, "base": checkout.base}
     quick: dict[str, Any] = {"judge": "none", "max_new_tokens": 12}
     everywhere = "none,retrieved,withheld,oracle,oracle_distractors"
-    checkout.mlflow_run("evaluate", **tiny, **quick, model="base", context=everywhere)
-    checkout.mlflow_run("finetune", **tiny, samples=5, epochs=2, learning_rate=0.01, lora_rank=4)
+    checkout.mlflow_run("evaluate", cold=True, **tiny, **quick, model="base", context=everywhere)
+    checkout.mlflow_run("finetune", cold=True, **tiny, samples=5, epochs=2, learning_rate=0.01, lora_rank=4)
     checkout.step("finetune", **tiny, samples=3, epochs=1, method="qlora", format="retrieved", learning_rate=0.01)
     checkout.mlflow_run("evaluate", **quick, model=f"models:/{NAME}@challenger", context="retrieved")
     mlflow.set_tracking_uri(checkout.tracking_uri)
@@ -167,7 +167,8 @@ def test_an_adapter_that_was_tampered_with_is_refused(client: MlflowClient, chec
 
 def test_a_judge_that_cannot_be_read_decides_nothing(client: MlflowClient, checkout: Checkout) -> None:
     quick: dict[str, Any] = {"max_new_tokens": 12, "estimator": "expected_no_rationale", "context": "retrieved"}
-    done = checkout.mlflow_run("promote", **quick, dataset="qasper", base=checkout.base, model=f"models:/{NAME}/2")
+    tiny: dict[str, Any] = {"dataset": "qasper", "base": checkout.base}
+    done = checkout.mlflow_run("promote", cold=True, **quick, **tiny, model=f"models:/{NAME}/2")
     assert "inconclusive, because the comparison cannot be relied on" in done.stdout + done.stderr
     assert str(client.get_model_version_by_alias(NAME, "champion").version) == "1"
     tags = client.get_model_version(NAME, "2").tags
@@ -186,7 +187,7 @@ def test_a_person_overrules_the_verdict_and_takes_it_back(client: MlflowClient, 
     assert str(client.get_model_version_by_alias(NAME, "champion").version) == "2"
     assert str(client.get_model_version_by_alias(NAME, "previous").version) == "1"
     assert client.get_model_version(NAME, "2").tags["ragft.forced"] == "we looked at all three answers"
-    checkout.step("rollback", dataset="qasper", base=checkout.base, reason="too early")
+    checkout.step("rollback", cold=True, dataset="qasper", base=checkout.base, reason="too early")
     assert str(client.get_model_version_by_alias(NAME, "champion").version) == "1"
 
 

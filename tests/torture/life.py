@@ -15,7 +15,7 @@ from tests.torture.attempt import Attempt, attempt
 from tests.torture.ledger import Keys, committed, look, prepare_store, runs_left_running, server_runs
 from tests.torture.moments import SHARE_OF_STARTS, Calm, Phase, draw
 from tests.torture.small_study import words_of
-from tests.torture.warm import Warm
+from tests.warm import Warm
 
 MOST_ATTEMPTS = 60
 ALL_DONE = "2 cells, of which 2 are done"
