@@ -44,7 +44,7 @@ ui: $(STORE) ## open the MLflow UI on the right store
 lint: $(READY)
 	ruff format --check .
 	ruff check .
-	mypy
+	mypy --num-workers 2
 	lint-imports
 	codespell
 

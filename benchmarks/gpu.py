@@ -21,7 +21,8 @@ from transformers import MistralConfig, MistralForCausalLM
 from transformers.utils import logging
 
 from ragft.models import decoding
-from ragft.models.loading import LoadedModel, Quantization, load_base, without_adapter
+from ragft.models.loading import LoadedModel, load_base, without_adapter
+from ragft.models.quantization import Quantization
 from ragft.training.encoding import EncodedExample
 from ragft.training.loop import Loop
 from ragft.training.methods import TrainingSettings, attach

@@ -19,7 +19,8 @@ from benchmarks.pocket_recipe.evaluation import make_lines
 from ragft.judging.backend import LocalJudge
 from ragft.judging.g_eval import Item, judge
 from ragft.models.generation import Generator
-from ragft.models.loading import LoadedModel, Quantization, load_adapter, load_base
+from ragft.models.loading import LoadedModel, load_adapter, load_base
+from ragft.models.quantization import Quantization
 from ragft.pocket.truth import truth_metrics
 from ragft.pocket.world import make_dataset
 from ragft.prompts.answer import load_answer_prompt

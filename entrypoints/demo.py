@@ -1,6 +1,7 @@
 """The lifecycle on the embedded default, which `make demo` runs; it ends in a table of base and adapters."""
 
 from entrypoints.failed import name_run
+from entrypoints.quick_imports import quick_imports
 from ragft.cli import step_command
 from ragft.params import DemoParams
 
@@ -13,7 +14,8 @@ def main(params: DemoParams) -> None:
     from entrypoints.environment import opened_workspace
 
     with opened_workspace() as workspace:
-        from entrypoints.steps import demo
+        with quick_imports():
+            from entrypoints.steps import demo
 
         demo.run(params, workspace)
 

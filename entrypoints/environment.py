@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from entrypoints.last_words import last_words
+from entrypoints.quick_imports import quick_imports
 from ragft.errors import ConfigError
 from ragft.store.disk import RoomAt
 from ragft.store.kill_points import enable_kill_points
@@ -82,8 +83,9 @@ def _make_sqlite_store(uri: str, folder: Path) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if path.exists():
             return
-        from mlflow import MlflowClient
-        from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+        with quick_imports():
+            from mlflow import MlflowClient
+            from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
         # Made beside its place and then moved there as a whole: a half-made store would be refused for ever.
         half_made = path.with_name(f"{path.name}.part")
@@ -101,10 +103,11 @@ def opened_workspace() -> Iterator["Workspace"]:
     Raises:
         PrerequisiteError: If the store cannot be opened, or MLflow's store does not come back in time.
     """
-    from entrypoints.steps.shared import patience
-    from entrypoints.steps.shared.workspace import Workspace, say
-
     folder = prepare_environment()
+    with quick_imports():
+        from entrypoints.steps.shared import patience
+        from entrypoints.steps.shared.workspace import Workspace, say
+
     end_with_mlflow_run()
     patience.be_patient()
     try:

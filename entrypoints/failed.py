@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
+from entrypoints.quick_imports import quick_imports
 from ragft.params import NameParams
 
 
@@ -18,8 +19,9 @@ def name_run(step: str, values: Mapping[str, Any]) -> None:
     run_id = os.environ.get("MLFLOW_RUN_ID")
     if not run_id:
         return
-    from mlflow import MlflowClient
-    from mlflow.exceptions import MlflowException
+    with quick_imports():
+        from mlflow import MlflowClient
+        from mlflow.exceptions import MlflowException
 
     # What went wrong was already said; a store that cannot be reached now adds nothing to it.
     with suppress(MlflowException):

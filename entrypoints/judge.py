@@ -1,6 +1,7 @@
 """The step judge: JudgeParams in; a sheet for people, or the judge's agreement with them, out."""
 
 from entrypoints.failed import name_run
+from entrypoints.quick_imports import quick_imports
 from ragft.cli import step_command
 from ragft.params import JudgeParams
 
@@ -13,7 +14,8 @@ def main(params: JudgeParams) -> None:
     from entrypoints.environment import opened_workspace
 
     with opened_workspace() as workspace:
-        from entrypoints.steps import judge
+        with quick_imports():
+            from entrypoints.steps import judge
 
         judge.run(params, workspace)
 

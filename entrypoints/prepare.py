@@ -1,6 +1,7 @@
 """The step prepare: PrepareParams in, a run with its artifacts out."""
 
 from entrypoints.failed import name_run
+from entrypoints.quick_imports import quick_imports
 from ragft.cli import step_command
 from ragft.params import PrepareParams
 
@@ -19,7 +20,8 @@ def main(params: PrepareParams) -> None:
     from entrypoints.environment import opened_workspace
 
     with opened_workspace() as workspace:
-        from entrypoints.steps import prepare
+        with quick_imports():
+            from entrypoints.steps import prepare
 
         prepare.run(params, workspace)
 

@@ -1,6 +1,7 @@
 """The step promote: PromoteParams in, a run with its artifacts out."""
 
 from entrypoints.failed import name_run
+from entrypoints.quick_imports import quick_imports
 from ragft.cli import step_command
 from ragft.params import PromoteParams
 
@@ -13,7 +14,8 @@ def main(params: PromoteParams) -> None:
     from entrypoints.environment import opened_workspace
 
     with opened_workspace() as workspace:
-        from entrypoints.steps import promote
+        with quick_imports():
+            from entrypoints.steps import promote
 
         promote.run(params, workspace)
 

@@ -4,6 +4,7 @@ import sys
 import webbrowser
 from dataclasses import dataclass
 
+from entrypoints.quick_imports import quick_imports
 from ragft.cli import step_command
 from ragft.params import Params
 
@@ -18,7 +19,8 @@ def main(_: ReportParams) -> None:
     from entrypoints.environment import prepare_environment
 
     home = prepare_environment()
-    from entrypoints.steps.reporting.latest_report import fetch_newest
+    with quick_imports():
+        from entrypoints.steps.reporting.latest_report import fetch_newest
 
     address = fetch_newest(home).as_uri()
     print(address)

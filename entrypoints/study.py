@@ -1,6 +1,7 @@
 """The step study: StudyParams in; a run with its cells nested in it, and one report, out."""
 
 from entrypoints.failed import name_run
+from entrypoints.quick_imports import quick_imports
 from ragft.cli import step_command
 from ragft.params import StudyParams
 
@@ -19,7 +20,8 @@ def main(params: StudyParams) -> None:
     from entrypoints.environment import opened_workspace
 
     with opened_workspace() as workspace:
-        from entrypoints.steps import study
+        with quick_imports():
+            from entrypoints.steps import study
 
         study.run(params, workspace)
 

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from ragft.errors import ConfigError
 from ragft.lists import entries
-from ragft.types import CONTEXTS, SPLITS, Split
+from ragft.types import CONTEXTS, DECIDING, SPLITS, WITHHELD, Split
 
 METHODS = ("lora", "qlora", "dora", "ia3", "prompt_tuning")
 FORMATS = ("closed_book", "retrieved", "oracle", "raft")
@@ -26,6 +26,11 @@ TELECOM = DEFAULT_DATASET = "telecom"
 # The layout of one's own data: it says how files are read, not which data they are.
 ROWS = "rows"
 SERVED = "served"
+# What is measured of every answer, beside the criteria that are judged.
+MEASURES = ("right", "answer_f1", "exact_match", "truth_right", "truth_facts")
+GUARDS = ("false_answers", "false_refusals", "forgetting")
+GUARD_MARGIN = 5.0
+NO_JUDGE = "none"
 PRESETS = ("embedded", "paper", "tiny", "context", "causes")
 
 P = TypeVar("P", bound="Params")
@@ -259,7 +264,8 @@ class ScoringParams(BaseParams):
     base: str = param("", "as in finetune; empty: the version's own, or pocket")
     split: str = param("test", "which questions", choices=SPLITS)
     context: str = param(
-        "", f"what the model sees, joined by commas: {', '.join(CONTEXTS)}; empty: all for pocket, else retrieved"
+        "",
+        f"what the model sees, joined by commas: {', '.join(CONTEXTS)}; empty: all for pocket, else retrieved,withheld",
     )
     questions: int = param(0, "how many questions; 0: all of the split", minimum=0)
     prompt: str = param("default", "prompt template: default, or a file with $passages and $question")
@@ -296,7 +302,7 @@ class ScoringParams(BaseParams):
             ConfigError: If one does not exist or is named twice.
         """
         if not self.context.strip():
-            return CONTEXTS if self.base in ("", POCKET) else ("retrieved",)
+            return CONTEXTS if self.base in ("", POCKET) else (DECIDING, WITHHELD)
         return _listed("context", self.context, CONTEXTS)
 
     def __post_init__(self) -> None:
@@ -386,7 +392,49 @@ class CompareParams(ScoringParams):
     model: str = param("challenger", "the version: challenger, models:/<name>@<alias>, models:/<name>/3")
     against: str = param("champion", "what it should replace: champion, or a version")
     margin: float = param(0.05, "non-inferiority margin, as a share of a criterion's range", minimum=0.001, maximum=0.5)
+    primary: str = param(
+        "",
+        f"what says whether it is better, joined by commas: criteria, or {', '.join(MEASURES)}; empty: right where the "
+        "data have short answers or nothing is judged, else accuracy,completeness",
+    )
+    guards: str = param(
+        ",".join(GUARDS),
+        f"harm that must not rise, joined by commas, as name or name=points (usual margin: {GUARD_MARGIN:g} percentage "
+        "points); none: no guard",
+    )
     advisory: bool = param(False, "let a judge that is only advisory promote (recorded)")
+
+    def primaries(self) -> tuple[str, ...]:
+        """Return the primaries that were named, none where the usual ones are meant.
+
+        Raises:
+            ConfigError: If one is named twice.
+        """
+        named = entries(self.primary)
+        if len(set(named)) < len(named):
+            raise ConfigError(f"primary is {self.primary!r}: name each once")
+        return named
+
+    def guard_margins(self) -> dict[str, float]:
+        """Return guard -> by how many percentage points its rate may rise.
+
+        Raises:
+            ConfigError: If a guard does not exist or is named twice, or its margin is not above 0 and below 100.
+        """
+        if self.guards.strip() == "none":
+            return {}
+        split = [entry.partition("=") for entry in entries(self.guards)]
+        names = _listed("guards", ",".join(name.strip() for name, _, _ in split), GUARDS)
+        return {
+            name: _points(name, margin) if equals else GUARD_MARGIN
+            for name, (_, equals, margin) in zip(names, split, strict=True)
+        }
+
+    def __post_init__(self) -> None:
+        """Check both lists too, so that a typing error is found before any work."""
+        super().__post_init__()
+        self.primaries()
+        self.guard_margins()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -483,6 +531,20 @@ def _check_address(name: str, url: str) -> None:
         raise ConfigError(
             f"{name} holds a password or a query, expected http(s)://host/v1: give the key as RAGFT_API_KEY"
         )
+
+
+def _points(guard: str, text: str) -> float:
+    """Return a guard's margin."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < 100:
+        raise ConfigError(
+            f"guards gives {guard} the margin {text.strip()!r}, expected percentage points above 0 and below 100, such "
+            f"as {guard}={GUARD_MARGIN:g}"
+        )
+    return value
 
 
 def _listed(name: str, value: str, allowed: Sequence[str]) -> tuple[str, ...]:

@@ -21,7 +21,8 @@ import ragft.pocket
 from ragft.errors import PrerequisiteError
 from ragft.models.fingerprint import file_sha256
 from ragft.models.generation import Generator
-from ragft.models.loading import LoadedModel, Quantization, load_adapter, load_base
+from ragft.models.loading import LoadedModel, load_adapter, load_base
+from ragft.models.quantization import Quantization
 from ragft.retrieval.embedders import load_embedder
 from ragft.retrieval.retriever import Retriever
 from ragft.served_as import FETCHED_AS, RETRIEVED, SERVED_AS, SERVING_SHA256, ServedAs

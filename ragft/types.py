@@ -9,11 +9,12 @@ from typing import Any, Literal, get_args
 Split = Literal["train", "dev", "test", "confirm", "test_seen"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 
-Context = Literal["none", "retrieved", "oracle", "oracle_distractors"]
+Context = Literal["none", "retrieved", "withheld", "oracle", "oracle_distractors"]
 CONTEXTS: tuple[Context, ...] = get_args(Context)
 
-# The context that a verdict is given in.
+# The context that a verdict is given in, and the one that shows whether answers are invented.
 DECIDING: Context = "retrieved"
+WITHHELD: Context = "withheld"
 # The reference of a question that the documents do not answer, as Qasper writes it.
 UNANSWERABLE = "Unanswerable"
 

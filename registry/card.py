@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from ragft.analysis.verdict.comparison import Comparison, Result
 from registry.gate import Decision
 from registry.markdown import escaped, inline
+from registry.summary import Summary
 from registry.versions import Lineage, Version
 
 # A description in MLflow's registry holds this many characters.
@@ -75,7 +76,8 @@ def description(version: Version, training: Training | None = None, verdict: Ver
 
 def note(decision: Decision) -> str:
     """Return the verdict as a note of the run, which the UI shows as Markdown."""
-    return "\n\n".join(inline(each) for each in (decision.headline, *decision.reasons, *decision.would_change))
+    sentences = "\n\n".join(inline(each) for each in (decision.headline, *decision.reasons, *decision.would_change))
+    return f"{_summary(decision.summary)}\n\n{sentences}"
 
 
 def with_standing(text: str, standing: str) -> str:
@@ -116,7 +118,14 @@ def _headline(verdict: Verdict | None) -> str:
         return "**Not compared with the champion yet**: nothing is known of how well it answers."
     decision = verdict.decision
     forced = ", by a person and against the gate" if decision.forced else ""
-    return f"**Verdict: {inline(decision.outcome)}**{forced}. {inline(decision.headline)}"
+    said = f"**Verdict: {inline(decision.outcome)}**{forced}. {inline(decision.headline)}"
+    return f"{_summary(decision.summary)}\n\n{said}"
+
+
+def _summary(summary: Summary) -> str:
+    """Return the recommendation and the three questions behind it."""
+    lines = [f"- **{inline(question)}** {inline(answer)}" for question, answer in summary.lines]
+    return "\n".join([f"**{inline(summary.title)}.**", "", *lines])
 
 
 def _results(verdict: Verdict, most: int | None) -> list[str]:

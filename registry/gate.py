@@ -1,9 +1,10 @@
 """From a comparison to a decision: pure functions that know nothing of MLflow.
 
-Four outcomes, tried in this order: *inconclusive* where the comparison cannot be relied on, *reject* where a primary
-is shown to be worse or a guard to be worse by more than its margin, *promote* where a primary is shown to be better,
-all are non-inferior, all guards safe and nothing holds it back, *hold* where all are non-inferior and safe; otherwise
-*inconclusive* again, for lack of evidence.
+Four outcomes, tried in this order: *inconclusive* where the comparison cannot be relied on (nothing follows from scores
+that mean nothing, but harm that a rule counts needs no judge), *reject* where a primary is shown to be worse or a guard
+to be worse by more than its margin, *promote* where a primary is shown to be better, all are non-inferior, all guards
+safe and nothing holds it back, *hold* where all are non-inferior and safe; otherwise *inconclusive* again, for lack of
+evidence.
 """
 
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from ragft.analysis.verdict.comparison import Comparison
 from ragft.analysis.verdict.significance import Claims
 from ragft.errors import ConfigError
 from registry import reasons
+from registry.summary import Summary, summarise
 
 Outcome = Literal["promote", "hold", "reject", "inconclusive"]
 
@@ -39,6 +41,7 @@ class Decision:
     Attributes:
         outcome: "promote", "hold", "reject" or "inconclusive".
         headline: The verdict in a sentence.
+        summary: The verdict for whoever has to act on it.
         because: The end of that sentence, from what comes after its "because".
         reasons: What it rests on, one sentence per reason, with numbers; at least one.
         would_change: What would change it, one sentence per item.
@@ -50,6 +53,7 @@ class Decision:
 
     outcome: Outcome
     headline: str
+    summary: Summary
     because: str
     reasons: tuple[str, ...]
     would_change: tuple[str, ...]
@@ -62,19 +66,29 @@ class Decision:
 def decide(comparison: Comparison, policy: Policy | None = None) -> Decision:
     """Return the decision on a comparison."""
     policy = policy or Policy()
+    faults = comparison.faults
     doubts = reasons.doubts(comparison, policy.most_missing, policy.missing_alpha)
-    outcome: Outcome = "inconclusive" if doubts else judge(comparison, comparison.claims, policy)
-    because = reasons.because(comparison, outcome, doubts)
+    outcome: Outcome = "inconclusive"
+    if not doubts and (not faults or shown_without_the_judge(comparison)):
+        outcome = judge(comparison, comparison.claims, policy)
+    because = reasons.because(comparison, outcome, (*faults, *doubts))
     return Decision(
         outcome=outcome,
         headline=reasons.headline(comparison, outcome, because),
         because=because,
-        reasons=(*doubts, *reasons.evidence(comparison, advisory_allowed=policy.advisory)),
-        would_change=() if doubts else _would_change(comparison, outcome, policy),
+        summary=summarise(comparison, outcome, faults, doubts),
+        reasons=(*faults, *doubts, *reasons.evidence(comparison, advisory_allowed=policy.advisory)),
+        would_change=() if faults or doubts else _would_change(comparison, outcome, policy),
         comparison=comparison.sha256,
         policy=policy,
         advisory=bool(comparison.advisory),
     )
+
+
+def shown_without_the_judge(comparison: Comparison) -> bool:
+    """Return whether harm is shown that a rule counts, so that a judge nobody can trust takes nothing from it."""
+    health = comparison.health
+    return health is not None and health.faults == ("judge",) and bool(comparison.claims.harmful)
 
 
 def judge(comparison: Comparison, claims: Claims, policy: Policy) -> Outcome:
@@ -104,6 +118,7 @@ def force(decision: Decision, reason: str) -> Decision:
     return replace(
         decision,
         outcome="promote",
+        summary=replace(decision.summary, title=f"Shipped by a person, against the verdict {decision.outcome}"),
         headline=f"Promoted by a person against the verdict {decision.outcome}: {reason.strip()}",
         because=reason.strip(),
         reasons=(f"The gate said: {decision.headline}", *decision.reasons),

@@ -94,6 +94,13 @@ def example(
         trained="fine-tuned on 200 question-answer pairs without passages",
         left_out="",
         outcome=outcome,
+        title="Do not ship v2: its answers are worse in accuracy and completeness",
+        three=(
+            ("Better?", "No, worse: accuracy 3.00 to 2.40, a change of -0.60 (-0.72 to -0.48)."),
+            ("Safe?", "Not asked: no guard was named."),
+            ("Sure enough?", "Yes: 60 questions in 20 independent groups of documents."),
+        ),
+        health="refused though answerable: v1 5 %, v2 0 %; evidence found: 95 %",
         because="It is worse in accuracy and completeness.",
         reasons=("accuracy in the context retrieved: 3.00 to 2.40.",),
         would_change=("No single document carries the verdict.",),
@@ -114,6 +121,8 @@ def example(
             )
             for name in NAMES
         ),
+        invented=tuple(_asked(i, q, both, passage, passages, text) for i, q in enumerate(asked[:2])),
+        invented_of=7,
         questions=tuple(_asked(i, q, both, passage, passages, text) for i, q in enumerate(asked)),
         scales=dict.fromkeys(NAMES, (1.0, 5.0)),
         forgotten=(
@@ -156,6 +165,10 @@ def hostile(report: Report, payload: str) -> Report:
         version=payload,
         trained=payload,
         left_out=payload,
+        title=payload,
+        three=((payload, payload),) * 3,
+        health=payload,
+        invented=tuple(bad[:2]),
         because=payload,
         reasons=(payload,),
         would_change=(payload,),

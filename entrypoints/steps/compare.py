@@ -11,7 +11,7 @@ from entrypoints.steps.knowledge import forgetting
 from entrypoints.steps.knowledge.probed import knowledge_slices
 from entrypoints.steps.reporting import cards, planning, report
 from entrypoints.steps.reporting.tables import metric_table
-from entrypoints.steps.shared import integrity
+from entrypoints.steps.shared import guards, integrity
 from entrypoints.steps.shared.compared import (
     NOTHING_KNOWN,
     Compared,
@@ -22,23 +22,27 @@ from entrypoints.steps.shared.compared import (
     side_of,
 )
 from entrypoints.steps.shared.evaluation import Evaluation
+from entrypoints.steps.shared.health import health_of
 from entrypoints.steps.shared.model_under_test import open_registry, settle
 from entrypoints.steps.shared.preparation import ensure_prepared
+from entrypoints.steps.shared.primaries import settle_primaries
 from entrypoints.steps.shared.runs import step_run
 from entrypoints.steps.shared.sources import require_name
 from entrypoints.steps.shared.workspace import Workspace
 from ragft import tracking
+from ragft.analysis.verdict.attribution import ORDER as ATTRIBUTED
 from ragft.analysis.verdict.compare import Findings, compare, slices_of
 from ragft.analysis.verdict.comparison import Comparison, Design
 from ragft.analysis.verdict.power import Spread
 from ragft.errors import ConfigError
 from ragft.judging.advisory import why_advisory
-from ragft.params import DEFAULT_DATASET, CompareParams, EvaluateParams
+from ragft.params import DEFAULT_DATASET, NO_JUDGE, CompareParams, EvaluateParams
 from ragft.prompts.criterion import load_criteria
 from ragft.store.trials import begin_trial, find_trials, settle_trial
-from ragft.types import CONTEXTS, DECIDING, Question
+from ragft.types import DECIDING, Question
 from registry.card import Verdict, note
 from registry.gate import Decision, Policy, decide
+from registry.summary import short
 from registry.versions import CHALLENGER, CHAMPION, Version, registered_name
 
 
@@ -56,8 +60,7 @@ def run(params: CompareParams, workspace: Workspace, known: Sides = NOTHING_KNOW
     settled = settle(params, version)
     tags = {"ragft.step": "compare"}
     with step_run(settled, f"{settled.data_name}|compare", tags, workspace.home) as run_:
-        criteria = load_criteria(settled.criteria)
-        task = ToCompare(settled, ensure_prepared(settled, workspace), params, version, against, criteria)
+        task = _task(settled, params, version, against, workspace)
         spreads = planning.before(task, workspace)
         sides = _evaluate_sides(task, known, workspace)
         comparison = _compare(task, sides, spreads, workspace)
@@ -83,6 +86,19 @@ def verdict_of(compared: Compared, decision: Decision, params: CompareParams) ->
     served_as = compared.sides[compared.version.uri][DECIDING].served_as
     asked = served_as.words if served_as else ""
     return Verdict(compared.comparison, decision, params.split, judge, compared.run_id, asked)
+
+
+def _task(
+    settled: CompareParams, given: CompareParams, version: Version, against: Version, workspace: Workspace
+) -> ToCompare:
+    """Return what is to be compared, and say what will decide before anything is computed."""
+    preparation = ensure_prepared(settled, workspace)
+    criteria = load_criteria(settled.criteria) if settled.judge != NO_JUDGE else ()
+    questions = preparation.splits[settled.split]  # type: ignore[index]  # checked by the params
+    design = Design(settle_primaries(settled, criteria, questions), margin_share=settled.margin)
+    guards = [f"{guard} (margin {margin:g} points)" for guard, margin in settled.guard_margins().items()]
+    workspace.say(f"primaries: {', '.join(design.primary)}; guards: {', '.join(guards) or 'none'}")
+    return ToCompare(settled, preparation, given, version, against, criteria, design)
 
 
 def _versions(params: CompareParams) -> tuple[Version, Version]:
@@ -118,19 +134,28 @@ def _compare(task: ToCompare, sides: Sides, spreads: Mapping[str, Spread], works
     data = deciding[version.uri].conditions["data"]
     findings = Findings(
         checks=integrity.checks(task.params, version, against, deciding),
-        advisory=why_advisory([judged_side(each) for each in deciding.values()]),
+        advisory=_advisory(task, deciding),
         tried=len(begin_trial(workspace.store, data, version.identity, version.uri)),
         spreads=spreads,
+        health=health_of({short(uri): each for uri, each in deciding.items()}, task.design.primary),
     )
+    names = [measure.name for measure in task.measures]
     return compare(
-        side_of(against, sides[against.uri]),
-        side_of(version, sides[version.uri]),
+        side_of(against, sides[against.uri], names),
+        side_of(version, sides[version.uri], names),
         questions,
-        task.criteria,
+        task.measures,
+        guards=guards.rates(task, sides, forgetting.remembered(version, against)),
         slices={**slices_of(questions), **knowledge_slices(questions, version, workspace)},
-        design=Design(margin_share=task.params.margin),
+        design=task.design,
         findings=findings,
     )
+
+
+def _advisory(task: ToCompare, deciding: Mapping[str, Evaluation]) -> tuple[str, ...]:
+    """Return why the judge is only advisory; nothing where none of its scores decides."""
+    judged = [criterion.name for criterion in task.criteria if criterion.name in task.design.primary]
+    return why_advisory([judged_side(each) for each in deciding.values()]) if judged else ()
 
 
 def _questions(task: ToCompare, sides: Sides) -> Sequence[Question]:
@@ -139,7 +164,7 @@ def _questions(task: ToCompare, sides: Sides) -> Sequence[Question]:
     if asking is None:
         raise ConfigError(f"context is {params.context}: the verdict is given in the context {DECIDING}, add it")
     asked = {row.id for row in asking.rows}
-    return [question for question in task.preparation.splits[params.split] if question.id in asked]  # type: ignore[index]
+    return [question for question in task.questions if question.id in asked]
 
 
 def _tell_causes(comparison: Comparison, everything: str, workspace: Workspace) -> None:
@@ -155,7 +180,7 @@ def _tell_causes(comparison: Comparison, everything: str, workspace: Workspace) 
         for context, refusals in found.refusals.items():
             workspace.say(f"      in the context {context}, {refusals.words}")
     asked = {result.context for result in comparison.results}
-    if missing := [context for context in CONTEXTS if context not in asked]:
+    if missing := [context for context in ATTRIBUTED if context not in asked]:
         workspace.say(f"  - where the change comes from also needs the contexts {', '.join(missing)}: {everything}")
 
 
@@ -187,6 +212,7 @@ def _log(task: ToCompare, compared: Compared, workspace: Workspace) -> None:
                     f"change_{result.criterion}_n": float(result.missing.asked - result.missing.dropped),
                 }
             )
+    mlflow.log_metrics(guards.metrics(comparison))
     text = cards.log(version, verdict_of(compared, decision, task.params))
     if not cards.is_decided(version):
         open_registry().describe(version, text)
@@ -203,13 +229,22 @@ def _tell(task: ToCompare, compared: Compared, spreads: Mapping[str, Spread], wo
     for line in metric_table({each.short: deciding[each.uri].metrics for each in (compared.against, compared.version)}):
         workspace.say(line)
     workspace.say("")
-    workspace.say(decision.headline)
+    tell_summary(decision, workspace)
+    workspace.say(f"verdict: {decision.headline}")
     for sentence in (*decision.reasons, *decision.would_change):
         workspace.say(f"  - {sentence}")
-    planning.tell_after(compared.comparison, spreads, workspace)
+    if not compared.comparison.faults:
+        planning.tell_after(compared.comparison, spreads, workspace)
     if warning := integrity.padding_warning(deciding):
         workspace.say(f"  - warning: {warning}")
     _tell_causes(compared.comparison, report.all_contexts(task.given, task.params, compared.version), workspace)
+
+
+def tell_summary(decision: Decision, workspace: Workspace) -> None:
+    """Say the recommendation and the three questions behind it."""
+    workspace.say(f"{decision.summary.title}.")
+    for question, answer in decision.summary.lines:
+        workspace.say(f"  {question:13} {answer}")
 
 
 def _report(task: ToCompare, compared: Compared, workspace: Workspace) -> None:

@@ -34,6 +34,7 @@ def _tell(found: dict[str, Compared], workspace: Workspace) -> None:
         workspace.say(line)
     workspace.say("")
     for each in found.values():
+        compare.tell_summary(each.decision, workspace)
         workspace.say(f"verdict: {each.decision.headline}")
         workspace.say(f"report:  {report.place(workspace.home, each.version, each.against).as_uri()}")
     workspace.say("\nEvery run, version and answer: make ui, then http://127.0.0.1:5000")

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from entrypoints.steps.knowledge import forgetting
-from entrypoints.steps.shared import judges, scoring
+from entrypoints.steps.shared import judges, outcomes, scoring
 from entrypoints.steps.shared.evaluation import Evaluation, Scored
+from entrypoints.steps.shared.health import health_of
 from entrypoints.steps.shared.judges import Judge
 from entrypoints.steps.shared.model_under_test import (
     BASE,
@@ -24,21 +25,31 @@ from entrypoints.steps.shared.model_under_test import (
 )
 from entrypoints.steps.shared.preparation import ensure_prepared, only_available
 from entrypoints.steps.shared.prepared import Prepared
-from entrypoints.steps.shared.retrieved import RetrievedSplit, retrieve
+from entrypoints.steps.shared.retrieved import RetrievedSplit, retrieve, with_withheld
 from entrypoints.steps.shared.runs import step_run
 from entrypoints.steps.shared.workspace import Workspace
 from ragft import tracking
+from ragft.analysis.verdict.health import Health
 from ragft.data.answers import AnswerRow, read_answers
 from ragft.data.splits import nested_subset
 from ragft.errors import DataError
+from ragft.judging.outcomes import is_right
 from ragft.models.answering import answer_questions
 from ragft.params import SERVED, EvaluateParams
 from ragft.pocket.truth import truth_metrics
 from ragft.prompts.answer import AnswerPrompt, load_answer_prompt
 from ragft.prompts.criterion import Criterion, load_criteria
 from ragft.store.datasets import Preparation
-from ragft.types import Answer, Context, Split, digest
+from ragft.types import DECIDING, WITHHELD, Answer, Context, Split, digest
 from registry.versions import Version
+
+NO_EVIDENCE = "of no question is it known which passages hold the evidence"
+UNAVAILABLE: Mapping[Context, str] = {
+    WITHHELD: (
+        "of no question are there enough passages that cannot answer it (it takes questions that name their documents, "
+        "and other documents beside these)"
+    )
+}
 
 Judging = tuple[Judge | None, Sequence[Criterion]]
 
@@ -106,7 +117,10 @@ def _retrieve(prepared: Prepared[EvaluateParams], workspace: Workspace) -> Retri
             f"the split {split} of {preparation.name} has no questions (it has {there}): choose another split"
         )
     chosen = nested_subset(questions, params.questions, seed=0) if params.questions else questions
-    return retrieve(preparation, split, chosen, params.embedder, params.top_k, workspace)
+    found = retrieve(preparation, split, chosen, params.embedder, params.top_k, workspace)
+    if WITHHELD in params.contexts():
+        found = with_withheld(found, preparation, split, params.embedder, params.top_k, workspace)
+    return found
 
 
 def _load(
@@ -135,6 +149,9 @@ def _answer(
         context: Context = name  # type: ignore[assignment]  # checked by the params
         passages = found.context(context)
         questions = [question for question in found.questions if question.id in passages]
+        if not questions:
+            workspace.alert(f"the context {context} is left out: {UNAVAILABLE.get(context, NO_EVIDENCE)}")
+            continue
         with workspace.progress("answer", part=f"({context})") as line:
             answers = answer_questions(
                 workspace.store,
@@ -152,6 +169,8 @@ def _answer(
                 f"{len(too_long)} of {len(questions)} questions do not fit the model's context window even without "
                 f"passages and are left out ({context}): {scoring.first_of(too_long)}"
             )
+    if not by_context:
+        raise DataError(f"no question can be asked in the context {params.context}: ask in the context retrieved")
     return Answered(prepared, subject, found, by_context)
 
 
@@ -176,7 +195,11 @@ def _score(answered: Answered, judging: Judging, tags: Mapping[str, Any], worksp
         rows = _rows(found, context, answers, params.top_k)
         with _context_run(params, name, context, {**tags, "ragft.context": context}, workspace):
             tracking.log_data(preparation.name, preparation.dataset, params.split, found.questions)
-            evaluation = scoring.score(rows, criteria, judge, params, workspace)
+            evaluation = (
+                scoring.score_withheld(rows, criteria, judge, params, workspace)
+                if context == WITHHELD
+                else scoring.score(rows, criteria, judge, params, workspace)
+            )
         evaluation = dataclasses.replace(
             evaluation,
             name=name,
@@ -210,13 +233,24 @@ def _tell(answered: Answered, evaluations: Sequence[Evaluation], workspace: Work
     subject, params = answered.subject, answered.prepared.params
     data = f"{len(answered.found.questions)} questions of {answered.prepared.preparation.name} {params.split}"
     scoring.show(evaluations, f"{subject.title} on {data}", workspace)
+    for each in evaluations:
+        if each.context == DECIDING:
+            tell_health(health_of({subject.variant: each}, tuple(each.scores)), workspace)
     if subject.version is not None:
         forgetting.tell(subject.version, workspace, "  ")
 
 
+def tell_health(health: Health, workspace: Workspace) -> None:
+    """Say whether the scores are to be believed at all."""
+    if health.line:
+        workspace.say(f"  health: {health.line}")
+    for fault in health.faults:
+        workspace.alert(f"These scores cannot be trusted: {health.why(fault)}")
+
+
 def _rows(found: RetrievedSplit, context: Context, answers: Mapping[str, Answer], k: int) -> list[Scored]:
     """Return the rows to be scored: a question whose context is not available is not a row."""
-    retrieval, passages = found.row_metrics(k), found.context(context)
+    retrieval, passages = {} if context == WITHHELD else found.row_metrics(k), found.context(context)
     return [
         Scored(
             id=question.id,
@@ -238,6 +272,8 @@ def _rows(found: RetrievedSplit, context: Context, answers: Mapping[str, Answer]
                 **{name: values[question.id] for name, values in retrieval.items()},
                 **truth_metrics(question, answers[question.id].text),
             },
+            right=is_right(question, answers[question.id].text),
+            guard=outcomes.guard_of(found, context, question, answers[question.id]) or "",
         )
         for question in found.questions
         if question.id in answers

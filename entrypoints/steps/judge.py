@@ -24,7 +24,7 @@ from ragft.judging.confusion_plot import draw_confusion
 from ragft.judging.ratings import Columns, RatedTable, read_table
 from ragft.judging.sheet import is_sheet, read_sheets, row_id, write_sheet
 from ragft.lists import entries
-from ragft.params import SERVED, EvaluateParams, JudgeParams
+from ragft.params import NO_JUDGE, SERVED, EvaluateParams, JudgeParams
 from ragft.prompts.criterion import Criterion, load_criteria
 from ragft.store.calibrations import save_calibration
 
@@ -125,7 +125,7 @@ def _compare_estimators(params: JudgeParams, criteria: Sequence[Criterion], work
 
 
 def _write(params: JudgeParams, criteria: Sequence[Criterion], workspace: Workspace) -> None:
-    evaluations = _evaluations(params, workspace, judge=judges.NO_JUDGE, judge_url="")
+    evaluations = _evaluations(params, workspace, judge=NO_JUDGE, judge_url="")
     items = [scoring.item_of(row) for evaluation in evaluations for row in evaluation.rows]
     name = "".join(sign if sign.isalnum() else "_" for sign in evaluations[0].name)
     path = Path(params.sheet) if params.sheet else workspace.home / "sheets" / f"{name}.csv"

@@ -9,6 +9,7 @@ from typing import Protocol
 
 import mlflow
 
+from entrypoints.quick_imports import quick_imports
 from entrypoints.steps.matrix import plan
 from entrypoints.steps.matrix.cells import TRAINING, Cell, Identities, cells_of
 from entrypoints.steps.matrix.presets import Matrix, matrix_of
@@ -79,7 +80,8 @@ def _plan(params: StudyParams, cells: Sequence[Cell], identities: Identities, wo
     rates = plan.recorded_rates(identities)
     if any(None in rates.seconds(need).values() for need in needs):
         # Torch is imported for a measurement alone.
-        from entrypoints.steps.matrix.measure import measure
+        with quick_imports():
+            from entrypoints.steps.matrix.measure import measure
 
         rates = measure(needs, rates, identities)
     said = list(plan.lines(needs, rates, params, identities))
@@ -91,7 +93,8 @@ def _plan(params: StudyParams, cells: Sequence[Cell], identities: Identities, wo
 def _steps(workspace: Workspace) -> Callable[[Identities], CellRunner]:
     def make(identities: Identities) -> CellRunner:
         # Torch and all that trains and judges are imported here, when something is to be computed.
-        from entrypoints.steps.matrix.runner import StepRunner
+        with quick_imports():
+            from entrypoints.steps.matrix.runner import StepRunner
 
         return StepRunner(workspace, identities)
 

@@ -1,5 +1,6 @@
 """Whether an answer from memory is right: only for questions with a short answer."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 from ragft.judging.overlap import answer_f1, exact_match, normalised_words
@@ -49,10 +50,10 @@ def verdict(question: Question, answer: str, *, contained: bool = False) -> Verd
     if truth:
         return "right" if truth["truth_right"] else "false" if truth["truth_wrong"] else "silent"
     line = next((line for line in answer.splitlines() if line.strip()), "")
-    accepted = short_answers(question) or question.references
-    if exact_match(line, accepted) or (contained and any(_stands_in(short, line) for short in accepted)):
+    said, accepted = normalised_words(line), short_answers(question) or question.references
+    if exact_match(line, accepted) or (contained and any(stands_in(normalised_words(a), said) for a in accepted)):
         return "right"
-    return "false" if normalised_words(line) else "silent"
+    return "false" if said else "silent"
 
 
 def score(question: Question, answer: str) -> float:
@@ -68,7 +69,7 @@ def score(question: Question, answer: str) -> float:
     return answer_f1(answer, question.references)
 
 
-def _stands_in(short: str, line: str) -> bool:
-    words, said = normalised_words(short), normalised_words(line)
+def stands_in(words: Sequence[str], said: Sequence[str]) -> bool:
+    """Return whether ``words``, at least one, follow one another in what was ``said``."""
     places = range(len(said) - len(words) + 1)
-    return bool(words) and any(said[place : place + len(words)] == words for place in places)
+    return bool(words) and any(list(said[place : place + len(words)]) == list(words) for place in places)

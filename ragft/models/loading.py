@@ -6,25 +6,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from peft import PeftModel
-from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, PreTrainedTokenizerBase
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
 
 from ragft.errors import ConfigError, PrerequisiteError
 from ragft.models.adapter_folder import LINEAGE, adapter_identity, check_adapter, foreign_files, read_lineage
 from ragft.models.fingerprint import fingerprint_weights, write_manifest
+from ragft.models.quantization import Quantization, loading_options, quantize_loaded
 from ragft.models.resolve import check_base
 from ragft.models.window import context_window
 from ragft.types import digest
 
-Quantization = Literal["none", "nf4", "int8", "int4"]
 DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
-# On CPUs that have bfloat16, bitsandbytes 0.50 packs 4-bit weights anew at the first evaluation, not quite back to the
-# same values, and for a kernel that has no backward pass: a model that had written would train on lost gradients.
-UNPACKED_SWITCH = "support_avx512bf16_for_cpu"
 ACTIVE_DIFFERENCE = 1e-6
 PROBES = ("What is asked here?", "Name one thing.", "1 2 3")
 
@@ -220,12 +216,7 @@ def _dtype(dtype: str, place: torch.device) -> torch.dtype:
     return DTYPES[dtype]
 
 
-def _load_weights(folder: Path, name: str, quantization: str, dtype: torch.dtype, place: torch.device) -> Any:  # noqa: ANN401
-    options: dict[str, Any] = {}
-    if quantization == "nf4":
-        options["quantization_config"] = BitsAndBytesConfig(
-            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
-        )
+def _load_weights(folder: Path, name: str, quantization: Quantization, dtype: torch.dtype, place: torch.device) -> Any:  # noqa: ANN401
     try:
         model, report = AutoModelForCausalLM.from_pretrained(
             folder,
@@ -235,32 +226,12 @@ def _load_weights(folder: Path, name: str, quantization: str, dtype: torch.dtype
             local_files_only=True,
             trust_remote_code=False,
             output_loading_info=True,
-            **options,
+            **loading_options(quantization, dtype),
         )
     except ValueError as error:  # what transformers raises for an architecture without a causal head
         raise ConfigError(f"base {name} cannot be loaded as a causal language model: {error}") from error
     if absent := sorted(report["missing_keys"]) + sorted(str(key) for key in report["mismatched_keys"]):
         raise PrerequisiteError(f"base {name}: {len(absent)} weights are missing or misshapen, such as {absent[0]}")
-    for layer in model.modules():
-        if hasattr(layer, UNPACKED_SWITCH):
-            setattr(layer, UNPACKED_SWITCH, False)
-    if quantization in ("int8", "int4"):
-        _quantize_with_quanto(model, quantization)
+    quantize_loaded(model, quantization)
     model.eval()
     return model
-
-
-def _quantize_with_quanto(model: Any, quantization: str) -> None:  # noqa: ANN401
-    from optimum import quanto
-    from optimum.quanto.library.extensions import cpp
-
-    # Left alone, quanto compiles its C++ into its own installed package at the first use of int4 on a CPU, which takes
-    # a compiler and up to minutes, or fails.
-    cpp.ext._lib = SimpleNamespace(unpack=_unpack)
-    quanto.quantize(model, weights=quanto.qint8 if quantization == "int8" else quanto.qint4, exclude="lm_head")
-    quanto.freeze(model)
-
-
-def _unpack(packed: torch.Tensor, bits: int) -> torch.Tensor:
-    """Return the ``bits``-wide numbers of each byte, the lowest ones of all bytes first."""
-    return torch.cat([(packed >> shift) & (2**bits - 1) for shift in range(0, 8, bits)])

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ragft.analysis.verdict.comparison import Comparison, Result
 from ragft.analysis.verdict.guards import title
+from ragft.analysis.verdict.health import Health
 from ragft.report.words import signed
 
 # Attribution's term -> what a loss in it means, in words for a reader outside the team.
@@ -26,6 +27,8 @@ class Situation:
         finetune: Parameters that train another adapter like this one, name -> value.
         compare: Parameters that compare again in the same way, apart from the model, name -> value.
         part: True where only some of the split's questions were asked.
+        top_k: Passages retrieved for a question.
+        chunk_chars: The most characters of a passage; 0 where that is not known.
     """
 
     model: str
@@ -36,6 +39,8 @@ class Situation:
     part: bool
     finetune: Mapping[str, str]
     compare: Mapping[str, str]
+    top_k: int = 5
+    chunk_chars: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +53,8 @@ class Advice:
 
 def advise(comparison: Comparison, outcome: str, situation: Situation) -> Advice:
     """Return what to do after a verdict."""
+    if comparison.health and comparison.faults and outcome != "reject":
+        return _believe(comparison.health, situation)
     if outcome == "promote":
         return _promote(comparison, situation)
     if outcome == "reject":
@@ -55,6 +62,33 @@ def advise(comparison: Comparison, outcome: str, situation: Situation) -> Advice
     if outcome == "hold":
         return _hold(comparison, situation)
     return _mend(comparison, situation) or _too_little(comparison, situation)
+
+
+def _believe(health: Health, situation: Situation) -> Advice:
+    """Return the one thing to change before any score means something."""
+    fault, again = health.faults[0], {**situation.compare, "model": situation.model}
+    why = health.why(fault)
+    if fault == "retrieval":
+        return Advice(
+            f"{why} No answer can be good on passages that do not hold it. Retrieve more of them, or cut the documents "
+            "differently (-P chunk_chars=...), and compare again.",
+            command("compare", {**again, "top_k": str(2 * situation.top_k)}),
+        )
+    if fault == "dropped":
+        smaller = (
+            {"chunk_chars": str(max(situation.chunk_chars // 2, 100))} if situation.chunk_chars else {"top_k": "1"}
+        )
+        return Advice(f"{why} Shorter passages fit. Compare again with them.", command("compare", {**again, **smaller}))
+    if fault == "base":
+        data = {name: value for name, value in situation.finetune.items() if name in ("dataset", "path", "documents")}
+        return Advice(
+            f"{why} Take another base, and see first how it answers alone: any instruct model that fits this machine.",
+            command("evaluate", {**data, "base": "HuggingFaceTB/SmolLM2-1.7B-Instruct", "judge": "none"}),
+        )
+    return Advice(
+        f"{why} Name a judge that can (-P judge=...), or decide by what needs no judge, as this command does.",
+        command("compare", {**again, "judge": "none"}),
+    )
 
 
 def command(step: str, params: Mapping[str, str]) -> str:

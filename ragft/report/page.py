@@ -9,6 +9,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from ragft.analysis.verdict.attribution import ORDER as ATTRIBUTED
 from ragft.analysis.verdict.comparison import LEAST_OF_A_SLICE
 from ragft.analysis.verdict.power import in_words
 from ragft.report import svg
@@ -52,7 +53,7 @@ def render(report: Report) -> str:
         "criteria": criteria,
         "scale": next(iter(report.scales.values()), (0.0, 1.0)),
         "contexts": CONTEXTS,
-        "missing_contexts": [name for name in CONTEXTS if name not in {bars.context for bars in report.bars}],
+        "missing_contexts": [name for name in ATTRIBUTED if name not in {bars.context for bars in report.bars}],
         "place": Markup(PLACE),
     }
     template = _environment().from_string(_file("page.html.jinja"))

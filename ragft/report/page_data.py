@@ -101,9 +101,14 @@ class Report:
         version: What the version is called ("lora closed_book v2").
         trained: How the version was made, in words.
         left_out: How many passages did not fit and were not seen; empty where all were.
+        title: What to do and why, in a manager's words.
+        three: Better, safe, sure enough: each question with its answer.
+        health: Whether the scores are to be believed at all, in a line; "" where nothing is known.
         because: Why the verdict is what it is, in a sentence.
         reasons: What it rests on, one sentence per reason.
         would_change: What would change it, one sentence per item.
+        invented: Questions that the version answered without support and the base did not; the first of them.
+        invented_of: How many such questions there are.
         questions: Every question of the context that decides.
         scales: Criterion -> least and largest legal score.
         forgotten: What the version forgot of what it was not trained on, in sentences; empty where it was not measured.
@@ -120,6 +125,9 @@ class Report:
     trained: str
     left_out: str
     outcome: str
+    title: str
+    three: tuple[tuple[str, str], ...]
+    health: str
     because: str
     reasons: tuple[str, ...]
     would_change: tuple[str, ...]
@@ -127,6 +135,8 @@ class Report:
     comparison: Comparison
     bars: tuple[Bars, ...]
     metrics: tuple[Metric, ...]
+    invented: tuple[Asked, ...]
+    invented_of: int
     questions: tuple[Asked, ...]
     scales: Mapping[str, tuple[float, float]]
     forgotten: tuple[str, ...]

@@ -14,6 +14,12 @@ MEANINGS = {
     "answer_tokens": "length of the answer, in tokens",
     "cut": "answers cut off at the length limit",
     "mrr": "how high the first good passage stood",
+    "right": "answered rightly, or refused where there is no answer",
+    "false_answer": "answered although the passages do not hold the answer",
+    "false_refusal": "refused although the passages hold the answer",
+    "false_answers": "answers although the passages do not hold the answer",
+    "false_refusals": "refusals although they do",
+    "forgetting": "facts it was not trained on, known before and wrong now",
     "truth_right": "all facts right, checked by program",
     "truth_facts": "share of the facts right, checked by program",
     "truth_wrong": "a wrong fact in the answer, checked by program",
@@ -29,6 +35,7 @@ OUTCOMES = {
 CONTEXTS = {
     "none": "no passages",
     "retrieved": "retrieved passages",
+    "withheld": "passages that cannot answer the question",
     "oracle": "only passages that hold the answer",
     "oracle_distractors": "those, among distracting ones",
 }

@@ -9,6 +9,8 @@ from ragft.errors import PrerequisiteError
 from ragft.models.fingerprint import verify_manifest
 from ragft.store.disk import MIB
 
+SECONDS_BETWEEN = 120.0
+KEPT = 2
 # Of each trained number: 4 bytes of weight and 8 of the optimiser in each of three checkpoints (two are kept while
 # the next is written), and 4 each in the adapter and in the copy that is registered.
 _BYTES_PER_PARAMETER = 3 * 12 + 2 * 4

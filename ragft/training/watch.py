@@ -13,10 +13,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from ragft.errors import ConfigError
 from ragft.models.fingerprint import write_manifest
 from ragft.store.kill_points import kill_point
-from ragft.training.checkpoints import checkpoints_newest_first
-
-CHECKPOINT_SECONDS = 120.0
-KEPT_CHECKPOINTS = 2
+from ragft.training.checkpoints import KEPT, SECONDS_BETWEEN, checkpoints_newest_first
 
 OnLog = Callable[[int, Mapping[str, float]], None]
 """Called with (optimiser step, metrics): train_loss, learning_rate, grad_norm; dev_loss at the start and epoch ends."""
@@ -92,7 +89,7 @@ class WatchCallback(TrainerCallback):  # type: ignore[misc] # transformers is un
         """Stop the clock, and ask for a checkpoint when the last one is two minutes old."""
         self.step_seconds += time.monotonic() - self._began
         self._watch.on_progress(state.global_step, state.max_steps)
-        control.should_save = time.monotonic() - self._saved > CHECKPOINT_SECONDS
+        control.should_save = time.monotonic() - self._saved > SECONDS_BETWEEN
 
     def on_epoch_end(self, _args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:  # noqa: ANN401
         """Measure, and ask for a dev loss, and for a checkpoint unless this was the last epoch."""
@@ -120,6 +117,6 @@ class WatchCallback(TrainerCallback):  # type: ignore[misc] # transformers is un
         folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
         kill_point("finetune.checkpoint")  # its files are there, and it does not count yet
         write_manifest(folder)
-        for old in checkpoints_newest_first(folder.parent)[KEPT_CHECKPOINTS:]:
+        for old in checkpoints_newest_first(folder.parent)[KEPT:]:
             shutil.rmtree(old)
         self._saved = time.monotonic()

@@ -95,7 +95,7 @@ def calibrated(tmp_path_factory: pytest.TempPathFactory) -> Calibrated:
             "base": checkout.base, "model": "served", "served_model": "m", "model_url": server.url, "judge": "j",
             "judge_url": server.url, "criteria": "accuracy", "repeats": 2, "deadline_s": 20,
         }  # fmt: skip
-        checkout.mlflow_run("judge", **given, sheet=sheet)
+        checkout.mlflow_run("judge", cold=True, **given, sheet=sheet)
         assert not [body for body in server.calls if message_of(body).startswith("Grade")]
         ann = rated(sheet, folder / "ann.csv", lambda words: words)
         bo = rated(sheet, folder / "bo.csv", lambda words: min(5, words + words % 2))

@@ -15,7 +15,7 @@ from mlflow import MlflowClient
 
 from ragft.store.embedded import embedded_dsn, leave_embedded
 from ragft.store.kill_points import KILL_POINTS
-from tests.end_to_end.conftest import Checkout
+from tests.end_to_end.conftest import ROOT, Checkout
 from tests.tiny_model import make_tiny_model
 
 EVALUATE: dict[str, Any] = {"dataset": "qasper", "max_new_tokens": 8, "repeats": 2, "judge_max_new_tokens": 8}
@@ -27,15 +27,15 @@ OF_PROBING = "probe.save"
 OF_PROMOTING = [name for name in KILL_POINTS if name.startswith("promote.")]  # tests/integration/registry/test_kills.py
 
 
-def kill_in(checkout: Checkout, kill_point: str, step: str, params: dict[str, object]) -> None:
+def kill_in(checkout: Checkout, kill_point: str, step: str, params: dict[str, object], *, cold: bool = False) -> None:
     """Start the step and kill it while it is held at the kill point, which it says on stderr."""
-    words = [word for key, value in params.items() for word in (f"--{key}", str(value))]
-    with checkout.start(
-        [sys.executable, "-m", f"entrypoints.{step}", *words], {"RAGFT_TEST_KILL_POINT": kill_point}
-    ) as process:
-        assert process.stderr is not None
-        said = []
-        for line in process.stderr:
+    words = [sys.executable, "-m", f"entrypoints.{step}"]
+    words += [word for key, value in params.items() for word in (f"--{key}", str(value))]
+    process = checkout.begin(words, {"RAGFT_TEST_KILL_POINT": kill_point}, cold=cold)
+    assert process.stdout is not None
+    said = []
+    with process.stdout:
+        for line in process.stdout:
             said.append(line)
             if line == f"held at: {kill_point}\n":
                 os.kill(process.pid, signal.SIGKILL)
@@ -91,10 +91,10 @@ def homes(tmp_path_factory: pytest.TempPathFactory, papers: Path) -> tuple[Check
     given: dict[str, Any] = {"path": papers, "base": base}
     calm.step("evaluate", **EVALUATE, **given)
     calm.step("finetune", **FINETUNE, **given)
-    for kill_point in OF_EVALUATING:
-        kill_in(killed, kill_point, "evaluate", {**EVALUATE, **given})
+    for number, kill_point in enumerate(OF_EVALUATING):
+        kill_in(killed, kill_point, "evaluate", {**EVALUATE, **given}, cold=number == 0)
     killed.step("evaluate", **EVALUATE, **given)
-    kill_in(killed, OF_TRAINING, "finetune", {**FINETUNE, **given})
+    kill_in(killed, OF_TRAINING, "finetune", {**FINETUNE, **given}, cold=True)
     killed.step("finetune", **FINETUNE, **given)
     return calm, killed
 
@@ -124,9 +124,11 @@ def test_a_resumed_adapter_is_bit_identical(homes: tuple[Checkout, Checkout]) ->
 
 def test_a_killed_probe_is_saved_once(tmp_path: Path) -> None:
     checkout = Checkout(tmp_path / "home", tmp_path)
-    params: dict[str, Any] = {"split": "train", "questions": 2, "sets": 1, "samples": 1}
+    # Questions alone: no documents are embedded first, which takes longer than all the rest.
+    data = {"dataset": "entity_questions", "path": ROOT / "tests/data/entity_questions"}
+    params: dict[str, Any] = {**data, "split": "train", "questions": 2, "sets": 1, "samples": 1}
     kill_in(checkout, OF_PROBING, "probe", params)
-    checkout.step("probe", **params)
+    checkout.step("probe", cold=True, **params)
     with psycopg.connect(embedded_dsn(checkout.home)) as connection:
         found = connection.execute("SELECT record FROM ragft.probes").fetchall()
     leave_embedded(checkout.home)

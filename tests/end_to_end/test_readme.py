@@ -89,7 +89,7 @@ def parse(line: str) -> tuple[str, dict[str, Any]]:
 
 
 def test_the_demo_ends_with_a_table_and_the_verdicts(fresh: Checkout) -> None:
-    done = fresh.step("demo", samples=6, epochs=1, questions=4)
+    done = fresh.step("demo", cold=True, samples=6, epochs=1, questions=4)
     assert re.search(r"^metric +n +unscored +base +closed_book +retrieved$", done.stdout, flags=re.MULTILINE)
     assert len(re.findall(r"^verdict: models:/ragft-telecom-pocket/[23] against", done.stdout, flags=re.MULTILINE)) == 2
     assert len(re.findall(r"^report:  file://\S+-v[23]-against-v1\.html$", done.stdout, flags=re.MULTILINE)) == 2

@@ -37,7 +37,7 @@ def compared(fresh: Checkout, papers: Path) -> Iterator[tuple[Run, str]]:
     tiny: dict[str, Any] = {"dataset": "qasper", "base": fresh.base}
     quick: dict[str, Any] = {"max_new_tokens": 12, "estimator": "expected_no_rationale"}
     fresh.step("finetune", **tiny, path=papers, samples=4, epochs=1, learning_rate=0.01)
-    done = fresh.mlflow_run(step, **params, **tiny, **quick)
+    done = fresh.mlflow_run(step, cold=True, **params, **tiny, **quick)
     mlflow.set_tracking_uri(fresh.tracking_uri)
     found = mlflow.search_runs(
         search_all_experiments=True,

@@ -63,7 +63,7 @@ def homes(tmp_path_factory: pytest.TempPathFactory) -> tuple[Checkout, Checkout]
     folder = tmp_path_factory.mktemp("study")
     calm, killed = (same_fences(Checkout(folder / name, folder)) for name in ("calm", "killed"))
     calm.step("setup")
-    calm.mlflow_run("study", **STUDY, export=calm.home / "study.json")
+    calm.mlflow_run("study", cold=True, **STUDY, export=calm.home / "study.json")
     return calm, killed
 
 
@@ -89,7 +89,8 @@ def test_its_table_holds_judged_answers_of_both_adapters(homes: tuple[Checkout, 
 
 def test_the_same_again_loads_no_model(homes: tuple[Checkout, Checkout]) -> None:
     calm, _ = homes
-    again = calm.step("study", **STUDY, export=calm.home / "again.json", environment={"PYTHONVERBOSE": "1"})
+    verbose = {"PYTHONVERBOSE": "1"}
+    again = calm.step("study", cold=True, **STUDY, export=calm.home / "again.json", environment=verbose)
     assert "2 cells, of which 2 are done" in again.stdout
     assert table(calm.home / "again.json") == table(calm.home / "study.json")
     assert "import 'mlflow'" in again.stderr

@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from tests.end_to_end.conftest import ROOT, Checkout
 from tests.torture.moments import Calm, Phase
-from tests.torture.warm import Fork, Warm
+from tests.warm import Fork, Warm
 
 # Written by a study when it knows its cells, and when it is done with them.
 BEGUN, DONE = " cells, of which ", "results written to "

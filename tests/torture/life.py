@@ -15,7 +15,7 @@ from tests.torture.attempt import Attempt, attempt
 from tests.torture.ledger import Keys, committed, look, prepare_store, runs_left_running, server_runs
 from tests.torture.moments import SHARE_OF_STARTS, Calm, Phase, draw
 from tests.torture.small_study import words_of
-from tests.torture.warm import Warm
+from tests.warm import Warm
 
 MOST_ATTEMPTS = 60
 ALL_DONE = "2 cells, of which 2 are done"
@@ -168,6 +168,8 @@ def _judge(life: Life, study: Study, truth: Truth) -> None:
     if server_runs(home):
         life.problems.append("a server runs on after the last command")
     life.running = runs_left_running(home)
+    if life.running:
+        life.problems.append(f"{life.running} MLflow runs still count as running")
     if table(Path(study.words[-1])) != truth.exported:
         life.problems.append("the exported tables differ")
     if adapters_of(home) != truth.adapters:

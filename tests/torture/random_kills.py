@@ -25,7 +25,7 @@ from tests.torture.life import Budget, Life, Truth, live, live_calmly
 from tests.torture.moments import PHASES
 from tests.torture.page import OUTCOME, update
 from tests.torture.small_study import make_study
-from tests.torture.warm import Warm
+from tests.warm import Warm
 
 
 def main() -> int:

@@ -36,7 +36,7 @@ def test_a_bad_value_is_named_with_what_is_accepted(values: dict[str, object], n
 
 @pytest.mark.parametrize("context", ["retreived", "none,none", "retrieved,gold"])
 def test_a_context_that_does_not_exist_is_refused(context: str) -> None:
-    with pytest.raises(ConfigError, match="expected some of none, retrieved, oracle, oracle_distractors"):
+    with pytest.raises(ConfigError, match="expected some of none, retrieved, withheld, oracle, oracle_distractors"):
         EvaluateParams(context=context)
 
 
@@ -60,7 +60,7 @@ def test_every_parameter_has_help_and_a_default_of_a_plain_type() -> None:
 def test_contexts_that_are_not_named_suit_the_base() -> None:
     assert EvaluateParams().contexts() == CONTEXTS
     assert EvaluateParams(base="pocket").contexts() == CONTEXTS
-    assert EvaluateParams(base="org/model").contexts() == ("retrieved",)
+    assert EvaluateParams(base="org/model").contexts() == ("retrieved", "withheld")
 
 
 @pytest.mark.parametrize(

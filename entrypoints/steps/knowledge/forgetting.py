@@ -3,14 +3,17 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import mlflow
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 
+from entrypoints.steps.shared.guards import Remembered
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.analysis.knowledge.forgetting import Lost, compare_answers, sentences
+from ragft.analysis.statistics.clusters import cluster
 from ragft.data.splits import nested_subset
 from ragft.errors import PrerequisiteError
 from ragft.judging.closed_book import score
@@ -27,6 +30,8 @@ from registry.versions import Version
 MOST_QUESTIONS = 200
 MOST_NEW_TOKENS = 64
 PREFIX = "forgetting_"
+ANSWERS = "forgetting.json"
+INVENTED = "unknown_refused"
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,7 @@ def measure(
     Raises:
         PrerequisiteError: If ``general`` names data that were not prepared here.
     """
-    found = []
+    found, answers = [], {}
     for probe in _probes(params, preparation, parent, workspace):
         if not probe.questions:
             continue
@@ -59,9 +64,54 @@ def measure(
         after = _scores(adapted, probe.questions, workspace)
         both = [question for question in probe.questions if question.id in before and question.id in after]
         found.append(compare_answers(probe.name, probe.measure, both, before, after))
+        answers[probe.name] = {
+            "base": {question.id: before[question.id] for question in both},
+            "adapter": {question.id: after[question.id] for question in both},
+            "clusters": dict(cluster(both).labels),
+        }
+    mlflow.log_dict(answers, ANSWERS)
     for lost in found:
         mlflow.log_metrics(lost.metrics)
         workspace.say(f"  {lost.sentence}")
+    return found
+
+
+def remembered(version: Version, against: Version) -> Remembered:
+    """Return what a version and what it is compared against know of what the version was not trained on.
+
+    Of the probes those count whose answers are right or wrong; refusing to invent is not knowledge.
+    """
+    answers = [_answers(each) for each in (version, against)]
+    if answers[0] is None:
+        return Remembered(unmeasured=f"the run that trained {version.uri} did not keep its answers")
+    side = "base" if against.lineage.kind == "base" else "adapter"
+    beside = answers[0] if side == "base" else answers[1]
+    if beside is None:
+        return Remembered(unmeasured=f"the run that trained {against.uri} did not keep its answers")
+    base: dict[str, bool] = {}
+    adapted: dict[str, bool] = {}
+    clusters: dict[str, str] = {}
+    for probe, found in answers[0].items():
+        one, other = beside.get(probe, {}).get(side, {}), found["adapter"]
+        if probe == INVENTED or not {*one.values(), *other.values()} <= {0.0, 1.0}:
+            continue
+        for question in one.keys() & other.keys():
+            name = f"{probe} {question}"
+            base[name], adapted[name] = bool(one[question]), bool(other[question])
+            clusters[name] = f"{probe} {found['clusters'][question]}"
+    if not base:
+        return Remembered(unmeasured="no other data were named to measure it on (finetune -P general=...)")
+    return Remembered(base, adapted, clusters)
+
+
+def _answers(version: Version) -> dict[str, dict[str, dict[str, Any]]] | None:
+    """Return probe -> side -> question id -> score, as the training run kept it; None where it did not."""
+    if version.lineage.kind == "base" or not version.run_id:
+        return {}
+    try:
+        found: dict[str, Any] = mlflow.artifacts.load_dict(f"runs:/{version.run_id}/{ANSWERS}")
+    except (MlflowException, OSError):
+        return None
     return found
 
 
@@ -98,7 +148,7 @@ def _probes(
     if params.base == POCKET:
         trained = {d for split in ("train", "dev") for q in preparation.splits[split] for d in q.documents}
         found.append(GeneralProbe("known_facts", "share of facts right", known_facts(trained)))
-        found.append(GeneralProbe("unknown_refused", "share refused", unknown_products(trained)))
+        found.append(GeneralProbe(INVENTED, "share refused", unknown_products(trained)))
     others = [params.general] if params.general else []
     if parent is not None and parent.lineage.data != preparation.name:
         others.append(parent.lineage.data)

@@ -13,9 +13,9 @@ from ragft.analysis.statistics.clusters import cluster
 from ragft.analysis.verdict.compare import CONDITIONS, Side, spreads_of
 from ragft.analysis.verdict.comparison import Comparison, Design
 from ragft.analysis.verdict.power import Spread, in_words, power
+from ragft.analysis.verdict.scale import Measured
 from ragft.data.splits import nested_subset
 from ragft.params import CompareParams
-from ragft.prompts.criterion import Criterion
 from ragft.types import DECIDING, Question
 from registry.versions import Version
 
@@ -27,11 +27,11 @@ SHARED = ("ragft.data_sha256", "ragft.data_seed", "ragft.judge_identity", "ragft
 def before(task: ToCompare, workspace: Workspace) -> dict[str, Spread]:
     """Return how scores vary on dev, where both sides were evaluated there, and say what this comparison can show."""
     params, splits = task.params, task.preparation.splits
-    spreads = dev_spreads(params, task.version, task.against, splits["dev"], task.criteria)
+    spreads = dev_spreads(task, splits["dev"])
     questions = splits[params.split]  # type: ignore[index]  # checked by the params
     if spreads and questions:
         asked = nested_subset(questions, params.questions, seed=0) if params.questions else questions
-        tell(spreads, asked, {each.name: each.range for each in task.criteria}, params.margin, workspace.say)
+        tell(spreads, asked, {each.name: each.range for each in task.measures}, task.design, workspace.say)
     return spreads
 
 
@@ -42,20 +42,15 @@ def tell_after(comparison: Comparison, spreads: Mapping[str, Spread], workspace:
             workspace.say(f"  - {in_words(name, found)}")
 
 
-def dev_spreads(
-    params: CompareParams,
-    version: Version,
-    against: Version,
-    questions: Sequence[Question],
-    criteria: Sequence[Criterion],
-) -> dict[str, Spread]:
-    """Return criterion -> spread of the differences on dev; empty unless both sides were evaluated there alike."""
+def dev_spreads(task: ToCompare, questions: Sequence[Question]) -> dict[str, Spread]:
+    """Return primary -> spread of the differences on dev; empty unless both sides were evaluated there alike."""
+    params, version, against = task.params, task.version, task.against
     if params.split == "dev":
         return {}
     runs = [_newest(params, each) for each in (against, version)]
     if runs[0] is None or runs[1] is None or any(_tag(runs[0], name) != _tag(runs[1], name) for name in SHARED):
         return {}
-    scores = [_scores(run, criteria) for run in runs if run is not None]
+    scores = [_scores(run, task.measures) for run in runs if run is not None]
     asked = [each for each in questions if all(each.id in side[name] for side in scores for name in side)]
     if len(asked) < 2 or not all(scores):
         return {}
@@ -64,25 +59,24 @@ def dev_spreads(
         for each, found in zip((against, version), scores, strict=True)
     ]
     source = f"{len(asked):,} questions of {SOURCE}"
-    return spreads_of(sides[0], sides[1], asked, criteria, source=source)
+    return spreads_of(sides[0], sides[1], asked, task.measures, source=source, design=task.design)
 
 
 def tell(
     spreads: Mapping[str, Spread],
     questions: Sequence[Question],
     ranges: Mapping[str, float],
-    margin_share: float,
+    design: Design,
     say: Callable[[str], None],
 ) -> None:
-    """Say what the questions of a comparison can show, given how scores vary; ``ranges`` are those of the criteria."""
+    """Say what the questions of a comparison can show, given how scores vary; ``ranges`` are those of the measures."""
     sizes = np.unique(list(cluster(questions).labels.values()), return_counts=True)[1]
     if len(sizes) < 2:
         return
-    design = Design()
     for name, spread in spreads.items():
         most = ranges[name]
         found = power(
-            sizes, spread, margin=margin_share * most, alpha=design.alpha, family=len(design.primary), most=most
+            sizes, spread, margin=design.margin_share * most, alpha=design.alpha, family=len(design.primary), most=most
         )
         say(f"before: {in_words(name, found)}")
 
@@ -111,20 +105,21 @@ def _newest(params: CompareParams, version: Version) -> Run | None:
     return found[0] if found else None
 
 
-def _scores(run: Run, criteria: Sequence[Criterion]) -> dict[str, dict[str, float | None]]:
-    """Return criterion -> question -> score of an evaluation; empty where its rows are gone or of another kind."""
+def _scores(run: Run, measures: Sequence[Measured]) -> dict[str, dict[str, float | None]]:
+    """Return measure -> question -> value of an evaluation; empty where its rows are gone or of another kind."""
     try:
         table = mlflow.artifacts.load_dict(f"runs:/{run.info.run_id}/rows.json")
     except MlflowException:
         return {}
     columns = table["columns"]
-    if any(name not in columns for name in ("id", *(f"geval_{each.name}" for each in criteria))):
+    places = {
+        each.name: next((columns.index(name) for name in (f"geval_{each.name}", each.name) if name in columns), None)
+        for each in measures
+    }
+    if "id" not in columns or None in places.values():
         return {}
     ids = [row[columns.index("id")] for row in table["data"]]
-    return {
-        each.name: dict(zip(ids, [row[columns.index(f"geval_{each.name}")] for row in table["data"]], strict=True))
-        for each in criteria
-    }
+    return {name: dict(zip(ids, [row[place] for row in table["data"]], strict=True)) for name, place in places.items()}
 
 
 def _tag(run: Run, name: str) -> str | None:

@@ -16,6 +16,7 @@ from entrypoints.steps.reporting import cards
 from entrypoints.steps.reporting.latest_report import FILE
 from entrypoints.steps.shared.compared import Compared, ToCompare
 from entrypoints.steps.shared.evaluation import LOWER_IS_BETTER, Evaluation, Scored, left_out
+from entrypoints.steps.shared.primaries import values_of
 from ragft.analysis.statistics.clusters import cluster
 from ragft.analysis.statistics.mean_interval import Mean, mean_of
 from ragft.analysis.verdict.comparison import Comparison, Result
@@ -28,10 +29,12 @@ from ragft.report.page_data import Asked, Bars, Curve, Metric, Report, ShownAnsw
 from ragft.report.plots import bars_figure, forest_figure
 from ragft.store.disk import write_whole
 from ragft.store.trials import Trial
-from ragft.types import CONTEXTS, DECIDING, Question
+from ragft.types import CONTEXTS, DECIDING, WITHHELD, Question
 from registry.versions import Version
 
 CURVES = ("train_loss", "dev_loss")
+# So many are enough to see what is meant; all are in rows.json.
+MOST_INVENTED = 12
 PACKAGES = ("torch", "transformers", "peft", "mlflow", "scipy")
 
 
@@ -58,9 +61,10 @@ def assemble(task: ToCompare, compared: Compared, questions: Sequence[Question],
     version, against, decision = compared.version, compared.against, compared.decision
     sides = (compared.sides[against.uri], compared.sides[version.uri])
     base, other = (side[DECIDING] for side in sides)
-    contexts = [context for context in CONTEXTS if context in sides[0] and context in sides[1]]
+    judged = [context for context in CONTEXTS if all(context in side and side[context].scores for side in sides)]
     labels = cluster(questions).labels
-    situation = situation_of(given, params, version, against)
+    situation = situation_of(task)
+    invented = _invented(sides[0].get(WITHHELD), sides[1].get(WITHHELD))
     return Report(
         data=version.lineage.data,
         split=params.split,
@@ -69,15 +73,20 @@ def assemble(task: ToCompare, compared: Compared, questions: Sequence[Question],
         trained=_trained(version),
         left_out=left_out(other.rows),
         outcome=decision.outcome,
+        title=decision.summary.title,
+        three=decision.summary.lines,
+        health=compared.comparison.health.line if compared.comparison.health else "",
         because=decision.because[:1].upper() + decision.because[1:],
         reasons=decision.reasons,
         would_change=decision.would_change,
         advice=advise(compared.comparison, decision.outcome, situation),
         comparison=compared.comparison,
-        bars=tuple(_bars(context, sides[0][context], sides[1][context], criteria, labels) for context in contexts),
+        bars=tuple(_bars(context, sides[0][context], sides[1][context], criteria, labels) for context in judged),
         metrics=tuple(_metrics(base, other, criteria, labels, compared.comparison)),
-        questions=tuple(_asked(base, other, criteria, compared.comparison.design.primary)),
-        scales={each.name: (min(each.worst, each.best), max(each.worst, each.best)) for each in criteria},
+        invented=tuple(invented[:MOST_INVENTED]),
+        invented_of=len(invented),
+        questions=tuple(_asked(base, other, task)),
+        scales={each.name: (min(each.worst, each.best), max(each.worst, each.best)) for each in task.measures},
         forgotten=tuple(forgetting.lines_of(version)),
         curves=_curves(version),
         tried=tuple(
@@ -95,8 +104,9 @@ def place(home: Path, version: Version, against: Version) -> Path:
     return home / "reports" / f"{version.name}-v{version.number}-against-v{against.number}.html"
 
 
-def situation_of(given: CompareParams, params: CompareParams, version: Version, against: Version) -> Situation:
+def situation_of(task: ToCompare) -> Situation:
     """Return how the version was made and compared, with the parameters that repeat it."""
+    given, params, version, against = task.given, task.params, task.version, task.against
     lineage = version.lineage
     house = _house(params)
     data = {name: value for name, value in _changed(given).items() if name in BaseParams.__dataclass_fields__}
@@ -110,6 +120,8 @@ def situation_of(given: CompareParams, params: CompareParams, version: Version, 
         samples=lineage.samples,
         split=params.split,
         part=params.questions > 0,
+        top_k=params.top_k,
+        chunk_chars=int(task.preparation.settings.get("chunk_chars", 0)),
         finetune={**house, **data, **training},
         compare={**house, **{name: value for name, value in _changed(given).items() if name != "model"}},
     )
@@ -150,16 +162,21 @@ def _trained(version: Version) -> str:
     return f"fine-tuned on {lineage.samples:,} question-answer pairs {seen}"
 
 
-def _asked(base: Evaluation, version: Evaluation, criteria: Sequence[Criterion], primary: Sequence[str]) -> list[Asked]:
+def _asked(base: Evaluation, version: Evaluation, task: ToCompare) -> list[Asked]:
     others = {row.id: index for index, row in enumerate(version.rows)}
-    signs = {each.name: 1.0 if each.direction == "higher" else -1.0 for each in criteria}
+    signs = {each.name: 1.0 if each.direction == "higher" else -1.0 for each in task.measures}
+    unjudged = [name for name in task.design.primary if name not in base.scores]
+    measured = [{name: values_of(side, name) or {} for name in unjudged} for side in (base, version)]
     found = []
     for index, row in enumerate(base.rows):
         if row.id not in others:
             continue
-        one, other = _answered(base, index), _answered(version, others[row.id])
+        one, other = (
+            _answered(side, place, {name: values.get(row.id) for name, values in beside.items()})
+            for side, place, beside in ((base, index, measured[0]), (version, others[row.id], measured[1]))
+        )
         gains = []
-        for name in primary:
+        for name in task.design.primary:
             before, after = one.scores.get(name), other.scores.get(name)
             gains.append(None if before is None or after is None else signs[name] * (after - before))
         known = [gain for gain in gains if gain is not None]
@@ -168,12 +185,35 @@ def _asked(base: Evaluation, version: Evaluation, criteria: Sequence[Criterion],
     return found
 
 
-def _answered(evaluation: Evaluation, index: int) -> ShownAnswer:
+def _invented(base: Evaluation | None, version: Evaluation | None) -> list[Asked]:
+    """Return the questions that the version answered without support and the base did not, by id."""
+    if base is None or version is None:
+        return []
+    places = {row.id: index for index, row in enumerate(version.rows)}
+    found = [
+        Asked(
+            row.id,
+            row.question,
+            row.kind,
+            row.references,
+            row.passages,
+            _answered(base, index, {}),
+            _answered(version, places[row.id], {}),
+            None,
+        )
+        for index, row in enumerate(base.rows)
+        if row.id in places and not row.numbers["false_answer"] and version.rows[places[row.id]].numbers["false_answer"]
+    ]
+    return sorted(found, key=lambda each: each.id)
+
+
+def _answered(evaluation: Evaluation, index: int, beside: Mapping[str, float | None]) -> ShownAnswer:
+    """Return a shown answer with its scores, and ``beside`` them the primaries that no judge gave."""
     row = evaluation.rows[index]
     scores = {name: values[index] for name, values in evaluation.scores.items()}
     return ShownAnswer(
         text=row.answer,
-        scores={name: score.value for name, score in scores.items()},
+        scores={**{name: score.value for name, score in scores.items()}, **beside},
         reasons={name: score.reason for name, score in scores.items() if score.reason},
         cut=bool(row.facts.get("cut")),
     )

@@ -6,13 +6,15 @@ from types import MappingProxyType
 
 from entrypoints.steps.shared.evaluation import Evaluation
 from entrypoints.steps.shared.prepared import Prepared
+from entrypoints.steps.shared.primaries import measured, values_of
 from ragft.analysis.verdict.compare import Side
-from ragft.analysis.verdict.comparison import Comparison
+from ragft.analysis.verdict.comparison import Comparison, Design
+from ragft.analysis.verdict.scale import Measured
 from ragft.judging.abstention import abstains
 from ragft.judging.advisory import JudgedSide
 from ragft.params import CompareParams
 from ragft.prompts.criterion import Criterion
-from ragft.types import DECIDING
+from ragft.types import DECIDING, WITHHELD, Question
 from registry.gate import Decision
 from registry.versions import Version
 
@@ -41,25 +43,42 @@ class ToCompare(Prepared[CompareParams]):
         given: The parameters as a person gave them, for the commands that a report names.
         version: The version under test.
         against: What it should replace.
+        criteria: Those that are judged.
+        design: What is fixed before anything is computed, the primaries among it.
     """
 
     given: CompareParams
     version: Version
     against: Version
     criteria: Sequence[Criterion]
+    design: Design
+
+    @property
+    def questions(self) -> Sequence[Question]:
+        """The questions of the split, of which each context asks some."""
+        return self.preparation.splits[self.params.split]  # type: ignore[index]  # checked by the params
+
+    @property
+    def measures(self) -> tuple[Measured, ...]:
+        """What is compared: the judged criteria, and the primaries that no judge gives."""
+        return measured(self.design.primary, self.criteria)
 
 
-def side_of(version: Version, evaluations: Mapping[str, Evaluation]) -> Side:
-    """Return what the statistics compare of a version; ``evaluations`` is context -> evaluation."""
+def side_of(version: Version, evaluations: Mapping[str, Evaluation], names: Sequence[str]) -> Side:
+    """Return what the statistics compare of a version.
+
+    Args:
+        version: The side.
+        evaluations: Context -> evaluation.
+        names: What is compared; where a context lacks one, it is left out there.
+    """
     return Side(
         name=version.uri,
         conditions=evaluations[DECIDING].conditions,
         scores={
-            context: {
-                criterion: {row.id: score.value for row, score in zip(found.rows, scores, strict=True)}
-                for criterion, scores in found.scores.items()
-            }
+            context: {name: values for name in names if (values := values_of(found, name)) is not None}
             for context, found in evaluations.items()
+            if context != WITHHELD
         },
         lengths={
             context: {row.id: float(row.facts["answer_tokens"]) for row in found.rows}

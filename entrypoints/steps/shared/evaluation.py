@@ -2,16 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
+from ragft.judging.abstention import abstains
 from ragft.judging.calibration import Calibration
 from ragft.judging.canaries import CanaryResult
+from ragft.judging.outcomes import Guard, Outcome
 from ragft.judging.verbosity import Padded
 from ragft.prompts.criterion import Criterion
 from ragft.served_as import ServedAs
 from ragft.types import Score
 
-LOWER_IS_BETTER = ("truth_wrong", "truth_false_refusal")
+LOWER_IS_BETTER = ("truth_wrong", "truth_false_refusal", "false_answer", "false_refusal")
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,9 @@ class Scored:
     Attributes:
         facts: What is known of the answer without judging it.
         numbers: Metrics computed already, None where one does not apply.
+        right: Whether the answer is right by a rule that needs no judge; None where there is none.
+        guard: Which harm the answer could do; "" for none that is counted.
+        outcome: What became of the question; None before it is known, or where it cannot be told.
     """
 
     id: str
@@ -32,6 +37,14 @@ class Scored:
     kind: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
     numbers: Mapping[str, float | None] = field(default_factory=dict)
+    right: bool | None = None
+    guard: Guard | Literal[""] = ""
+    outcome: Outcome | None = None
+
+    @property
+    def abstained(self) -> bool:
+        """Whether the answer states nothing of what was asked."""
+        return abstains(self.answer, self.question)
 
 
 @dataclass(frozen=True)

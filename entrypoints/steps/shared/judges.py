@@ -16,12 +16,10 @@ from ragft.judging.served import ServedJudge
 from ragft.judging.steps import StepsWriter, with_steps
 from ragft.models.generation import Generator
 from ragft.models.loading import LoadedModel, without_adapter
-from ragft.params import ScoringParams
+from ragft.params import NO_JUDGE, ScoringParams
 from ragft.prompts.criterion import Criterion
 from ragft.store.calibrations import find_calibrations
 from ragft.store.connection import Store
-
-NO_JUDGE = "none"
 
 
 class Judge(JudgeBackend, StepsWriter, Protocol):

@@ -19,7 +19,8 @@ from ragft.errors import ConfigError, PrerequisiteError
 from ragft.models.answering import Writer
 from ragft.models.endpoint import Endpoint
 from ragft.models.generation import Generator
-from ragft.models.loading import LoadedModel, Quantization, adapter_is_active, load_adapter, load_base
+from ragft.models.loading import LoadedModel, adapter_is_active, load_adapter, load_base
+from ragft.models.quantization import Quantization
 from ragft.params import DEFAULT_DATASET, POCKET, SERVED, BaseParams, DataParams, EvaluateParams, P, ScoringParams
 from ragft.prompts.answer import load_answer_prompt
 from ragft.served_as import NONE, RETRIEVED, ServedAs

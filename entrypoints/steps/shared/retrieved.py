@@ -1,16 +1,25 @@
 """The passages of a split's questions: retrieved once and frozen, and the gold ones where they are known."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from entrypoints.steps.shared.preparation import has_documents, open_embedder
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.retrieval.chunking import chunk
-from ragft.retrieval.contexts import GOLD_IS_KNOWN, context_passages, gold_passages
+from ragft.retrieval.contexts import (
+    GOLD_IS_KNOWN,
+    can_be_withheld,
+    context_passages,
+    gold_passages,
+    withheld_passages,
+)
 from ragft.retrieval.metrics import has_evidence, hit_at_k, recall_at_k, reciprocal_rank
 from ragft.retrieval.retriever import Retriever
 from ragft.store.datasets import Preparation, load_dataset
 from ragft.types import Answer, Context, Passage, Question, Split
+
+# Passages looked through for each that is withheld: a question's own documents are mostly among the first.
+SEARCHED_FIRST = 4
 
 
 @dataclass(frozen=True)
@@ -20,15 +29,21 @@ class RetrievedSplit:
     Attributes:
         retrieved: Question id -> the nearest passages, nearest first.
         gold: Question id -> the passages that hold the evidence; empty where it is unknown.
+        withheld: Question id -> the nearest passages that cannot answer it; missing where there are none, or where
+            they were not looked for (`with_withheld`).
     """
 
     questions: tuple[Question, ...]
     retrieved: Mapping[str, Sequence[Passage]]
     gold: Mapping[str, Sequence[Passage]]
+    withheld: Mapping[str, Sequence[Passage]] = field(default_factory=dict)
 
     def context(self, context: Context) -> dict[str, Sequence[Passage]]:
         """Return question id -> passages, leaving out questions for which the context is not available."""
-        found = {q.id: context_passages(context, q, self.retrieved[q.id], self.gold[q.id]) for q in self.questions}
+        found = {
+            q.id: context_passages(context, q, self.retrieved[q.id], self.gold[q.id], self.withheld.get(q.id, ()))
+            for q in self.questions
+        }
         return {question: passages for question, passages in found.items() if passages is not None}
 
     def kept_longest(self, context: Context) -> dict[str, frozenset[str]]:
@@ -72,3 +87,25 @@ def retrieve(
         q.id: gold_passages(q, [p for d in q.documents for p in passages.get(d, ())], has_evidence) for q in questions
     }
     return RetrievedSplit(tuple(questions), {q.id: p for q, p in zip(questions, found, strict=True)}, gold)
+
+
+def with_withheld(
+    found: RetrievedSplit, preparation: Preparation, split: Split, embedder: str, k: int, workspace: Workspace
+) -> RetrievedSplit:
+    """Return the questions with as many passages that cannot answer them, from the same collection.
+
+    Where the nearest hold too few, twice as many are looked through, until there are enough or no more.
+    """
+    retriever = Retriever(workspace.store, open_embedder(embedder), preparation.collections[split])
+    missing = [question for question in found.questions if can_be_withheld(question)]
+    withheld: dict[str, Sequence[Passage]] = {}
+    depth = SEARCHED_FIRST * k
+    while missing:
+        rankings = retriever.retrieve([question.text for question in missing], depth)
+        for question, ranking in zip(missing, rankings, strict=True):
+            withheld[question.id] = withheld_passages(question, ranking, k, has_evidence)
+        if len(rankings[0]) < depth:
+            break
+        missing = [question for question in missing if len(withheld[question.id]) < k]
+        depth *= 2
+    return replace(found, withheld={question: passages for question, passages in withheld.items() if passages})

@@ -24,7 +24,7 @@ def step_run(params: Params, name: str, tags: Mapping[str, Any], home: Path) -> 
     nested = mlflow.active_run() is not None
     if not nested and not any(os.environ.get(key) for key in ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID")):
         _choose_experiment(os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT, home)
-    run = mlflow.start_run(nested=nested)
+    run = mlflow.start_run(nested=nested, tags={unfinished.TOKEN: unfinished.announce(home)})
     unfinished.begin(home, run.info.run_id)
     status = unfinished.FAILED
     try:

@@ -7,8 +7,9 @@ from typing import Any
 import mlflow
 import pandas as pd
 
+from entrypoints.steps.shared import outcomes
 from entrypoints.steps.shared.evaluation import LOWER_IS_BETTER, Evaluation, JudgedBy, Scored, left_out
-from entrypoints.steps.shared.judges import NO_JUDGE, estimator_name, judge_name, log_criteria
+from entrypoints.steps.shared.judges import estimator_name, judge_name, log_criteria
 from entrypoints.steps.shared.workspace import Workspace
 from ragft import tracking
 from ragft.judging.abstention import ABSTENTION_CELLS, abstention_table
@@ -16,9 +17,10 @@ from ragft.judging.backend import JudgeBackend
 from ragft.judging.canaries import CanaryResult, check_canaries, is_checkable, make_canaries
 from ragft.judging.g_eval import Item, Judged, judge
 from ragft.judging.metrics import ROW_ID, judge_metric, number_metric, overlap_metrics
+from ragft.judging.outcomes import JUDGED_BY
 from ragft.judging.overlap import overlap
 from ragft.judging.verbosity import Padded, check_padding, choose, padded
-from ragft.params import ScoringParams
+from ragft.params import NO_JUDGE, ScoringParams
 from ragft.prompts.criterion import Criterion
 from ragft.types import Score, digest
 
@@ -42,23 +44,22 @@ def score(
         else None
     )
     scores = judged.scores if judged else {}
+    accuracy = outcomes.judging(criteria)
+    by_id = {row.id: score.value for row, score in zip(rows, scores.get(JUDGED_BY, ()), strict=False)}
+    rows = outcomes.with_outcomes(rows, accuracy, by_id)
     for line in too_long_lines([row.id for row in rows], judged) if judged else ():
         workspace.say(line)
-    metrics = _mlflow_metrics(rows, criteria, scores)
-    facts = _fact_means(rows) | abstention_table(
-        [(row.answer, row.question, bool(row.facts["answerable"])) for row in rows if "answerable" in row.facts]
-    )
+    facts = {}
     if judged and judge_backend:
-        facts |= _judge_metrics(judged)
+        facts = _judge_metrics(judged)
         _log_judge(judged, judge_backend, params)
         log_criteria(criteria)
-    mlflow.log_metrics(facts)
-    tracking.log_table([_record(row, scores, index) for index, row in enumerate(rows)], "rows")
+    metrics = _log(rows, criteria, scores, facts)
     run = mlflow.active_run()
     canaries = _check_judge(rows, criteria, judge_backend, params, workspace)
     return Evaluation(
         run.info.run_id if run else "",
-        {**metrics, **facts},
+        metrics,
         rows,
         scores,
         _conditions(criteria, judge_backend, params),
@@ -69,6 +70,50 @@ def score(
         if judge_backend and judged
         else None,
     )
+
+
+def score_withheld(
+    rows: Sequence[Scored],
+    criteria: Sequence[Criterion],
+    judge_backend: JudgeBackend | None,
+    params: ScoringParams,
+    workspace: Workspace,
+) -> Evaluation:
+    """Return the evaluation of answers that no passage supports.
+
+    A judge is asked one thing of few: whether those are right that no rule decides. How good they are otherwise means
+    nothing, since the right reply is to abstain.
+    """
+    accuracy, open_rows = outcomes.judging(criteria), outcomes.undecided(rows)
+    judged: dict[str, float | None] = {}
+    if accuracy and judge_backend and open_rows:
+        found = judge_items([item_of(row) for row in open_rows], [accuracy], judge_backend, params, workspace)
+        judged = {row.id: score.value for row, score in zip(open_rows, found.scores[accuracy.name], strict=True)}
+    rows = outcomes.with_outcomes(rows, accuracy, judged)
+    run = mlflow.active_run()
+    metrics = _log(rows, (), {}, {})
+    return Evaluation(
+        run.info.run_id if run else "", metrics, rows, conditions=_conditions(criteria, judge_backend, params)
+    )
+
+
+def _log(
+    rows: Sequence[Scored],
+    criteria: Sequence[Criterion],
+    scores: Mapping[str, Sequence[Score]],
+    facts: Mapping[str, float],
+) -> dict[str, float]:
+    """Log and return every metric of the rows, ``facts`` among them, and log their table."""
+    metrics = _mlflow_metrics(rows, criteria, scores)
+    told = [
+        (row.answer, row.question, bool(row.facts["answerable"]) and row.guard != "false_answer")
+        for row in rows
+        if "answerable" in row.facts
+    ]
+    counted = {**_fact_means(rows), **abstention_table(told), **facts}
+    mlflow.log_metrics(counted)
+    tracking.log_table([_record(row, scores, index) for index, row in enumerate(rows)], "rows")
+    return {**metrics, **counted}
 
 
 def _mlflow_metrics(
@@ -244,6 +289,7 @@ def _record(row: Scored, scores: Mapping[str, Sequence[Score]], index: int) -> d
         "expected_output": "\nor: ".join(row.references),
         "context": "\n\n".join(row.passages),
         **row.facts,
+        "outcome": row.outcome,
         **row.numbers,
         **overlap(row.answer, row.references),
     }

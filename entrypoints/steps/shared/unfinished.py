@@ -1,21 +1,23 @@
 """Which MLflow runs this process works on, so that none stays RUNNING for ever when the process is gone.
 
 Each process has a file in ``<home>/running``, locked as long as it lives, with a line for each run that it begins and
-one for each that it ends. A file that nobody locks belongs to a process that was killed: the next command of this home
-marks its runs KILLED. It does the same for the run of an ``mlflow run`` that survived its step, since MLflow then
-writes FAILED over the step's KILLED.
+one for each that it ends; before a run is begun, a line with the token that the run carries as a tag, since a process
+can be killed before it learns the run's id. A file that nobody locks belongs to a process that was killed: the next
+command of this home marks its runs KILLED. It does the same for the run of an ``mlflow run`` that survived its step,
+since MLflow then writes FAILED over the step's KILLED.
 """
 
 import atexit
 import fcntl
 import hashlib
 import os
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
 import mlflow
 from mlflow import MlflowClient
-from mlflow.entities import RunStatus
+from mlflow.entities import Run, RunStatus
 from mlflow.exceptions import MlflowException
 
 from entrypoints.steps.shared.patience import is_out_of_reach
@@ -24,7 +26,8 @@ from ragft.stopping import is_stopping, on_slow_end
 RUNNING, FINISHED, FAILED, KILLED = map(
     RunStatus.to_string, (RunStatus.RUNNING, RunStatus.FINISHED, RunStatus.FAILED, RunStatus.KILLED)
 )
-_BEGUN, _ENDED, _STOPPED = "+", "-", "!"
+_BEGUN, _ENDED, _STOPPED, _ANNOUNCED = "+", "-", "!", "?"
+TOKEN = "ragft.begun_as"
 
 
 class _OwnRuns:
@@ -47,7 +50,16 @@ class _OwnRuns:
     def write(self, sign: str, run_id: str) -> None:
         """Note that a run was begun or ended."""
         (self.left.discard if sign == _ENDED else self.left.add)(run_id)
-        os.write(self._handle, f"{sign} {_store()} {run_id}\n".encode())
+        self._note(sign, run_id)
+
+    def announce(self) -> str:
+        """Note that a run is about to be begun, and return its token."""
+        token = secrets.token_hex(8)
+        self._note(_ANNOUNCED, token)
+        return token
+
+    def _note(self, sign: str, name: str) -> None:
+        os.write(self._handle, f"{sign} {_store()} {name}\n".encode())
 
     def mark_killed(self) -> None:
         """Mark the runs that were not ended."""
@@ -69,14 +81,24 @@ class _OwnRuns:
 _own: dict[Path, _OwnRuns] = {}
 
 
+def announce(home: Path) -> str:
+    """Note that this process is about to begin a run, and return the token that the run must carry as tag `TOKEN`."""
+    return _of_this_process(home).announce()
+
+
 def begin(home: Path, run_id: str, *, of_mlflow_run: bool = False) -> None:
     """Note that this process works on a run: its own, or that of the ``mlflow run`` which waits for its end."""
-    own = _own.get(home)
-    if own is None or own.process != os.getpid():
-        own = _own[home] = _OwnRuns(home / "running")
+    own = _of_this_process(home)
     own.write(_BEGUN, run_id)
     if of_mlflow_run:
         own.of_mlflow_run = run_id
+
+
+def _of_this_process(home: Path) -> _OwnRuns:
+    own = _own.get(home)
+    if own is None or own.process != os.getpid():
+        own = _own[home] = _OwnRuns(home / "running")
+    return own
 
 
 def end(home: Path, run_id: str) -> None:
@@ -107,19 +129,24 @@ def mark_left_running(home: Path) -> list[str]:
 
 
 def _read(path: Path) -> tuple[dict[str, bool], bool]:
-    """Return the runs that were left in the present MLflow store, and whether others were left in another store.
+    """Return the runs that were left in the present MLflow store, and whether there may be others that it cannot see.
 
     With each run stands whether its step was stopped and may have been called FAILED since.
     """
     left: dict[str, tuple[str, bool]] = {}
+    announced = ("", "")
     for line in path.read_text(encoding="utf-8").splitlines():
         sign, store, run_id = line.split(" ")
+        announced = (store, run_id) if sign == _ANNOUNCED else ("", "")
         if sign == _ENDED:
             left.pop(run_id, None)
-        else:
+        elif sign != _ANNOUNCED:
             left[run_id] = store, sign == _STOPPED
+    store, token = announced
+    carrying = _carrying(token) if store == _store() else None if store else []
+    left |= dict.fromkeys(carrying or (), (store, False))
     here = {run_id: stopped for run_id, (store, stopped) in left.items() if store == _store()}
-    return here, len(here) < len(left)
+    return here, len(here) < len(left) or carrying is None
 
 
 def _mark(runs: Mapping[str, bool]) -> dict[str, bool]:
@@ -139,6 +166,19 @@ def _mark(runs: Mapping[str, bool]) -> dict[str, bool]:
             if not is_out_of_reach(error):
                 settled[run_id] = False  # deleted meanwhile
     return settled
+
+
+def _carrying(token: str) -> list[str] | None:
+    """Return the ids of the runs that were begun with a token; None where the store is out of reach."""
+    try:
+        found: list[Run] = mlflow.search_runs(
+            search_all_experiments=True, filter_string=f"tags.`{TOKEN}` = '{token}'", output_format="list"
+        )
+    except MlflowException as error:
+        if is_out_of_reach(error):
+            return None
+        raise
+    return [run.info.run_id for run in found]
 
 
 def _store() -> str:

@@ -13,6 +13,7 @@ from ragft.analysis.verdict.comparison import Check, Comparison, Design, Result
 from ragft.analysis.verdict.effect import Bounds, Levels, Resampling
 from ragft.analysis.verdict.equal_length import at_equal_length
 from ragft.analysis.verdict.guards import GuardRates, check_guards, guard_result, pair_guard
+from ragft.analysis.verdict.health import Health
 from ragft.analysis.verdict.paired_scores import Pairs
 from ragft.analysis.verdict.power import Power, Spread, power
 from ragft.analysis.verdict.scale import Measured
@@ -35,12 +36,14 @@ class Findings:
         tried: How many versions were compared on these questions, this one included.
         spreads: Criterion -> spread of its differences on dev, known before the comparison. A criterion without one
             takes that of the comparison itself.
+        health: Whether the comparison is to be believed at all; None where that is not known.
     """
 
     checks: tuple[Check, ...] = ()
     advisory: tuple[str, ...] = ()
     tried: int = 1
     spreads: Mapping[str, Spread] = field(default_factory=dict)
+    health: Health | None = None
 
 
 def compare(
@@ -94,6 +97,7 @@ def compare(
         checks=findings.checks,
         advisory=findings.advisory,
         tried=findings.tried,
+        health=findings.health,
         power=_powers(family, margins, sizes, levels, findings.spreads),
         changes=_changes(family, bounds, margins, levels),
         carriers=carriers(family, margins, levels, resampling, guarded),

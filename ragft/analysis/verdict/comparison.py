@@ -8,6 +8,7 @@ from ragft.analysis.read_record import read_record
 from ragft.analysis.verdict.attribution import Attribution, Term
 from ragft.analysis.verdict.effect import Bounds, Effect
 from ragft.analysis.verdict.guards import NEEDED, GuardResult
+from ragft.analysis.verdict.health import Health
 from ragft.analysis.verdict.missing import Missing
 from ragft.analysis.verdict.power import Power
 from ragft.analysis.verdict.significance import Claims
@@ -37,7 +38,7 @@ class Design:
 
 
 # Came later: left out of a comparison where they are empty, so that an older one keeps its identity.
-LATER = ("claim_highs", "guards", "harmful", "unsafe", "slipped")
+LATER = ("claim_highs", "guards", "harmful", "unsafe", "slipped", "health")
 # A slice of fewer questions, or of one document, says nothing about a kind of question.
 LEAST_OF_A_SLICE = 5
 
@@ -111,6 +112,7 @@ class Comparison:
         attributions: Where the change comes from, one per primary with at least two contexts.
         equal_length: Primary criterion -> the change that is left at equal length, where lengths are known.
         guards: What was found of each guard, measured or not; empty in a comparison that named none.
+        health: Whether it is to be believed at all; None in a comparison of before this was asked.
     """
 
     base: str
@@ -131,6 +133,7 @@ class Comparison:
     attributions: tuple[Attribution, ...]
     equal_length: Mapping[str, Term]
     guards: tuple[GuardResult, ...] = ()
+    health: Health | None = None
 
     @property
     def primaries(self) -> tuple[Result, ...]:
@@ -141,6 +144,11 @@ class Comparison:
     def vetoes(self) -> tuple[Result, ...]:
         """The slices that veto a promotion."""
         return tuple(result for result in self.results if result.vetoes)
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """Why its scores mean nothing, a sentence each; empty where they mean something."""
+        return () if self.health is None else tuple(self.health.why(fault) for fault in self.health.faults)
 
     @property
     def unknown_harm(self) -> tuple[str, ...]:

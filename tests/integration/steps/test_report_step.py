@@ -101,7 +101,7 @@ def compared(
 
 def task_of(found: Compared) -> ToCompare:
     preparation = Preparation("telecom", "0" * 64, {}, {"test": tuple(QUESTIONS)}, {})
-    return ToCompare(PARAMS, preparation, CompareParams(), found.version, found.against, CRITERIA)
+    return ToCompare(PARAMS, preparation, CompareParams(), found.version, found.against, CRITERIA, Design())
 
 
 def trials(outcome: str = "reject") -> list[Trial]:
@@ -117,7 +117,8 @@ def test_the_report_is_logged_with_its_figures_and_found_again(store: Path) -> N
         path = report.log(task_of(found), found, QUESTIONS, trials(), store)
     html = path.read_text(encoding="utf-8")
     assert found.decision.outcome == "reject"
-    assert "<strong>Reject</strong> It is worse in accuracy and completeness." in html
+    assert "<strong>Do not ship v2: its answers are worse in accuracy and completeness.</strong>" in html
+    assert "<p>It is worse in accuracy and completeness.</p>" in html
     assert "training loss from 2.00 to 0.50" in html
     assert "Facts of pocket&#39;s own made-up world, not trained on: 0.900 -&gt; 0.500" in html
     assert "fine-tuned on 200 question-answer pairs without passages" in html
@@ -154,7 +155,7 @@ def test_a_metric_has_one_interval_in_the_whole_report(store: Path, unscored: in
     for result in found.comparison.primaries:
         name = result.criterion.capitalize()
         places = {
-            "first screen": rf"<h2>{name}</h2>.*?interval ([^<]+)</b>",
+            "first screen": rf"<h2>{name}: [^<]*</h2>.*?interval ([^<]+)</b>",
             "forest": rf"{result.criterion} <small>.*?<b>[^<]*</b> <small>([^<]+)</small>",
             "table": rf'<th scope="row">{result.criterion}<small>.*?<b>[^<]*</b></td><td>([^<]+)</td>',
             "reasons": rf">{name} in the context retrieved: [^(]*\(95 % interval ([^;]+);",
@@ -184,16 +185,19 @@ def test_commands_repeat_what_was_asked_and_nothing_that_is_usual(store: Path) -
         model=f"models:/{NAME}/2", dataset="telecom", base="pocket", estimator="expected", questions=40
     )
     versions = compared("run")
-    found = report.situation_of(given, PARAMS, versions.version, versions.against)
+    task = dataclasses.replace(task_of(versions), given=given)
+    found = report.situation_of(task)
     assert found.compare == {"estimator": "expected", "questions": "40"}
     assert found.finetune == {"samples": "200"}
     qasper = dataclasses.replace(PARAMS, dataset="qasper", base="org/model")
-    assert report.situation_of(given, qasper, versions.version, versions.against).finetune == {
+    assert report.situation_of(dataclasses.replace(task, params=qasper)).finetune == {
         "dataset": "qasper",
         "base": "org/model",
         "samples": "200",
     }
-    assert "-P context=none,retrieved,oracle,oracle_distractors" in report.all_contexts(given, PARAMS, versions.version)
+    assert "-P context=none,retrieved,withheld,oracle,oracle_distractors" in report.all_contexts(
+        given, PARAMS, versions.version
+    )
 
 
 @pytest.mark.parametrize(("cut", "passed"), [(0, True), (8, True), (9, False)])
@@ -218,19 +222,20 @@ def test_another_base_or_tokenizer_fails_and_another_quantisation_is_said() -> N
 
 def test_how_scores_vary_is_known_before_where_both_sides_were_evaluated_on_dev(store: Path) -> None:
     found = compared("run")
-    arguments = (PARAMS, found.version, found.against, QUESTIONS, CRITERIA)
+    task = task_of(found)
     log_dev(found.against, "base", 0)
-    assert planning.dev_spreads(*arguments) == {}
+    assert planning.dev_spreads(task, QUESTIONS) == {}
     log_dev(found.version, found.version.uri, -1)
-    spreads = planning.dev_spreads(*arguments)
+    spreads = planning.dev_spreads(task, QUESTIONS)
     assert set(spreads) == {"accuracy", "completeness"}
     assert spreads["accuracy"].source == "40 questions of the dev split"
     assert spreads["accuracy"].sd == pytest.approx(0.42, abs=0.12)
     said: list[str] = []
-    planning.tell(spreads, QUESTIONS, {"accuracy": 4.0, "completeness": 4.0}, 0.05, said.append)
+    planning.tell(spreads, QUESTIONS, {"accuracy": 4.0, "completeness": 4.0}, Design(), said.append)
     assert said[0].startswith("before: accuracy: 40 questions in 20 independent groups of documents show ")
     assert "measured on 40 questions of the dev split" in said[0]
-    assert planning.dev_spreads(dataclasses.replace(PARAMS, estimator="sampled"), *arguments[1:]) == {}
+    sampled = dataclasses.replace(task, params=dataclasses.replace(PARAMS, estimator="sampled"))
+    assert planning.dev_spreads(sampled, QUESTIONS) == {}
 
 
 def log_dev(version: Version, model: str, shift: float) -> None:

@@ -281,8 +281,10 @@ def test_a_real_shortage_on_the_host_changes_no_reply(tiny_base: Path) -> None:
         arguments = [sys.executable, "-c", SHORT_OF_MEMORY, str(tiny_base), str(megabytes)]
         return subprocess.run(arguments, capture_output=True, text=True, check=True)
 
-    plenty, little = replies(16_384), replies(24)
+    plenty = replies(16_384)
     assert len(plenty.stdout.splitlines()) == 48
-    assert little.stdout == plenty.stdout
-    assert "48 prompts at once: going on with 24" in little.stderr
+    # How much a batch takes differs between processors.
+    short = next(found for found in map(replies, (24, 16, 12, 8, 4)) if "going on with" in found.stderr)
+    assert "48 prompts at once: going on with 24" in short.stderr
+    assert short.stdout == plenty.stdout
     assert "memory" not in plenty.stderr

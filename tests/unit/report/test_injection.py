@@ -50,7 +50,7 @@ OWN = re.findall(
     r"\w+",
     "html head meta title style body header main footer section h1 h2 h3 p span strong b em small pre code ul li dl dt "
     "dd div table thead tbody tr th td figure figcaption form fieldset legend label input output select option button "
-    "noscript script svg g rect line circle path text polyline",
+    "noscript details summary script svg g rect line circle path text polyline",
 )
 
 
@@ -67,7 +67,7 @@ class Nodes(HTMLParser):
         acting = {
             name for name in names if name.startswith("on") or name in ("src", "href", "srcdoc", "action", "data")
         }
-        if tag not in OWN or acting or any("javascript:" in (value or "") for _, value in attrs):
+        if tag not in OWN or acting or "open" in names or any("javascript:" in (value or "") for _, value in attrs):
             self.foreign.append(f"<{tag} {attrs}>")
 
 

@@ -73,7 +73,10 @@ def data_of(html: str) -> dict[str, Any]:
 def test_the_first_screen_says_the_verdict_its_numbers_and_what_to_do(outcome: str) -> None:
     html = render(example(outcome=outcome))
     head = html[html.index("<header>") : html.index("</header>")]
-    assert f"<strong>{outcome.capitalize()}</strong>" in head
+    assert "<strong>Do not ship v2: its answers are worse in accuracy and completeness.</strong>" in head
+    assert [part.partition("</dt>")[0] for part in head.split("<dt>")[1:]] == ["Better?", "Safe?", "Sure enough?"]
+    assert f"Verdict: <b>{outcome}</b>" in head
+    assert "Are the scores to be believed?" in head
     assert head.count('class="card"') == 2
     assert head.count("95&nbsp;% interval −") == 2
     assert "What to do" in head
@@ -200,7 +203,7 @@ def test_what_was_forgotten_is_shown_where_it_was_measured() -> None:
 def test_one_context_says_which_are_missing_and_how_to_get_them() -> None:
     section = attribution(render(PLAIN))
     assert "Not known yet: answers were compared with retrieved passages alone." in section
-    assert all(f"({name})" in section for name in CONTEXTS if name != "retrieved")
+    assert all(f"({name})" in section for name in CONTEXTS if name not in ("retrieved", "withheld"))
     assert f"-P context={','.join(CONTEXTS)}" in section
 
 

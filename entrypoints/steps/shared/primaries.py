@@ -1,0 +1,60 @@
+"""What says whether a version is better: judged criteria, or anything measured of every answer."""
+
+from collections.abc import Sequence
+
+from entrypoints.steps.shared.evaluation import Evaluation
+from ragft.analysis.verdict.comparison import Design
+from ragft.analysis.verdict.scale import Measured, Scale
+from ragft.errors import ConfigError
+from ragft.judging import closed_book
+from ragft.judging.overlap import OVERLAP
+from ragft.params import MEASURES, NO_JUDGE, CompareParams
+from ragft.prompts.criterion import Criterion
+from ragft.types import Question
+
+USUAL = Design().primary
+# Data are taken for data with short answers where at least this share of the questions with an answer has one.
+MOSTLY = 0.5
+
+
+def settle_primaries(
+    params: CompareParams, criteria: Sequence[Criterion], questions: Sequence[Question]
+) -> tuple[str, ...]:
+    """Return what decides: what was named; else `right` for data with short answers or without a judge; else criteria.
+
+    Raises:
+        ConfigError: If a primary is neither judged nor measured.
+    """
+    judged = [] if params.judge == NO_JUDGE else [criterion.name for criterion in criteria]
+    named = params.primaries()
+    if unknown := [name for name in named if name not in judged and name not in MEASURES]:
+        raise ConfigError(
+            f"primary is {params.primary!r}, and {', '.join(unknown)} is not measured here: measured are "
+            f"{', '.join([*judged, *MEASURES])}; further criteria are judged with -P criteria=..."
+        )
+    if named:
+        return named
+    answerable = [question for question in questions if question.answerable]
+    short = sum(bool(closed_book.short_answers(question)) for question in answerable)
+    if not judged or (answerable and short >= MOSTLY * len(answerable)):
+        return ("right",)
+    return tuple(name for name in USUAL if name in judged) or (judged[0],)
+
+
+def measured(primaries: Sequence[str], criteria: Sequence[Criterion]) -> tuple[Measured, ...]:
+    """Return the criteria, and those primaries that no judge gives."""
+    judged = [criterion.name for criterion in criteria]
+    return (*criteria, *(Scale(name) for name in primaries if name not in judged))
+
+
+def values_of(evaluation: Evaluation, name: str) -> dict[str, float | None] | None:
+    """Return question id -> what was measured of its answer; None where nothing of that name was measured."""
+    rows = evaluation.rows
+    if name in evaluation.scores:
+        return {row.id: score.value for row, score in zip(rows, evaluation.scores[name], strict=True)}
+    if name in OVERLAP:
+        score = OVERLAP[name]
+        return {row.id: score(row.answer, row.references) if row.references else None for row in rows}
+    if not any(name in row.numbers for row in rows):
+        return None
+    return {row.id: row.numbers.get(name) for row in rows}

@@ -1,0 +1,69 @@
+"""What became of a question: it was answered rightly, answered wrongly, or not answered; and which of these do harm.
+
+Two rates follow for every data set. **False answers**: of the questions that the passages cannot answer, those that got
+an answer all the same. **False refusals**: of those whose evidence was shown, those that got none.
+"""
+
+from typing import Literal
+
+from ragft.judging import closed_book
+from ragft.judging.overlap import normalised_words
+from ragft.pocket.truth import truth_metrics
+from ragft.prompts.criterion import Criterion
+from ragft.types import Question
+
+Outcome = Literal["right", "wrong", "abstained"]
+Guard = Literal["false_answer", "false_refusal"]
+# The criterion whose score says whether an answer is right, where no rule without a judge does.
+JUDGED_BY = "accuracy"
+# At least so far up its scale: 4 of 1 to 5.
+RIGHT_FROM = 0.75
+
+
+def is_right(question: Question, answer: str) -> bool | None:
+    """Return whether an answer is right by the best rule that needs no judge; None where there is no such rule.
+
+    The programmatic truth of telecom; else the short answers of the data set, as whole words of the answer's first
+    line; else a reference of at most eight words that stands in the answer, which can only say yes.
+    """
+    if not question.answerable:
+        return None
+    if truth := truth_metrics(question, answer):
+        return bool(truth["truth_right"])
+    if closed_book.applies(question):
+        return closed_book.verdict(question, answer, contained=True) == "right"
+    short = [words for each in question.references if len(words := normalised_words(each)) <= closed_book.MOST_WORDS]
+    return True if any(closed_book.stands_in(words, normalised_words(answer)) for words in short) else None
+
+
+def outcome_of(right: bool | None, judged: bool | None, *, abstained: bool) -> Outcome | None:
+    """Return what became of a question; None where something was answered and nothing tells whether it is right.
+
+    Args:
+        right: By `is_right`.
+        judged: By `judged_right`; asked where ``right`` is None.
+        abstained: By `ragft.judging.abstention.abstains`.
+    """
+    if right:
+        return "right"
+    if abstained:
+        return "abstained"
+    verdict = judged if right is None else right
+    return None if verdict is None else "right" if verdict else "wrong"
+
+
+def judged_right(criterion: Criterion, score: float | None) -> bool | None:
+    """Return whether a judge's score says that an answer is right: at least three quarters up the scale."""
+    if score is None:
+        return None
+    return abs(score - criterion.worst) >= RIGHT_FROM * criterion.range
+
+
+def harm_of(guard: Guard, outcome: Outcome | None) -> float:
+    """Return 1.0 where an answer does the harm that a guard counts, else 0.0.
+
+    An answer that the passages cannot support counts as false unless it is shown to be right, from memory.
+    """
+    if guard == "false_refusal":
+        return float(outcome == "abstained")
+    return float(outcome not in ("abstained", "right"))

@@ -1,0 +1,153 @@
+"""A decision for whoever has to act on it: what to do, and whether the version is better, safe, and surely so."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ragft.analysis.verdict.comparison import Comparison, Result
+from ragft.analysis.verdict.guards import FALSE_ANSWERS, FALSE_REFUSALS, FORGETTING, GuardResult, title
+from registry.reasons import join
+
+HARMS: Mapping[str, str] = {
+    FALSE_ANSWERS: "it invents answers",
+    FALSE_REFUSALS: "it refuses questions that it could answer",
+    FORGETTING: "it forgot what it knew",
+}
+UNTRUSTED = "These scores cannot be trusted"
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A recommendation and the three questions behind it.
+
+    Attributes:
+        title: What to do and why, in a manager's words, without a full stop.
+        better: Whether it is better, with each primary's change and interval.
+        safe: Whether it does harm, with each guard's rates and interval.
+        sure: What all of it rests on.
+    """
+
+    title: str
+    better: str
+    safe: str
+    sure: str
+
+    @property
+    def lines(self) -> tuple[tuple[str, str], ...]:
+        """The three questions with their answers."""
+        return ("Better?", self.better), ("Safe?", self.safe), ("Sure enough?", self.sure)
+
+
+def summarise(comparison: Comparison, outcome: str, faults: Sequence[str], doubts: Sequence[str]) -> Summary:
+    """Return the summary of a decision.
+
+    Args:
+        comparison: What was compared.
+        outcome: What was decided.
+        faults: Why the scores mean nothing; empty where they mean something.
+        doubts: What else keeps the comparison from being relied on.
+    """
+    return Summary(
+        _title(comparison, outcome, faults, doubts),
+        _better(comparison),
+        _safe(comparison),
+        _sure(comparison, outcome, [*faults, *doubts]),
+    )
+
+
+def short(name: str) -> str:
+    """Return what people call a version: v2 of models:/<name>/2."""
+    last = name.rpartition("/")[2]
+    return f"v{last}" if last.isdigit() else name
+
+
+def _title(comparison: Comparison, outcome: str, faults: Sequence[str], doubts: Sequence[str]) -> str:
+    claims, version, base = comparison.claims, short(comparison.version), short(comparison.base)
+    if outcome == "reject":
+        harms = [HARMS.get(name, f"{title(name).lower()} rise") for name in claims.harmful]
+        worse = [f"its answers are worse in {join(_words(claims.worse))}"] if claims.worse and not faults else []
+        return f"Do not ship {version}: {join([*harms, *worse])}"
+    if faults:
+        return UNTRUSTED
+    if outcome == "promote":
+        harm = ", and no harm was found" if comparison.guards else ""
+        return f"Ship {version}: it is better in {join(_words(claims.superior))}{harm}"
+    if outcome == "hold" and not claims.superior:
+        return f"Keep {base}: no gain shown"
+    if outcome == "hold":
+        return f"Keep {base}{_held_back(comparison, version)}"
+    fault = "something went wrong in the comparison" if doubts else "these questions are too few to say"
+    return f"Keep {base} for now: {fault}"
+
+
+def _held_back(comparison: Comparison, version: str) -> str:
+    claims = comparison.claims
+    if comparison.vetoes:
+        slices = dict.fromkeys(result.slice.removeprefix("kind ") for result in comparison.vetoes)
+        return f": {version} is better on the whole, but worse on the questions {join(_words(list(slices)))}"
+    if claims.slipped:
+        return f": {version} is better, but {join([title(name).lower() for name in claims.slipped])} got worse"
+    if comparison.unknown_harm:
+        return f" for now: {version} is better, but whether it invents answers was not measured"
+    return f" for now: {version} scores better, but with a judge that is not proven on these data"
+
+
+def _better(comparison: Comparison) -> str:
+    claims = comparison.claims
+    start = "No, worse" if claims.worse else "Yes" if claims.superior else "Not shown"
+    return f"{start}: {'; '.join(_primary(result) for result in comparison.primaries)}."
+
+
+def _primary(result: Result) -> str:
+    name = result.criterion.replace("_", " ")
+    if result.effect is None:
+        return f"{name} was scored for no question on both sides"
+    bounds = result.bounds
+    return (
+        f"{name} {result.effect.base:.2f} to {result.effect.version:.2f}, a change of {result.effect.gain:+.2f} "
+        f"({bounds.low:+.2f} to {bounds.high:+.2f})"
+    )
+
+
+def _safe(comparison: Comparison) -> str:
+    measured = [guard for guard in comparison.guards if guard.measured]
+    unknown = [title(guard.name).lower() for guard in comparison.guards if not guard.measured]
+    if not comparison.guards:
+        return "Not asked: no guard was named."
+    claims = comparison.claims
+    if claims.harmful:
+        start, shown = "No", [guard for guard in measured if guard.name in claims.harmful]
+    elif claims.unsafe:
+        start, shown = "Not shown", [guard for guard in measured if guard.name in claims.unsafe]
+    else:
+        start, shown = ("Yes" if not comparison.unknown_harm else "Not known"), measured
+    said = [_guard(guard) for guard in shown]
+    if unknown:
+        said.append(f"{join(unknown)} {'was' if unknown == [FORGETTING] else 'were'} not measured")
+    return f"{start}: {'; '.join(said)}."
+
+
+def _guard(guard: GuardResult) -> str:
+    name = title(guard.name).lower()
+    if guard.effect is None or guard.bounds is None:
+        return f"{name} could be told for no question on both sides"
+    effect = guard.effect
+    return (
+        f"{name} {100 * effect.base:.0f} % to {100 * effect.version:.0f} % ({-100 * guard.bounds.high:+.0f} to "
+        f"{-100 * guard.bounds.low:+.0f} points; {100 * guard.margin:g} are allowed)"
+    )
+
+
+def _sure(comparison: Comparison, outcome: str, problems: Sequence[str]) -> str:
+    asked = f"{comparison.questions:,} questions in {comparison.clusters:,} independent groups of documents"
+    if problems:
+        return f"No: {problems[0][:1].lower()}{problems[0][1:]}"
+    if outcome == "inconclusive":
+        return f"No: {asked} leave open what is said above."
+    if comparison.advisory:
+        return f"As far as the judge goes: {asked}; {comparison.advisory[0].rstrip('.')}."
+    tried = f"; the best of {comparison.tried} versions looks better than it is" if comparison.tried > 1 else ""
+    return f"Yes: {asked}{tried}."
+
+
+def _words(names: Sequence[str]) -> list[str]:
+    return [name.replace("_", " ") for name in names]
