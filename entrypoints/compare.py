@@ -15,9 +15,12 @@ def main(params: CompareParams) -> None:
 
     with opened_workspace() as workspace:
         with quick_imports():
-            from entrypoints.steps import compare
+            from entrypoints.steps import compare, compare_files
 
-        compare.run(params, workspace)
+        if params.answers.strip():
+            compare_files.run(params, workspace)
+        else:
+            compare.run(params, workspace)
 
 
 command = step_command("compare", CompareParams, main, name_run)

@@ -3,15 +3,21 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from ragft.data.files import ROW_SUFFIXES
 from ragft.errors import ConfigError
 from ragft.lists import entries
-from ragft.params import Params
+from ragft.params import CompareParams, Params
 from ragft.prompts.answer import load_answer_prompt
 from ragft.prompts.criterion import load_criteria
 from ragft.store.private import shown
 
 FILES = ("path", "documents", "answers", "ratings")
 SEVERAL = ("ratings",)
+# What has no meaning where two files of answers are compared.
+SETTLED = (
+    "model", "dataset", "path", "documents", "data_seed", "split", "questions", "chunk_chars", "embedder", "top_k",
+    "collection", "context", "prompt", "quantization", "max_new_tokens", "context_window",
+)  # fmt: skip
 
 
 def check(params: Params) -> None:
@@ -34,6 +40,8 @@ def _check(params: Params) -> None:
         for value in _paths(name, values):
             if not Path(value).exists():
                 raise ConfigError(f"{name} is {value!r}, which does not exist (looked in {Path.cwd()})")
+    if isinstance(params, CompareParams):
+        _check_two_files(params)
     if "prompt" in values:
         load_answer_prompt(values["prompt"])
     if "criteria" in values:
@@ -46,6 +54,26 @@ def _check(params: Params) -> None:
         from entrypoints.steps.shared.bases import require_base
 
         require_base(judge)
+
+
+def _check_two_files(params: CompareParams) -> None:
+    """Refuse a file against a version, before the registry is asked for one, and what files settle themselves."""
+    against = params.against
+    usual = CompareParams().as_dict()
+    settled = {name: value for name, value in params.as_dict().items() if name in SETTLED and value != usual[name]}
+    if params.answers.strip() and settled:
+        given = ", ".join(f"{name}={value}" for name, value in settled.items())
+        raise ConfigError(
+            f"{given} was given with answers={params.answers}, but files of answers settle what was asked and how: "
+            f"leave {', '.join(settled)} out"
+        )
+    if params.answers.strip() and not Path(against).exists():
+        raise ConfigError(f"against is {against!r}, which does not exist (looked in {Path.cwd()})")
+    if not params.answers.strip() and (Path(against).exists() or against.lower().endswith(ROW_SUFFIXES)):
+        raise ConfigError(
+            f"against is the file {against!r}, and answers is empty: name the file of the answers that should replace "
+            "these, -P answers=tuned.jsonl"
+        )
 
 
 def _paths(name: str, values: Mapping[str, str]) -> list[str]:

@@ -396,8 +396,8 @@ class JudgeParams(EvaluateParams):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CompareParams(ScoringParams):
-    """Compare a version with the champion, question by question; the verdict is a run."""
+class VerdictParams(ScoringParams):
+    """What is compared with what, and what decides."""
 
     model: str = param("challenger", "the version: challenger, models:/<name>@<alias>, models:/<name>/3")
     against: str = param("champion", "what it should replace: champion, or a version")
@@ -448,7 +448,29 @@ class CompareParams(ScoringParams):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PromoteParams(CompareParams):
+class CompareParams(VerdictParams):
+    """Compare a version with the champion, or two files of answers, question by question; the verdict is a run."""
+
+    against: str = param("champion", "what it should replace: champion, a version, or with answers a file of answers")
+    answers: str = param(
+        "",
+        "compare two files instead of versions, this one and against (input, output, expected_output, context); then "
+        "no model answers",
+    )
+    on_reject: str = param("record", "what the verdict reject does to the exit code", choices=ON_REJECT)
+
+    def __post_init__(self) -> None:
+        """Check that a file is not compared with a version."""
+        super().__post_init__()
+        if self.answers.strip() and (self.against == "champion" or self.against.startswith("models:/")):
+            raise ConfigError(
+                f"answers is {self.answers!r} and against is {self.against!r}: name the file of the other answers, "
+                "-P against=base.jsonl"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromoteParams(VerdictParams):
     """Compare, and act on the verdict: move the champion, or mark the version with the reasons."""
 
     force: bool = param(False, "promote against the verdict (recorded for ever; needs a reason)")

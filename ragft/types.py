@@ -15,6 +15,8 @@ CONTEXTS: tuple[Context, ...] = get_args(Context)
 # The context that a verdict is given in, and the one that shows whether answers are invented.
 DECIDING: Context = "retrieved"
 WITHHELD: Context = "withheld"
+# Of answers that another system gave: nobody here knows what it was shown.
+AS_ANSWERED = "as answered"
 # The reference of a question that the documents do not answer, as Qasper writes it.
 UNANSWERABLE = "Unanswerable"
 

@@ -6,8 +6,8 @@ from ragft.analysis.verdict.comparison import Comparison, Result
 from ragft.analysis.verdict.effect import Effect
 from ragft.analysis.verdict.guards import GuardResult, title
 from ragft.analysis.verdict.missing import Missing
-from ragft.analysis.verdict.significance import Claims
 from ragft.analysis.verdict.what_would_change import TippingPoint
+from ragft.types import AS_ANSWERED
 
 CHANCE = "with 80 % chance"
 
@@ -129,9 +129,7 @@ def _not_ruled_out(comparison: Comparison) -> str:
 def evidence(comparison: Comparison, *, advisory_allowed: bool) -> tuple[str, ...]:
     """Return what was found for each primary criterion, and what else bears on the decision."""
     reasons = [
-        _result(result, result.effect, comparison.claims)
-        for result in comparison.primaries
-        if result.effect is not None
+        _result(result, result.effect, comparison) for result in comparison.primaries if result.effect is not None
     ]
     reasons += [_guard(guard, comparison) for guard in comparison.guards]
     reasons += [
@@ -142,10 +140,14 @@ def evidence(comparison: Comparison, *, advisory_allowed: bool) -> tuple[str, ..
     allowed = "; promotion on it was allowed (advisory=true)" if advisory_allowed else ""
     reasons += [f"The judge is only advisory: {why.rstrip('.')}{allowed}." for why in comparison.advisory]
     if comparison.tried > 1:
+        what, fresh = "versions", "-P split=confirm asks questions"
+        if comparison.of_files:
+            what, fresh = "files", "fresh questions are some"
         reasons.append(
-            f"{comparison.tried} versions were compared on these questions, and the best of many looks better than it "
-            "is; -P split=confirm asks questions that no choice was made on."
+            f"{comparison.tried} {what} were compared on these questions, and the best of many looks better than it "
+            f"is; {fresh} that no choice was made on."
         )
+    reasons += [f"Not known, {check.name}: {check.detail.rstrip('.')}." for check in comparison.checks if check.unknown]
     return tuple(reasons)
 
 
@@ -173,7 +175,7 @@ def carried_by(flips: Mapping[str, Sequence[str]], tried: int) -> tuple[str, ...
 
 def name(result: Result) -> str:
     """Return what a result is called."""
-    return f"{result.criterion} in the context {result.context}"
+    return result.criterion if result.context == AS_ANSWERED else f"{result.criterion} in the context {result.context}"
 
 
 def join(names: Sequence[str]) -> str:
@@ -181,8 +183,8 @@ def join(names: Sequence[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
-def _result(result: Result, effect: Effect, claims: Claims) -> str:
-    said = []
+def _result(result: Result, effect: Effect, comparison: Comparison) -> str:
+    claims, said = comparison.claims, []
     if result.criterion in claims.worse:
         said.append("shown to be worse")
     if result.criterion in claims.superior:
@@ -193,10 +195,11 @@ def _result(result: Result, effect: Effect, claims: Claims) -> str:
             said.append("a smaller one is there, too little to reject, but it forbids a promotion")
     elif result.criterion not in claims.worse:
         said.append(f"a loss beyond the margin of {result.margin:g} is not ruled out")
+    groups = "independent groups" if comparison.of_files else "independent groups of documents"
     text = (
         f"{name(result)}: {effect.base:.2f} to {effect.version:.2f}, a change of {effect.gain:+.2f} (95 % interval "
         f"{result.bounds.low:+.2f} to {result.bounds.high:+.2f}; {effect.n:,} questions in {effect.clusters:,} "
-        f"independent groups of documents; {effect.wins} better, {effect.ties} equal, {effect.losses} worse): "
+        f"{groups}; {effect.wins} better, {effect.ties} equal, {effect.losses} worse): "
         f"{join(said)}."
     )
     if result.missing.dropped:

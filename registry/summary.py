@@ -138,14 +138,18 @@ def _guard(guard: GuardResult) -> str:
 
 
 def _sure(comparison: Comparison, outcome: str, problems: Sequence[str]) -> str:
-    asked = f"{comparison.questions:,} questions in {comparison.clusters:,} independent groups of documents"
+    asked = f"{comparison.questions:,} questions in {comparison.groups}"
     if problems:
         return f"No: {problems[0][:1].lower()}{problems[0][1:]}"
     if outcome == "inconclusive":
         return f"No: {asked} leave open what is said above."
     if comparison.advisory:
         return f"As far as the judge goes: {asked}; {comparison.advisory[0].rstrip('.')}."
-    tried = f"; the best of {comparison.tried} versions looks better than it is" if comparison.tried > 1 else ""
+    tried = (
+        f"; the best of {comparison.tried} {'files' if comparison.of_files else 'versions'} looks better than it is"
+        if comparison.tried > 1
+        else ""
+    )
     return f"Yes: {asked}{tried}."
 
 

@@ -1,16 +1,11 @@
 """Compare: evaluate both sides under the same conditions, and say what the difference allows."""
 
-import dataclasses
-import json
 from collections.abc import Mapping, Sequence
-
-import mlflow
 
 from entrypoints.steps import evaluate
 from entrypoints.steps.knowledge import forgetting
 from entrypoints.steps.knowledge.probed import knowledge_slices
-from entrypoints.steps.reporting import cards, planning, report
-from entrypoints.steps.reporting.tables import metric_table
+from entrypoints.steps.reporting import cards, planning, report, verdicts
 from entrypoints.steps.shared import guards, integrity
 from entrypoints.steps.shared.compared import (
     NOTHING_KNOWN,
@@ -18,11 +13,8 @@ from entrypoints.steps.shared.compared import (
     Sides,
     ToCompare,
     decisive,
-    judged_side,
-    side_of,
 )
 from entrypoints.steps.shared.evaluation import Evaluation
-from entrypoints.steps.shared.health import health_of
 from entrypoints.steps.shared.model_under_test import open_registry, settle
 from entrypoints.steps.shared.preparation import ensure_prepared
 from entrypoints.steps.shared.primaries import settle_primaries
@@ -31,18 +23,16 @@ from entrypoints.steps.shared.sources import require_name
 from entrypoints.steps.shared.workspace import Workspace
 from ragft import tracking
 from ragft.analysis.verdict.attribution import ORDER as ATTRIBUTED
-from ragft.analysis.verdict.compare import Findings, compare, slices_of
+from ragft.analysis.verdict.compare import Findings, slices_of
 from ragft.analysis.verdict.comparison import Comparison, Design
 from ragft.analysis.verdict.power import Spread
 from ragft.errors import ConfigError
-from ragft.judging.advisory import why_advisory
-from ragft.params import DEFAULT_DATASET, NO_JUDGE, CompareParams, EvaluateParams
+from ragft.params import DEFAULT_DATASET, NO_JUDGE, CompareParams, EvaluateParams, VerdictParams
 from ragft.prompts.criterion import load_criteria
 from ragft.store.trials import begin_trial, find_trials, settle_trial
 from ragft.types import DECIDING, Question
 from registry.card import Verdict, note
 from registry.gate import Decision, Policy, decide
-from registry.summary import short
 from registry.versions import CHALLENGER, CHAMPION, Version, registered_name
 
 
@@ -54,6 +44,7 @@ def run(params: CompareParams, workspace: Workspace, known: Sides = NOTHING_KNOW
     Raises:
         ConfigError: If the two sides do not share data, base, judge, estimator, retrieval or messages.
         PrerequisiteError: If one of the versions is not in the registry.
+        RejectedError: If the verdict is reject and ``on_reject`` is fail.
     """
     require_name(params, workspace.store)
     version, against = _versions(params)
@@ -69,10 +60,11 @@ def run(params: CompareParams, workspace: Workspace, known: Sides = NOTHING_KNOW
         _log(task, compared, workspace)
         _tell(task, compared, spreads, workspace)
         _report(task, compared, workspace)
+    verdicts.fail_if_rejected(params, decision)
     return compared
 
 
-def address_of(params: CompareParams) -> str:
+def address_of(params: VerdictParams) -> str:
     """Return the version's address; ``challenger`` alone is that of the data set and base."""
     if params.model != CHALLENGER:
         return params.model
@@ -80,7 +72,7 @@ def address_of(params: CompareParams) -> str:
     return f"models:/{name}@{CHALLENGER}"
 
 
-def verdict_of(compared: Compared, decision: Decision, params: CompareParams) -> Verdict:
+def verdict_of(compared: Compared, decision: Decision, params: VerdictParams) -> Verdict:
     """Return what a model card says of a comparison and of the decision on it."""
     judge = cards.judge_name(params, compared.version)
     served_as = compared.sides[compared.version.uri][DECIDING].served_as
@@ -96,8 +88,7 @@ def _task(
     criteria = load_criteria(settled.criteria) if settled.judge != NO_JUDGE else ()
     questions = preparation.splits[settled.split]  # type: ignore[index]  # checked by the params
     design = Design(settle_primaries(settled, criteria, questions), margin_share=settled.margin)
-    guards = [f"{guard} (margin {margin:g} points)" for guard, margin in settled.guard_margins().items()]
-    workspace.say(f"primaries: {', '.join(design.primary)}; guards: {', '.join(guards) or 'none'}")
+    verdicts.announce(design, settled, workspace)
     return ToCompare(settled, preparation, given, version, against, criteria, design)
 
 
@@ -132,30 +123,20 @@ def _compare(task: ToCompare, sides: Sides, spreads: Mapping[str, Spread], works
     questions = _questions(task, sides)
     deciding = decisive(sides)
     data = deciding[version.uri].conditions["data"]
-    findings = Findings(
-        checks=integrity.checks(task.params, version, against, deciding),
-        advisory=_advisory(task, deciding),
-        tried=len(begin_trial(workspace.store, data, version.identity, version.uri)),
-        spreads=spreads,
-        health=health_of({short(uri): each for uri, each in deciding.items()}, task.design.primary),
-    )
-    names = [measure.name for measure in task.measures]
-    return compare(
-        side_of(against, sides[against.uri], names),
-        side_of(version, sides[version.uri], names),
+    return verdicts.compare_sides(
+        task,
+        sides,
         questions,
-        task.measures,
-        guards=guards.rates(task, sides, forgetting.remembered(version, against)),
+        guard_rates=guards.rates(task, sides, forgetting.remembered(version, against)),
         slices={**slices_of(questions), **knowledge_slices(questions, version, workspace)},
-        design=task.design,
-        findings=findings,
+        findings=Findings(
+            checks=integrity.checks(task.params, version, against, deciding),
+            advisory=verdicts.advisory(task, deciding),
+            tried=len(begin_trial(workspace.store, data, version.identity, version.uri)),
+            spreads=spreads,
+            health=verdicts.health(task, deciding),
+        ),
     )
-
-
-def _advisory(task: ToCompare, deciding: Mapping[str, Evaluation]) -> tuple[str, ...]:
-    """Return why the judge is only advisory; nothing where none of its scores decides."""
-    judged = [criterion.name for criterion in task.criteria if criterion.name in task.design.primary]
-    return why_advisory([judged_side(each) for each in deciding.values()]) if judged else ()
 
 
 def _questions(task: ToCompare, sides: Sides) -> Sequence[Question]:
@@ -168,9 +149,7 @@ def _questions(task: ToCompare, sides: Sides) -> Sequence[Question]:
 
 
 def _tell_causes(comparison: Comparison, everything: str, workspace: Workspace) -> None:
-    """Say where the change comes from, or how to find out; the change of length stands beside it."""
-    for name, term in comparison.equal_length.items():
-        workspace.say(f"  - {name}: {term.words}, if longer answers score higher in a straight line")
+    """Say where the change comes from, or how to find out."""
     for found in comparison.attributions:
         workspace.say(f"  - {found.conclusion}")
         for term in found.terms:
@@ -200,19 +179,7 @@ def _log(task: ToCompare, compared: Compared, workspace: Workspace) -> None:
             "mlflow.note.content": note(decision),
         },
     )
-    mlflow.log_dict(json.loads(json.dumps(comparison.to_dict())), "comparison.json")
-    mlflow.log_dict(dataclasses.asdict(decision), "decision.json")
-    for result in comparison.primaries:
-        if result.effect is not None:
-            mlflow.log_metrics(
-                {
-                    f"change_{result.criterion}": result.effect.gain,
-                    f"change_{result.criterion}_low": result.bounds.low,
-                    f"change_{result.criterion}_high": result.bounds.high,
-                    f"change_{result.criterion}_n": float(result.missing.asked - result.missing.dropped),
-                }
-            )
-    mlflow.log_metrics(guards.metrics(comparison))
+    verdicts.log(comparison, decision)
     text = cards.log(version, verdict_of(compared, decision, task.params))
     if not cards.is_decided(version):
         open_registry().describe(version, text)
@@ -223,30 +190,8 @@ def _log(task: ToCompare, compared: Compared, workspace: Workspace) -> None:
 
 def _tell(task: ToCompare, compared: Compared, spreads: Mapping[str, Spread], workspace: Workspace) -> None:
     """Say the verdict and what it rests on, what the comparison could show, and where the change comes from."""
-    decision = compared.decision
-    deciding = decisive(compared.sides)
-    workspace.say("")
-    for line in metric_table({each.short: deciding[each.uri].metrics for each in (compared.against, compared.version)}):
-        workspace.say(line)
-    workspace.say("")
-    tell_summary(decision, workspace)
-    if compared.comparison.health:
-        workspace.say(f"  {'Believable?':13} {compared.comparison.health.line}")
-    workspace.say(f"verdict: {decision.headline}")
-    for sentence in (*decision.reasons, *decision.would_change):
-        workspace.say(f"  - {sentence}")
-    if not compared.comparison.faults:
-        planning.tell_after(compared.comparison, spreads, workspace)
-    if warning := integrity.padding_warning(deciding):
-        workspace.say(f"  - warning: {warning}")
+    verdicts.tell(task, compared.sides, compared.comparison, compared.decision, spreads, workspace)
     _tell_causes(compared.comparison, report.all_contexts(task.given, task.params, compared.version), workspace)
-
-
-def tell_summary(decision: Decision, workspace: Workspace) -> None:
-    """Say the recommendation and the three questions behind it."""
-    workspace.say(f"{decision.summary.title}.")
-    for question, answer in decision.summary.lines:
-        workspace.say(f"  {question:13} {answer}")
 
 
 def _report(task: ToCompare, compared: Compared, workspace: Workspace) -> None:

@@ -1,7 +1,7 @@
 """Demo: train one adapter on questions alone and one with passages, and compare each with the base."""
 
 from entrypoints.steps import compare, finetune, prepare
-from entrypoints.steps.reporting import report
+from entrypoints.steps.reporting import report, verdicts
 from entrypoints.steps.reporting.tables import metric_table
 from entrypoints.steps.shared.compared import Compared
 from entrypoints.steps.shared.runs import step_run
@@ -34,7 +34,7 @@ def _tell(found: dict[str, Compared], workspace: Workspace) -> None:
         workspace.say(line)
     workspace.say("")
     for each in found.values():
-        compare.tell_summary(each.decision, workspace)
+        verdicts.tell_summary(each.decision, workspace)
         workspace.say(f"verdict: {each.decision.headline}")
         workspace.say(f"report:  {report.place(workspace.home, each.version, each.against).as_uri()}")
     workspace.say("\nEvery run, version and answer: make ui, then http://127.0.0.1:5000")

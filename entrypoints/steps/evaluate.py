@@ -10,6 +10,7 @@ from typing import Any
 
 from entrypoints.steps.knowledge import forgetting
 from entrypoints.steps.shared import judges, outcomes, scoring
+from entrypoints.steps.shared.answer_files import scored
 from entrypoints.steps.shared.evaluation import Evaluation, Scored
 from entrypoints.steps.shared.health import health_of
 from entrypoints.steps.shared.judges import Judge
@@ -30,7 +31,7 @@ from entrypoints.steps.shared.runs import step_run
 from entrypoints.steps.shared.workspace import Workspace
 from ragft import tracking
 from ragft.analysis.verdict.health import Health
-from ragft.data.answers import AnswerRow, read_answers
+from ragft.data.answers import read_answers
 from ragft.data.splits import balanced_subset
 from ragft.errors import DataError
 from ragft.judging.outcomes import is_right
@@ -40,7 +41,7 @@ from ragft.pocket.truth import truth_metrics
 from ragft.prompts.answer import AnswerPrompt, load_answer_prompt
 from ragft.prompts.criterion import Criterion, load_criteria
 from ragft.store.datasets import Preparation
-from ragft.types import DECIDING, WITHHELD, Answer, Context, Split, digest
+from ragft.types import AS_ANSWERED, DECIDING, WITHHELD, Answer, Context, Split, digest
 from registry.versions import Version
 
 NO_EVIDENCE = "of no question is it known which passages hold the evidence"
@@ -319,23 +320,12 @@ def _evaluate_file(params: EvaluateParams, criteria: Sequence[Criterion], worksp
     with ExitStack() as stack, step_run(params, name, tags, workspace.home):
         judge = judges.open_judge(settled, None, workspace, stack)
         criteria = judges.with_judges_steps(criteria, judge, workspace)
-        rows = [_row_of_file(answer) for answer in answers]
+        rows = [scored(answer) for answer in answers]
         evaluation = dataclasses.replace(
             scoring.score(rows, criteria, judge, settled, workspace),
             name=name,
-            context="as answered",
+            context=AS_ANSWERED,
             data_sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
         )
         scoring.show([evaluation], f"{len(rows)} answers of {path}", workspace)
     return evaluation
-
-
-def _row_of_file(answer: AnswerRow) -> Scored:
-    return Scored(
-        id=answer.id,
-        question=answer.input,
-        answer=answer.output,
-        references=answer.expected_output,
-        passages=answer.context,
-        documents=answer.documents,
-    )

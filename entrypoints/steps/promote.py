@@ -46,7 +46,7 @@ def run(params: PromoteParams, workspace: Workspace) -> Decision | None:
         if done:
             mlflow.set_tags({"ragft.outcome": "promote", "ragft.version": done.uri})
             return None
-        compared = compare.run(params.pick(CompareParams), workspace)
+        compared = compare.run(params.pick(CompareParams, on_reject="record"), workspace)
         decision = force(compared.decision, params.reason) if params.force else compared.decision
         _act(compared, decision, params, workspace)
         mlflow.set_tags(

@@ -226,12 +226,12 @@ def _question(row: Fields, given: Split | None, collector: Collector, *, with_do
         kind=kind if kind or answerable else "unanswerable",
         answerable=answerable,
         split=split,
-        metadata={} if with_documents or documents or evidence or not answerable else _short(references),
+        metadata={} if with_documents or documents or evidence or not answerable else short_answers(references),
     )
 
 
-def _short(references: Sequence[str]) -> dict[str, list[str]]:
-    """Return the short answers among the references of a question without documents: names, not yes or no."""
+def short_answers(references: Sequence[str]) -> dict[str, list[str]]:
+    """Return the short answers among references, as metadata of a question: names, not yes or no."""
     short = [text for text in references if len(text.split()) <= SHORT_TOKENS and text.lower() not in NO_NAMES]
     return {"short_answers": short} if short else {}
 

@@ -54,7 +54,8 @@ def render(report: Report) -> str:
         "criteria": criteria,
         "scale": next(iter(report.scales.values()), (0.0, 1.0)),
         "contexts": CONTEXTS,
-        "missing_contexts": [name for name in ATTRIBUTED if name not in {bars.context for bars in report.bars}],
+        "missing_contexts": _missing_contexts(report),
+        "files": report.comparison.of_files,
         "place": Markup(PLACE),
     }
     template = _environment().from_string(_file("page.html.jinja"))
@@ -94,6 +95,12 @@ def _environment() -> Environment:
 def _finalize(value: Any) -> Any:  # noqa: ANN401 - whatever the template holds
     """Return a text, clipped, without what HTML cannot hold."""
     return clip(clean(value), MOST_CHARACTERS) if type(value) is str else value
+
+
+def _missing_contexts(report: Report) -> list[str]:
+    """Return the contexts that would say where the change comes from; none for files, which nobody can ask again."""
+    there = {bars.context for bars in report.bars}
+    return [] if report.comparison.of_files else [name for name in ATTRIBUTED if name not in there]
 
 
 def _guards(report: Report) -> list[dict[str, Any]]:

@@ -116,6 +116,8 @@ class Report:
         all_contexts: The command that evaluates every context.
         source: Where the complete rows lie, in words.
         provenance: Name -> value: hashes, versions, judge, estimator.
+        asks: What the report answers, in a question.
+        alike: What both sides had in common, as the end of a sentence.
     """
 
     data: str
@@ -145,3 +147,5 @@ class Report:
     all_contexts: str
     source: str
     provenance: tuple[tuple[str, str], ...]
+    asks: str = ""
+    alike: str = "with the same passages and prompts, scored in the same way"

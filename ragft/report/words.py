@@ -12,6 +12,7 @@ MEANINGS = {
     "answer_f1": "words shared with the reference answer",
     "exact_match": "equal to a reference answer",
     "answer_tokens": "length of the answer, in tokens",
+    "answer_words": "length of the answer, in words",
     "cut": "answers cut off at the length limit",
     "mrr": "how high the first good passage stood",
     "right": "answered rightly, or refused where there is no answer",
@@ -38,6 +39,7 @@ CONTEXTS = {
     "withheld": "passages that cannot answer the question",
     "oracle": "only passages that hold the answer",
     "oracle_distractors": "those, among distracting ones",
+    "as answered": "what the other system was shown",
 }
 
 

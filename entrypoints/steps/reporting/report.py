@@ -14,13 +14,12 @@ from mlflow.exceptions import MlflowException
 from entrypoints.steps.knowledge import forgetting
 from entrypoints.steps.reporting import cards
 from entrypoints.steps.reporting.latest_report import FILE
-from entrypoints.steps.shared.compared import Compared, ToCompare
+from entrypoints.steps.shared.compared import Compared, Task, ToCompare
 from entrypoints.steps.shared.evaluation import LOWER_IS_BETTER, Evaluation, Scored, left_out
 from entrypoints.steps.shared.primaries import values_of
 from ragft.analysis.statistics.clusters import cluster
 from ragft.analysis.statistics.mean_interval import Mean, mean_of
 from ragft.analysis.verdict.comparison import Comparison, Result
-from ragft.judging.overlap import overlap
 from ragft.params import BaseParams, CompareParams
 from ragft.prompts.criterion import Criterion
 from ragft.report.advice import Situation, advise, command
@@ -33,6 +32,8 @@ from ragft.types import CONTEXTS, DECIDING, WITHHELD, Question
 from registry.versions import Version
 
 CURVES = ("train_loss", "dev_loss")
+# What is known of an answer without judging it -> whether more is better, None where neither is.
+FACTS: Mapping[str, bool | None] = {"answer_tokens": None, "answer_words": None, "cut": False}
 # So many are enough to see what is meant; all are in rows.json.
 MOST_INVENTED = 12
 PACKAGES = ("torch", "transformers", "peft", "mlflow", "scipy")
@@ -42,14 +43,17 @@ def log(
     task: ToCompare, compared: Compared, questions: Sequence[Question], trials: Sequence[Trial], home: Path
 ) -> Path:
     """Log the report and its figures to the active run; return the copy in the home folder."""
-    report = assemble(task, compared, questions, trials)
+    return keep(assemble(task, compared, questions, trials), place(home, compared.version, compared.against))
+
+
+def keep(report: Report, path: Path) -> Path:
+    """Log a report and its figures to the active run, write a copy to ``path``, and return that."""
     html = render(report)
     mlflow.log_text(html, FILE)
     mlflow.log_figure(forest_figure(report.comparison), "figures/change.png")
     for figure in report.bars:
         drawn = bars_figure(figure, report.base, report.version)
         mlflow.log_figure(drawn, f"figures/base_and_fine_tuned_{figure.context}.png")
-    path = place(home, compared.version, compared.against)
     path.parent.mkdir(exist_ok=True)
     write_whole(path, html)
     return path
@@ -64,7 +68,7 @@ def assemble(task: ToCompare, compared: Compared, questions: Sequence[Question],
     judged = [context for context in CONTEXTS if all(context in side and side[context].scores for side in sides)]
     labels = cluster(questions).labels
     situation = situation_of(task)
-    invented = _invented(sides[0].get(WITHHELD), sides[1].get(WITHHELD))
+    invented = invented_of(sides[0].get(WITHHELD), sides[1].get(WITHHELD))
     return Report(
         data=version.lineage.data,
         split=params.split,
@@ -81,21 +85,25 @@ def assemble(task: ToCompare, compared: Compared, questions: Sequence[Question],
         would_change=decision.would_change,
         advice=advise(compared.comparison, decision.outcome, situation),
         comparison=compared.comparison,
-        bars=tuple(_bars(context, sides[0][context], sides[1][context], criteria, labels) for context in judged),
-        metrics=tuple(_metrics(base, other, criteria, labels, compared.comparison)),
+        bars=tuple(bars_of(context, sides[0][context], sides[1][context], criteria, labels) for context in judged),
+        metrics=tuple(metrics_of(base, other, criteria, labels, compared.comparison)),
         invented=tuple(invented[:MOST_INVENTED]),
         invented_of=len(invented),
-        questions=tuple(_asked(base, other, task)),
+        questions=tuple(asked_of(base, other, task)),
         scales={each.name: (min(each.worst, each.best), max(each.worst, each.best)) for each in task.measures},
         forgotten=tuple(forgetting.lines_of(version)),
         curves=_curves(version),
-        tried=tuple(
-            Tried(each.name, each.outcome, f"{each.first:%Y-%m-%d %H:%M} UTC", each.version == version.identity)
-            for each in trials
-        ),
+        tried=tried_of(trials, version.identity),
         all_contexts=all_contexts(given, params, version),
         source=f"all of them are in rows.json of the MLflow runs {base.run_id} and {other.run_id}",
         provenance=tuple(_provenance(params, compared).items()),
+    )
+
+
+def tried_of(trials: Sequence[Trial], identity: str) -> tuple[Tried, ...]:
+    """Return what was compared on these questions; ``identity`` is that of the one that is compared now."""
+    return tuple(
+        Tried(each.name, each.outcome, f"{each.first:%Y-%m-%d %H:%M} UTC", each.version == identity) for each in trials
     )
 
 
@@ -162,7 +170,8 @@ def _trained(version: Version) -> str:
     return f"fine-tuned on {lineage.samples:,} question-answer pairs {seen}"
 
 
-def _asked(base: Evaluation, version: Evaluation, task: ToCompare) -> list[Asked]:
+def asked_of(base: Evaluation, version: Evaluation, task: Task) -> list[Asked]:
+    """Return every question that both sides were asked, with both answers."""
     others = {row.id: index for index, row in enumerate(version.rows)}
     signs = {each.name: 1.0 if each.direction == "higher" else -1.0 for each in task.measures}
     unjudged = [name for name in task.design.primary if name not in base.scores]
@@ -185,7 +194,7 @@ def _asked(base: Evaluation, version: Evaluation, task: ToCompare) -> list[Asked
     return found
 
 
-def _invented(base: Evaluation | None, version: Evaluation | None) -> list[Asked]:
+def invented_of(base: Evaluation | None, version: Evaluation | None) -> list[Asked]:
     """Return the questions that the version answered without support and the base did not, by id."""
     if base is None or version is None:
         return []
@@ -202,7 +211,9 @@ def _invented(base: Evaluation | None, version: Evaluation | None) -> list[Asked
             None,
         )
         for index, row in enumerate(base.rows)
-        if row.id in places and not row.numbers["false_answer"] and version.rows[places[row.id]].numbers["false_answer"]
+        if row.id in places
+        and row.numbers["false_answer"] == 0
+        and version.rows[places[row.id]].numbers["false_answer"]
     ]
     return sorted(found, key=lambda each: each.id)
 
@@ -219,9 +230,10 @@ def _answered(evaluation: Evaluation, index: int, beside: Mapping[str, float | N
     )
 
 
-def _bars(
+def bars_of(
     context: str, base: Evaluation, version: Evaluation, criteria: Sequence[Criterion], labels: Mapping[str, str]
 ) -> Bars:
+    """Return each criterion's means on both sides; ``labels`` is question id -> cluster."""
     means = {
         each.name: (_mean(_column(base, each.name), labels), _mean(_column(version, each.name), labels))
         for each in criteria
@@ -231,24 +243,26 @@ def _bars(
     return Bars(context, means, min(ends), max(ends))
 
 
-def _metrics(
+def metrics_of(
     base: Evaluation,
     version: Evaluation,
     criteria: Sequence[Criterion],
     labels: Mapping[str, str],
     comparison: Comparison,
 ) -> list[Metric]:
+    """Return the rows of the table of metrics; ``labels`` is question id -> cluster."""
     columns: list[tuple[str, dict[str, float | None], dict[str, float | None], bool | None, bool]] = []
     for each in criteria:
         if each.name in base.scores and each.name in version.scores:
             pair = (_column(base, each.name), _column(version, each.name))
             columns.append((each.name, *pair, each.direction == "higher", True))
     measures: dict[str, tuple[Callable[[Scored], float | None], bool | None]] = {
-        "answer_f1": (lambda row: overlap(row.answer, row.references)["answer_f1"], True),
-        "exact_match": (lambda row: overlap(row.answer, row.references)["exact_match"], True),
-        "answer_tokens": (lambda row: _fact(row, "answer_tokens"), None),
-        "cut": (lambda row: _fact(row, "cut"), False),
+        "answer_f1": (lambda row: row.overlap("answer_f1"), True),
+        "exact_match": (lambda row: row.overlap("exact_match"), True),
     }
+    for fact, better in FACTS.items():
+        if any(fact in row.facts for row in base.rows):
+            measures[fact] = (lambda row, fact=fact: _fact(row, fact), better)  # type: ignore[misc]
     for name in base.rows[0].numbers if base.rows else ():
         measures[name] = (lambda row, name=name: row.numbers.get(name), name not in LOWER_IS_BETTER)  # type: ignore[misc]
     for name, (measure, better) in measures.items():

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Protocol
 
 from entrypoints.steps.shared.evaluation import Evaluation
 from entrypoints.steps.shared.prepared import Prepared
@@ -10,7 +11,6 @@ from entrypoints.steps.shared.primaries import measured, values_of
 from ragft.analysis.verdict.compare import Side
 from ragft.analysis.verdict.comparison import Comparison, Design
 from ragft.analysis.verdict.scale import Measured
-from ragft.judging.abstention import abstains
 from ragft.judging.advisory import JudgedSide
 from ragft.params import CompareParams
 from ragft.prompts.criterion import Criterion
@@ -21,6 +21,54 @@ from registry.versions import Version
 # Version's address -> context -> evaluation.
 Sides = Mapping[str, Mapping[str, Evaluation]]
 NOTHING_KNOWN: Sides = MappingProxyType({})
+
+
+class Contender(Protocol):
+    """One side of a comparison: a registered version, or a file of answers."""
+
+    @property
+    def uri(self) -> str:
+        """Its address, or its name."""
+
+    @property
+    def short(self) -> str:
+        """What people call it."""
+
+    @property
+    def identity(self) -> str:
+        """What it is made of, whatever it is called."""
+
+
+class Task(Protocol):
+    """What is to be compared: two versions (`ToCompare`), or two files."""
+
+    @property
+    def params(self) -> CompareParams:
+        """The settled parameters."""
+
+    @property
+    def version(self) -> Contender:
+        """What is under test."""
+
+    @property
+    def against(self) -> Contender:
+        """What it should replace."""
+
+    @property
+    def criteria(self) -> Sequence[Criterion]:
+        """Those that are judged."""
+
+    @property
+    def design(self) -> Design:
+        """What is fixed before anything is computed."""
+
+    @property
+    def questions(self) -> Sequence[Question]:
+        """All that could be asked."""
+
+    @property
+    def measures(self) -> tuple[Measured, ...]:
+        """What is compared."""
 
 
 @dataclass(frozen=True)
@@ -64,36 +112,32 @@ class ToCompare(Prepared[CompareParams]):
         return measured(self.design.primary, self.criteria)
 
 
-def side_of(version: Version, evaluations: Mapping[str, Evaluation], names: Sequence[str]) -> Side:
-    """Return what the statistics compare of a version.
+def side_of(side: Contender, evaluations: Mapping[str, Evaluation], task: Task) -> Side:
+    """Return what the statistics compare of a side; ``evaluations`` is context -> evaluation.
 
-    Args:
-        version: The side.
-        evaluations: Context -> evaluation.
-        names: What is compared; where a context lacks one, it is left out there.
+    What is compared is left out where a context lacks it.
     """
+    names = [measure.name for measure in task.measures]
     return Side(
-        name=version.uri,
-        conditions=evaluations[DECIDING].conditions,
+        name=side.uri,
+        conditions=evaluations[task.design.context].conditions,
         scores={
             context: {name: values for name in names if (values := values_of(found, name)) is not None}
             for context, found in evaluations.items()
             if context != WITHHELD
         },
         lengths={
-            context: {row.id: float(row.facts["answer_tokens"]) for row in found.rows}
-            for context, found in evaluations.items()
+            context: {row.id: row.length for row in found.rows if row.given} for context, found in evaluations.items()
         },
         refusals={
-            context: {row.id: float(abstains(row.answer, row.question)) for row in found.rows}
-            for context, found in evaluations.items()
+            context: {row.id: float(row.abstained) for row in found.rows} for context, found in evaluations.items()
         },
     )
 
 
-def decisive(sides: Sides) -> dict[str, Evaluation]:
+def decisive(sides: Sides, context: str = DECIDING) -> dict[str, Evaluation]:
     """Return version's address -> its evaluation in the context that decides."""
-    return {uri: side[DECIDING] for uri, side in sides.items()}
+    return {uri: side[context] for uri, side in sides.items()}
 
 
 def judged_side(evaluation: Evaluation) -> JudgedSide:

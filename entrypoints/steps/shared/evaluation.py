@@ -8,6 +8,7 @@ from ragft.judging.abstention import abstains
 from ragft.judging.calibration import Calibration
 from ragft.judging.canaries import CanaryResult
 from ragft.judging.outcomes import Guard, Outcome
+from ragft.judging.overlap import OVERLAP
 from ragft.judging.verbosity import Padded
 from ragft.prompts.criterion import Criterion
 from ragft.served_as import ServedAs
@@ -26,6 +27,7 @@ class Scored:
         right: Whether the answer is right by a rule that needs no judge; None where there is none.
         guard: Which harm the answer could do; "" for none that is counted.
         outcome: What became of the question; None before it is known, or where it cannot be told.
+        given: False where a file of answers has none for the question: it is unscored, and no abstention.
     """
 
     id: str
@@ -40,11 +42,21 @@ class Scored:
     right: bool | None = None
     guard: Guard | Literal[""] = ""
     outcome: Outcome | None = None
+    given: bool = True
 
     @property
     def abstained(self) -> bool:
-        """Whether the answer states nothing of what was asked."""
-        return abstains(self.answer, self.question)
+        """Whether there is an answer, and it states nothing of what was asked."""
+        return self.given and abstains(self.answer, self.question)
+
+    @property
+    def length(self) -> float:
+        """How long the answer is: in tokens, or in words where another system wrote it."""
+        return float(self.facts["answer_tokens"] if "answer_tokens" in self.facts else self.facts["answer_words"])
+
+    def overlap(self, name: str) -> float | None:
+        """Return a measure of the words shared with the references; None where there are none, or no answer."""
+        return OVERLAP[name](self.answer, self.references) if self.references and self.given else None
 
 
 @dataclass(frozen=True)

@@ -3,18 +3,22 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from entrypoints.steps.shared.compared import Sides, ToCompare
+from entrypoints.steps.shared.compared import Sides, Task
 from entrypoints.steps.shared.evaluation import Evaluation, Scored
 from ragft.analysis.statistics.clusters import cluster
 from ragft.analysis.verdict.comparison import Comparison
 from ragft.analysis.verdict.guards import FALSE_ANSWERS, FALSE_REFUSALS, FORGETTING, GuardRates
-from ragft.types import DECIDING, WITHHELD
+from ragft.types import AS_ANSWERED, DECIDING, WITHHELD
 
 # Guard -> the number of a row that it counts.
 COUNTED = {FALSE_ANSWERS: "false_answer", FALSE_REFUSALS: "false_refusal"}
 NO_QUESTION = {
     FALSE_ANSWERS: f"no question without an answer was asked, and none in the context {WITHHELD} (-P context=...)",
     FALSE_REFUSALS: "no question with an answer was asked",
+}
+NO_ROW = {
+    FALSE_ANSWERS: "no row asks what has no answer (an empty expected_output, or answerable false)",
+    FALSE_REFUSALS: "no row has a reference",
 }
 NEVER = (
     "neither side abstained in any of {n:,} answers, so whether it would where nothing is to be found cannot be told "
@@ -36,8 +40,13 @@ class Remembered:
     unmeasured: str = ""
 
 
-def rates(task: ToCompare, sides: Sides, remembered: Remembered) -> tuple[GuardRates, ...]:
-    """Return what each guard that was asked for saw, those that could not be measured included."""
+def rates(
+    task: Task, sides: Sides, remembered: Remembered, no_question: Mapping[str, str] = NO_QUESTION
+) -> tuple[GuardRates, ...]:
+    """Return what each guard that was asked for saw, those that could not be measured included.
+
+    ``no_question`` is guard -> why it saw none, as the end of a sentence.
+    """
     labels = cluster(task.questions).labels
     pair = sides[task.against.uri], sides[task.version.uri]
     answers = [row for side in pair for evaluation in side.values() for row in evaluation.rows]
@@ -46,9 +55,9 @@ def rates(task: ToCompare, sides: Sides, remembered: Remembered) -> tuple[GuardR
         if name == FORGETTING:
             found.append(_forgetting(remembered, margin))
             continue
-        base, version = ({row.id: row.numbers[COUNTED[name]] for row in _counted(side, name)} for side in pair)
+        base, version = ({row.id: row.numbers.get(COUNTED[name]) for row in _counted(side, name)} for side in pair)
         both = base.keys() & version.keys()
-        why = "" if both else NO_QUESTION[name]
+        why = "" if both else no_question[name]
         if both and not any(row.abstained for row in answers):
             why = NEVER.format(n=len(answers))
         if why:
@@ -77,10 +86,10 @@ def metrics(comparison: Comparison) -> dict[str, float]:
 
 
 def _counted(side: Mapping[str, Evaluation], guard: str) -> Iterator[Scored]:
-    """Yield the rows of a side that a guard counts, of both contexts that can show harm."""
-    for context in (DECIDING, WITHHELD):
+    """Yield the rows of a side that a guard counts, of the contexts that can show harm; some may lack an answer."""
+    for context in (DECIDING, WITHHELD, AS_ANSWERED):
         for row in side[context].rows if context in side else ():
-            if row.numbers.get(COUNTED[guard]) is not None:
+            if row.numbers.get(COUNTED[guard]) is not None or (row.guard == COUNTED[guard] and not row.given):
                 yield row
 
 

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from entrypoints.steps.shared.evaluation import Evaluation
 from ragft.analysis.verdict.health import Health, Refused
+from ragft.types import AS_ANSWERED
 
 
 def health_of(sides: Mapping[str, Evaluation], deciding: Collection[str]) -> Health:
@@ -14,6 +15,7 @@ def health_of(sides: Mapping[str, Evaluation], deciding: Collection[str]) -> Hea
         deciding: Names of the criteria that decide; what a judge says under others is not asked here.
     """
     first = next(iter(sides.values()))
+    of_files = first.context == AS_ANSWERED
     counted = [row.id for row in first.rows if row.numbers.get("false_refusal") is not None]
     hits = [name for name in (first.rows[0].numbers if first.rows else ()) if name.startswith("hit_at_")]
     known = [row.numbers[name] for name in hits[:1] for row in first.rows if row.numbers[name] is not None]
@@ -24,7 +26,7 @@ def health_of(sides: Mapping[str, Evaluation], deciding: Collection[str]) -> Hea
         refused=tuple(Refused(name, _refused(side, set(counted))) for name, side in sides.items()),
         known=len(known),
         found=sum(value == 1.0 for value in known),
-        passages=dropped + sum(len(row.passages) for row in first.rows),
+        passages=0 if of_files else dropped + sum(len(row.passages) for row in first.rows),
         dropped=dropped,
         auc={name: _auc(list(sides.values()), name) for name in judged},
         fooled=tuple(
@@ -36,6 +38,7 @@ def health_of(sides: Mapping[str, Evaluation], deciding: Collection[str]) -> Hea
                 for problem in side.canaries[name].problems
             )
         ),
+        of_files=of_files,
     )
 
 

@@ -41,9 +41,13 @@ def checks(
             + different,
         ),
         _cut(params, against, version, sides),
-        *_one_judge(sides),
-        *_padding(sides),
+        *of_judge(sides),
     )
+
+
+def of_judge(sides: Mapping[str, Evaluation]) -> tuple[Check, ...]:
+    """Return the checks of the judge; none where nothing was judged."""
+    return (*_one_judge(sides), *_padding(sides))
 
 
 def padding_warning(sides: Mapping[str, Evaluation]) -> str:

@@ -41,6 +41,20 @@ def settle_primaries(
     return tuple(name for name in USUAL if name in judged) or (judged[0],)
 
 
+def settle_for_answers(
+    params: CompareParams, criteria: Sequence[Criterion], questions: Sequence[Question]
+) -> tuple[str, ...]:
+    """Return what decides between two files of answers: as `settle_primaries`, but without a judge by the references.
+
+    `right` where each question with an answer has a short one, which a rule can look for; else `answer_f1`, since
+    whether a sentence says what another says is not told by a rule.
+    """
+    settled = settle_primaries(params, criteria, questions)
+    if params.primaries() or params.judge != NO_JUDGE:
+        return settled
+    return settled if all(closed_book.applies(each) for each in questions if each.answerable) else ("answer_f1",)
+
+
 def measured(primaries: Sequence[str], criteria: Sequence[Criterion]) -> tuple[Measured, ...]:
     """Return the criteria, and those primaries that no judge gives."""
     judged = [criterion.name for criterion in criteria]
@@ -53,8 +67,7 @@ def values_of(evaluation: Evaluation, name: str) -> dict[str, float | None] | No
     if name in evaluation.scores:
         return {row.id: score.value for row, score in zip(rows, evaluation.scores[name], strict=True)}
     if name in OVERLAP:
-        score = OVERLAP[name]
-        return {row.id: score(row.answer, row.references) if row.references else None for row in rows}
+        return {row.id: row.overlap(name) for row in rows}
     if not any(name in row.numbers for row in rows):
         return None
     return {row.id: row.numbers.get(name) for row in rows}

@@ -13,7 +13,7 @@ from ragft.analysis.verdict.missing import Missing
 from ragft.analysis.verdict.power import Power
 from ragft.analysis.verdict.significance import Claims
 from ragft.analysis.verdict.what_would_change import Carrier, TippingPoint
-from ragft.types import DECIDING, digest
+from ragft.types import AS_ANSWERED, DECIDING, digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +38,23 @@ class Design:
 
 
 # Came later: left out of a comparison where they are empty, so that an older one keeps its identity.
-LATER = ("claim_highs", "guards", "harmful", "unsafe", "slipped", "health")
+LATER = ("claim_highs", "guards", "harmful", "unsafe", "slipped", "health", "unknown", "of_files")
 # A slice of fewer questions, or of one document, says nothing about a kind of question.
 LEAST_OF_A_SLICE = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A check of integrity that the caller has made; ``detail`` says with numbers what was found."""
+    """A check of integrity that the caller has made; ``detail`` says with numbers what was found.
+
+    Attributes:
+        unknown: True where it could not be made, which fails nothing; ``detail`` says why.
+    """
 
     name: str
     passed: bool
     detail: str
+    unknown: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +139,17 @@ class Comparison:
     equal_length: Mapping[str, Term]
     guards: tuple[GuardResult, ...] = ()
     health: Health | None = None
+
+    @property
+    def of_files(self) -> bool:
+        """True where two files of answers were compared, and no versions."""
+        return self.design.context == AS_ANSWERED
+
+    @property
+    def groups(self) -> str:
+        """How many independent groups the questions form, in words."""
+        named = "" if self.of_files else " of documents"
+        return f"{self.clusters:,} independent groups{named}"
 
     @property
     def primaries(self) -> tuple[Result, ...]:

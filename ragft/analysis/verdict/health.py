@@ -36,6 +36,7 @@ class Health:
         dropped: How many of them did not fit the context window.
         auc: Criterion -> how well its scores tell right from wrong answers of known worth (the canaries), in [0, 1];
             None where that is not known.
+        of_files: True where the answers are another system's, and nobody here knows what it was shown.
         fooled: How canaries fooled the judge, a sentence each; empty where no judged criterion decides.
     """
 
@@ -47,6 +48,7 @@ class Health:
     dropped: int = 0
     auc: Mapping[str, float | None] = field(default_factory=dict)
     fooled: tuple[str, ...] = ()
+    of_files: bool = False
 
     @property
     def faults(self) -> tuple[Fault, ...]:
@@ -69,6 +71,11 @@ class Health:
         if fault == "dropped":
             return f"{self.dropped:,} of {self.passages:,} passages did not fit the context window and were not seen."
         if fault == "base":
+            if self.of_files:
+                return (
+                    f"{self.refused[0].side} refused {self.refused[0].count:,} of {self.answerable:,} questions that "
+                    "have an answer: it answers next to nothing."
+                )
             return (
                 f"{self.refused[0].side} refused {self.refused[0].count:,} of {self.answerable:,} questions that its "
                 "passages answer: it does not read these documents."

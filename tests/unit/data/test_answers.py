@@ -41,7 +41,7 @@ def test_other_names_and_optional_fields(tmp_path: Path) -> None:
         "documents": ["d1", 2],
     }
     (row,) = read_answers(write(tmp_path / "answers.jsonl", [value]))
-    assert row == AnswerRow("3", "A?", "", ("b", "c"), ("One.",), ("d1", "2"))
+    assert row == AnswerRow("3", "A?", "", ("b", "c"), ("One.",), ("d1", "2"), named=True)
     (bare,) = read_answers(write(tmp_path / "bare.jsonl", [{"input": "A?", "output": "a"}]))
     assert (bare.expected_output, bare.context) == ((), ())
 

@@ -1,0 +1,128 @@
+"""What every comparison does, of versions or of files of answers: settle, compare, log, tell."""
+
+import dataclasses
+import json
+from collections.abc import Collection, Mapping, Sequence
+
+import mlflow
+
+from entrypoints.steps.reporting import planning
+from entrypoints.steps.reporting.tables import metric_table
+from entrypoints.steps.shared import guards, integrity
+from entrypoints.steps.shared.compared import Sides, Task, decisive, judged_side, side_of
+from entrypoints.steps.shared.evaluation import Evaluation
+from entrypoints.steps.shared.health import health_of
+from entrypoints.steps.shared.workspace import Workspace
+from ragft.analysis.verdict.compare import Findings, compare
+from ragft.analysis.verdict.comparison import Comparison, Design
+from ragft.analysis.verdict.guards import GuardRates
+from ragft.analysis.verdict.health import Health
+from ragft.analysis.verdict.power import Spread
+from ragft.errors import RejectedError
+from ragft.judging.advisory import why_advisory
+from ragft.params import CompareParams
+from ragft.types import Question
+from registry.gate import Decision
+from registry.summary import short
+
+
+def announce(design: Design, params: CompareParams, workspace: Workspace) -> None:
+    """Say what will decide, before anything is computed."""
+    named = [f"{guard} (margin {margin:g} points)" for guard, margin in params.guard_margins().items()]
+    workspace.say(f"primaries: {', '.join(design.primary)}; guards: {', '.join(named) or 'none'}")
+
+
+def compare_sides(
+    task: Task,
+    sides: Sides,
+    questions: Sequence[Question],
+    *,
+    guard_rates: Sequence[GuardRates],
+    slices: Mapping[str, Collection[str]],
+    findings: Findings,
+) -> Comparison:
+    """Return the comparison of both sides on ``questions``."""
+    version, against = task.version, task.against
+    return compare(
+        side_of(against, sides[against.uri], task),
+        side_of(version, sides[version.uri], task),
+        questions,
+        task.measures,
+        guards=guard_rates,
+        slices=slices,
+        design=task.design,
+        findings=findings,
+    )
+
+
+def advisory(task: Task, deciding: Mapping[str, Evaluation]) -> tuple[str, ...]:
+    """Return why the judge is only advisory; nothing where none of its scores decides."""
+    judged = [criterion.name for criterion in task.criteria if criterion.name in task.design.primary]
+    return why_advisory([judged_side(each) for each in deciding.values()]) if judged else ()
+
+
+def health(task: Task, deciding: Mapping[str, Evaluation]) -> Health:
+    """Return whether the comparison is to be believed at all."""
+    return health_of({short(uri): each for uri, each in deciding.items()}, task.design.primary)
+
+
+def log(comparison: Comparison, decision: Decision) -> None:
+    """Log the comparison, the decision, and the numbers that both rest on."""
+    mlflow.log_dict(json.loads(json.dumps(comparison.to_dict())), "comparison.json")
+    mlflow.log_dict(dataclasses.asdict(decision), "decision.json")
+    for result in comparison.primaries:
+        if result.effect is not None:
+            mlflow.log_metrics(
+                {
+                    f"change_{result.criterion}": result.effect.gain,
+                    f"change_{result.criterion}_low": result.bounds.low,
+                    f"change_{result.criterion}_high": result.bounds.high,
+                    f"change_{result.criterion}_n": float(result.missing.asked - result.missing.dropped),
+                }
+            )
+    mlflow.log_metrics(guards.metrics(comparison))
+
+
+def tell(
+    task: Task,
+    sides: Sides,
+    comparison: Comparison,
+    decision: Decision,
+    spreads: Mapping[str, Spread],
+    workspace: Workspace,
+) -> None:
+    """Say the verdict, what it rests on, and what the comparison could show."""
+    deciding = decisive(sides, task.design.context)
+    workspace.say("")
+    for line in metric_table({each.short: deciding[each.uri].metrics for each in (task.against, task.version)}):
+        workspace.say(line)
+    workspace.say("")
+    tell_summary(decision, workspace)
+    if comparison.health and comparison.health.line:
+        workspace.say(f"  {'Believable?':13} {comparison.health.line}")
+    workspace.say(f"verdict: {decision.headline}")
+    for sentence in (*decision.reasons, *decision.would_change):
+        workspace.say(f"  - {sentence}")
+    if not comparison.faults:
+        planning.tell_after(comparison, spreads, workspace)
+    if warning := integrity.padding_warning(deciding):
+        workspace.say(f"  - warning: {warning}")
+    for name, term in comparison.equal_length.items():
+        workspace.say(f"  - {name}: {term.words}, if longer answers score higher in a straight line")
+
+
+def tell_summary(decision: Decision, workspace: Workspace) -> None:
+    """Say the recommendation and the three questions behind it."""
+    workspace.say(f"{decision.summary.title}.")
+    for question, answer in decision.summary.lines:
+        workspace.say(f"  {question:13} {answer}")
+
+
+def fail_if_rejected(params: CompareParams, decision: Decision) -> None:
+    """End with the exit code of a rejection, where the caller asked for that.
+
+    Raises:
+        RejectedError: If the verdict is reject and ``on_reject`` is fail.
+    """
+    if decision.outcome == "reject" and params.on_reject == "fail":
+        raise RejectedError(f"{decision.summary.title} ({decision.headline})")

@@ -1,0 +1,205 @@
+"""Two files of answers joined question by question: what both were asked, and what only one of them was."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ragft.data.answers import AnswerRow, read_answers
+from ragft.data.files import ROW_SUFFIXES
+from ragft.data.record_files import MOST_NAMED, shown
+from ragft.errors import ConfigError, DataError
+from ragft.types import digest
+
+# Of the larger file; where the files share less, they were asked something else.
+LEAST_SHARED = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerFile:
+    """A file of answers as one side of a comparison.
+
+    Attributes:
+        name: What people call it.
+    """
+
+    name: str
+    path: Path
+    rows: tuple[AnswerRow, ...]
+
+    @property
+    def uri(self) -> str:
+        """What it is called in a comparison."""
+        return self.name
+
+    @property
+    def short(self) -> str:
+        """What people call it."""
+        return self.name
+
+    @property
+    def identity(self) -> str:
+        """What it holds, whatever it is called and however its rows are ordered."""
+        return digest(sorted([row.input, row.output, row.given] for row in self.rows))
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerPairs:
+    """What both files answer: two rows a question, in one order, alike in all but output and context.
+
+    Attributes:
+        joined_by: "id" or "input".
+        only: Name of a file -> what it alone was asked.
+        unreferenced: Name of a file -> how many of its rows took the reference from the other file.
+    """
+
+    base: tuple[AnswerRow, ...]
+    version: tuple[AnswerRow, ...]
+    joined_by: str
+    only: Mapping[str, tuple[str, ...]]
+    unreferenced: Mapping[str, int]
+
+    @property
+    def identity(self) -> str:
+        """What was asked, whatever was answered."""
+        return digest(sorted([row.input, sorted(row.expected_output), row.answerable] for row in self.base))
+
+
+def read_two(version: Path, base: Path) -> tuple[AnswerFile, AnswerFile]:
+    """Return both files, the version's first, under names that tell them apart.
+
+    Raises:
+        ConfigError: If it is one file twice, or a file is not there.
+        DataError: If a file cannot be read.
+    """
+    if version.exists() and base.exists() and version.samefile(base):
+        raise ConfigError(f"answers and against are both {str(version)!r}: name two files")
+    names = [_stem(path) for path in (version, base)]
+    if names[0] == names[1]:
+        names = [f"{path.resolve().parent.name}/{path.name}" for path in (version, base)]
+    if names[0] == names[1]:
+        names = [str(path) for path in (version, base)]
+    one, other = (
+        AnswerFile(name, path, read_answers(path, may_lack=True))
+        for name, path in zip(names, (version, base), strict=True)
+    )
+    return one, other
+
+
+def pair_answers(version: AnswerFile, base: AnswerFile) -> AnswerPairs:
+    """Return the questions that both files answer, joined by id where every row of both has one, else by input.
+
+    Raises:
+        DataError: If a question stands twice in a file, the files share too little, or they say different things of
+            one question.
+    """
+    by_id = all(row.named for file in (version, base) for row in file.rows)
+    ours, theirs = (_keyed(file, by_id=by_id) for file in (version, base))
+    shared = [key for key in theirs if key in ours]
+    only = {
+        file.name: tuple(key for key in rows if key not in other)
+        for file, rows, other in ((version, ours, theirs), (base, theirs, ours))
+    }
+    larger = max(len(ours), len(theirs))
+    if len(shared) < LEAST_SHARED * larger:
+        raise DataError(
+            f"{version.path} and {base.path} share {len(shared):,} of {larger:,} questions (joined by "
+            f"{'id' if by_id else 'input'}); a verdict needs {LEAST_SHARED:.0%} of the larger file: answer the "
+            "same questions with both",
+            [_alone(name, keys) for name, keys in only.items() if keys],
+        )
+    _refuse_contradictions(version, base, [(key, ours[key], theirs[key]) for key in shared])
+    joined = [_alike(ours[key], theirs[key]) for key in shared]
+    return AnswerPairs(
+        base=tuple(other for _, other in joined),
+        version=tuple(one for one, _ in joined),
+        joined_by="id" if by_id else "input",
+        only=only,
+        unreferenced={
+            file.name: sum(not _says(mine[key]) and _says(other[key]) for key in shared)
+            for file, mine, other in ((version, ours, theirs), (base, theirs, ours))
+        },
+    )
+
+
+def named(keys: Sequence[str]) -> str:
+    """Return the first ten questions, and dots where there are more."""
+    return ", ".join(map(shown, keys[:MOST_NAMED])) + (", ..." if len(keys) > MOST_NAMED else "")
+
+
+def _stem(path: Path) -> str:
+    """Return a file's name without its ending; with it where only digits are left, which look like a version."""
+    ending = next((suffix for suffix in ROW_SUFFIXES if suffix.endswith(".gz") and path.name.endswith(suffix)), "")
+    stem = path.name.removesuffix(ending) if ending else path.stem
+    return path.name if stem.isdigit() else stem
+
+
+def _keyed(file: AnswerFile, *, by_id: bool) -> dict[str, AnswerRow]:
+    keys = [row.id if by_id else " ".join(row.input.split()) for row in file.rows]
+    if twice := [key for key, count in Counter(keys).items() if count > 1]:
+        raise DataError(
+            f"{file.path} asks {len(twice):,} {'question' if len(twice) == 1 else 'questions'} more than once, and "
+            "without an id in every row of both files rows are joined by their input: give both files a column id, or "
+            f"leave the second row out: {named(twice)}"
+        )
+    return dict(zip(keys, file.rows, strict=True))
+
+
+def _alone(name: str, keys: Sequence[str]) -> str:
+    return f"{len(keys):,} only in {name}: {named(keys)}"
+
+
+def _refuse_contradictions(
+    version: AnswerFile, base: AnswerFile, rows: Sequence[tuple[str, AnswerRow, AnswerRow]]
+) -> None:
+    """Refuse files that say different things of one question: what is asked, the references, whether there are any."""
+    found = [
+        (key, what, one, other)
+        for key, ours, theirs in rows
+        for what, one, other in (
+            ("input", " ".join(ours.input.split()), " ".join(theirs.input.split())),
+            ("expected_output", sorted(ours.expected_output), sorted(theirs.expected_output)),
+            ("answerable", ours.answerable, theirs.answerable),
+        )
+        if one != other and (what == "input" or (_says(ours) and _says(theirs)))
+    ]
+    if found:
+        count = len({key for key, *_ in found})
+        raise DataError(
+            f"{version.path} and {base.path} differ in what they say of {count:,} "
+            f"{'question' if count == 1 else 'questions'}, so their answers cannot be held against the same: make "
+            "input, expected_output and answerable equal in both",
+            [
+                f"{shown(key)}: {what} is {_value(one)} in {version.name} and {_value(other)} in {base.name}"
+                for key, what, one, other in found[:MOST_NAMED]
+            ]
+            + ([f"and {len(found) - MOST_NAMED:,} more"] if len(found) > MOST_NAMED else []),
+        )
+
+
+def _value(value: object) -> str:
+    return shown(value[0] if isinstance(value, list) and len(value) == 1 else value)
+
+
+def _says(row: AnswerRow) -> bool:
+    """Return whether a row says what is right: a reference, or that there is none."""
+    return row.answerable is not None
+
+
+def _alike(ours: AnswerRow, theirs: AnswerRow) -> tuple[AnswerRow, AnswerRow]:
+    """Return both rows with one id, and with what either of them says of the question."""
+    said = theirs if _says(theirs) else ours
+    identifier = next((row.id for row in (theirs, ours) if row.named), f"q-{digest(theirs.input)[:16]}")
+    documents = tuple(dict.fromkeys((*theirs.documents, *ours.documents)))
+    one, other = (
+        replace(
+            row,
+            id=identifier,
+            input=theirs.input,
+            expected_output=said.expected_output,
+            answerable=said.answerable,
+            documents=documents,
+        )
+        for row in (ours, theirs)
+    )
+    return one, other
