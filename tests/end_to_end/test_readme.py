@@ -104,5 +104,5 @@ def test_what_was_never_run_is_marked(words: str) -> None:
 
 def test_the_files_that_commands_name_exist() -> None:
     named = [Path(path) for line in commands() for path in re.findall(r"tests/data/[\w./-]+", line)]
-    assert len(named) >= 2
+    assert len(named) >= 4
     assert all((ROOT / path).exists() for path in named)

@@ -106,3 +106,30 @@ def test_what_is_written_is_read_back(tmp_path: Path, values: list[dict[str, Any
         (value["input"].strip(), value["output"], (value["expected_output"].strip(),), tuple(value["context"]))
         for value in values
     ]
+
+
+@pytest.mark.parametrize(
+    ("more", "answerable"),
+    [
+        ({}, True),
+        ({"expected_output": ""}, False),
+        ({"expected_output": []}, False),
+        ({"expected_output": "unanswerable."}, False),
+        ({"expected_output": None}, None),
+        ({"answerable": False}, False),
+        ({"answerable": True, "expected_output": "Unanswerable"}, True),
+        ({"Answerable ": False, "expected_output": None}, False),
+    ],
+)
+def test_a_row_says_whether_there_is_an_answer(tmp_path: Path, more: dict[str, Any], answerable: bool | None) -> None:
+    (row,) = read_answers(write(tmp_path / "answers.jsonl", [{**ROW, **more}]))
+    assert row.answerable is answerable
+
+
+def test_an_answer_that_is_said_to_be_there_must_be(tmp_path: Path) -> None:
+    path = write(tmp_path / "answers.jsonl", [{**ROW, "expected_output": "", "answerable": True}])
+    assert "is answerable and has no answer" in problems_of(path)[0]
+    path.with_suffix(".csv").write_text(
+        "input,output,expected_output,answerable\nA?,a,,no\nB?,b,b,\n", encoding="utf-8"
+    )
+    assert [row.answerable for row in read_answers(path.with_suffix(".csv"))] == [False, True]
