@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from ragft.analysis.verdict.comparison import Comparison
-from ragft.analysis.verdict.significance import Claims
+from ragft.analysis.verdict.multiplicity import Claims
 from ragft.errors import ConfigError
 from registry import reasons
 from registry.summary import Summary, summarise

@@ -6,7 +6,7 @@ from ragft.analysis.verdict.comparison import Comparison, Result
 from ragft.analysis.verdict.effect import Effect
 from ragft.analysis.verdict.guards import GuardResult, title
 from ragft.analysis.verdict.missing import Missing
-from ragft.analysis.verdict.significance import Claims
+from ragft.analysis.verdict.multiplicity import Claims
 from ragft.analysis.verdict.what_would_change import TippingPoint
 
 CHANCE = "with 80 % chance"

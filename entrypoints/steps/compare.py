@@ -32,7 +32,8 @@ from entrypoints.steps.shared.workspace import Workspace
 from ragft import tracking
 from ragft.analysis.verdict.attribution import ORDER as ATTRIBUTED
 from ragft.analysis.verdict.compare import Findings, compare, slices_of
-from ragft.analysis.verdict.comparison import Comparison, Design
+from ragft.analysis.verdict.comparison import Comparison
+from ragft.analysis.verdict.design import Design
 from ragft.analysis.verdict.power import Spread
 from ragft.errors import ConfigError
 from ragft.judging.advisory import why_advisory

@@ -9,16 +9,17 @@ import numpy.typing as npt
 
 from ragft.analysis.statistics.clusters import Clusters, cluster
 from ragft.analysis.verdict.attribution import Attribution, Term, attribute
-from ragft.analysis.verdict.comparison import Check, Comparison, Design, Result
+from ragft.analysis.verdict.comparison import Check, Comparison, Result
+from ragft.analysis.verdict.design import Design
 from ragft.analysis.verdict.effect import Bounds, Levels, Resampling
 from ragft.analysis.verdict.equal_length import at_equal_length
 from ragft.analysis.verdict.guards import GuardRates, check_guards, guard_result, pair_guard
 from ragft.analysis.verdict.health import Health
+from ragft.analysis.verdict.multiplicity import claim
 from ragft.analysis.verdict.paired_scores import Pairs
 from ragft.analysis.verdict.power import Power, Spread, power
 from ragft.analysis.verdict.scale import Measured
 from ragft.analysis.verdict.side import CONDITIONS, Side, check_conditions, pair_sides
-from ragft.analysis.verdict.significance import claim
 from ragft.analysis.verdict.what_would_change import TippingPoint, carriers, change
 from ragft.errors import ConfigError, DataError
 from ragft.types import Question

@@ -17,7 +17,7 @@ from entrypoints.steps.shared.evaluation import Evaluation, Scored
 from ragft import tracking
 from ragft.analysis.knowledge.forgetting import Lost
 from ragft.analysis.verdict.compare import CONDITIONS, Side, compare
-from ragft.analysis.verdict.comparison import Design
+from ragft.analysis.verdict.design import Design
 from ragft.errors import PrerequisiteError
 from ragft.params import CompareParams
 from ragft.prompts.criterion import load_criterion

@@ -8,7 +8,7 @@ import pytest
 from ragft.analysis.verdict.comparison import Check, Comparison
 from ragft.analysis.verdict.effect import Levels, Resampling
 from ragft.analysis.verdict.guards import GuardRates, guard_result, pair_guard
-from ragft.analysis.verdict.significance import Claims
+from ragft.analysis.verdict.multiplicity import Claims
 from ragft.params import STEPS
 from ragft.report.advice import LENGTH_CHECK, Situation, advise
 from ragft.types import CONTEXTS
