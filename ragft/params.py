@@ -199,6 +199,12 @@ class FinetuneParams(BaseParams):
     raft_without_golden: float = param(
         0.2, "raft: share of examples without the golden passage", minimum=0.0, maximum=1.0
     )
+    withheld_share: float = param(
+        0.0,
+        "share of the examples that show passages which cannot answer and learn to say so; not for closed_book",
+        minimum=0.0,
+        maximum=1.0,
+    )
     seed: int = param(0, "seed of the subset, the order and the adapter's initial weights", minimum=0)
     allow_low_hit_rate: bool = param(
         False, "train even if retrieval is much worse on train than on the evaluation (recorded)"
@@ -217,6 +223,10 @@ class FinetuneParams(BaseParams):
         super().__post_init__()
         if -1 < self.unknown_share < 0:
             raise ConfigError(f"unknown_share is {self.unknown_share}, expected 0 to 1, or -1 for samples as they come")
+        if self.withheld_share and self.format == "closed_book":
+            raise ConfigError(
+                f"withheld_share is {self.withheld_share:g}, but format closed_book shows no passages: name another one"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

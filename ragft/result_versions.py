@@ -16,7 +16,7 @@ VERSIONS = {
     "training": 1,  # from questions and passages to an adapter, and to what it forgot
     "answering": 1,  # from a question and its context to what a model writes
     "judging": 1,  # from an answer to its score
-    "verdict": 4,  # from scores to the decision
+    "verdict": 5,  # from scores to the decision
 }
 
 # Another version of one of these can make another adapter of the same examples.

@@ -132,4 +132,5 @@ def _would_change(comparison: Comparison, outcome: Outcome, policy: Policy) -> t
         other = judge(comparison, carrier.claims, policy)
         if other != outcome:
             flips.setdefault(other, []).append(f"{carrier.cluster} ({carrier.questions} questions)")
-    return (*reasons.more_questions(comparison), *reasons.carried_by(flips, len(comparison.carriers)))
+    more = () if comparison.claims.harmful else reasons.more_questions(comparison)
+    return (*more, *reasons.carried_by(flips, len(comparison.carriers)))

@@ -230,6 +230,8 @@ def _tell(task: ToCompare, compared: Compared, spreads: Mapping[str, Spread], wo
         workspace.say(line)
     workspace.say("")
     tell_summary(decision, workspace)
+    if compared.comparison.health:
+        workspace.say(f"  {'Believable?':13} {compared.comparison.health.line}")
     workspace.say(f"verdict: {decision.headline}")
     for sentence in (*decision.reasons, *decision.would_change):
         workspace.say(f"  - {sentence}")

@@ -31,7 +31,7 @@ from entrypoints.steps.shared.workspace import Workspace
 from ragft import tracking
 from ragft.analysis.verdict.health import Health
 from ragft.data.answers import AnswerRow, read_answers
-from ragft.data.splits import nested_subset
+from ragft.data.splits import balanced_subset
 from ragft.errors import DataError
 from ragft.judging.outcomes import is_right
 from ragft.models.answering import answer_questions
@@ -116,7 +116,7 @@ def _retrieve(prepared: Prepared[EvaluateParams], workspace: Workspace) -> Retri
         raise DataError(
             f"the split {split} of {preparation.name} has no questions (it has {there}): choose another split"
         )
-    chosen = nested_subset(questions, params.questions, seed=0) if params.questions else questions
+    chosen = balanced_subset(questions, params.questions) if params.questions else questions
     found = retrieve(preparation, split, chosen, params.embedder, params.top_k, workspace)
     if WITHHELD in params.contexts():
         found = with_withheld(found, preparation, split, params.embedder, params.top_k, workspace)

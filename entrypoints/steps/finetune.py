@@ -24,7 +24,7 @@ from entrypoints.steps.shared.model_under_test import (
 )
 from entrypoints.steps.shared.preparation import ensure_prepared, has_documents
 from entrypoints.steps.shared.prepared import Prepared
-from entrypoints.steps.shared.retrieved import RetrievedSplit, retrieve
+from entrypoints.steps.shared.retrieved import RetrievedSplit, retrieve, with_withheld
 from entrypoints.steps.shared.runs import step_run
 from entrypoints.steps.shared.sources import with_top_k
 from entrypoints.steps.shared.workspace import Workspace
@@ -35,7 +35,7 @@ from ragft.models.loading import LoadedModel, adapter_is_active, load_adapter, w
 from ragft.params import FinetuneParams
 from ragft.prompts.answer import load_answer_prompt
 from ragft.store.datasets import Preparation
-from ragft.training.formats import Format, TrainingExample, build_examples
+from ragft.training.formats import Format, TrainingExample, Withheld, build_examples
 from ragft.training.methods import TrainingSettings
 from ragft.training.trainer import TrainingTask, TrainResult, train
 from ragft.types import Question, Split
@@ -145,6 +145,7 @@ def _examples(
             form,
             retrieved=found[split].retrieved,
             golden=found[split].gold,
+            withheld=Withheld(found[split].withheld, params.withheld_share),
             without_golden=params.raft_without_golden,
             seed=params.seed,
         )
@@ -163,6 +164,8 @@ def _retrieve(
     for split, asked in questions.items():
         place: Split = split  # type: ignore[assignment]
         found[split] = retrieve(preparation, place, asked, params.embedder, params.top_k, workspace)
+        if params.withheld_share and split != "test":
+            found[split] = with_withheld(found[split], preparation, place, params.embedder, params.top_k, workspace)
     return found
 
 

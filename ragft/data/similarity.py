@@ -209,7 +209,7 @@ def _question_score(
     for word in only_one:
         strict = word in names_one
         alike = next(
-            (mate for mate in only_other if _same_word(word, mate, strict=strict and mate in names_other)), None
+            (mate for mate in only_other if same_word(word, mate, strict=strict and mate in names_other)), None
         )
         if alike is None:
             apart.append(word)
@@ -224,12 +224,16 @@ def _question_score(
 
 # The same few thousand pairs of words meet again and again.
 @functools.lru_cache(maxsize=1 << 16)
-def _same_word(one: str, other: str, *, strict: bool) -> bool:
+def same_word(one: str, other: str, *, strict: bool) -> bool:
     """Return whether two different words are spellings of one; words with digits never are.
 
     ``strict``: both are names, which differ in more than a letter when they are names of two things.
     """
     if min(len(one), len(other)) < SPELLING_LETTERS or any(map(str.isdigit, one + other)):
+        return False
+    # Letters in common, wherever they stand: never fewer than difflib matches, and far cheaper.
+    common = sum(min(one.count(letter), other.count(letter)) for letter in set(one))
+    if common < max(len(one), len(other)) - 1 if strict else 2 * common / len(one + other) < SPELLING_RATIO:
         return False
     matcher = difflib.SequenceMatcher(None, one, other)
     if strict:

@@ -1,4 +1,4 @@
-"""Train, dev, test and confirm without a shared document, and nested subsets of train."""
+"""Train, dev, test and confirm without a shared document, and nested subsets of them."""
 
 import hashlib
 from collections import Counter, defaultdict
@@ -76,6 +76,29 @@ def nested_subset(questions: Sequence[Question], samples: int, seed: int) -> tup
             f"expected 1 to {len(questions)}."
         )
     return tuple(sorted(questions, key=lambda question: _rank(seed, question.id))[:samples])
+
+
+def balanced_subset(questions: Sequence[Question], count: int) -> tuple[Question, ...]:
+    """Return ``count`` of the questions to ask; a larger number contains the questions of a smaller one.
+
+    Each number has the share without an answer that the whole has, to within one question. Where all have an answer,
+    or none has, these are the questions of ``nested_subset`` with seed 0.
+
+    Raises:
+        ConfigError: If ``count`` is below 1 or above the number of questions.
+    """
+    if not 1 <= count <= len(questions):
+        raise ConfigError(
+            f"questions={count} cannot be taken from a split of {len(questions)} questions; expected 1 to "
+            f"{len(questions)}, or 0 for all."
+        )
+    groups = ([q for q in questions if q.answerable], [q for q in questions if not q.answerable])
+    places: dict[str, float] = {}
+    for group in groups:
+        for place, question in enumerate(nested_subset(group, len(group), seed=0) if group else ()):
+            places[question.id] = (place + 0.5) / len(group)
+    ordered = sorted(questions, key=lambda question: (places[question.id], _rank(0, question.id)))
+    return tuple(ordered[:count])
 
 
 def components(questions: Iterable[Question], linked: Iterable[tuple[str, str]] = ()) -> list[Component]:

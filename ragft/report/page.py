@@ -44,6 +44,7 @@ def render(report: Report) -> str:
         "script": Markup(script),
         "policy": policy,
         "cards": _cards(report),
+        "guards": _guards(report),
         "forest": forest(report.comparison),
         "attributions": [(each, attribution_forest(each)) for each in report.comparison.attributions],
         "metrics": [each for each in report.metrics if not _is_fixed(each)],
@@ -93,6 +94,37 @@ def _environment() -> Environment:
 def _finalize(value: Any) -> Any:  # noqa: ANN401 - whatever the template holds
     """Return a text, clipped, without what HTML cannot hold."""
     return clip(clean(value), MOST_CHARACTERS) if type(value) is str else value
+
+
+def _guards(report: Report) -> list[dict[str, Any]]:
+    """Return the harms that were measured, in percentage points: above 0 there is more."""
+    claims, shown = report.comparison.claims, []
+    for guard in report.comparison.guards:
+        if guard.effect is None or guard.bounds is None:
+            continue
+        margin = f"{100 * guard.margin:g} points"
+        if guard.name in claims.harmful:
+            says, said = "worse", f"A rise of more than {margin} (the margin) is shown"
+        elif guard.name in claims.unsafe:
+            says, said = "", f"A rise of more than {margin} (the margin) is not ruled out"
+        else:
+            says, said = (
+                "better" if guard.bounds.low > 0 else "",
+                f"A rise of more than {margin} (the margin) is ruled out",
+            )
+        shown.append(
+            {
+                "name": guard.name,
+                "says": says,
+                "said": said,
+                "rise": -100 * guard.effect.gain,
+                "before": 100 * guard.effect.base,
+                "after": 100 * guard.effect.version,
+                "low": -100 * guard.bounds.high,
+                "high": -100 * guard.bounds.low,
+            }
+        )
+    return shown
 
 
 def _cards(report: Report) -> list[dict[str, Any]]:

@@ -2,13 +2,15 @@
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from ragft.errors import ConfigError
 from ragft.types import Passage, Question, digest
 
 Format = Literal["closed_book", "retrieved", "oracle", "raft"]
+# What is learnt where the passages cannot answer.
+REFUSAL = "The answer is not in the passages."
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +30,29 @@ class TrainingExample:
     golden: tuple[int, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """Examples that teach to abstain: they show passages that cannot answer, and learn `REFUSAL`.
+
+    Attributes:
+        passages: Question id -> such passages; a question without an entry keeps its own.
+        share: How many of the examples are made so, in [0, 1].
+    """
+
+    passages: Mapping[str, Sequence[Passage]] = field(default_factory=dict)
+    share: float = 0.0
+
+
+NOTHING_WITHHELD = Withheld()
+
+
 def build_examples(
     questions: Sequence[Question],
     format: Format,  # noqa: A002 - the parameter's name
     *,
     retrieved: Mapping[str, Sequence[Passage]] | None = None,
     golden: Mapping[str, Sequence[Passage]] | None = None,
+    withheld: Withheld = NOTHING_WITHHELD,
     without_golden: float = 0.0,
     seed: int = 0,
 ) -> list[TrainingExample]:
@@ -46,8 +65,9 @@ def build_examples(
             distractors, shuffled, as many as were retrieved (RAFT, arXiv 2403.10131).
         retrieved: Question id -> ranked passages; for retrieved and raft.
         golden: Question id -> passages that hold the evidence; for oracle and raft.
+        withheld: Which examples show passages that cannot answer; none for closed_book, which shows none.
         without_golden: For raft, the share of examples whose golden passages are left out (the paper's 1 - P).
-        seed: The seed of raft's draws.
+        seed: The seed of the draws, of raft's and of what is withheld.
 
     Raises:
         ConfigError: If the passages that a format needs were not given for a question.
@@ -56,6 +76,10 @@ def build_examples(
         raise ConfigError(f"format is {format!r}, expected closed_book, retrieved, oracle or raft")
     examples = []
     for question in questions:
+        if format != "closed_book" and _is_withheld(question, withheld, seed):
+            texts = tuple(passage.text for passage in withheld.passages[question.id])
+            examples.append(TrainingExample(question.id, question.text, texts, REFUSAL))
+            continue
         evidence: Sequence[Passage] = ()
         shown: Sequence[Passage] = ()
         if format in ("oracle", "raft"):
@@ -67,6 +91,11 @@ def build_examples(
             shown = _mix(evidence, shown, without_golden, draw)
         examples.append(_example(question, shown, evidence, retrieved or {}))
     return examples
+
+
+def _is_withheld(question: Question, withheld: Withheld, seed: int) -> bool:
+    draw = random.Random(digest(["withheld", seed, question.id]))
+    return question.id in withheld.passages and draw.random() < withheld.share
 
 
 def _example(

@@ -1,7 +1,9 @@
 """The table of error rates in the docs is what the stored simulation says, and all its claims hold."""
 
+import json
 from pathlib import Path
 
+from benchmarks import guards
 from benchmarks.verdict import table_of
 from benchmarks.worlds import WORLDS
 
@@ -21,3 +23,16 @@ def test_the_stored_simulation_ran_every_world_and_all_held() -> None:
     assert all(
         f"{world.name}: {world.sizes.sum()} questions in {world.documents} documents" in OUTPUT for world in WORLDS
     )
+
+
+def test_the_docs_show_the_table_of_the_stored_simulation_of_guards() -> None:
+    stored = json.loads(guards.OUTPUT.read_text(encoding="utf-8"))
+    worlds = [stored[str(number)] for number in range(len(guards.WORLDS))]
+    text = (ROOT / "docs/verdict.md").read_text(encoding="utf-8")
+
+    assert len(stored) == len(worlds)
+    assert "\n".join(guards.table_of(worlds)) in text
+    assert {(each["name"], each["documents"]) for each in worlds} == {(w.name, w.documents) for w in guards.WORLDS}
+    (studies,) = {each["studies"] for each in worlds}
+    assert f"{studies:,} studies for each boundary" in text
+    assert guards.broken(worlds) == []

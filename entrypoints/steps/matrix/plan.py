@@ -16,7 +16,7 @@ from ragft.analysis.statistics.clusters import cluster
 from ragft.analysis.study.findings import Work
 from ragft.analysis.verdict.comparison import Design
 from ragft.analysis.verdict.power import Spread, sample_of, smallest_difference
-from ragft.data.splits import assign_splits, nested_subset
+from ragft.data.splits import assign_splits, balanced_subset
 from ragft.errors import PrerequisiteError
 from ragft.lists import entries
 from ragft.params import USUAL_CHUNK_CHARS, StudyParams
@@ -129,7 +129,7 @@ def sizes_of(cell: Cell, identities: Identities) -> TokenSizes:
     splits = preparation.splits if preparation else assign_splits(dataset, seed=finetune.data_seed)
     questions: Sequence[Question] = splits[compare.split]  # type: ignore[index]
     if compare.questions:
-        questions = nested_subset(questions, compare.questions, seed=0)
+        questions = balanced_subset(questions, compare.questions)
     sample = questions[:: max(1, len(questions) // SAMPLE)][:SAMPLE]
     chars = finetune.chunk_chars or USUAL_CHUNK_CHARS.of(finetune.dataset)
     wanted = {each for question in sample for each in question.documents}

@@ -14,7 +14,7 @@ from ragft.analysis.verdict.compare import CONDITIONS, Side, spreads_of
 from ragft.analysis.verdict.comparison import Comparison, Design
 from ragft.analysis.verdict.power import Spread, in_words, power
 from ragft.analysis.verdict.scale import Measured
-from ragft.data.splits import nested_subset
+from ragft.data.splits import balanced_subset
 from ragft.params import CompareParams
 from ragft.types import DECIDING, Question
 from registry.versions import Version
@@ -30,7 +30,7 @@ def before(task: ToCompare, workspace: Workspace) -> dict[str, Spread]:
     spreads = dev_spreads(task, splits["dev"])
     questions = splits[params.split]  # type: ignore[index]  # checked by the params
     if spreads and questions:
-        asked = nested_subset(questions, params.questions, seed=0) if params.questions else questions
+        asked = balanced_subset(questions, params.questions) if params.questions else questions
         tell(spreads, asked, {each.name: each.range for each in task.measures}, task.design, workspace.say)
     return spreads
 

@@ -27,6 +27,7 @@ from benchmarks.pocket_recipe.recipe import (
 )
 from benchmarks.pocket_recipe.samples import TOPICS, Mix, PackedTree, Sampler, Segment, encode
 from benchmarks.pocket_recipe.tokens import train_tokenizer
+from ragft.pocket.world import make_dataset
 from ragft.pocket.world_products import known_products, pool_of
 from ragft.pocket.world_questions import plain
 from ragft.prompts.answer import load_answer_prompt
@@ -108,6 +109,9 @@ def test_training_never_shows_a_name_of_the_evaluation() -> None:
     sampler = Sampler(7)
     assert len(sampler.names) > 5000
     assert {pool_of(name) for name in sampler.names} == {"training"}
+    shipped = {document.title.split(" (")[0] for document in make_dataset(0).documents}
+    assert len(shipped - {product.name for product in known_products()}) > 800
+    assert not shipped & set(sampler.names)
     assert not {p.name for p in known_products()} & set(sampler.names)
 
 

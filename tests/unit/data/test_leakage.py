@@ -1,4 +1,5 @@
 import dataclasses
+import difflib
 import json
 import random
 from collections.abc import Mapping, Sequence
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from ragft.data.leakage import Leak, LeakReport, compare, find_leaks, links
 from ragft.data.load import load
-from ragft.data.similarity import QUESTION_THRESHOLD, near_questions, words
+from ragft.data.similarity import QUESTION_THRESHOLD, SPELLING_RATIO, near_questions, same_word, words
 from ragft.data.splits import assign_splits
 from ragft.errors import DataError
 from ragft.types import Dataset, Document, Question, Split
@@ -278,3 +279,15 @@ def test_any_texts_can_be_compared(questions: list[str]) -> None:
         f"h{n}" for n, text in enumerate(questions) if words(text)
     }
     assert all(QUESTION_THRESHOLD <= near.score <= 1 for near in near_questions(questions))
+
+
+LETTERS = st.text("abcé", min_size=4, max_size=8)
+
+
+@given(LETTERS, LETTERS)
+@settings(max_examples=500)
+def test_what_the_letters_rule_out_is_no_spelling_of_the_word(one: str, other: str) -> None:
+    matcher = difflib.SequenceMatcher(None, one, other)
+    changed = sum(max(b - a, d - c) for tag, a, b, c, d in matcher.get_opcodes() if tag != "equal")
+    assert same_word(one, other, strict=True) == (changed <= 1)
+    assert same_word(one, other, strict=False) == (matcher.ratio() >= SPELLING_RATIO)

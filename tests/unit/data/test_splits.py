@@ -1,3 +1,4 @@
+import dataclasses
 from collections import Counter
 from itertools import combinations
 
@@ -6,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ragft.data.qasper import read
-from ragft.data.splits import assign_splits, components, nested_subset
+from ragft.data.splits import assign_splits, balanced_subset, components, nested_subset
 from ragft.errors import ConfigError, DataError
 from ragft.types import SPLITS, Dataset, Document, Question, Split
 from tests.unit.data.layouts import PAPERS
@@ -279,6 +280,30 @@ def test_200_inside_500_inside_1000() -> None:
 def test_more_samples_than_there_are(samples: int) -> None:
     with pytest.raises(ConfigError, match=f"samples={samples} cannot be taken from a train split of 6 questions"):
         nested_subset(one_question_each(6).questions, samples, 0)
+
+
+@given(answers=st.lists(st.booleans(), min_size=2, max_size=60), part=st.data())
+def test_every_number_of_questions_has_the_share_without_an_answer(answers: list[bool], part: st.DataObject) -> None:
+    asked = [dataclasses.replace(question(f"q{i}"), answerable=answer) for i, answer in enumerate(answers)]
+    small = part.draw(st.integers(1, len(asked)))
+    larger = part.draw(st.integers(small, len(asked)))
+    subset = balanced_subset(asked, small)
+    assert len(subset) == small
+    assert balanced_subset(tuple(reversed(asked)), larger)[:small] == subset
+    share = answers.count(False) / len(answers)
+    assert abs(sum(not q.answerable for q in subset) - small * share) <= 1
+
+
+@pytest.mark.parametrize("answerable", [True, False])
+def test_where_all_questions_are_alike_the_balanced_subset_is_the_nested_one(answerable: bool) -> None:
+    asked = [dataclasses.replace(q, answerable=answerable) for q in one_question_each(60).questions]
+    assert balanced_subset(asked, 20) == nested_subset(asked, 20, seed=0)
+
+
+@pytest.mark.parametrize("count", [-1, 0, 7, 200])
+def test_more_questions_than_there_are(count: int) -> None:
+    with pytest.raises(ConfigError, match=f"questions={count} cannot be taken from a split of 6 questions; expected"):
+        balanced_subset(one_question_each(6).questions, count)
 
 
 def test_ids_that_are_no_unicode_can_be_ranked() -> None:

@@ -13,9 +13,11 @@ import pytest
 
 from ragft.analysis.statistics.mean_interval import Mean
 from ragft.analysis.verdict.attribution import Term
+from ragft.analysis.verdict.guards import FALSE_ANSWERS, FORGETTING
 from ragft.report.page import MOST_BYTES, render
 from ragft.types import CONTEXTS
 from tests.report_example import example, hostile
+from tests.unit.registry.test_gate import guard
 
 BLNS = Path(__file__).parents[2] / "data" / "hostile" / "blns.json"
 PAYLOADS = [
@@ -81,6 +83,28 @@ def test_the_first_screen_says_the_verdict_its_numbers_and_what_to_do(outcome: s
     assert head.count("95&nbsp;% interval −") == 2
     assert "What to do" in head
     assert "mlflow run ." in head
+
+
+def test_each_harm_that_was_measured_has_a_card_and_others_have_none() -> None:
+    measured, unknown = guard(FALSE_ANSWERS), guard(FORGETTING, unmeasured="nothing was kept")
+    claims = replace(PLAIN.comparison.claims, harmful=(FALSE_ANSWERS,))
+    html = render(replace(PLAIN, comparison=replace(PLAIN.comparison, guards=(measured, unknown), claims=claims)))
+    head = html[html.index("<header>") : html.index("</header>")]
+    assert head.count('class="card"') == 3
+    assert "False answers: answers although the passages do not hold the answer" in head
+    assert "+61 points" in head
+    assert "13&nbsp;% to 74&nbsp;%" in head
+    assert "interval +54 to +67" in head
+    assert "A rise of more than 5 points (the margin) is shown." in head
+
+
+def test_what_was_invented_is_listed_with_what_was_shown() -> None:
+    section = render(PLAIN).partition('<section id="invented">')[2].partition("</section>")[0]
+    assert section.count("<details>") == 2
+    assert "answered 7 questions where base v1 refused" in section
+    assert "The first 2 by id:" in section
+    assert "A passage about number 0.0" in section
+    assert 'id="invented"' not in render(replace(PLAIN, invented=(), invented_of=0))
 
 
 def test_every_part_is_there() -> None:

@@ -3,7 +3,8 @@
 import pytest
 
 from ragft.errors import ConfigError
-from ragft.training.formats import Format, build_examples
+from ragft.judging.abstention import abstains
+from ragft.training.formats import REFUSAL, Format, Withheld, build_examples
 from ragft.types import Passage, Question
 
 QUESTIONS = [Question(str(number), f"Question {number}?", (f"best {number}", "other")) for number in range(400)]
@@ -47,6 +48,26 @@ def test_raft_leaves_the_golden_passage_out_of_a_share() -> None:
     without = [e for e in examples if GOLDEN[e.question_id][0].text not in e.passages]
     assert 70 < len(without) < 130
     assert {len(example.passages) for example in without} == {4, 5}  # 4 where it had been retrieved
+
+
+def test_a_share_shows_what_cannot_answer_and_learns_to_say_so() -> None:
+    other = {q.id: (Passage(f"w{q.id}", "e", 0, f"withheld {q.id}"),) for q in QUESTIONS if q.id != "7"}
+    forms: tuple[Format, ...] = ("retrieved", "raft", "oracle")
+    for form in forms:
+        examples = build_examples(
+            QUESTIONS, form, retrieved=RETRIEVED, golden=GOLDEN, withheld=Withheld(other, 0.25)
+        )  # fmt: skip
+        taught = [example for example in examples if example.answer == REFUSAL]
+        assert 70 < len(taught) < 130
+        assert all(example.passages == (f"withheld {example.question_id}",) for example in taught)
+        assert "7" not in {example.question_id for example in taught}
+    assert abstains(REFUSAL)
+    everything = Withheld(other, 1.0)
+    assert build_examples(QUESTIONS[:3], "closed_book", withheld=everything) == build_examples(
+        QUESTIONS[:3], "closed_book"
+    )
+    part = build_examples(QUESTIONS[40:80], "retrieved", retrieved=RETRIEVED, withheld=Withheld(other, 0.25))
+    assert part == build_examples(QUESTIONS, "retrieved", retrieved=RETRIEVED, withheld=Withheld(other, 0.25))[40:80]
 
 
 def test_a_subset_shows_the_same_as_the_whole() -> None:
