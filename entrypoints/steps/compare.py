@@ -43,7 +43,7 @@ from ragft.store.trials import begin_trial, find_trials, settle_trial
 from ragft.types import DECIDING, Question
 from registry.card import Verdict, note
 from registry.gate import Decision, Policy, decide
-from registry.summary import short
+from registry.recommendation import short
 from registry.versions import CHALLENGER, CHAMPION, Version, registered_name
 
 
