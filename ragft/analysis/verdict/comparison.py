@@ -13,13 +13,12 @@ from ragft.analysis.verdict.health import Health
 from ragft.analysis.verdict.missing import Missing
 from ragft.analysis.verdict.multiplicity import Claims
 from ragft.analysis.verdict.power import Power
+from ragft.analysis.verdict.slices import LEAST_OF_A_SLICE
 from ragft.analysis.verdict.what_would_change import Carrier, TippingPoint
 from ragft.types import digest
 
 # Came later: left out of a comparison where they are empty, so that an older one keeps its identity.
 LATER = ("claim_highs", "guards", "harmful", "unsafe", "slipped", "health")
-# A slice of fewer questions, or of one document, says nothing about a kind of question.
-LEAST_OF_A_SLICE = 5
 
 
 @dataclass(frozen=True, slots=True)
