@@ -19,7 +19,7 @@ class Side:
 
     Attributes:
         name: What people call it ("base", "models:/qasper/3").
-        conditions: What must be equal on both sides, by name -> its identity; at least those of `ragft.analysis.verdict.conditions`.
+        conditions: What must be equal on both sides, by name -> its identity; at least those in `conditions.py`.
         scores: Context -> measure -> question id -> score, None where it is unscored. In the deciding context every
             question has an entry; in others those may lack one on both sides that could not be asked there.
         lengths: Context -> question id -> length of the answer in tokens; only for the attribution.
