@@ -24,7 +24,7 @@ from ragft.prompts.answer import load_answer_prompt
 from ragft.prompts.criterion import Criterion, load_criteria
 from ragft.prompts.judge import render_judge_message
 from ragft.retrieval.chunking import chunk
-from ragft.retrieval.contexts import can_be_withheld
+from ragft.retrieval.withheld import can_be_withheld
 from ragft.store.datasets import find_preparation
 from ragft.store.study_cells import recorded_work
 from ragft.types import WITHHELD, Question
