@@ -56,7 +56,7 @@ test: lint ## before you hand it on: the same, and every test; prints its 20 slo
 
 browser: $(READY) ## look at the MLflow UI in a headless Chromium (Debian's, installed where it can be)
 	bash tests/browser/install.sh
-	python -m pytest tests/browser
+	$(PYTEST) tests/browser
 
 torture: $(READY) ## a study killed with -9 in every window, then KILLS=200 times at random: the tables stay the same
 	OMP_NUM_THREADS=1 python -m pytest tests/torture

@@ -20,8 +20,10 @@ from scipy import stats
 
 from entrypoints.environment import opened_workspace, prepare_environment
 from ragft.analysis.statistics.clusters import cluster
-from ragft.analysis.verdict.compare import Side, compare, slices_of
-from ragft.analysis.verdict.comparison import Comparison, Design
+from ragft.analysis.verdict.compare import Side, compare
+from ragft.analysis.verdict.comparison import Comparison
+from ragft.analysis.verdict.design import Design
+from ragft.analysis.verdict.slices import slices_of
 from ragft.judging.backend import LocalJudge
 from ragft.judging.g_eval import Item, judge
 from ragft.models.generation import Generator

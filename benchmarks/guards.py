@@ -29,11 +29,12 @@ from ragft.analysis.statistics.clusters import Array
 from ragft.analysis.statistics.resampling import draw, resample
 from ragft.analysis.verdict.effect import Levels, gains_of
 from ragft.analysis.verdict.guard_power import guard_power
-from ragft.analysis.verdict.guards import FALSE_ANSWERS, FALSE_REFUSALS, FORGETTING, MARGIN
+from ragft.analysis.verdict.guards import FALSE_ANSWERS, FALSE_REFUSALS, FORGETTING
 from ragft.analysis.verdict.missing import impute
 from ragft.analysis.verdict.paired_scores import Pairs
 from ragft.analysis.verdict.power import Power
 from ragft.analysis.verdict.scale import Scale
+from ragft.params import GUARD_MARGIN
 
 Truths = npt.NDArray[np.bool_]
 OUTPUT = Path(__file__).with_name("results") / "guards.json"
@@ -41,7 +42,7 @@ ALPHA = 0.025
 PRIMARIES = ("accuracy", "completeness")
 GUARDS = (FALSE_ANSWERS, FALSE_REFUSALS, FORGETTING)
 NAMES = (*PRIMARIES, *GUARDS)
-HARM = MARGIN / 100
+HARM = GUARD_MARGIN / 100
 # (resamples + 1) alpha / 1, / 2, / 3 and / 5 are whole numbers.
 RESAMPLES = 1199
 BETWEEN_PRIMARIES = 0.6

@@ -500,8 +500,9 @@ class DemoParams(BaseParams):
     samples: int = param(200, "question-answer pairs of each adapter", minimum=1)
     epochs: int = param(3, "passes over the samples", minimum=1)
     learning_rate: float = param(1e-3, "peak learning rate", minimum=0.0, maximum=1.0)
-    questions: int = param(0, "how many test questions; 0: all", minimum=0)
-    context: str = param("retrieved", "as in evaluate; the verdict needs retrieved")
+    questions: int = param(300, "how many test questions; 0: all", minimum=0)
+    context: str = param("retrieved,withheld", "as in evaluate; the verdict needs retrieved")
+    withheld_share: float = param(0.25, "as in finetune; for the adapter that sees passages", minimum=0.0, maximum=1.0)
     judge: str = param("base", "as in evaluate")
     estimator: str = param("expected_no_rationale", "as in evaluate", choices=ESTIMATORS)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ragft.analysis.verdict.comparison import Comparison, Result
 from registry.gate import Decision
 from registry.markdown import escaped, inline
-from registry.summary import Summary
+from registry.recommendation import Recommendation
 from registry.versions import Lineage, Version
 
 # A description in MLflow's registry holds this many characters.
@@ -122,7 +122,7 @@ def _headline(verdict: Verdict | None) -> str:
     return f"{_summary(decision.summary)}\n\n{said}"
 
 
-def _summary(summary: Summary) -> str:
+def _summary(summary: Recommendation) -> str:
     """Return the recommendation and the three questions behind it."""
     lines = [f"- **{inline(question)}** {inline(answer)}" for question, answer in summary.lines]
     return "\n".join([f"**{inline(summary.title)}.**", "", *lines])

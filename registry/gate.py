@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from ragft.analysis.verdict.comparison import Comparison
-from ragft.analysis.verdict.significance import Claims
+from ragft.analysis.verdict.multiplicity import Claims
 from ragft.errors import ConfigError
 from registry import reasons
-from registry.summary import Summary, summarise
+from registry.recommendation import Recommendation, recommend
 
 Outcome = Literal["promote", "hold", "reject", "inconclusive"]
 
@@ -53,7 +53,7 @@ class Decision:
 
     outcome: Outcome
     headline: str
-    summary: Summary
+    summary: Recommendation
     because: str
     reasons: tuple[str, ...]
     would_change: tuple[str, ...]
@@ -76,7 +76,7 @@ def decide(comparison: Comparison, policy: Policy | None = None) -> Decision:
         outcome=outcome,
         headline=reasons.headline(comparison, outcome, because),
         because=because,
-        summary=summarise(comparison, outcome, faults, doubts),
+        summary=recommend(comparison, outcome, faults, doubts),
         reasons=(*faults, *doubts, *reasons.evidence(comparison, advisory_allowed=policy.advisory)),
         would_change=() if faults or doubts else _would_change(comparison, outcome, policy),
         comparison=comparison.sha256,

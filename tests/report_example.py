@@ -7,8 +7,11 @@ import numpy as np
 
 from ragft.analysis.statistics.clusters import cluster
 from ragft.analysis.statistics.mean_interval import mean_of
-from ragft.analysis.verdict.compare import CONDITIONS, Findings, Side, compare, slices_of
-from ragft.analysis.verdict.comparison import Check, Comparison, Design
+from ragft.analysis.verdict.compare import Findings, Side, compare
+from ragft.analysis.verdict.comparison import Check, Comparison
+from ragft.analysis.verdict.conditions import CONDITIONS
+from ragft.analysis.verdict.design import Design
+from ragft.analysis.verdict.slices import slices_of
 from ragft.prompts.criterion import load_criterion
 from ragft.report.advice import Situation, advise
 from ragft.report.page_data import Asked, Bars, Curve, Metric, Report, ShownAnswer, Tried

@@ -62,7 +62,9 @@ class Warm:
                 env=self._environment(),
                 pass_fds=handed,
             )
-        assert self._ours.recv(ANSWER) == b"ready"
+        if self._ours.recv(ANSWER) != b"ready":
+            self.close()
+            raise RuntimeError("the process that commands are forked from did not start: what it said is on stderr")
         self.programs = self._folder / "bin"
         self.programs.mkdir()
         for name, begin in PROGRAMS.items():

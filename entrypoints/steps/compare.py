@@ -23,9 +23,11 @@ from entrypoints.steps.shared.sources import require_name
 from entrypoints.steps.shared.workspace import Workspace
 from ragft import tracking
 from ragft.analysis.verdict.attribution import ORDER as ATTRIBUTED
-from ragft.analysis.verdict.compare import Findings, slices_of
-from ragft.analysis.verdict.comparison import Comparison, Design
+from ragft.analysis.verdict.compare import Findings
+from ragft.analysis.verdict.comparison import Comparison
+from ragft.analysis.verdict.design import Design
 from ragft.analysis.verdict.power import Spread
+from ragft.analysis.verdict.slices import slices_of
 from ragft.errors import ConfigError
 from ragft.params import DEFAULT_DATASET, NO_JUDGE, CompareParams, EvaluateParams, VerdictParams
 from ragft.prompts.criterion import load_criteria

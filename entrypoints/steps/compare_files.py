@@ -20,8 +20,10 @@ from entrypoints.steps.shared.primaries import settle_for_answers
 from entrypoints.steps.shared.runs import step_run
 from entrypoints.steps.shared.workspace import Workspace
 from ragft import tracking
-from ragft.analysis.verdict.compare import Findings, slices_of
-from ragft.analysis.verdict.comparison import Check, Comparison, Design
+from ragft.analysis.verdict.compare import Findings
+from ragft.analysis.verdict.comparison import Check, Comparison
+from ragft.analysis.verdict.design import Design
+from ragft.analysis.verdict.slices import slices_of
 from ragft.data.answer_pairs import AnswerFile, AnswerPairs, named, pair_answers, read_two
 from ragft.data.answers import AnswerRow
 from ragft.errors import DataError

@@ -1,4 +1,4 @@
-"""Demo: train one adapter on questions alone and one with passages, and compare each with the base."""
+"""Demo: train one adapter on questions alone and one with passages that also learns to abstain; compare each."""
 
 from entrypoints.steps import compare, finetune, prepare
 from entrypoints.steps.reporting import report, verdicts
@@ -18,7 +18,8 @@ def run(params: DemoParams, workspace: Workspace) -> dict[str, Compared]:
     with step_run(params, "demo", {"ragft.step": "demo"}, workspace.home):
         prepare.run(params.pick(PrepareParams), workspace)
         for form in FORMATS:
-            adapter = finetune.run(params.pick(FinetuneParams, format=form), workspace)
+            taught = params.withheld_share if form != "closed_book" else 0.0
+            adapter = finetune.run(params.pick(FinetuneParams, format=form, withheld_share=taught), workspace)
             found[form] = compare.run(params.pick(CompareParams, model=adapter.version.uri), workspace)
     _tell(found, workspace)
     return found

@@ -6,7 +6,7 @@ from typing import Any
 from transformers import PreTrainedTokenizerBase
 
 from ragft.folding import without_lone_surrogates
-from ragft.models.controls import without_controls, without_turns
+from ragft.models.control_tokens import without_controls, without_turns
 
 PLAIN_PROMPT = "User: {message}\nAssistant:"
 PLAIN_STOP = "\nUser:"

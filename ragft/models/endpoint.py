@@ -13,7 +13,7 @@ import httpx2
 
 from ragft.errors import ConfigError, PrerequisiteError
 from ragft.folding import without_lone_surrogates
-from ragft.models.controls import without_known_controls
+from ragft.models.control_tokens import without_known_controls
 from ragft.models.endpoint_call import Caller, Completion, NoReplyError, RefusedRequestError, StoppedError
 from ragft.types import digest
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ragft.analysis.verdict.comparison import Comparison, Result
-from ragft.analysis.verdict.guards import title
+from ragft.analysis.verdict.guards import FALSE_ANSWERS, title
 from ragft.analysis.verdict.health import Health
 from ragft.report.words import signed
 
@@ -17,6 +17,8 @@ LOST = {
     "retrieval": "it copes worse with what retrieval finds or misses",
 }
 LENGTH_CHECK = "length limit"
+# The share of examples whose answer is withheld, where nothing better is known.
+TAUGHT = "0.25"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,9 @@ def advise(comparison: Comparison, outcome: str, situation: Situation) -> Advice
     if outcome == "promote":
         return _promote(comparison, situation)
     if outcome == "reject":
-        return _train_again(f"Keep {situation.base}: {_loss(comparison)}.{_where(comparison)}", situation)
+        start = f"Keep {situation.base}: {_loss(comparison)}.{_where(comparison)}"
+        invents = {FALSE_ANSWERS} & {*comparison.claims.harmful}
+        return _teach_to_abstain(start, situation) if invents else _train_again(start, situation)
     if outcome == "hold":
         return _hold(comparison, situation)
     return _mend(comparison, situation) or _too_little(comparison, situation)
@@ -192,6 +196,18 @@ def _train_again(start: str, situation: Situation, *, explain: bool = True) -> A
         why = " To try again, train on more question-answer pairs and compare again."
     both = f"{command('finetune', params)} &&\n{command('compare', situation.compare)}"
     return Advice(start + (why if explain else ""), both)
+
+
+def _teach_to_abstain(start: str, situation: Situation) -> Advice:
+    params = {**situation.finetune, "withheld_share": TAUGHT}
+    if situation.format == "closed_book":
+        params["format"] = "retrieved"
+    both = f"{command('finetune', params)} &&\n{command('compare', situation.compare)}"
+    return Advice(
+        f"{start} It has not learnt to say that something is not in the passages: train one with passages, a part of "
+        "which cannot answer, and compare again.",
+        both,
+    )
 
 
 def _loss(comparison: Comparison) -> str:

@@ -10,8 +10,8 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from ragft.analysis.verdict.attribution import ORDER as ATTRIBUTED
-from ragft.analysis.verdict.comparison import LEAST_OF_A_SLICE
 from ragft.analysis.verdict.power import in_words
+from ragft.analysis.verdict.slices import LEAST_OF_A_SLICE
 from ragft.report import svg
 from ragft.report.figures import attribution_forest, forest, reach_of, track_of
 from ragft.report.packing import pack

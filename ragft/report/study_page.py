@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from ragft.analysis.study.factors import MainEffect
 from ragft.analysis.study.findings import AGREEMENT, Change, EstimatorComparison, SeedGroup, Study
-from ragft.report.study_plot import BASE, PlotSection, PlottedInterval, Scale, colour_of, plot, scale_of_changes
+from ragft.report.study_plot import BASE, PlotScale, PlotSection, PlottedInterval, colour_of, plot, scale_of_changes
 from ragft.report.words import CONTEXTS, clean, clip, count, number, signed
 from ragft.report.words import label as words
 from ragft.types import DECIDING
@@ -150,7 +150,7 @@ def _scores(measure: str, base: str, groups: Sequence[SeedGroup], study: Study) 
         values += [end for line in lines for end in (line.low, line.high) if end is not None]
         blocks.append(PlotSection(f"{data}, {CONTEXTS.get(context, context)}", tuple(lines)))
     is_share = measure.startswith("truth")
-    scale = Scale(0.0, 1.0, "share") if is_share else Scale(LEAST_SCORE, MOST_SCORE, "mean score, 1 to 5")
+    scale = PlotScale(0.0, 1.0, "share") if is_share else PlotScale(LEAST_SCORE, MOST_SCORE, "mean score, 1 to 5")
     return plot(f"{words(measure).capitalize()} of {_short(base)} and its adapters", blocks, scale)
 
 

@@ -42,7 +42,7 @@ class PlotSection:
 
 
 @dataclass(frozen=True, slots=True)
-class Scale:
+class PlotScale:
     """The ends of the scale; with ``zero``, 0 is marked and numbers are written with their sign."""
 
     least: float
@@ -63,14 +63,14 @@ def colour_of(low: float | None, high: float | None) -> str:
     return WORSE if high is not None and high < 0 else INK
 
 
-def scale_of_changes(lines: Sequence[PlottedInterval], unit: str) -> Scale:
+def scale_of_changes(lines: Sequence[PlottedInterval], unit: str) -> PlotScale:
     """Return a scale symmetric about 0 that shows every interval."""
     ends = [abs(end) for line in lines for end in (line.low, line.high, line.value, *line.dots) if end is not None]
     reach = 1.08 * max([*ends, 0.1])
-    return Scale(-reach, reach, unit, zero=True)
+    return PlotScale(-reach, reach, unit, zero=True)
 
 
-def plot(title: str, blocks: Sequence[PlotSection], scale: Scale) -> str:
+def plot(title: str, blocks: Sequence[PlotSection], scale: PlotScale) -> str:
     """Return the figure; every text in it is escaped."""
     parts: list[str] = []
     y = float(HEAD)
@@ -100,7 +100,7 @@ def plot(title: str, blocks: Sequence[PlotSection], scale: Scale) -> str:
     )
 
 
-def _line(line: PlottedInterval, y: float, scale: Scale) -> list[str]:
+def _line(line: PlottedInterval, y: float, scale: PlotScale) -> list[str]:
     parts = [_text(LABELS - 14, y + 4, clip(line.label, 44), size=12, anchor="end")]
     if line.value is None:
         return [*parts, _text(LABELS + 6, y + 4, "nothing was scored", size=12, colour=FAINT)]
@@ -125,7 +125,7 @@ def _line(line: PlottedInterval, y: float, scale: Scale) -> list[str]:
     return [*parts, f"<g><title>{_safe(said)}</title>{''.join(shape)}</g>"]
 
 
-def _ticks(scale: Scale) -> list[float]:
+def _ticks(scale: PlotScale) -> list[float]:
     span = scale.most - scale.least
     power = 10.0 ** floor(log10(span))
     step = next(power * share for share in (0.1, 0.2, 0.25, 0.5, 1.0, 2.0) if span / (power * share) <= 8)
@@ -133,7 +133,7 @@ def _ticks(scale: Scale) -> list[float]:
     return [step * index for index in range(int(first), int(last) + 1)]
 
 
-def _tick(value: float, scale: Scale, bottom: float) -> list[str]:
+def _tick(value: float, scale: PlotScale, bottom: float) -> list[str]:
     x = scale.x(value)
     is_zero = scale.zero and abs(value) < 1e-9
     colour = FAINT if is_zero else GRID

@@ -67,7 +67,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, papers: Path) -> Served:
     given: dict[str, Any] = {
         "dataset": "qasper", "path": papers, "base": checkout.base, "model": "served", "served_model": "gpt-scripted",
         "judge": "gpt-scripted-judge", "criteria": f"accuracy,{folder / 'tone.md'}", "repeats": REPEATS,
-        "concurrency": IN_FLIGHT, "timeout_s": 8, "deadline_s": 8,
+        "concurrency": IN_FLIGHT, "timeout_s": 8, "deadline_s": 8, "context": "retrieved",
     }  # fmt: skip
     environment = {"RAGFT_API_KEY": KEY}
     judged, lock = [0], threading.Lock()
@@ -82,7 +82,8 @@ def served(tmp_path_factory: pytest.TempPathFactory, papers: Path) -> Served:
         failed = checkout.step("evaluate", check=False, environment=environment, **given, **urls)
     with ScriptedServer(script, port=urlsplit(first.url).port or 0) as second:
         done = checkout.step("evaluate", environment=environment, **given, **urls)
-    checkout.step("evaluate", dataset="qasper", base=checkout.base, judge="none", max_new_tokens=4)
+    quick: dict[str, Any] = {"judge": "none", "max_new_tokens": 4, "context": "retrieved"}
+    checkout.step("evaluate", dataset="qasper", base=checkout.base, **quick)
     return Served(checkout, first, second, failed.returncode, failed.stderr, done.stdout)
 
 

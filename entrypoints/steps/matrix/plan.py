@@ -14,7 +14,7 @@ from entrypoints.steps.matrix.show import duration
 from entrypoints.steps.shared.bases import require_base
 from ragft.analysis.statistics.clusters import cluster
 from ragft.analysis.study.findings import Work
-from ragft.analysis.verdict.comparison import Design
+from ragft.analysis.verdict.design import Design
 from ragft.analysis.verdict.power import Spread, sample_of, smallest_difference
 from ragft.data.splits import assign_splits, balanced_subset
 from ragft.errors import PrerequisiteError
@@ -24,9 +24,10 @@ from ragft.prompts.answer import load_answer_prompt
 from ragft.prompts.criterion import Criterion, load_criteria
 from ragft.prompts.judge import render_judge_message
 from ragft.retrieval.chunking import chunk
+from ragft.retrieval.withheld import can_be_withheld
 from ragft.store.datasets import find_preparation
 from ragft.store.study_cells import recorded_work
-from ragft.types import Question
+from ragft.types import WITHHELD, Question
 
 STAGES = ("train", "forget", "answer", "judge", "rest")
 SAMPLE = 24
@@ -57,9 +58,14 @@ class Need:
 
 @dataclass(frozen=True, slots=True)
 class TokenSizes:
-    """Mean tokens of what models read and write on a cell's data, and how many questions there are."""
+    """Mean tokens of what models read and write on a cell's data, and how many questions there are.
+
+    Attributes:
+        withheld: How many of the questions can be asked with their answer withheld.
+    """
 
     questions: int
+    withheld: int
     documents: tuple[int, ...]
     example: float
     prompt: float
@@ -97,9 +103,11 @@ def plan(cells: Sequence[Cell], done: Sequence[bool], identities: Identities) ->
         trained.add(training)
         answered.add(_base_of(cell))
         finetune, compare = cell.finetune, cell.compare
-        answers = sizes.questions * len(compare.contexts()) * (1 + fresh_base)
+        contexts = compare.contexts()
+        judged = sizes.questions * sum(context != WITHHELD for context in contexts) * (1 + fresh_base)
+        answers = judged + sizes.withheld * (WITHHELD in contexts) * (1 + fresh_base)
         repeats = compare.repeats if compare.estimator == "sampled" else 1
-        verdicts = 0 if compare.judge == "none" else answers * len(entries(compare.criteria)) * repeats
+        verdicts = 0 if compare.judge == "none" else judged * len(entries(compare.criteria)) * repeats
         words = 0 if compare.estimator == "expected_no_rationale" else compare.judge_max_new_tokens
         amounts = {
             "train": round(finetune.samples * finetune.epochs * sizes.example) if fresh_adapter else 0,
@@ -148,7 +156,8 @@ def sizes_of(cell: Cell, identities: Identities) -> TokenSizes:
     criteria = load_criteria(compare.criteria)
     verdict = tokens.mean([judge_message(c, q, shown[q.id], compare.estimator) for c in criteria for q in sample])
     sizes = np.unique(list(cluster(questions).labels.values()), return_counts=True)[1]
-    return TokenSizes(len(questions), tuple(int(size) for size in sizes), trained, asked, answer, verdict)
+    withheld = sum(can_be_withheld(question) for question in questions)
+    return TokenSizes(len(questions), withheld, tuple(int(size) for size in sizes), trained, asked, answer, verdict)
 
 
 def _room(cell: Cell) -> int:

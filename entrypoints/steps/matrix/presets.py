@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from ragft.errors import ConfigError
 from ragft.lists import entries
 from ragft.params import DEFAULT_DATASET, ESTIMATORS, FORMATS, METHODS, StudyParams
-from ragft.types import CONTEXTS, DECIDING, SPLITS
+from ragft.types import CONTEXTS, DECIDING, SPLITS, WITHHELD
 
 T = TypeVar("T", str, int, float)
 
@@ -35,7 +35,7 @@ class Matrix:
     learning_rate: tuple[float, ...] = (1e-3,)
     unknown_share: tuple[float, ...] = (-1.0,)
     seeds: tuple[int, ...] = (0, 1)
-    context: tuple[str, ...] = (DECIDING,)
+    context: tuple[str, ...] = (DECIDING, WITHHELD)
     split: tuple[str, ...] = ("test",)
     embedder: tuple[str, ...] = ("default",)
     top_k: tuple[int, ...] = (0,)
@@ -75,14 +75,14 @@ PRESETS: dict[str, Matrix] = {
         format=("closed_book",),
         epochs=(5,),
         seeds=(0,),
-        context=("none", DECIDING),
+        context=("none", DECIDING, WITHHELD),
         split=("test_seen", "test"),
     ),
     # How answers are made, one thing at a time.
     "context": Matrix(
         format=("closed_book",),
         seeds=(0,),
-        context=("none", DECIDING, "oracle"),
+        context=("none", DECIDING, WITHHELD, "oracle"),
         top_k=(3, 1, 5),
         chunk_chars=(400, 200, 800),
         context_window=(0, 256),

@@ -10,7 +10,7 @@ from entrypoints.steps.matrix.cells import Cell, Identities
 from entrypoints.steps.matrix.plan import kinds_of
 from entrypoints.steps.matrix.work import Watched, watched
 from entrypoints.steps.shared.compared import Compared
-from entrypoints.steps.shared.evaluation import Evaluation
+from entrypoints.steps.shared.evaluation import LOWER_IS_BETTER, Evaluation
 from entrypoints.steps.shared.model_under_test import open_registry
 from entrypoints.steps.shared.runs import step_run
 from entrypoints.steps.shared.workspace import Workspace
@@ -18,11 +18,13 @@ from ragft.analysis.statistics.clusters import cluster
 from ragft.analysis.study import findings
 from ragft.analysis.study.findings import CellScores, Change, Level, SideScores, change_of
 from ragft.analysis.verdict.comparison import Result
-from ragft.types import DECIDING, Question
+from ragft.types import DECIDING, WITHHELD, Question
 from registry.versions import Version, registered_name
 
 # What is objectively known of an answer, where the data set knows it; larger is better.
 TRUTHS = ("truth_right",)
+# Where no passage supports an answer.
+HARMS = ("false_answer",)
 
 
 class StepRunner:
@@ -122,7 +124,7 @@ def _record(
 def _kind(results: Mapping[tuple[str, str], Result], context: str, measure: str) -> dict[str, Any]:
     result = results.get((context, measure))
     if result is None:
-        return {"decides": False}
+        return {"decides": False, "sign": -1.0 if measure in LOWER_IS_BETTER else 1.0}
     return {"decides": result.primary, "sign": 1.0 if result.direction == "higher" else -1.0}
 
 
@@ -153,7 +155,7 @@ def _columns(evaluation: Evaluation, ids: Sequence[str]) -> dict[str, tuple[floa
     }
     values |= {
         name: [row.numbers.get(name) for row in evaluation.rows]
-        for name in TRUTHS
+        for name in (HARMS if evaluation.context == WITHHELD else TRUTHS)
         if any(name in row.numbers for row in evaluation.rows)
     }
     return {

@@ -15,7 +15,8 @@ from entrypoints.steps.shared.compared import Sides
 from entrypoints.steps.shared.evaluation import Evaluation
 from entrypoints.steps.shared.primaries import measured
 from ragft.analysis.statistics.clusters import cluster
-from ragft.analysis.verdict.comparison import Comparison, Design
+from ragft.analysis.verdict.comparison import Comparison
+from ragft.analysis.verdict.design import Design
 from ragft.analysis.verdict.scale import Measured
 from ragft.data.answer_pairs import AnswerFile
 from ragft.params import CompareParams

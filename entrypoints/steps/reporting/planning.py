@@ -10,8 +10,10 @@ from mlflow.exceptions import MlflowException
 from entrypoints.steps.shared.compared import ToCompare
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.analysis.statistics.clusters import cluster
-from ragft.analysis.verdict.compare import CONDITIONS, Side, spreads_of
-from ragft.analysis.verdict.comparison import Comparison, Design
+from ragft.analysis.verdict.compare import Side, spreads_of
+from ragft.analysis.verdict.comparison import Comparison
+from ragft.analysis.verdict.conditions import CONDITIONS
+from ragft.analysis.verdict.design import Design
 from ragft.analysis.verdict.power import Spread, in_words, power
 from ragft.analysis.verdict.scale import Measured
 from ragft.data.splits import balanced_subset

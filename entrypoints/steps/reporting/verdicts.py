@@ -14,7 +14,8 @@ from entrypoints.steps.shared.evaluation import Evaluation
 from entrypoints.steps.shared.health import health_of
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.analysis.verdict.compare import Findings, compare
-from ragft.analysis.verdict.comparison import Comparison, Design
+from ragft.analysis.verdict.comparison import Comparison
+from ragft.analysis.verdict.design import Design
 from ragft.analysis.verdict.guards import GuardRates
 from ragft.analysis.verdict.health import Health
 from ragft.analysis.verdict.power import Spread
@@ -23,7 +24,7 @@ from ragft.judging.advisory import why_advisory
 from ragft.params import CompareParams
 from ragft.types import Question
 from registry.gate import Decision
-from registry.summary import short
+from registry.recommendation import short
 
 
 def announce(design: Design, params: CompareParams, workspace: Workspace) -> None:

@@ -9,7 +9,8 @@ from entrypoints.steps.shared.evaluation import Evaluation
 from entrypoints.steps.shared.prepared import Prepared
 from entrypoints.steps.shared.primaries import measured, values_of
 from ragft.analysis.verdict.compare import Side
-from ragft.analysis.verdict.comparison import Comparison, Design
+from ragft.analysis.verdict.comparison import Comparison
+from ragft.analysis.verdict.design import Design
 from ragft.analysis.verdict.scale import Measured
 from ragft.judging.advisory import JudgedSide
 from ragft.params import CompareParams

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from entrypoints.steps.shared.evaluation import Evaluation
-from ragft.analysis.verdict.comparison import Design
+from ragft.analysis.verdict.design import Design
 from ragft.analysis.verdict.scale import Measured, Scale
 from ragft.errors import ConfigError
 from ragft.judging import closed_book

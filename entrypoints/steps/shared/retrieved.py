@@ -6,20 +6,12 @@ from dataclasses import dataclass, field, replace
 from entrypoints.steps.shared.preparation import has_documents, open_embedder
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.retrieval.chunking import chunk
-from ragft.retrieval.contexts import (
-    GOLD_IS_KNOWN,
-    can_be_withheld,
-    context_passages,
-    gold_passages,
-    withheld_passages,
-)
+from ragft.retrieval.contexts import GOLD_IS_KNOWN, context_passages, gold_passages
 from ragft.retrieval.metrics import has_evidence, hit_at_k, recall_at_k, reciprocal_rank
 from ragft.retrieval.retriever import Retriever
+from ragft.retrieval.withheld import find_withheld
 from ragft.store.datasets import Preparation, load_dataset
 from ragft.types import Answer, Context, Passage, Question, Split
-
-# Passages looked through for each that is withheld: a question's own documents are mostly among the first.
-SEARCHED_FIRST = 4
 
 
 @dataclass(frozen=True)
@@ -92,20 +84,6 @@ def retrieve(
 def with_withheld(
     found: RetrievedSplit, preparation: Preparation, split: Split, embedder: str, k: int, workspace: Workspace
 ) -> RetrievedSplit:
-    """Return the questions with as many passages that cannot answer them, from the same collection.
-
-    Where the nearest hold too few, twice as many are looked through, until there are enough or no more.
-    """
+    """Return the questions with as many passages that cannot answer them, from the same collection."""
     retriever = Retriever(workspace.store, open_embedder(embedder), preparation.collections[split])
-    missing = [question for question in found.questions if can_be_withheld(question)]
-    withheld: dict[str, Sequence[Passage]] = {}
-    depth = SEARCHED_FIRST * k
-    while missing:
-        rankings = retriever.retrieve([question.text for question in missing], depth)
-        for question, ranking in zip(missing, rankings, strict=True):
-            withheld[question.id] = withheld_passages(question, ranking, k, has_evidence)
-        if len(rankings[0]) < depth:
-            break
-        missing = [question for question in missing if len(withheld[question.id]) < k]
-        depth *= 2
-    return replace(found, withheld={question: passages for question, passages in withheld.items() if passages})
+    return replace(found, withheld=find_withheld(retriever, found.questions, k))

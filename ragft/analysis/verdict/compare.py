@@ -9,21 +9,24 @@ import numpy.typing as npt
 
 from ragft.analysis.statistics.clusters import Clusters, cluster
 from ragft.analysis.verdict.attribution import Attribution, Term, attribute
-from ragft.analysis.verdict.comparison import Check, Comparison, Design, Result
+from ragft.analysis.verdict.comparison import Check, Comparison, Result
+from ragft.analysis.verdict.conditions import check_conditions
+from ragft.analysis.verdict.design import Design
 from ragft.analysis.verdict.effect import Bounds, Levels, Resampling
 from ragft.analysis.verdict.equal_length import at_equal_length
 from ragft.analysis.verdict.guards import GuardRates, check_guards, guard_result, pair_guard
 from ragft.analysis.verdict.health import Health
+from ragft.analysis.verdict.multiplicity import claim
 from ragft.analysis.verdict.paired_scores import Pairs
 from ragft.analysis.verdict.power import Power, Spread, power
 from ragft.analysis.verdict.scale import Measured
-from ragft.analysis.verdict.side import CONDITIONS, Side, check_conditions, pair_sides
-from ragft.analysis.verdict.significance import claim
+from ragft.analysis.verdict.side import Side, pair_sides
+from ragft.analysis.verdict.slices import masks_of
 from ragft.analysis.verdict.what_would_change import TippingPoint, carriers, change
 from ragft.errors import ConfigError, DataError
 from ragft.types import Question
 
-__all__ = ["CONDITIONS", "Findings", "Side", "compare", "slices_of", "spreads_of"]
+__all__ = ["Findings", "Side", "compare", "spreads_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,7 @@ def compare(
     clusters = cluster(questions)
     pairs = _paired(base, version, clusters, criteria, design)
     check_guards(guards, design.primary)
-    masks = _masks(slices or {}, sorted(clusters.labels))
+    masks = masks_of(slices or {}, sorted(clusters.labels))
     guarded = {guard.name: pair_guard(guard) for guard in guards if not guard.unmeasured}
     primaries = len(design.primary)
     levels = Levels(design.alpha, primaries, len(masks) * primaries, rejecting=primaries + len(guarded))
@@ -131,23 +134,6 @@ def spreads_of(
     return {name: spread for name, spread in spreads.items() if spread is not None}
 
 
-def slices_of(questions: Sequence[Question]) -> dict[str, set[str]]:
-    """Return the usual slices, name -> question ids: by whether there is an answer and by kind, where these differ.
-
-    Two names for the same questions become one slice, since each slice makes the correction of a veto stricter.
-    """
-    slices: dict[str, set[str]] = {}
-    for question in questions:
-        if question.kind:
-            slices.setdefault(f"kind {question.kind}", set()).add(question.id)
-        slices.setdefault("answerable" if question.answerable else "not answerable", set()).add(question.id)
-    different: dict[str, set[str]] = {}
-    for name, ids in sorted(slices.items(), key=lambda entry: (entry[0].startswith("kind "), entry[0])):
-        if len(ids) < len(questions) and ids not in different.values():
-            different[name] = ids
-    return different
-
-
 def _paired(
     base: Side, version: Side, clusters: Clusters, criteria: Sequence[Measured], design: Design
 ) -> dict[tuple[str, str], Pairs]:
@@ -158,12 +144,6 @@ def _paired(
     pairs = pair_sides(base, version, sorted(clusters.labels), clusters, criteria, design.context)
     _check_primaries(pairs, design, base, version)
     return pairs
-
-
-def _masks(slices: Mapping[str, Collection[str]], ids: Sequence[str]) -> dict[str, list[bool]]:
-    """Return name -> which questions belong to a slice; one without questions is left out."""
-    masks = {name: [question in chosen for question in ids] for name, chosen in sorted(slices.items())}
-    return {name: mask for name, mask in masks.items() if any(mask)}
 
 
 def _check_primaries(pairs: Mapping[tuple[str, str], Pairs], design: Design, base: Side, version: Side) -> None:

@@ -6,41 +6,19 @@ from typing import Any
 
 from ragft.analysis.read_record import read_record
 from ragft.analysis.verdict.attribution import Attribution, Term
+from ragft.analysis.verdict.design import Design
 from ragft.analysis.verdict.effect import Bounds, Effect
 from ragft.analysis.verdict.guards import NEEDED, GuardResult
 from ragft.analysis.verdict.health import Health
 from ragft.analysis.verdict.missing import Missing
+from ragft.analysis.verdict.multiplicity import Claims
 from ragft.analysis.verdict.power import Power
-from ragft.analysis.verdict.significance import Claims
+from ragft.analysis.verdict.slices import LEAST_OF_A_SLICE
 from ragft.analysis.verdict.what_would_change import Carrier, TippingPoint
-from ragft.types import AS_ANSWERED, DECIDING, digest
-
-
-@dataclass(frozen=True, slots=True)
-class Design:
-    """What is fixed before anything is computed.
-
-    Attributes:
-        primary: What decides whether it is better: judged criteria, or anything measured per question.
-        context: The context that decides.
-        margin_share: The non-inferiority margin as a share of a criterion's range, above 0.
-        alpha: One-sided error rate of each claim, below 0.5.
-        resamples: Of the bootstrap.
-        seed: Of its random numbers.
-    """
-
-    primary: tuple[str, ...] = ("accuracy", "completeness")
-    context: str = DECIDING
-    margin_share: float = 0.05
-    alpha: float = 0.025
-    resamples: int = 9999
-    seed: int = 0
-
+from ragft.types import AS_ANSWERED, digest
 
 # Came later: left out of a comparison where they are empty, so that an older one keeps its identity.
 LATER = ("claim_highs", "guards", "harmful", "unsafe", "slipped", "health", "unknown", "of_files")
-# A slice of fewer questions, or of one document, says nothing about a kind of question.
-LEAST_OF_A_SLICE = 5
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,12 +18,9 @@ from ragft.analysis.verdict.paired_scores import Pairs
 from ragft.analysis.verdict.power import WANTED, Power
 from ragft.analysis.verdict.scale import Scale
 from ragft.errors import ConfigError, DataError
+from ragft.params import GUARD_MARGIN, GUARDS
 
-FALSE_ANSWERS = "false_answers"
-FALSE_REFUSALS = "false_refusals"
-FORGETTING = "forgetting"
-# In percentage points.
-MARGIN = 5.0
+FALSE_ANSWERS, FALSE_REFUSALS, FORGETTING = GUARDS
 # A promotion needs these measured. A version that refuses more loses in the primaries; one that makes up answers where
 # nothing is to be found does not, since the primaries hardly ask there.
 NEEDED = (FALSE_ANSWERS,)
@@ -47,7 +44,7 @@ class GuardRates:
     base: Mapping[str, float | None] = field(default_factory=dict)
     version: Mapping[str, float | None] = field(default_factory=dict)
     clusters: Mapping[str, str] = field(default_factory=dict)
-    margin: float = MARGIN
+    margin: float = GUARD_MARGIN
     unmeasured: str = ""
 
 
@@ -97,7 +94,7 @@ def check_guards(guards: Sequence[GuardRates], taken: Collection[str]) -> None:
         if not (isfinite(guard.margin) and 0 < guard.margin < 100):
             raise ConfigError(
                 f"the margin of the guard {guard.name} is {guard.margin:g}, expected percentage points above 0 and "
-                f"below 100: by how much the rate may rise, such as {MARGIN:g}"
+                f"below 100: by how much the rate may rise, such as {GUARD_MARGIN:g}"
             )
     problems = [problem for guard in guards for problem in _problems(guard)]
     if problems:

@@ -10,10 +10,7 @@ from ragft.analysis.statistics.clusters import Array, Clusters
 from ragft.analysis.verdict.effect import TIE
 from ragft.analysis.verdict.paired_scores import Pairs
 from ragft.analysis.verdict.scale import Measured
-from ragft.errors import ConfigError, DataError
-
-# What could explain a difference between two sides, other than the models.
-CONDITIONS = ("judge", "estimator", "retrieval", "messages", "data")
+from ragft.errors import DataError
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +19,7 @@ class Side:
 
     Attributes:
         name: What people call it ("base", "models:/qasper/3").
-        conditions: What must be equal on both sides, by name -> its identity; at least those in `CONDITIONS`.
+        conditions: What must be equal on both sides, by name -> its identity; at least those in `conditions.py`.
         scores: Context -> measure -> question id -> score, None where it is unscored. In the deciding context every
             question has an entry; in others those may lack one on both sides that could not be asked there.
         lengths: Context -> question id -> length of the answer in tokens; only for the attribution.
@@ -34,27 +31,6 @@ class Side:
     scores: Mapping[str, Mapping[str, Mapping[str, float | None]]]
     lengths: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     refusals: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-
-
-def check_conditions(base: Side, version: Side) -> None:
-    """Refuse two sides that differ in more than the model.
-
-    Raises:
-        ConfigError: Naming each condition that differs or is unknown.
-    """
-    problems = []
-    for name in sorted({*CONDITIONS, *base.conditions, *version.conditions}):
-        one, other = base.conditions.get(name), version.conditions.get(name)
-        if one is None or other is None:
-            unknown = [side.name for side, value in ((base, one), (version, other)) if value is None]
-            problems.append(f"{name} is not known of {' and '.join(unknown)}")
-        elif one != other:
-            problems.append(f"{name} is {one} for {base.name} and {other} for {version.name}")
-    if problems:
-        raise ConfigError(
-            f"{base.name} and {version.name} cannot be compared, since more than the model differs: "
-            f"{'; '.join(problems)}. Evaluate both with the same parameters, then compare again."
-        )
 
 
 def pair_sides(

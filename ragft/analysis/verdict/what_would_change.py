@@ -7,9 +7,9 @@ import numpy as np
 
 from ragft.analysis.statistics.clusters import cluster_sums
 from ragft.analysis.verdict.effect import Bounds, Levels, Resampling
+from ragft.analysis.verdict.multiplicity import Claims, claim
 from ragft.analysis.verdict.paired_scores import Pairs
 from ragft.analysis.verdict.power import n_to_show, sample_of
-from ragft.analysis.verdict.significance import Claims, claim
 
 # Documents tried per criterion: those that move its mean most.
 TRIED = 8

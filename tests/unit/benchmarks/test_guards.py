@@ -8,8 +8,8 @@ from benchmarks.guards import GUARDS, HARM, NAMES, PRIMARIES, WORLDS, Truth, chu
 from ragft.analysis.statistics.resampling import draw
 from ragft.analysis.verdict.effect import Bounds, Levels, Resampling
 from ragft.analysis.verdict.missing import mcnemar
+from ragft.analysis.verdict.multiplicity import claim
 from ragft.analysis.verdict.paired_scores import Pairs
-from ragft.analysis.verdict.significance import claim
 
 
 def bounds_at_random(rng: np.random.Generator, studies: int, margin: float) -> simulated.Bounds:

@@ -3,12 +3,13 @@ from itertools import product
 
 import pytest
 
-from ragft.analysis.verdict.comparison import Check, Comparison, Design, Result
+from ragft.analysis.verdict.comparison import Check, Comparison, Result
+from ragft.analysis.verdict.design import Design
 from ragft.analysis.verdict.effect import Bounds, Effect
 from ragft.analysis.verdict.guards import FALSE_ANSWERS, FALSE_REFUSALS, FORGETTING, GuardResult
 from ragft.analysis.verdict.missing import Missing
+from ragft.analysis.verdict.multiplicity import Claims
 from ragft.analysis.verdict.power import Power, Spread
-from ragft.analysis.verdict.significance import Claims
 from ragft.analysis.verdict.what_would_change import Carrier, TippingPoint
 from ragft.errors import ConfigError
 from registry.gate import Outcome, Policy, decide, force

@@ -8,7 +8,8 @@ import pytest
 from ragft.analysis.verdict.comparison import Check, Comparison
 from ragft.analysis.verdict.effect import Levels, Resampling
 from ragft.analysis.verdict.guards import GuardRates, guard_result, pair_guard
-from ragft.analysis.verdict.significance import Claims
+from ragft.analysis.verdict.health import Health, Refused
+from ragft.analysis.verdict.multiplicity import Claims
 from ragft.params import STEPS
 from ragft.report.advice import LENGTH_CHECK, Situation, advise
 from ragft.types import CONTEXTS
@@ -127,8 +128,28 @@ def test_harm_is_named_by_what_rose_and_promotes_in_no_way() -> None:
     slipped = replace(EQUAL, guards=(result,), claims=Claims((), BOTH, BOTH, slipped=("false_answers",)))
 
     assert advised(harmful, "reject")[0].startswith("Keep base v1: the adapter raised its false answers by 100 points.")
+    given = commands(advise(harmful, "reject", SITUATION).command)[0][1]
+    assert (given["format"], given["withheld_share"]) == ("retrieved", "0.25")
     text, steps = advised(slipped, "hold")
     assert "on the whole the adapter is better, but it is slightly worse elsewhere (false answers)" in text
     assert steps == ["finetune", "compare"]
     lost = replace(WORSE, guards=(result,), claims=replace(WORSE.claims, harmful=("false_answers",)))
     assert "raised its false answers by 100 points and lost 0.5" in advised(lost, "reject")[0]
+
+
+def test_scores_that_mean_nothing_get_one_thing_to_change_and_no_other_advice() -> None:
+    blind = Health(answerable=38, refused=(Refused("v1", 38), Refused("v2", 0)))
+    fooled = Health(fooled=("accuracy: a reference scored .05",))
+    cases = (
+        (Health(known=20, found=3), "compare", "top_k", "10"),
+        (Health(passages=100, dropped=60), "compare", "chunk_chars", "200"),
+        (blind, "evaluate", "judge", "none"),
+        (fooled, "compare", "judge", "none"),
+    )
+    for health, step, name, value in cases:
+        situation = replace(SITUATION, top_k=5, chunk_chars=400)
+        advice = advise(replace(EQUAL, health=health), "inconclusive", situation)
+        ((asked, given),) = commands(advice.command)
+        assert (asked, given[name]) == (step, value)
+        assert advice.text.startswith(health.why(health.faults[0]))
+        assert "questions like these would" not in advice.text

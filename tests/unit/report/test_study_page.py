@@ -6,7 +6,7 @@ import pytest
 
 from ragft.analysis.study.findings import Study, summarise
 from ragft.report import study_page as report
-from ragft.report.study_plot import PlotSection, PlottedInterval, Scale, plot
+from ragft.report.study_plot import PlotScale, PlotSection, PlottedInterval, plot
 from tests.unit.analysis.studies_of_cells import cell
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -101,7 +101,7 @@ def test_the_strip_shows_the_verdict_of_each_judge() -> None:
 
 def test_a_plot_cuts_what_lies_outside_and_says_what_was_not_scored() -> None:
     lines = (PlottedInterval("<far> & away", 9.0, 8.0, 10.0), PlottedInterval("none", None, None, None))
-    svg = plot("title", [PlotSection("", lines)], Scale(1.0, 5.0, "score"))
+    svg = plot("title", [PlotSection("", lines)], PlotScale(1.0, 5.0, "score"))
     root = ElementTree.fromstring(svg)
     width = float(root.get("viewBox", "").split()[2])
     assert all(0 <= float(circle.get("cx", "-1")) <= width for circle in root.iter(f"{SVG}circle"))

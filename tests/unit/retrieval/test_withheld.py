@@ -1,7 +1,7 @@
 """Passages that cannot answer a question: from other documents, without its evidence and without its answer's words."""
 
-from ragft.retrieval.contexts import can_be_withheld, context_passages, withheld_passages
-from ragft.retrieval.metrics import has_evidence
+from ragft.retrieval.contexts import context_passages
+from ragft.retrieval.withheld import can_be_withheld, withheld_passages
 from ragft.types import Passage, Question
 
 EVIDENCE = "The pump is rated at 12 bar and has to be vented before it is started for the first time."
@@ -14,18 +14,18 @@ OTHERS = tuple(Passage(f"o{n}", "third", n, f"Compressor {n} is rated at {n} bar
 
 def test_neither_own_documents_nor_the_evidence_nor_the_answer_s_words_are_shown() -> None:
     ranking = (OWN, COPY, SAYS_IT, *OTHERS)
-    assert withheld_passages(QUESTION, ranking, 3, has_evidence) == OTHERS[:3]
+    assert withheld_passages(QUESTION, ranking, 3) == OTHERS[:3]
 
 
 def test_words_of_the_question_do_not_count_as_an_answer() -> None:
     plain = Question("q", "Is the pump blue?", ("The pump is blue.",), ("own",))
     about = Passage("x", "other", 0, "Is the pump blue or green?")
-    assert withheld_passages(plain, [about], 1, has_evidence) == (about,)
+    assert withheld_passages(plain, [about], 1) == (about,)
 
 
 def test_a_ranking_with_too_few_gives_what_there_is() -> None:
-    assert withheld_passages(QUESTION, [OWN, OTHERS[0]], 3, has_evidence) == OTHERS[:1]
-    assert withheld_passages(QUESTION, [OWN], 3, has_evidence) == ()
+    assert withheld_passages(QUESTION, [OWN, OTHERS[0]], 3) == OTHERS[:1]
+    assert withheld_passages(QUESTION, [OWN], 3) == ()
 
 
 def test_only_a_question_with_an_answer_in_known_documents_can_have_it_withheld() -> None:

@@ -5,9 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ragft.analysis.verdict.compare import CONDITIONS, Findings, Side, compare, slices_of, spreads_of
-from ragft.analysis.verdict.comparison import Check, Comparison, Design
+from ragft.analysis.verdict.compare import Findings, Side, compare, spreads_of
+from ragft.analysis.verdict.comparison import Check, Comparison
+from ragft.analysis.verdict.conditions import CONDITIONS
+from ragft.analysis.verdict.design import Design
 from ragft.analysis.verdict.power import Spread
+from ragft.analysis.verdict.slices import slices_of
 from ragft.errors import ConfigError, DataError
 from ragft.prompts.criterion import Criterion, load_criterion
 from ragft.types import Question

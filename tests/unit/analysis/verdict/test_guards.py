@@ -6,7 +6,8 @@ import pytest
 
 from ragft.analysis.statistics.clusters import cluster
 from ragft.analysis.verdict.compare import compare
-from ragft.analysis.verdict.comparison import Comparison, Design
+from ragft.analysis.verdict.comparison import Comparison
+from ragft.analysis.verdict.design import Design
 from ragft.analysis.verdict.effect import Levels, Resampling
 from ragft.analysis.verdict.guard_power import guard_power
 from ragft.analysis.verdict.guards import (

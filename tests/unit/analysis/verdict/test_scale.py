@@ -1,7 +1,7 @@
 import pytest
 
 from ragft.analysis.verdict.compare import Side, compare
-from ragft.analysis.verdict.comparison import Design
+from ragft.analysis.verdict.design import Design
 from ragft.analysis.verdict.scale import Measured, Scale
 from ragft.errors import DataError
 from ragft.prompts.criterion import load_criterion

@@ -9,7 +9,7 @@ from entrypoints.steps.shared.compared import ToCompare
 from entrypoints.steps.shared.evaluation import Evaluation, Scored
 from entrypoints.steps.shared.guards import Remembered
 from entrypoints.steps.shared.retrieved import RetrievedSplit
-from ragft.analysis.verdict.comparison import Design
+from ragft.analysis.verdict.design import Design
 from ragft.analysis.verdict.guards import GuardRates
 from ragft.params import CompareParams
 from ragft.store.datasets import Preparation

@@ -16,7 +16,7 @@ UNTRUSTED = "These scores cannot be trusted"
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
+class Recommendation:
     """A recommendation and the three questions behind it.
 
     Attributes:
@@ -37,7 +37,7 @@ class Summary:
         return ("Better?", self.better), ("Safe?", self.safe), ("Sure enough?", self.sure)
 
 
-def summarise(comparison: Comparison, outcome: str, faults: Sequence[str], doubts: Sequence[str]) -> Summary:
+def recommend(comparison: Comparison, outcome: str, faults: Sequence[str], doubts: Sequence[str]) -> Recommendation:
     """Return the summary of a decision.
 
     Args:
@@ -46,7 +46,7 @@ def summarise(comparison: Comparison, outcome: str, faults: Sequence[str], doubt
         faults: Why the scores mean nothing; empty where they mean something.
         doubts: What else keeps the comparison from being relied on.
     """
-    return Summary(
+    return Recommendation(
         _title(comparison, outcome, faults, doubts),
         _better(comparison),
         _safe(comparison),

@@ -3,7 +3,7 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from ragft.analysis.verdict.effect import Bounds
-from ragft.analysis.verdict.significance import claim, rejecting, superior
+from ragft.analysis.verdict.multiplicity import claim, rejecting, superior
 
 ALPHA = 0.025
 
