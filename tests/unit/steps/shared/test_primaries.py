@@ -3,7 +3,7 @@
 import pytest
 
 from entrypoints.steps.shared.evaluation import Evaluation, Scored
-from entrypoints.steps.shared.primaries import measured, settle_primaries, values_of
+from entrypoints.steps.shared.primaries import measured, settle_for_answers, settle_primaries, values_of
 from ragft.errors import ConfigError
 from ragft.params import CompareParams
 from ragft.prompts.criterion import load_criteria
@@ -56,3 +56,12 @@ def test_values_come_from_the_judge_from_the_overlap_or_from_the_row() -> None:
     assert values_of(found, "exact_match") == {"a": 1.0, "b": None}
     assert values_of(found, "right") == {"a": 1.0, "b": None}
     assert values_of(found, "truth_right") is None
+
+
+def test_between_files_without_a_judge_the_references_say_what_decides() -> None:
+    none = Question("u", "who?", ("Unanswerable",), answerable=False)
+    asked = {"short": [*SHORT, none], "mixed": [*SHORT, LONG[0], none], "none": [none]}
+    found = {name: settle_for_answers(CompareParams(judge="none"), (), each) for name, each in asked.items()}
+    assert found == {"short": ("right",), "mixed": ("answer_f1",), "none": ("right",)}
+    assert settle_for_answers(CompareParams(), CRITERIA, LONG) == ("accuracy", "completeness")
+    assert settle_for_answers(CompareParams(judge="none", primary="exact_match"), (), LONG) == ("exact_match",)
