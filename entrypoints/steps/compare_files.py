@@ -113,8 +113,8 @@ def _evaluate_sides(task: FilesToCompare, pairs: AnswerPairs, workspace: Workspa
                 name=file.short,
                 context=AS_ANSWERED,
                 conditions={**found.conditions, **conditions},
-                data_sha256=file.identity,
-                calibrations=judges.known_calibrations(workspace.store, judge, criteria, task.params, file.identity),
+                data_sha256=file.sha256,
+                calibrations=judges.known_calibrations(workspace.store, judge, criteria, task.params, file.sha256),
             )
             sides[file.uri] = {AS_ANSWERED: found}
     return sides

@@ -1,5 +1,6 @@
 """Two files of answers joined question by question: what both were asked, and what only one of them was."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -41,6 +42,11 @@ class AnswerFile:
     def identity(self) -> str:
         """What it holds, whatever it is called and however its rows are ordered."""
         return digest(sorted([row.input, row.output, row.given] for row in self.rows))
+
+    @property
+    def sha256(self) -> str:
+        """Of the file as it is, by which ratings of its answers are found again; of a folder its identity."""
+        return hashlib.sha256(self.path.read_bytes()).hexdigest() if self.path.is_file() else self.identity
 
 
 @dataclass(frozen=True, slots=True)

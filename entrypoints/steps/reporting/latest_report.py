@@ -19,7 +19,8 @@ def fetch_newest(home: Path) -> Path:
     """
     found = mlflow.search_runs(
         search_all_experiments=True,
-        filter_string="tags.`ragft.step` = 'compare' and attributes.status = 'FINISHED'",
+        # A rejection that was asked to fail is a comparison too; one that broke off has no report.
+        filter_string="tags.`ragft.step` = 'compare' and attributes.status != 'RUNNING'",
         order_by=["attributes.start_time DESC"],
         max_results=20,
         output_format="list",
