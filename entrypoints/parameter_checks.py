@@ -69,7 +69,8 @@ def _check_two_files(params: CompareParams) -> None:
         )
     if params.answers.strip() and not Path(against).exists():
         raise ConfigError(f"against is {against!r}, which does not exist (looked in {Path.cwd()})")
-    if not params.answers.strip() and (Path(against).exists() or against.lower().endswith(ROW_SUFFIXES)):
+    is_version = against == CompareParams().against or against.startswith("models:/")
+    if not (params.answers.strip() or is_version) and (Path(against).exists() or against.endswith(ROW_SUFFIXES)):
         raise ConfigError(
             f"against is the file {against!r}, and answers is empty: name the file of the answers that should replace "
             "these, -P answers=tuned.jsonl"

@@ -114,6 +114,9 @@ def pair_answers(version: AnswerFile, base: AnswerFile) -> AnswerPairs:
             "same questions with both",
             [_alone(name, keys) for name, keys in only.items() if keys],
         )
+    for file, mine in ((version, ours), (base, theirs)):
+        if not any(mine[key].given for key in shared):
+            raise DataError(f"{file.path} has no output for any question that both files have: give its rows an output")
     _refuse_contradictions(version, base, [(key, ours[key], theirs[key]) for key in shared])
     joined = [_alike(ours[key], theirs[key]) for key in shared]
     return AnswerPairs(

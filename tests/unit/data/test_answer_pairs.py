@@ -135,6 +135,8 @@ def test_an_answer_may_be_missing_but_not_all(tmp_path: Path) -> None:
     some = [{**row, "output": None} if i == 1 else {**row, "output": ""} for i, row in enumerate(rows())]
     found = paired(tmp_path, some, rows())
     assert [row.given for row in found.version[:3]] == [True, False, True]
+    last = [{**row, "output": row["output"] if i == 19 else None} for i, row in enumerate(rows())]
+    assert "tuned.jsonl has no output for any question that both" in problem(tmp_path, last, rows()[:19])
     without = [{name: value for name, value in row.items() if name != "output"} for row in rows()]
     assert "none of the 20 rows of" in problem(tmp_path, without, rows())
     assert "has an output, expected one of the fields 'output'" in problem(tmp_path, without, rows())
