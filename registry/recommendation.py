@@ -12,6 +12,7 @@ HARMS: Mapping[str, str] = {
     FALSE_REFUSALS: "it refuses questions that it could answer",
     FORGETTING: "it forgot what it knew",
 }
+RIGHT = "right"
 UNTRUSTED = "These scores cannot be trusted"
 
 
@@ -64,13 +65,13 @@ def _title(comparison: Comparison, outcome: str, faults: Sequence[str], doubts: 
     claims, version, base = comparison.claims, short(comparison.version), short(comparison.base)
     if outcome == "reject":
         harms = [HARMS.get(name, f"{title(name).lower()} rise") for name in claims.harmful]
-        worse = [f"its answers are worse in {join(_words(claims.worse))}"] if claims.worse and not faults else []
+        worse = [] if faults else _compared(claims.worse, "fewer", "worse", "its answers are")
         return f"Do not ship {version}: {join([*harms, *worse])}"
     if faults:
         return UNTRUSTED
     if outcome == "promote":
         harm = ", and no harm was found" if comparison.guards else ""
-        return f"Ship {version}: it is better in {join(_words(claims.superior))}{harm}"
+        return f"Ship {version}: {join(_compared(claims.superior, 'more', 'better', 'it is'))}{harm}"
     if outcome == "hold" and not claims.superior:
         return f"Keep {base}: no gain shown"
     if outcome == "hold":
@@ -151,6 +152,13 @@ def _sure(comparison: Comparison, outcome: str, problems: Sequence[str]) -> str:
         else ""
     )
     return f"Yes: {asked}{tried}."
+
+
+def _compared(names: Sequence[str], count: str, how: str, subject: str) -> list[str]:
+    """Return what is shown of primaries: fewer (or more) answers right, and worse (or better) in the others."""
+    others = [name for name in names if name != RIGHT]
+    said = [f"{count} of its answers are right"] if RIGHT in names else []
+    return [*said, f"{subject} {how} in {join(_words(others))}"] if others else said
 
 
 def _words(names: Sequence[str]) -> list[str]:

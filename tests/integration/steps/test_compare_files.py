@@ -87,7 +87,7 @@ def test_a_file_that_is_often_wrong_is_rejected_and_everything_is_kept(workspace
     rows = questions()
     found = compared(workspace, answered(rows, often_wrong), answered(rows, mostly_right))
     assert found.decision.outcome == "reject"
-    assert found.decision.summary.title == "Do not ship tuned: its answers are worse in right"
+    assert found.decision.summary.title == "Do not ship tuned: fewer of its answers are right"
     assert found.comparison.design.primary == ("right",)
     assert {guard.name: guard.measured for guard in found.comparison.guards} == {
         "false_answers": True,

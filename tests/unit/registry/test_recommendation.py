@@ -30,6 +30,11 @@ FOOLED = Health(fooled=("accuracy: a reference scored .05",))
         ),
         (comparison(worse=("accuracy",)), "Do not ship v2: its answers are worse in accuracy"),
         (
+            comparison(worse=("right", "accuracy")),
+            "Do not ship v2: fewer of its answers are right and its answers are worse in accuracy",
+        ),
+        (comparison(superior=("right",)), "Ship v2: more of its answers are right"),
+        (
             comparison(superior=("accuracy",), veto=True),
             "Keep base: v2 is better on the whole, but worse on the questions yes no",
         ),
