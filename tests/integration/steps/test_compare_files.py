@@ -130,7 +130,7 @@ def test_a_file_that_invents_answers_is_rejected_for_that_whatever_it_gains(work
     assert found.comparison.claims.harmful == ("false_answers",)
     assert found.comparison.tried == 1
     again = compared(workspace, answered(rows, right), answered(rows, often_wrong), guards=WIDE)
-    assert again.decision.summary.title == "Ship tuned: it is better in right, and no harm was found"
+    assert again.decision.summary.title == "Ship tuned: more of its answers are right, and no harm was found"
     assert again.comparison.tried == 2
     assert any("2 files were compared on these questions" in reason for reason in again.decision.reasons)
 
