@@ -71,7 +71,7 @@ def decide(comparison: Comparison, policy: Policy | None = None) -> Decision:
     outcome: Outcome = "inconclusive"
     if not doubts and (not faults or shown_without_the_judge(comparison)):
         outcome = judge(comparison, comparison.claims, policy)
-    because = reasons.because(comparison, outcome, (*faults, *doubts))
+    because = reasons.because(comparison, outcome, () if outcome == "reject" else (*faults, *doubts))
     return Decision(
         outcome=outcome,
         headline=reasons.headline(comparison, outcome, because),

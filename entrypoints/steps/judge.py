@@ -27,6 +27,7 @@ from ragft.lists import entries
 from ragft.params import NO_JUDGE, SERVED, EvaluateParams, JudgeParams
 from ragft.prompts.criterion import Criterion, load_criteria
 from ragft.store.calibrations import save_calibration
+from ragft.types import WITHHELD
 
 GIVEN_SCORES = "the scores in the table"
 
@@ -93,12 +94,15 @@ def run(params: JudgeParams, workspace: Workspace) -> dict[str, tuple[Agreement,
 
 
 def _evaluations(params: JudgeParams, workspace: Workspace, **changes: str) -> list[Evaluation]:
-    """Return the evaluations whose answers are rated; what was computed before is not computed again."""
+    """Return the evaluations whose answers are rated; what was computed before is not computed again.
+
+    Where the answer is withheld nothing is rated: the right reply is to abstain, and a rule says whether it does.
+    """
     found = []
     for model in params.models():
         served = {} if model == SERVED else {"model_url": "", "served_model": ""}
         found += evaluate.run(params.pick(EvaluateParams, model=model, **served, **changes), workspace)
-    return found
+    return [evaluation for evaluation in found if evaluation.context != WITHHELD]
 
 
 def _compare_estimators(params: JudgeParams, criteria: Sequence[Criterion], workspace: Workspace) -> None:

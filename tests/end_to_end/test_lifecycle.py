@@ -69,7 +69,7 @@ def test_the_base_is_stored_by_reference(client: MlflowClient) -> None:
 def test_base_and_adapter_log_the_same_metrics(client: MlflowClient) -> None:
     evaluated = [run for run in runs(client, "tags.`ragft.step` = 'evaluate'") if "answer_f1/mean" in run.data.metrics]
     contexts = {(run.data.tags["ragft.model"], run.data.tags["ragft.context"]) for run in evaluated}
-    base = {("base", context) for context in ("none", "retrieved", "withheld", "oracle", "oracle_distractors")}
+    base = {("base", context) for context in ("none", "retrieved", "oracle", "oracle_distractors")}
     assert contexts == base | {(f"models:/{NAME}/3", "retrieved")}
     names = [set(run.data.metrics) for run in evaluated if run.data.tags["ragft.context"] == "retrieved"]
     assert len(names) == 2

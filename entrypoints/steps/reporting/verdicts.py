@@ -101,7 +101,7 @@ def tell(
     tell_summary(decision, workspace)
     if comparison.health and comparison.health.line:
         workspace.say(f"  {'Believable?':13} {comparison.health.line}")
-    workspace.say(f"verdict: {decision.headline}")
+    workspace.say(decision.headline)
     for sentence in (*decision.reasons, *decision.would_change):
         workspace.say(f"  - {sentence}")
     if not comparison.faults:

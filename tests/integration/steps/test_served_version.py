@@ -108,7 +108,8 @@ def predicted(uri: str, questions: list[str]) -> tuple[list[str], list[list[str]
 
 def as_compared(made: Made, uri: str) -> tuple[list[str], list[str], list[list[str]]]:
     """The questions, answers and passages of the comparison, which are in the store."""
-    (evaluation,) = evaluate.run(made.promoted.pick(EvaluateParams, model=uri, judge="none"), made.workspace)
+    asked = made.promoted.pick(EvaluateParams, model=uri, judge="none", context="retrieved")
+    (evaluation,) = evaluate.run(asked, made.workspace)
     rows = evaluation.rows
     assert any(row.facts["dropped_passages"] for row in rows)
     return [row.question for row in rows], [row.answer for row in rows], [list(row.passages) for row in rows]

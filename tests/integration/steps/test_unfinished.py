@@ -16,7 +16,7 @@ from ragft.params import PrepareParams
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[Path]:
     mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
-    mlflow.set_experiment("ragft")  # the store exists before anything forks
+    mlflow.search_experiments()  # the store exists before anything forks
     yield tmp_path
     mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
 

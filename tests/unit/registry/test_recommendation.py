@@ -97,6 +97,7 @@ def test_harm_that_a_rule_counts_needs_no_judge() -> None:
     harmful = comparison(harmful=(FALSE_ANSWERS,), worse=("accuracy",), guards=HARMFUL)
     found = decide(replace(harmful, health=FOOLED))
     assert (found.outcome, found.summary.title) == ("reject", "Do not ship v2: it invents answers")
+    assert found.because.startswith("its false answers rise by 61 points")
     assert "cannot tell good from bad" in found.summary.sure
     assert decide(replace(harmful, health=BLIND)).outcome == "inconclusive"
     assert decide(replace(comparison(worse=("accuracy",)), health=FOOLED)).outcome == "inconclusive"
