@@ -1,7 +1,8 @@
 """A run whose process was killed before it learnt the run's id is marked by the next command all the same."""
 
-import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,32 +10,43 @@ import mlflow
 import pytest
 
 from entrypoints.steps.shared import unfinished
-from entrypoints.steps.shared.runs import step_run
-from ragft.params import PrepareParams
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[Path]:
     mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
-    mlflow.search_experiments()  # the store exists before anything forks
+    mlflow.search_experiments()
     yield tmp_path
     mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
 
 
-def die(*_: object, **__: object) -> None:
+# A process of its own: one that forks beside running threads may hang.
+BEGIN = """
+import os, signal, sys
+from pathlib import Path
+import mlflow
+from entrypoints.steps.shared import unfinished
+from entrypoints.steps.shared.runs import step_run
+from ragft.params import PrepareParams
+
+def die(*_, **__):
     os.kill(os.getpid(), signal.SIGKILL)
+
+home, function = Path(sys.argv[1]), sys.argv[2]
+mlflow.set_tracking_uri(f"sqlite:///{home}/mlflow.db")
+if function == "announced":
+    unfinished.announce(home)
+    die()
+setattr(unfinished, function, die)
+with step_run(PrepareParams(), "a step", {}, home):
+    pass
+"""
 
 
 def killed_at(function: str, home: Path) -> None:
-    """Begin a step in a process of its own, which is killed when it calls a function of `unfinished`."""
-    child = os.fork()
-    if child == 0:
-        setattr(unfinished, function, die)
-        with step_run(PrepareParams(), "a step", {}, home):
-            pass
-        os._exit(0)
-    _, status = os.waitpid(child, 0)
-    assert os.WTERMSIG(status) == signal.SIGKILL
+    """Begin a step in a process that is killed when it calls a function of `unfinished`."""
+    done = subprocess.run([sys.executable, "-c", BEGIN, str(home), function], cwd=home, check=False)
+    assert done.returncode == -signal.SIGKILL
 
 
 def statuses() -> list[str]:
@@ -52,11 +64,7 @@ def test_a_run_is_marked_however_early_its_process_was_killed(home: Path, functi
 
 
 def test_a_process_that_was_killed_before_the_run_was_made_leaves_nothing_to_mark(home: Path) -> None:
-    child = os.fork()
-    if child == 0:
-        unfinished.announce(home)
-        die()
-    os.waitpid(child, 0)
+    killed_at("announced", home)
     assert unfinished.mark_left_running(home) == []
     assert list((home / "running").iterdir()) == []
 
