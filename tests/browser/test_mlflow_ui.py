@@ -35,9 +35,9 @@ def store(checkout: Checkout, papers: Path) -> Checkout:
     """A home with the base and an adapter evaluated."""
     tiny: dict[str, Any] = {"dataset": "qasper", "base": checkout.base}
     quick: dict[str, Any] = {"judge": "none", "max_new_tokens": 12}
-    checkout.step("evaluate", **tiny, **quick, path=papers)
+    checkout.step("evaluate", **tiny, **quick, path=papers, context="retrieved")
     checkout.step("finetune", **tiny, samples=5, epochs=2, learning_rate=0.01)
-    checkout.step("evaluate", **quick, model=f"models:/{NAME}@challenger")
+    checkout.step("evaluate", **quick, model=f"models:/{NAME}@challenger", context="retrieved")
     return checkout
 
 
