@@ -92,8 +92,7 @@ def test_each_harm_that_was_measured_has_a_card_and_others_have_none() -> None:
     head = html[html.index("<header>") : html.index("</header>")]
     assert head.count('class="card"') == 3
     assert "False answers: answers although the passages do not hold the answer" in head
-    assert "+61 points" in head
-    assert "13&nbsp;% to 74&nbsp;%" in head
+    assert "+61 <span>points, 13&nbsp;% to 74&nbsp;%</span>" in head
     assert "interval +54 to +67" in head
     assert "A rise of more than 5 points (the margin) is shown." in head
 
