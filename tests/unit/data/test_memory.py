@@ -105,6 +105,7 @@ def test_the_rows_behind_one_that_is_too_long_are_read(tmp_path: Path, monkeypat
     assert second == f"{path}, record 2 (line 2): field 'question' is 3, expected a text"
 
 
+@pytest.mark.slow
 def test_documents_are_compared_without_being_held() -> None:
     """Four hundred documents of 55 kB, all different and asked about: 22 MB of text, three million runs of words."""
     ((groups, grown),) = [line.split() for line in run(COMPARE)]

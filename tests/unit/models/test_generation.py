@@ -237,6 +237,7 @@ def test_a_batch_that_does_not_fit_the_memory_is_halved(
         hook.remove()
 
 
+@pytest.mark.slow
 def test_replies_to_one_prompt_that_do_not_fit_together_are_drawn_apart(
     tiny: LoadedModel, generator: Generator, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -274,6 +275,7 @@ for reply in generator.generate(messages, 4):
 """
 
 
+@pytest.mark.slow
 def test_a_real_shortage_on_the_host_changes_no_reply(tiny_base: Path) -> None:
     """A process whose memory is limited halves its batches and says so; one that is not writes the same."""
 
