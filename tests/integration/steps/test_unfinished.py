@@ -1,5 +1,6 @@
 """A run whose process was killed before it learnt the run's id is marked by the next command all the same."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -45,7 +46,9 @@ with step_run(PrepareParams(), "a step", {}, home):
 
 def killed_at(function: str, home: Path) -> None:
     """Begin a step in a process that is killed when it calls a function of `unfinished`."""
-    done = subprocess.run([sys.executable, "-c", BEGIN, str(home), function], cwd=home, check=False)
+    # MLflow tells its children which experiment was chosen last: here that of another test.
+    own = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
+    done = subprocess.run([sys.executable, "-c", BEGIN, str(home), function], cwd=home, env=own, check=False)
     assert done.returncode == -signal.SIGKILL
 
 
