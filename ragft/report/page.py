@@ -9,6 +9,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from ragft.analysis.verdict import guards
 from ragft.analysis.verdict.attribution import ORDER as ATTRIBUTED
 from ragft.analysis.verdict.power import in_words
 from ragft.analysis.verdict.slices import LEAST_OF_A_SLICE
@@ -88,6 +89,7 @@ def _environment() -> Environment:
         "least_of_a_slice": LEAST_OF_A_SLICE,
         "outcomes": OUTCOMES,
         "power_in_words": in_words,
+        "guard_in_words": guards.in_words,
     }
     return made
 

@@ -10,6 +10,7 @@ from mlflow.exceptions import MlflowException
 from entrypoints.steps.shared.compared import ToCompare
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.analysis.statistics.clusters import cluster
+from ragft.analysis.verdict import guards
 from ragft.analysis.verdict.compare import Side, spreads_of
 from ragft.analysis.verdict.comparison import Comparison
 from ragft.analysis.verdict.conditions import CONDITIONS
@@ -38,10 +39,13 @@ def before(task: ToCompare, workspace: Workspace) -> dict[str, Spread]:
 
 
 def tell_after(comparison: Comparison, spreads: Mapping[str, Spread], workspace: Workspace) -> None:
-    """Say what the comparison could show, but for the criteria of which `before` said so."""
+    """Say what the comparison could show, the criteria aside of which `before` said so, guards included."""
     for name, found in comparison.power.items():
         if name not in spreads:
             workspace.say(f"  - {in_words(name, found)}")
+    for guard in comparison.guards:
+        if guard.power is not None:
+            workspace.say(f"  - {guards.in_words(guard.name, guard.power)}")
 
 
 def dev_spreads(task: ToCompare, questions: Sequence[Question]) -> dict[str, Spread]:

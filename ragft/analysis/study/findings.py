@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -295,8 +295,3 @@ def _shared(cell: CellScores, check: CellScores, measure: str) -> tuple[list[flo
                 one.append(mine)
                 other.append(second[index])
     return one, other
-
-
-def in_order(values: Iterable[str]) -> list[str]:
-    """Return the different values in the order of their first appearance."""
-    return list(dict.fromkeys(values))

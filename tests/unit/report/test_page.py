@@ -95,6 +95,7 @@ def test_each_harm_that_was_measured_has_a_card_and_others_have_none() -> None:
     assert "+61 <span>points, 13&nbsp;% to 74&nbsp;%</span>" in head
     assert "interval +54 to +67" in head
     assert "A rise of more than 5 points (the margin) is shown." in head
+    assert "False answers: 200 questions in 80 independent groups reject a rise of 12 points or more" in html
 
 
 def test_what_was_invented_is_listed_with_what_was_shown() -> None:
