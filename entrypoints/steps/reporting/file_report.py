@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from entrypoints.steps.reporting import report
-from entrypoints.steps.reporting.report import MOST_INVENTED, asked_of, bars_of, invented_of, metrics_of, tried_of
+from entrypoints.steps.reporting.report_parts import MOST_INVENTED, asked_of, bars_of, invented_of, metrics_of, tried_of
 from entrypoints.steps.shared import judges
 from entrypoints.steps.shared.compared import Sides
 from entrypoints.steps.shared.evaluation import Evaluation
