@@ -94,7 +94,7 @@ def _held_back(comparison: Comparison, version: str) -> str:
 
 def _better(comparison: Comparison) -> str:
     claims = comparison.claims
-    start = "No, worse" if claims.worse else "Yes" if claims.superior else "Not shown"
+    start = "No, it is worse" if claims.worse else "Yes" if claims.superior else "No gain is shown"
     return f"{start}: {'; '.join(_primary(result) for result in comparison.primaries)}."
 
 
@@ -104,7 +104,7 @@ def _primary(result: Result) -> str:
         return f"{name} was scored for no question on both sides"
     bounds = result.bounds
     return (
-        f"{name} {result.effect.base:.2f} to {result.effect.version:.2f}, a change of {result.effect.gain:+.2f} "
+        f"{name} {result.effect.base:.2f} → {result.effect.version:.2f}, a change of {result.effect.gain:+.2f} "
         f"({bounds.low:+.2f} to {bounds.high:+.2f})"
     )
 
@@ -118,24 +118,34 @@ def _safe(comparison: Comparison) -> str:
     if claims.harmful:
         start, shown = "No", [guard for guard in measured if guard.name in claims.harmful]
     elif claims.unsafe:
-        start, shown = "Not shown", [guard for guard in measured if guard.name in claims.unsafe]
+        start, shown = "Not certain", [guard for guard in measured if guard.name in claims.unsafe]
     else:
         start, shown = ("Yes" if not comparison.unknown_harm else "Not known"), measured
-    said = [_guard(guard) for guard in shown]
+    said = [_guard(guard, short(comparison.base), short(comparison.version)) for guard in shown]
     if unknown:
         said.append(f"{join(unknown)} {'was' if unknown == [FORGETTING] else 'were'} not measured")
     return f"{start}: {'; '.join(said)}."
 
 
-def _guard(guard: GuardResult) -> str:
+def _guard(guard: GuardResult, base: str, version: str) -> str:
+    """Return a guard's shares with what they are shares of: "81 %" alone is taken for a share of all answers."""
     name = title(guard.name).lower()
     if guard.effect is None or guard.bounds is None:
         return f"{name} could be told for no question on both sides"
     effect = guard.effect
-    return (
-        f"{name} {100 * effect.base:.0f} % to {100 * effect.version:.0f} % ({-100 * guard.bounds.high:+.0f} to "
-        f"{-100 * guard.bounds.low:+.0f} points; {100 * guard.margin:g} are allowed)"
+    before, after = (f"{100 * share:.0f} %" for share in (effect.base, effect.version))
+    change = (
+        f"({-100 * guard.bounds.high:+.0f} to {-100 * guard.bounds.low:+.0f} percentage points; at most "
+        f"{100 * guard.margin:+g} is allowed)"
     )
+    if guard.name == FALSE_ANSWERS:
+        asked = f"{effect.n:,} questions asked with passages that cannot answer them"
+        return f"of {asked}, {base} answered {before} all the same and {version} {after} {change}"
+    if guard.name == FALSE_REFUSALS:
+        asked = f"{effect.n:,} questions whose passages hold the answer"
+        return f"of {asked}, {base} refused {before} and {version} {after} {change}"
+    asked = f"{effect.n:,} facts that it was not trained on" if guard.name == FORGETTING else f"{effect.n:,} questions"
+    return f"{name} in {before} → {after} of {asked} {change}"
 
 
 def _sure(comparison: Comparison, outcome: str, problems: Sequence[str]) -> str:
@@ -146,12 +156,11 @@ def _sure(comparison: Comparison, outcome: str, problems: Sequence[str]) -> str:
         return f"No: {asked} leave open what is said above."
     if comparison.advisory:
         return f"As far as the judge goes: {asked}; {comparison.advisory[0].rstrip('.')}."
-    tried = (
-        f"; the best of {comparison.tried} {'files' if comparison.of_files else 'versions'} looks better than it is"
-        if comparison.tried > 1
-        else ""
-    )
-    return f"Yes: {asked}{tried}."
+    # Who rejects one of several does not fall for the luckiest of them.
+    if comparison.tried < 2 or outcome == "reject":
+        return f"Yes: {asked}."
+    tried = f"{comparison.tried} {'files' if comparison.of_files else 'versions'}"
+    return f"Yes, with a warning: {asked}, but {tried} were compared on them, and the luckiest looks better than it is."
 
 
 def _compared(names: Sequence[str], count: str, how: str, subject: str) -> list[str]:

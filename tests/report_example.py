@@ -99,11 +99,11 @@ def example(
         outcome=outcome,
         title="Do not ship v2: its answers are worse in accuracy and completeness",
         three=(
-            ("Better?", "No, worse: accuracy 3.00 to 2.40, a change of -0.60 (-0.72 to -0.48)."),
+            ("Better?", "No, it is worse: accuracy 3.00 → 2.40, a change of -0.60 (-0.72 to -0.48)."),
             ("Safe?", "Not asked: no guard was named."),
             ("Sure enough?", "Yes: 60 questions in 20 independent groups of documents."),
         ),
-        health="refused though answerable: v1 5 %, v2 0 %; evidence found: 95 %",
+        health="yes: retrieval found the evidence for 95 % of the questions",
         because="It is worse in accuracy and completeness.",
         reasons=("accuracy in the context retrieved: 3.00 to 2.40.",),
         would_change=("No single document carries the verdict.",),

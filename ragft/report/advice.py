@@ -60,9 +60,10 @@ def advise(comparison: Comparison, outcome: str, situation: Situation) -> Advice
     if outcome == "promote":
         return _promote(comparison, situation)
     if outcome == "reject":
-        start = f"Keep {situation.base}: {_loss(comparison)}.{_where(comparison)}"
-        invents = {FALSE_ANSWERS} & {*comparison.claims.harmful}
-        return _teach_to_abstain(start, situation) if invents else _train_again(start, situation)
+        start = f"Keep {situation.base}: {_loss(comparison)}."
+        if FALSE_ANSWERS in comparison.claims.harmful:
+            return _teach_to_abstain(start, situation)
+        return _train_again(start + _where(comparison), situation)
     if outcome == "hold":
         return _hold(comparison, situation)
     return _mend(comparison, situation) or _too_little(comparison, situation)
@@ -204,8 +205,8 @@ def _teach_to_abstain(start: str, situation: Situation) -> Advice:
         params["format"] = "retrieved"
     both = f"{command('finetune', params)} &&\n{command('compare', situation.compare)}"
     return Advice(
-        f"{start} It has not learnt to say that something is not in the passages: train one with passages, a part of "
-        "which cannot answer, and compare again.",
+        f"{start} Read what it invented, below. To try again, train an adapter on passages as it will see them, with "
+        f"passages that cannot answer in {100 * float(TAUGHT):g} % of the examples, so that it learns to say so.",
         both,
     )
 
@@ -215,8 +216,12 @@ def _loss(comparison: Comparison) -> str:
     lost = [each for each in comparison.primaries if each.criterion in comparison.claims.worse and each.effect]
     parts = [f"{-each.effect.gain:.2f} points of {each.criterion}" for each in lost if each.effect]
     harm = [each for each in comparison.guards if each.name in comparison.claims.harmful and each.effect]
-    rises = [f"{title(each.name).lower()} by {-100 * each.effect.gain:.0f} points" for each in harm if each.effect]
-    said = [f"raised its {' and '.join(rises)}"] if rises else []
+    rises = [
+        f"{-100 * each.effect.gain:.0f} percentage points more {title(each.name).lower()}"
+        for each in harm
+        if each.effect
+    ]
+    said = [f"gave {' and '.join(rises)}"] if rises else []
     said += [f"lost {' and '.join(parts)}"] if parts else []
     text = f"the adapter {' and '.join(said)}"
     causes = [

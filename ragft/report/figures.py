@@ -6,6 +6,7 @@ from math import floor, log10
 
 from ragft.analysis.verdict.attribution import Attribution
 from ragft.analysis.verdict.comparison import Comparison, Result
+from ragft.analysis.verdict.guards import GuardResult
 from ragft.report.words import CONTEXTS, clean, clip, label
 
 MOST_SLICES = 40
@@ -16,9 +17,10 @@ class Track:
     """A line of a forest plot: a change with its interval, in score points; above 0 the version is better.
 
     Attributes:
-        margin: The non-inferiority margin, drawn at minus this; None for a line that has none.
+        margin: The non-inferiority margin, drawn on the side that is worse; None for a line that has none.
         value: None where nothing was scored.
         vetoes: True where it holds a promotion back.
+        harm: True for a rate of harm in percentage points; above 0 the version is worse.
     """
 
     label: str
@@ -28,13 +30,19 @@ class Track:
     high: float
     margin: float | None = None
     vetoes: bool = False
+    harm: bool = False
 
     @property
     def says(self) -> str:
         """Either "better" or "worse" where the interval excludes 0, else "unclear"."""
-        if self.value is None:
+        if self.value is None or self.low <= 0 <= self.high:
             return "unclear"
-        return "better" if self.low > 0 else "worse" if self.high < 0 else "unclear"
+        return "better" if (self.low > 0) != self.harm else "worse"
+
+    @property
+    def limit(self) -> float | None:
+        """Where the margin is drawn; None where there is none."""
+        return None if self.margin is None else self.margin if self.harm else -self.margin
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +123,14 @@ def track_of(result: Result, name: str) -> Track:
     if effect is None:
         return Track(name, n, None, 0.0, 0.0, result.margin)
     return Track(name, n, effect.gain, result.bounds.low, result.bounds.high, result.margin, result.vetoes)
+
+
+def rise_of(guard: GuardResult, name: str) -> Track:
+    """Return the line of a guard that was measured: by how many percentage points its rate rose."""
+    if guard.effect is None or guard.bounds is None:
+        raise ValueError(f"{guard.name} was not measured")
+    low, high = -100 * guard.bounds.high, -100 * guard.bounds.low
+    return Track(name, guard.effect.n, -100 * guard.effect.gain, low, high, 100 * guard.margin, harm=True)
 
 
 def reach_of(tracks: Sequence[Track], margin: float) -> float:

@@ -14,7 +14,7 @@ from ragft.analysis.verdict.attribution import ORDER as ATTRIBUTED
 from ragft.analysis.verdict.power import in_words
 from ragft.analysis.verdict.slices import LEAST_OF_A_SLICE
 from ragft.report import svg
-from ragft.report.figures import attribution_forest, forest, reach_of, track_of
+from ragft.report.figures import attribution_forest, forest, reach_of, rise_of, track_of
 from ragft.report.packing import pack
 from ragft.report.page_data import Curve, Metric, Report
 from ragft.report.words import CONTEXTS, OUTCOMES, clean, clip, interval, label, meaning, number, sentence, signed
@@ -111,26 +111,28 @@ def _guards(report: Report) -> list[dict[str, Any]]:
     for guard in report.comparison.guards:
         if guard.effect is None or guard.bounds is None:
             continue
-        margin = f"{100 * guard.margin:g} points"
+        margin = f"{100 * guard.margin:g} points that are allowed (the margin)"
         if guard.name in claims.harmful:
-            says, said = "worse", f"A rise of more than {margin} (the margin) is shown"
+            says, said = "worse", f"More than the {margin}, whatever end of the interval is true"
         elif guard.name in claims.unsafe:
-            says, said = "", f"A rise of more than {margin} (the margin) is not ruled out"
+            says, said = "", f"More than the {margin} is not ruled out"
         else:
-            says, said = (
-                "better" if guard.bounds.low > 0 else "",
-                f"A rise of more than {margin} (the margin) is ruled out",
-            )
+            says, said = "better" if guard.bounds.low > 0 else "", f"More than the {margin} is ruled out"
+        effect, line = guard.effect, rise_of(guard, label(guard.name))
         shown.append(
             {
                 "name": guard.name,
                 "says": says,
                 "said": said,
-                "rise": -100 * guard.effect.gain,
-                "before": 100 * guard.effect.base,
-                "after": 100 * guard.effect.version,
-                "low": -100 * guard.bounds.high,
-                "high": -100 * guard.bounds.low,
+                "rise": line.value,
+                "before": 100 * effect.base,
+                "after": 100 * effect.version,
+                "low": line.low,
+                "high": line.high,
+                "line": line,
+                "reach": reach_of([line], 100 * guard.margin),
+                "n": effect.n,
+                "counts": (round(effect.base * effect.n), round(effect.version * effect.n)),
             }
         )
     return shown

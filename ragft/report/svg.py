@@ -24,8 +24,9 @@ def track(line: Track, reach: float, *, named: bool = False) -> Markup:
     name = f"{line.label}: change {signed(line.value)}, 95 % interval {interval(line.low, line.high)}"
     middle = TRACK_HEIGHT / 2
     parts = [_line("zero", at(0), 0, at(0), TRACK_HEIGHT)]
-    if line.margin is not None:
-        parts.append(_line("margin", at(-line.margin), 0, at(-line.margin), TRACK_HEIGHT))
+    limit = line.limit
+    if limit is not None:
+        parts.append(_line("margin", at(limit), 0, at(limit), TRACK_HEIGHT))
     if line.value is None:
         name = f"{line.label}: nothing was scored"
     else:
@@ -42,11 +43,12 @@ def track(line: Track, reach: float, *, named: bool = False) -> Markup:
     if named:
         height += 16
         parts.append(_text("tick", at(0), height - 2, "0", "middle"))
-        if line.margin is not None:
-            text = f"margin {signed(-line.margin)}"
+        if limit is not None:
+            text = f"margin {signed(limit, 0 if line.harm else 2)}"
             # Centred below its line, unless it would run into the 0 or out of the figure.
-            near = at(0) - at(-line.margin) < 60
-            x, anchor = (at(-line.margin) + 4, "end") if near else (max(at(-line.margin), 42), "middle")
+            near, side = abs(at(0) - at(limit)) < 60, "start" if line.harm else "end"
+            inside = min(max(at(limit), 42), width - 42)
+            x, anchor = (at(limit) + (-4 if line.harm else 4), side) if near else (inside, "middle")
             parts.append(_text("tick", x, height - 2, text, anchor))
     return _svg("track", width, height, name, parts)
 

@@ -89,7 +89,7 @@ def _assemble(task: FilesToCompare, compared: ComparedFiles, trials: Sequence[Tr
         outcome=decision.outcome,
         title=decision.summary.title,
         three=decision.summary.lines,
-        health=compared.comparison.health.line if compared.comparison.health else "",
+        health=compared.comparison.belief,
         because=decision.because[:1].upper() + decision.because[1:],
         reasons=decision.reasons,
         would_change=decision.would_change,

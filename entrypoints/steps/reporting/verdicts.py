@@ -22,6 +22,7 @@ from ragft.analysis.verdict.power import Spread
 from ragft.errors import RejectedError
 from ragft.judging.advisory import why_advisory
 from ragft.params import CompareParams
+from ragft.report.words import sentence
 from ragft.types import Question
 from registry.gate import Decision
 from registry.recommendation import short
@@ -99,11 +100,11 @@ def tell(
         workspace.say(line)
     workspace.say("")
     tell_summary(decision, workspace)
-    if comparison.health and comparison.health.line:
-        workspace.say(f"  {'Believable?':13} {comparison.health.line}")
+    if comparison.belief:
+        workspace.say(f"  {'Believable?':13} {sentence(comparison.belief)}")
     workspace.say(decision.headline)
-    for sentence in (*decision.reasons, *decision.would_change):
-        workspace.say(f"  - {sentence}")
+    for reason in (*decision.reasons, *decision.would_change):
+        workspace.say(f"  - {reason}")
     if not comparison.faults:
         planning.tell_after(comparison, spreads, workspace)
     if warning := integrity.padding_warning(deciding):

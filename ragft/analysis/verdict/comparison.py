@@ -130,6 +130,14 @@ class Comparison:
         return f"{self.clusters:,} independent groups{named}"
 
     @property
+    def belief(self) -> str:
+        """Whether the scores can be believed and why; "" where nothing was measured that says so."""
+        if self.health is None or not self.health.line:
+            return ""
+        answer = "no" if self.faults else "as far as the judge goes" if self.advisory else "yes"
+        return f"{answer}: {self.health.line}"
+
+    @property
     def primaries(self) -> tuple[Result, ...]:
         """The results that decide, in the order of the design."""
         return tuple(result for result in self.results if result.primary and not result.slice)

@@ -84,17 +84,22 @@ class Health:
 
     @property
     def line(self) -> str:
-        """The state of the comparison in a line: refusals, evidence, passages, judge; only what was measured."""
+        """The state of the comparison in a line: evidence, passages, judge, refusals; only what was measured."""
         parts = []
-        if self.answerable:
-            shares = (f"{each.side} {_percent(each.count, self.answerable)}" for each in self.refused)
-            parts.append(f"refused though answerable: {', '.join(shares)}")
         if self.known:
-            parts.append(f"evidence found: {_percent(self.found, self.known)}")
+            parts.append(f"retrieval found the evidence for {_percent(self.found, self.known)} of the questions")
         if self.passages:
-            parts.append(f"passages left out: {_percent(self.dropped, self.passages)}")
-        known = {name: value for name, value in self.auc.items() if value is not None}
-        parts += [f"judge's AUC in {name}: {value:.2f}" for name, value in known.items()]
+            shown = f"{_percent(self.dropped, self.passages)} of" if self.dropped else "none of"
+            parts.append(f"{shown} the passages had to be cut for length")
+        known = [f"{value:.2f} in {name}" for name, value in self.auc.items() if value is not None]
+        if known:
+            parts.append(
+                f"the judge told answers known to be right from wrong ones with an AUC of {', '.join(known)} "
+                "(1 is perfect, 0.5 is chance)"
+            )
+        if self.answerable:
+            shares = (f"{each.side} refused {_percent(each.count, self.answerable)}" for each in self.refused)
+            parts.append(f"of the questions that have an answer, {' and '.join(shares)}")
         return "; ".join(parts)
 
 

@@ -111,7 +111,7 @@ def test_with_unscored_answers_one_interval_is_shown_the_one_that_decides() -> N
     assert "(95 % interval -0.11 to +0.33;" in reason
     assert reason.endswith("The interval holds whatever the 2 unscored answers deserved.")
     assert "-0.04" not in reason
-    assert "accuracy 3.00 to 3.10, a change of +0.10 (-0.11 to +0.33)" in text
+    assert "accuracy 3.00 → 3.10, a change of +0.10 (-0.11 to +0.33)" in text
 
 
 def test_a_promotion_by_a_person_is_told_from_one_by_the_gate() -> None:

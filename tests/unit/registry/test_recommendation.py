@@ -63,22 +63,27 @@ def test_each_question_is_answered_with_its_numbers_and_intervals() -> None:
     found = decide(comparison(harmful=(FALSE_ANSWERS,), guards=HARMFUL)).summary
     assert [question for question, _ in found.lines] == ["Better?", "Safe?", "Sure enough?"]
     assert found.better == (
-        "Not shown: accuracy 3.00 to 3.10, a change of +0.10 (-0.04 to +0.24); completeness 3.00 to 3.10, a change of "
-        "+0.10 (-0.04 to +0.24)."
+        "No gain is shown: accuracy 3.00 → 3.10, a change of +0.10 (-0.04 to +0.24); completeness 3.00 → 3.10, a "
+        "change of +0.10 (-0.04 to +0.24)."
     )
-    assert found.safe == "No: false answers 13 % to 74 % (+54 to +67 points; 5 are allowed)."
+    assert found.safe == (
+        "No: of 200 questions asked with passages that cannot answer them, base answered 13 % all the same and v2 74 % "
+        "(+54 to +67 percentage points; at most +5 is allowed)."
+    )
     assert found.sure == "Yes: 200 questions in 80 independent groups of documents."
 
 
 def test_what_is_not_safe_or_not_known_is_not_called_safe() -> None:
     unsure = decide(comparison(unsafe=(FALSE_REFUSALS,), guards=SAFE)).summary
-    assert unsure.safe.startswith("Not shown: false refusals 13 % to 12 %")
+    assert unsure.safe.startswith(
+        "Not certain: of 200 questions whose passages hold the answer, base refused 13 % and v2 12 %"
+    )
     assert "leave open what is said above" in unsure.sure
     unknown = decide(comparison(guards=(guard(unmeasured="no document is named"), SAFE[1]))).summary
-    assert unknown.safe.startswith("Not known: false refusals")
+    assert unknown.safe.startswith("Not known: of 200 questions whose passages hold the answer, base refused")
     assert unknown.safe.endswith("; false answers were not measured.")
     part = decide(comparison(guards=(*SAFE[:2], guard(FORGETTING, unmeasured="it was not kept")))).summary
-    assert part.safe.startswith("Yes: false answers")
+    assert part.safe.startswith("Yes: of 200 questions asked with passages that cannot answer them")
     assert part.safe.endswith("; forgetting was not measured.")
     assert decide(comparison()).summary.safe == "Not asked: no guard was named."
 
@@ -104,7 +109,9 @@ def test_harm_that_a_rule_counts_needs_no_judge() -> None:
 
 
 def test_the_best_of_many_and_a_judge_that_is_not_proven_are_named() -> None:
-    assert "the best of 4 versions" in decide(replace(comparison(), tried=4)).summary.sure
+    assert "4 versions were compared on them" in decide(replace(comparison(), tried=4)).summary.sure
+    rejected = replace(comparison(worse=("accuracy",)), tried=4)
+    assert decide(rejected).summary.sure == "Yes: 200 questions in 80 independent groups of documents."
     advised = decide(comparison(superior=("accuracy",), advisory=True), Policy(advisory=True)).summary
     assert advised.sure.startswith("As far as the judge goes: 200 questions")
 

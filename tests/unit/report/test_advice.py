@@ -127,14 +127,16 @@ def test_harm_is_named_by_what_rose_and_promotes_in_no_way() -> None:
     harmful = replace(EQUAL, guards=(result,), claims=Claims((), BOTH, BOTH, harmful=("false_answers",)))
     slipped = replace(EQUAL, guards=(result,), claims=Claims((), BOTH, BOTH, slipped=("false_answers",)))
 
-    assert advised(harmful, "reject")[0].startswith("Keep base v1: the adapter raised its false answers by 100 points.")
+    assert advised(harmful, "reject")[0].startswith(
+        "Keep base v1: the adapter gave 100 percentage points more false answers."
+    )
     given = commands(advise(harmful, "reject", SITUATION).command)[0][1]
     assert (given["format"], given["withheld_share"]) == ("retrieved", "0.25")
     text, steps = advised(slipped, "hold")
     assert "on the whole the adapter is better, but it is slightly worse elsewhere (false answers)" in text
     assert steps == ["finetune", "compare"]
     lost = replace(WORSE, guards=(result,), claims=replace(WORSE.claims, harmful=("false_answers",)))
-    assert "raised its false answers by 100 points and lost 0.5" in advised(lost, "reject")[0]
+    assert "gave 100 percentage points more false answers and lost 0.5" in advised(lost, "reject")[0]
 
 
 def test_scores_that_mean_nothing_get_one_thing_to_change_and_no_other_advice() -> None:

@@ -78,7 +78,7 @@ def test_the_first_screen_says_the_verdict_its_numbers_and_what_to_do(outcome: s
     assert "<strong>Do not ship v2: its answers are worse in accuracy and completeness.</strong>" in head
     assert [part.partition("</dt>")[0] for part in head.split("<dt>")[1:]] == ["Better?", "Safe?", "Sure enough?"]
     assert f"Verdict: <b>{outcome}</b>" in head
-    assert "Are the scores to be believed?" in head
+    assert "Can the scores be believed?" in head
     assert head.count('class="card"') == 2
     assert head.count("95&nbsp;% interval −") == 2
     assert "What to do" in head
@@ -92,9 +92,10 @@ def test_each_harm_that_was_measured_has_a_card_and_others_have_none() -> None:
     head = html[html.index("<header>") : html.index("</header>")]
     assert head.count('class="card"') == 3
     assert "False answers: answers although the passages do not hold the answer" in head
-    assert "+61 <span>points, 13&nbsp;% to 74&nbsp;%</span>" in head
+    assert "+61 <span>percentage points, 13&nbsp;% → 74&nbsp;%</span>" in head
     assert "interval +54 to +67" in head
-    assert "A rise of more than 5 points (the margin) is shown." in head
+    assert "More than the 5 points that are allowed (the margin), whatever end of the interval is true." in head
+    assert "26 → 148 of 200 questions." in head
     assert "False answers: 200 questions in 80 independent groups reject a rise of 12 points or more" in html
 
 

@@ -1,16 +1,19 @@
 """The figures that are logged hold what the page shows."""
 
 import io
+import re
 from dataclasses import replace
 
 import pytest
 from matplotlib.figure import Figure
 
-from ragft.report.figures import forest, ticks
+from ragft.report import svg
+from ragft.report.figures import Track, forest, rise_of, ticks
 from ragft.report.page import render
 from ragft.report.plots import bars_figure, forest_figure
 from ragft.types import CONTEXTS
 from tests.report_example import example, questions
+from tests.unit.registry.test_gate import guard
 
 
 def drawn(figure: Figure) -> str:
@@ -28,6 +31,23 @@ def test_the_forest_has_a_line_a_result() -> None:
     plot = forest(report.comparison)
     assert sum(len(group.tracks) for group in plot.groups) == len(report.comparison.results)
     assert "one fact" in text
+
+
+def test_a_rise_of_harm_is_drawn_to_the_right_with_the_margin_on_its_side() -> None:
+    rise = rise_of(guard("false_answers"), "false answers")
+    assert rise.value == pytest.approx(61)
+    assert rise.says == "worse"
+    loss = Track("answer F1", 9, -61, -67, -54, 5)
+    drawn_rise, drawn_loss = svg.track(rise, 80, named=True), svg.track(loss, 80, named=True)
+    assert "margin +5" in drawn_rise
+    assert "margin −5.00" in drawn_loss
+    middle = svg.NAMED_WIDTH / 2
+    assert _margin_at(drawn_rise) > middle > _margin_at(drawn_loss)
+
+
+def _margin_at(drawing: str) -> float:
+    """Where the line of the margin stands, from the left."""
+    return float(re.search(r'class="margin"[^>]*x1="([\d.]+)"', drawing)[1])  # type: ignore[index]  # it is drawn
 
 
 def test_slices_too_small_to_say_anything_are_counted_and_not_drawn() -> None:

@@ -1,6 +1,9 @@
 """What makes scores worth nothing, and the line that says how things stand."""
 
+from dataclasses import replace
+
 from ragft.analysis.verdict.health import Health, Refused
+from tests.unit.registry.test_gate import comparison
 
 SOUND = Health(
     answerable=40,
@@ -16,9 +19,19 @@ SOUND = Health(
 def test_a_sound_comparison_has_no_fault_and_says_how_things_stand() -> None:
     assert SOUND.faults == ()
     assert SOUND.line == (
-        "refused though answerable: v1 10 %, v2 0 %; evidence found: 90 %; passages left out: 5 %; "
-        "judge's AUC in accuracy: 0.97"
+        "retrieval found the evidence for 90 % of the questions; 5 % of the passages had to be cut for length; the "
+        "judge told answers known to be right from wrong ones with an AUC of 0.97 in accuracy (1 is perfect, 0.5 is "
+        "chance); of the questions that have an answer, v1 refused 10 % and v2 refused 0 %"
     )
+
+
+def test_the_scores_are_believed_unless_something_is_broken_or_the_judge_is_only_a_hint() -> None:
+    found = Health(answerable=40, refused=(Refused("v1", 1), Refused("v2", 2)))
+    sound = replace(comparison(), health=found)
+    assert sound.belief == "yes: of the questions that have an answer, v1 refused 2 % and v2 refused 5 %"
+    assert replace(sound, advisory=("never calibrated",)).belief.startswith("as far as the judge goes: ")
+    assert replace(sound, health=replace(found, refused=(Refused("v1", 39),))).belief.startswith("no: ")
+    assert replace(sound, health=Health()).belief == replace(sound, health=None).belief == ""
 
 
 def test_what_comes_first_in_the_pipeline_is_named_first() -> None:
