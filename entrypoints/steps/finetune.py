@@ -12,6 +12,7 @@ from typing import Any
 import mlflow
 
 from entrypoints.steps.knowledge import forgetting, unknown_share
+from entrypoints.steps.knowledge.own_words import in_own_words
 from entrypoints.steps.knowledge.unknown_share import Dosed
 from entrypoints.steps.reporting import cards
 from entrypoints.steps.shared.model_under_test import (
@@ -97,6 +98,7 @@ def run(params: FinetuneParams, workspace: Workspace) -> Finetuned:
         prepared = Prepared(params, ensure_prepared(params, workspace))
         lesson = _lesson(prepared, workspace)
         start = _start(prepared, workspace)
+        lesson = _in_own_words(lesson, start.base, workspace)
         workspace.say(
             f"train {name} on {start.registered.name}: {len(lesson.examples)} examples, {params.epochs} epochs"
         )
@@ -123,6 +125,18 @@ def _start(prepared: Prepared[FinetuneParams], workspace: Workspace) -> Start:
     parent = open_registry().get(params.continue_from) if params.continue_from else None
     base = load_base_model(params.base, params.revision, _quantization(params, parent))
     return Start(base, register_base(base, params, prepared.preparation, workspace), parent)
+
+
+def _in_own_words(lesson: Lesson, base: LoadedModel, workspace: Workspace) -> Lesson:
+    """Return what is trained on, with what teaches to abstain in the base's own words."""
+    examples, dev = (in_own_words(each, base, workspace) for each in (lesson.examples, lesson.dev))
+    if examples.taught:
+        mlflow.log_metrics({"taught_to_abstain": examples.taught, "taught_in_own_words": examples.own})
+        workspace.say(
+            f"{examples.taught} of {len(examples.examples)} examples teach to abstain, {examples.own} of them in the "
+            "base's own words"
+        )
+    return dataclasses.replace(lesson, examples=examples.examples, dev=dev.examples)
 
 
 def _examples(

@@ -9,7 +9,7 @@ from ragft.errors import ConfigError
 from ragft.types import Passage, Question, digest
 
 Format = Literal["closed_book", "retrieved", "oracle", "raft"]
-# What is learnt where the passages cannot answer.
+# What is learnt where the passages cannot answer, unless the base has words of its own for it.
 REFUSAL = "The answer is not in the passages."
 
 

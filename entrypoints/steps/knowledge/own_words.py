@@ -1,0 +1,65 @@
+"""What an adapter learns to say where its passages cannot answer: what its base says there, where the base abstains.
+
+A model that says "The notice period of X is not in the documents" decides at the end of its sentence, after it has
+looked. Taught another sentence, it must decide at the first word, and gets worse at telling what it can answer from
+what it cannot. So the words are the base's own: those of its greedy reply, else of one that it gives now and then.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from entrypoints.steps.shared.workspace import Workspace
+from ragft.judging.abstention import abstains
+from ragft.models.generation import Generator
+from ragft.models.loading import LoadedModel
+from ragft.models.probing import Sampling, reply
+from ragft.prompts.answer import load_answer_prompt
+from ragft.training.formats import REFUSAL, TrainingExample
+
+MOST_NEW_TOKENS = 64
+GREEDY = Sampling(samples=0, temperature=1.0, seed=0)
+SAMPLED = Sampling(samples=16, temperature=1.0, seed=0)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnWords:
+    """Examples whose abstentions are in the base's words, and how many there are.
+
+    Attributes:
+        taught: Examples that teach to abstain.
+        own: How many of them do it in the base's words; the others keep `REFUSAL`.
+    """
+
+    examples: list[TrainingExample]
+    taught: int
+    own: int
+
+
+def in_own_words(examples: Sequence[TrainingExample], base: LoadedModel, workspace: Workspace) -> OwnWords:
+    """Return the examples, with what the base says in place of `REFUSAL` where it ever abstains.
+
+    Replies are kept in the store, so a training that begins again does not ask again.
+    """
+    prompt, generator = load_answer_prompt(), Generator(base)
+    messages = {
+        place: message
+        for place, example in enumerate(examples)
+        if example.answer == REFUSAL
+        and generator.fits(message := prompt.render(example.question, list(example.passages)), MOST_NEW_TOKENS)
+    }
+    said: dict[int, str] = {}
+    for sampling in (GREEDY, SAMPLED):
+        asked = {place: message for place, message in messages.items() if place not in said}
+        with workspace.progress("ask the base how it abstains") as line:
+            replies = reply(
+                workspace.store, generator, asked.values(), sampling, MOST_NEW_TOKENS, on_progress=line.tell
+            )
+        for place, message in asked.items():
+            question, found = examples[place].question, replies[message]
+            words = [text.strip() for text in (found.greedy, *found.sampled) if abstains(text, question)]
+            # An empty reply abstains too, and teaches nothing.
+            if usual := Counter(filter(None, words)).most_common(1):
+                said[place] = usual[0][0]
+    made = [replace(example, answer=said.get(place, example.answer)) for place, example in enumerate(examples)]
+    return OwnWords(made, sum(example.answer == REFUSAL for example in examples), len(said))
