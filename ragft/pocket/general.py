@@ -16,12 +16,13 @@ from ragft.pocket.world_questions import Asker
 from ragft.pocket.world_rows import ask_unknown
 from ragft.types import Question
 
-KNOWN_PER_PRODUCT = 2
+# A lost fact of a product says that others of it may be lost, so facts of one product are one group of the statistics.
+KNOWN_PER_PRODUCT = 4
 NEW_PRODUCTS = 120
 
 
 def known_facts(trained_documents: Collection[str] = ()) -> tuple[Question, ...]:
-    """Return questions about single known facts, two per product; none about a product of ``trained_documents``."""
+    """Return questions about single known facts, four per product; none about a product of ``trained_documents``."""
     return tuple(q for q in _known() if trained_documents_are_other(q, trained_documents))
 
 
