@@ -330,4 +330,6 @@ def _show(found: Found, results: dict[str, tuple[Agreement, Calibration]], works
                 f"    judge less people, share of the scale: {bias.shortest:+.3f} on the shortest third of answers, "
                 f"{bias.longest:+.3f} on the longest; Spearman with length {bias.spearman:+.3f}"
             )
+        if agreement.cut is not None:
+            workspace.say(f"    {agreement.cut.sentence}")
         workspace.say(f"    {'passed' if calibration.passed else 'not passed'}: {calibration.sentence}")

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.stats
 
+from ragft.judging.outcomes import JUDGED_BY, AtTheCut, at_the_cut
 from ragft.prompts.criterion import Criterion
 
 Numbers = Sequence[float | None]
@@ -71,6 +72,7 @@ class Agreement:
         human: Correlations between people, means over their pairs.
         levels: What the rows and columns of the confusion stand for.
         confusion: [people, judge] counts.
+        cut: How often both call an answer right, under the criterion that says so where no rule does; else None.
     """
 
     criterion: str
@@ -85,6 +87,7 @@ class Agreement:
     length_bias: LengthBias | None
     levels: tuple[float, ...]
     confusion: tuple[tuple[int, ...], ...]
+    cut: AtTheCut | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +166,14 @@ def compare(
         length_bias=bias,
         levels=levels,
         confusion=confusion,
+        cut=_at_the_cut(criterion, left, right, scale),
     )
+
+
+def _at_the_cut(criterion: Criterion, judge: Sequence[float], people: Sequence[float], scale: Scale) -> AtTheCut | None:
+    if criterion.name != JUDGED_BY or scale == "other":
+        return None
+    return at_the_cut(criterion, judge, people, yes_no=scale == "yes_no")
 
 
 def mean_of_people(people: Sequence[Numbers]) -> list[float | None]:

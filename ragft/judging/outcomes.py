@@ -4,6 +4,8 @@ Two rates follow for every data set. **False answers**: of the questions that th
 an answer all the same. **False refusals**: of those whose evidence was shown, those that got none.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 from ragft.judging import closed_book
@@ -57,6 +59,55 @@ def judged_right(criterion: Criterion, score: float | None) -> bool | None:
     if score is None:
         return None
     return abs(score - criterion.worst) >= RIGHT_FROM * criterion.range
+
+
+@dataclass(frozen=True, slots=True)
+class AtTheCut:
+    """How often a judge and people agree on whether answers are right.
+
+    Attributes:
+        right: Answers that people call right.
+        wrong: Answers that they do not.
+        missed: Of the right ones, those that the judge calls wrong.
+        passed: Of the wrong ones, those that the judge calls right.
+    """
+
+    right: int
+    wrong: int
+    missed: int
+    passed: int
+
+    @property
+    def sentence(self) -> str:
+        """The counts in words."""
+        asked = self.right + self.wrong
+        return (
+            f"as right or wrong, judge and people agree on {asked - self.missed - self.passed} of {asked} answers: it "
+            f"calls {self.missed} of {self.right} right ones wrong, and {self.passed} of {self.wrong} wrong ones right"
+        )
+
+
+def at_the_cut(
+    criterion: Criterion, judge: Sequence[float | None], people: Sequence[float | None], *, yes_no: bool = False
+) -> AtTheCut | None:
+    """Return how often both sides call the same answers right; None where no answer has a score of both.
+
+    Args:
+        criterion: Its scale is that of the judge's scores.
+        judge: A score of each answer; None where there is none.
+        people: Their mean of each answer, on the same scale.
+        yes_no: True where people said 1 for right and 0 for wrong instead.
+    """
+    pairs = [
+        (judged_right(criterion, score), said >= 0.5 if yes_no else judged_right(criterion, said))
+        for score, said in zip(judge, people, strict=True)
+        if score is not None and said is not None
+    ]
+    if not pairs:
+        return None
+    right = [called for called, is_so in pairs if is_so]
+    wrong = [called for called, is_so in pairs if not is_so]
+    return AtTheCut(len(right), len(wrong), right.count(False), wrong.count(True))
 
 
 def harm_of(guard: Guard, outcome: Outcome | None) -> float:

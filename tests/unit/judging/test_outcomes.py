@@ -2,7 +2,8 @@
 
 import pytest
 
-from ragft.judging.outcomes import harm_of, is_right, judged_right, outcome_of
+from ragft.judging.agreement import compare
+from ragft.judging.outcomes import AtTheCut, at_the_cut, harm_of, is_right, judged_right, outcome_of
 from ragft.pocket.world import make_dataset
 from ragft.prompts.criterion import load_criterion
 from ragft.types import Question
@@ -64,3 +65,23 @@ def test_a_judge_says_right_from_three_quarters_of_the_scale() -> None:
 def test_an_answer_without_support_does_harm_unless_it_is_right_from_memory() -> None:
     assert [harm_of("false_answer", each) for each in ("right", "abstained", "wrong", None)] == [0.0, 0.0, 1.0, 1.0]
     assert [harm_of("false_refusal", each) for each in ("right", "abstained", "wrong", None)] == [0.0, 1.0, 0.0, 0.0]
+
+
+def test_at_the_cut_both_kinds_of_error_are_counted() -> None:
+    judge = [5.0, 4.0, 3.9, 2.0, 4.5, None, 5.0]
+    found = at_the_cut(ACCURACY, judge, [5.0, 3.5, 4.0, 1.0, 4.0, 5.0, None])
+    assert found == AtTheCut(right=3, wrong=2, missed=1, passed=1)
+    assert found.sentence == (
+        "as right or wrong, judge and people agree on 3 of 5 answers: it calls 1 of 3 right ones wrong, and 1 of 2 "
+        "wrong ones right"
+    )
+    assert at_the_cut(ACCURACY, judge[:2], [1.0, 0.0], yes_no=True) == AtTheCut(1, 1, 0, 1)
+    assert at_the_cut(ACCURACY, [None], [5.0]) is None
+
+
+@pytest.mark.parametrize(
+    ("criterion", "people", "known"),
+    [("accuracy", [4.0, 1.0], True), ("accuracy", [9.5, 1.0], False), ("completeness", [4.0, 1.0], False)],
+)
+def test_only_accuracy_on_its_own_scale_says_what_is_right(criterion: str, people: list[float], known: bool) -> None:
+    assert (compare(load_criterion(criterion), [5.0, 2.0], [people]).cut is not None) is known
