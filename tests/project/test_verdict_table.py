@@ -3,7 +3,11 @@
 import json
 from pathlib import Path
 
-from benchmarks import guards
+import numpy as np
+
+from benchmarks import guards, variance
+from benchmarks.variance_scores import FORMS, MORE, ORDERS
+from benchmarks.variance_scores import OUTPUT as VARIANCE
 from benchmarks.verdict import table_of
 from benchmarks.worlds import WORLDS
 
@@ -36,3 +40,14 @@ def test_the_docs_show_the_table_of_the_stored_simulation_of_guards() -> None:
     (studies,) = {each["studies"] for each in worlds}
     assert f"{studies:,} studies for each boundary" in text
     assert guards.broken(worlds) == []
+
+
+def test_the_docs_show_what_narrows_an_interval_as_the_stored_scores_say() -> None:
+    measured = variance.Measured(json.loads(VARIANCE.read_text(encoding="utf-8")))
+    text = (ROOT / "docs/verdict.md").read_text(encoding="utf-8")
+
+    assert "\n".join(variance.table_of(measured)) in text
+    assert variance.sentence(measured) in " ".join(text.split())
+    assert "No score was missing" in text
+    for name in ("one pass", *FORMS, *ORDERS, MORE, "sampled", "reasoned"):
+        assert not np.isnan(measured.scores(name)).any()
