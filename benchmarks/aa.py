@@ -1,149 +1,225 @@
-"""A/A on real output: the base as its own challenger, judged afresh on one side, is hardly ever promoted.
+"""A/A on real output: the base as its own challenger is hardly ever promoted, and hardly ever rejected.
 
-The pocket model answers telecom's test questions with its retrieved passages, and each answer is judged 2 x 10 times,
-sampled. Both sides have the same answers, so nothing is there to be found: first repeats 1 to 10 against 11 to 20 as
-they came, then 200 resamples, each of which draws the documents with replacement, deals out every answer's 20
-judgements anew, 10 to a side, and lets the gate decide. The judge counts as one to rely on, which is the harder test.
+The pocket model answers telecom's test questions twice, and the two times are compared under the whole rule: primaries,
+the guards false answers and false refusals, slices, the gate. Nothing is there to be found. Three kinds of the same:
 
-    RAGFT_HOME=FOLDER OMP_NUM_THREADS=2 python -m benchmarks.aa > benchmarks/results/aa.txt
+- *fresh judgements*: the same answers on both sides, judged anew on one of them (the sampled judge);
+- *fresh answers, judged*: answers sampled at a temperature, with another seed on each side, and one pass of the judge;
+- *fresh answers, no judge*: the same answers, with the primary `right`, which a rule tells.
+
+Each kind is resampled: documents are drawn with replacement, and it is dealt anew which of a question's two sides is
+the version (of its judgements, where they are fresh). The judge counts as one to rely on, which is the harder test.
+
+    RAGFT_HOME=FOLDER OMP_NUM_THREADS=1 python -m benchmarks.aa --resamples 1000    # goes on where it was stopped
+    python -m benchmarks.aa --table                                                 # as docs/verdict.md shows it
 """
 
 import argparse
-import dataclasses
-import statistics
+import json
 import time
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy import stats
 
+from benchmarks import asked as pocket
+from benchmarks.aa_study import GUARDS, Answers, Judgements, Study
 from entrypoints.environment import opened_workspace, prepare_environment
-from ragft.analysis.statistics.clusters import cluster
-from ragft.analysis.verdict.compare import Side, compare
-from ragft.analysis.verdict.comparison import Comparison
-from ragft.analysis.verdict.design import Design
-from ragft.analysis.verdict.slices import slices_of
-from ragft.judging.backend import LocalJudge
-from ragft.judging.g_eval import Item, judge
-from ragft.models.generation import Generator
-from ragft.models.loading import load_base
-from ragft.params import POCKET, EvaluateParams
+from entrypoints.steps.shared.workspace import Workspace
+from ragft.analysis.verdict.scale import Measured, Scale
+from ragft.judging.backend import Estimator
+from ragft.judging.g_eval import judge
 from ragft.prompts.criterion import load_criterion
-from ragft.types import Question
+from ragft.types import DECIDING, WITHHELD, Answer, Context
 from registry.gate import decide
 
-NAMES = ("accuracy", "completeness")
-CRITERIA = [load_criterion(name) for name in NAMES]
-CONDITIONS = dict.fromkeys(("judge", "estimator", "retrieval", "messages", "data"), "the same")
-# Criterion -> question id -> the judgements of its answer.
-Values = Mapping[str, Mapping[str, Sequence[float]]]
+OUTPUT = Path(__file__).with_name("results") / "aa.json"
+CRITERIA = {name: load_criterion(name) for name in ("accuracy", "completeness")}
+TEMPERATURE = 0.5
+# (resamples + 1) alpha / 1, / 2, / 3 and / 4 are whole numbers.
+OF_A_BOUND = 1439
+KINDS = ("fresh judgements", "fresh answers, judged", "fresh answers, no judge")
 
 
-def judgements(questions: int, repeats: int) -> tuple[list[Question], Values]:
-    """Return the questions and every judgement of the base's answers; what a home holds already is not asked again."""
-    prepare_environment()
-    from entrypoints.steps import evaluate
-    from entrypoints.steps.shared.bases import base_path
-    from entrypoints.steps.shared.preparation import ensure_prepared
-
-    with opened_workspace() as workspace:
-        params = EvaluateParams(dataset="telecom", base=POCKET, context="retrieved", judge="none", questions=questions)
-        (evaluation,) = evaluate.run(params, workspace)
-        rows = evaluation.rows
-        backend = LocalJudge(Generator(load_base(base_path(POCKET))), max_new_tokens=params.judge_max_new_tokens)
-        items = [Item(row.question, row.answer, row.references, row.passages) for row in rows]
-        with workspace.progress("judge") as line:
-            judged = judge(workspace.store, backend, CRITERIA, items, repeats=2 * repeats, on_progress=line.tell)
-        asked = {row.id for row in rows}
-        splits = ensure_prepared(params, workspace).splits
-        found = [question for question in splits["test"] if question.id in asked]
-    values = {name: {row.id: each.values for row, each in zip(rows, judged.rows[name], strict=True)} for name in NAMES}
-    return found, values
-
-
-def deal(
-    values: Values, repeats: int, rng: np.random.Generator | None
-) -> tuple[dict[str, dict[str, float | None]], ...]:
-    """Return both sides' scores: the judgements in their order, or dealt out anew."""
-    sides: tuple[dict[str, dict[str, float | None]], ...] = ({}, {})
-    for name, answers in values.items():
-        for side in sides:
-            side[name] = {}
-        for question, found in answers.items():
-            dealt = list(found) if rng is None else [float(value) for value in rng.permutation(np.array(found))]
-            cut = min(repeats, len(dealt) // 2) if rng is not None else min(repeats, len(dealt))
-            for side, half in zip(sides, (dealt[:cut], dealt[cut:]), strict=True):
-                side[name][question] = statistics.fmean(half) if half else None
-    return sides
-
-
-def compared(
-    questions: Sequence[Question], sides: Sequence[Mapping[str, Mapping[str, float | None]]], resamples: int
-) -> Comparison:
-    """Return the comparison of the two sides."""
-    base, version = (
-        Side(name, CONDITIONS, {"retrieved": scores})
-        for name, scores in zip(("base", "base again"), sides, strict=True)
+def fresh_judgements(workspace: Workspace, questions: int, repeats: int) -> Study:
+    """Return the greedy answers to some questions, each judged so often on each side."""
+    asked = pocket.ask(workspace, questions, withheld=True)
+    contexts: tuple[Context, ...] = (DECIDING, WITHHELD)
+    model = pocket.generator("base", workspace)
+    answers = {context: pocket.answers(asked, model, workspace, context) for context in contexts}
+    known = pocket.numbers(asked, answers)
+    judged = _judged(workspace, asked, answers[DECIDING], "sampled", 2 * repeats)
+    return Study(
+        asked.questions,
+        {
+            question.id: Judgements(
+                {name: values[place] for name, values in judged.items()},
+                {name: known[name][question.id] for name in GUARDS.values() if question.id in known[name]},
+            )
+            for place, question in enumerate(asked.questions)
+        },
+        list(CRITERIA.values()),
     )
-    design = Design(resamples=resamples)
-    return compare(base, version, questions, CRITERIA, slices=slices_of(questions), design=design)
 
 
-def redrawn(questions: Sequence[Question], values: Values, rng: np.random.Generator) -> tuple[list[Question], Values]:
-    """Return as many documents, drawn with replacement; one that is drawn twice counts as two."""
-    labels = cluster(questions).labels
-    members: dict[str, list[Question]] = defaultdict(list)
-    for question in questions:
-        members[labels[question.id]].append(question)
-    names = sorted(members)
-    drawn: list[Question] = []
-    scores: dict[str, dict[str, Sequence[float]]] = {name: {} for name in NAMES}
-    for copy, index in enumerate(rng.integers(len(names), size=len(names))):
-        for question in members[names[index]]:
-            again = dataclasses.replace(question, id=f"{question.id} {copy}", documents=(f"{names[index]} {copy}",))
-            drawn.append(again)
-            for name in NAMES:
-                scores[name][again.id] = values[name][question.id]
-    return drawn, scores
+def fresh_answers(workspace: Workspace, questions: int, *, judged: bool) -> Study:
+    """Return two sampled answers to each question in each context, judged in one pass or by rule."""
+    asked = pocket.ask(workspace, questions, withheld=True)
+    contexts: tuple[Context, ...] = (DECIDING, WITHHELD)
+    model = pocket.generator("base", workspace)
+    sides = []
+    for seed in (1, 2):
+        sampler = pocket.Sampler(model, TEMPERATURE, seed)
+        answers = {context: pocket.answers(asked, sampler, workspace, context) for context in contexts}
+        known = pocket.numbers(asked, answers)
+        if judged:
+            scores = _judged(workspace, asked, answers[DECIDING], "expected_no_rationale", 1)
+            ids = [question.id for question in asked.questions]
+            known |= {
+                name: {each: row[0] if row else None for each, row in zip(ids, rows, strict=True)}
+                for name, rows in scores.items()
+            }
+        sides.append(known)
+    measures: list[Measured] = list(CRITERIA.values()) if judged else [Scale("right")]
+    names = [*(measure.name for measure in measures), *GUARDS.values()]
+    return Study(
+        asked.questions,
+        {
+            question.id: Answers(
+                {n: (sides[0][n][question.id], sides[1][n][question.id]) for n in names if question.id in sides[0][n]}
+            )
+            for question in asked.questions
+        },
+        measures,
+    )
+
+
+def _judged(
+    workspace: Workspace, asked: pocket.Asked, answers: Mapping[str, Answer], estimator: Estimator, repeats: int
+) -> dict[str, list[tuple[float, ...]]]:
+    """Return criterion -> the readable judgements of each answer, in the order of the questions."""
+    with workspace.progress("judge") as line:
+        found = judge(
+            workspace.store,
+            pocket.pocket_judge(),
+            list(CRITERIA.values()),
+            pocket.items(asked, answers),
+            estimator=estimator,
+            repeats=repeats,
+            on_progress=line.tell,
+        )
+    return {
+        name: [row.values or ((row.score.value,) * repeats if row.score.value is not None else ()) for row in rows]
+        for name, rows in found.rows.items()
+    }
+
+
+def run(study: Study, resamples: int) -> dict[str, Any]:
+    """Return what the gate said of the study as it came, and how often what of its resamples."""
+    first = study.compared()
+    rng, outcomes, shown = np.random.default_rng(0), Counter[str](), Counter[str]()
+    for _ in range(resamples):
+        claims, outcome = study.redrawn(rng).decided(first, rng, OF_A_BOUND)
+        outcomes[outcome] += 1
+        shown["a gain"] += bool(claims.superior)
+        shown["a loss"] += bool(claims.worse)
+        shown["harm"] += bool(claims.harmful)
+    differ = {
+        each.criterion: round(1 - each.effect.ties / each.effect.n, 3) for each in first.primaries if each.effect
+    } | {each.name: round(1 - each.effect.ties / each.effect.n, 3) for each in first.guards if each.effect}
+    return {
+        "questions": first.questions,
+        "groups": first.clusters,
+        "measures": [each.criterion for each in first.primaries],
+        "differ": differ,
+        "unscored": sum(each.missing.asked - (each.effect.n if each.effect else 0) for each in first.primaries),
+        "as they came": decide(first).outcome,
+        "resamples": resamples,
+        "outcomes": dict(outcomes),
+        "shown": dict(shown),
+    }
+
+
+COLUMNS = (
+    "what is fresh",
+    "questions in groups",
+    "questions whose two sides differ",
+    "resamples",
+    "promoted",
+    "rejected",
+    "hold",
+    "inconclusive",
+)
+
+
+def rate(count: int, of: int) -> str:
+    """Return a rate in percent with its upper 95 % limit (Clopper-Pearson, two-sided)."""
+    return f"{100 * count / of:.1f} ({100 * upper(count, of):.1f})"
+
+
+def upper(count: int, of: int) -> float:
+    """Return the upper limit of a rate."""
+    return float(stats.binomtest(count, of).proportion_ci().high)
+
+
+def table_of(stored: Mapping[str, Any]) -> list[str]:
+    """Return the stored kinds as a table in Markdown."""
+    lines = [f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
+    for kind in KINDS:
+        found = stored[kind]
+        counts, of = found["outcomes"], found["resamples"]
+        differ = ", ".join(f"{name.replace('_', ' ')} {100 * share:.0f} %" for name, share in found["differ"].items())
+        cells = [kind, f"{found['questions']:,} in {found['groups']}", differ, f"{of:,}"]
+        cells += [rate(counts.get(outcome, 0), of) for outcome in ("promote", "reject")]
+        cells += [f"{100 * counts.get(outcome, 0) / of:.1f}" for outcome in ("hold", "inconclusive")]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def sentence(stored: Mapping[str, Any]) -> str:
+    """Return the largest rates of a wrong promotion and of a wrong rejection."""
+    most = []
+    for outcome in ("promote", "reject"):
+        count, of = max(
+            ((stored[kind]["outcomes"].get(outcome, 0), stored[kind]["resamples"]) for kind in KINDS),
+            key=lambda found: upper(*found),
+        )
+        most.append(f"in at most {100 * count / of:.1f} % (upper limit {100 * upper(count, of):.1f} %)")
+    return f"Though nothing differs, the base is promoted {most[0]} of the resamples, and rejected {most[1]}."
 
 
 def main() -> None:
-    """Judge, compare, print."""
+    """Run what the output lacks, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--questions", type=int, default=100)
-    parser.add_argument("--repeats", type=int, default=10, help="judgements of an answer on each side")
-    parser.add_argument("--resamples", type=int, default=200)
+    parser.add_argument("--questions", type=int, default=0, help="of fresh answers; 0: all")
+    parser.add_argument("--judged", type=int, default=150, help="questions of fresh judgements")
+    parser.add_argument("--repeats", type=int, default=5, help="fresh judgements of an answer on each side")
+    parser.add_argument("--resamples", type=int, default=1000)
+    parser.add_argument("--only", nargs="*", default=KINDS, choices=KINDS)
+    parser.add_argument("--output", type=Path, default=OUTPUT)
+    parser.add_argument("--table", action="store_true", help="print the table of the output and run nothing")
     options = parser.parse_args()
-    started = time.monotonic()
-    questions, values = judgements(options.questions, options.repeats)
-    print(f"({time.monotonic() - started:.0f} s to answer and judge what was not in the store)")
-    first = compared(questions, deal(values, options.repeats, None), 9999)
-    unread = sum(2 * options.repeats - len(each) for answers in values.values() for each in answers.values())
-    print(
-        f"{first.questions} questions in {first.clusters} groups of documents, pocket, {unread} judgements unreadable"
-    )
-    print(f"as they came: {decide(first).headline}")
-    for result in first.primaries:
-        if result.effect:
-            print(
-                f"  {result.criterion}: SD of a difference {result.effect.sd:.2f}, change {result.effect.gain:+.3f} "
-                f"({result.bounds.low:+.3f} to {result.bounds.high:+.3f})"
+    stored = json.loads(options.output.read_text(encoding="utf-8")) if options.output.exists() else {}
+    prepare_environment()
+    for kind in () if options.table else options.only:
+        if stored.get(kind, {}).get("resamples") == options.resamples:
+            continue
+        began = time.monotonic()
+        with opened_workspace() as workspace:
+            study = (
+                fresh_judgements(workspace, options.judged, options.repeats)
+                if kind == KINDS[0]
+                else fresh_answers(workspace, options.questions, judged=kind == KINDS[1])
             )
-    rng, outcomes, shown = np.random.default_rng(0), Counter[str](), Counter[str]()
-    for _ in range(options.resamples):
-        drawn, scores = redrawn(questions, values, rng)
-        comparison = compared(drawn, deal(scores, options.repeats, rng), 1999)
-        outcomes[decide(comparison).outcome] += 1
-        shown["a gain"] += bool(comparison.claims.superior)
-        shown["a loss"] += bool(comparison.claims.worse)
-    print(
-        f"{options.resamples} resamples: {', '.join(f'{outcome} {count}' for outcome, count in outcomes.most_common())}"
-    )
-    for name, count in (("promoted", outcomes["promote"]), *((f"{name} shown", n) for name, n in shown.items())):
-        interval = stats.binomtest(count, options.resamples).proportion_ci()
-        print(f"{name}: {count / options.resamples:.1%} [{interval.low:.1%}, {interval.high:.1%}]")
-    print(f"promoted in at most 5 %: {'yes' if outcomes['promote'] <= 0.05 * options.resamples else 'NO'}")
+        asked = time.monotonic()
+        stored[kind] = run(study, options.resamples)
+        options.output.write_text(json.dumps(stored, sort_keys=True, indent=1) + "\n", encoding="utf-8")
+        print(f"{kind}: {asked - began:.0f} s to ask, {time.monotonic() - asked:.0f} s to resample", flush=True)
+    if set(KINDS) <= stored.keys():
+        print("\n".join([*table_of(stored), "", sentence(stored)]))
 
 
 if __name__ == "__main__":

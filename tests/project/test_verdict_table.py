@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import guards, variance
+from benchmarks import aa, guards, variance
 from benchmarks.variance_scores import FORMS, MORE, ORDERS
 from benchmarks.variance_scores import OUTPUT as VARIANCE
 from benchmarks.verdict import table_of
@@ -40,6 +40,20 @@ def test_the_docs_show_the_table_of_the_stored_simulation_of_guards() -> None:
     (studies,) = {each["studies"] for each in worlds}
     assert f"{studies:,} studies for each boundary" in text
     assert guards.broken(worlds) == []
+
+
+def test_the_docs_show_the_stored_comparisons_of_the_base_with_itself() -> None:
+    stored = json.loads(aa.OUTPUT.read_text(encoding="utf-8"))
+    text = (ROOT / "docs/verdict.md").read_text(encoding="utf-8")
+
+    assert stored.keys() == set(aa.KINDS)
+    assert "\n".join(aa.table_of(stored)) in text
+    assert aa.sentence(stored) in " ".join(text.split())
+    for found in stored.values():
+        assert found["unscored"] == 0
+        assert sum(found["outcomes"].values()) == found["resamples"] >= 400
+        for wrong in ("promote", "reject"):
+            assert aa.upper(found["outcomes"].get(wrong, 0), found["resamples"]) < 0.05
 
 
 def test_the_docs_show_what_narrows_an_interval_as_the_stored_scores_say() -> None:
