@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import aa, guards, variance
+from benchmarks import aa, cut, guards, variance
 from benchmarks.variance_scores import FORMS, MORE, ORDERS
 from benchmarks.variance_scores import OUTPUT as VARIANCE
 from benchmarks.verdict import table_of
@@ -65,3 +65,7 @@ def test_the_docs_show_what_narrows_an_interval_as_the_stored_scores_say() -> No
     assert "No score was missing" in text
     for name in ("one pass", *FORMS, *ORDERS, MORE, "sampled", "reasoned"):
         assert not np.isnan(measured.scores(name)).any()
+
+
+def test_the_docs_show_where_the_judges_cut_lies() -> None:
+    assert "\n".join(cut.table()) in (ROOT / "docs/metrics.md").read_text(encoding="utf-8")
