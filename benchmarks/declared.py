@@ -91,6 +91,13 @@ RECIPES = (
         {"format": "closed_book", "samples": 8, "epochs": 1, "learning_rate": 2e-4},
         "hold",
     ),
+    Recipe(
+        "D: with passages, a part of which cannot answer",
+        {"format": "retrieved", "samples": 1000, "epochs": 2, "learning_rate": 1e-3, "withheld_share": 0.3},
+        "promote",
+        "right",
+        4,
+    ),
     Recipe("E: with each other's answers", TAUGHT_AS_USED, "reject", spoil=shuffled),
     Recipe("F: answers cut to the first word", TAUGHT_AS_USED, "reject", "completeness", spoil=first_word, judged=True),
 )
