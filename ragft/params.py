@@ -27,7 +27,7 @@ TELECOM = DEFAULT_DATASET = "telecom"
 ROWS = "rows"
 SERVED = "served"
 # What is measured of every answer, beside the criteria that are judged.
-MEASURES = ("right", "answer_f1", "exact_match", "truth_right", "truth_facts")
+MEASURES = ("right", "answer_f1", "exact_match", "truth_right", "truth_facts", "squad_exact", "squad_f1")
 GUARDS = ("false_answers", "false_refusals", "forgetting")
 GUARD_MARGIN = 5.0
 NO_JUDGE = "none"
@@ -121,7 +121,7 @@ def _check(name: str, value: Any, metadata: Any) -> None:  # noqa: ANN401
 class NameParams(Params):
     """What the data are called."""
 
-    dataset: str = param(DEFAULT_DATASET, "telecom, qasper, rows, or a hub name such as allenai/qasper")
+    dataset: str = param(DEFAULT_DATASET, "telecom, squad, qasper, rows, or a hub name such as allenai/qasper")
     path: str = param("", "file or folder of the data set; empty: the latest prepared data of that name")
     name: str = param("", "name of the data in runs and in the registry; empty: the data set's own, or its file's")
 
