@@ -22,6 +22,7 @@ ESTIMATORS = ("sampled", "expected", "expected_no_rationale")
 COLLECTIONS = ("split", "all")
 ON_REJECT = ("record", "fail")
 POCKET = "pocket"
+SMOLLM2 = "smollm2"
 TELECOM = DEFAULT_DATASET = "telecom"
 # The layout of one's own data: it says how files are read, not which data they are.
 ROWS = "rows"
@@ -167,7 +168,7 @@ class DataParams(PreparationParams):
 class BaseParams(DataParams):
     """The base model that adapters are made for."""
 
-    base: str = param("pocket", "base model: pocket, a hub name or a local path")
+    base: str = param("pocket", "base model: pocket, smollm2, a hub name, or the path of a folder or a GGUF file")
     revision: str = param("", "revision of a hub model; empty: its main branch")
 
 
@@ -320,6 +321,11 @@ class ScoringParams(BaseParams):
         super().__post_init__()
         self.contexts()
         _check_address("judge_url", self.judge_url)
+        if not self.judge_url and (self.base if self.judge == "base" else self.judge) == SMOLLM2:
+            raise ConfigError(
+                f"judge is {self.judge!r} and base {self.base!r}: {SMOLLM2} answers, it never judges, since its scores "
+                "have nothing to do with the truth; add -P judge=none, or name another judge, a hub name or a path"
+            )
         if self.judge_url and self.judge in ("base", "none"):
             raise ConfigError(
                 f"judge_url is {self.judge_url} and judge {self.judge!r}: give the name by which that server knows it"
