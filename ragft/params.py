@@ -23,6 +23,7 @@ COLLECTIONS = ("split", "all")
 ON_REJECT = ("record", "fail")
 POCKET = "pocket"
 SMOLLM2 = "smollm2"
+DTYPES = ("auto", "float32", "bfloat16")
 TELECOM = DEFAULT_DATASET = "telecom"
 # The layout of one's own data: it says how files are read, not which data they are.
 ROWS = "rows"
@@ -170,6 +171,9 @@ class BaseParams(DataParams):
 
     base: str = param("pocket", "base model: pocket, smollm2, a hub name, or the path of a folder or a GGUF file")
     revision: str = param("", "revision of a hub model; empty: its main branch")
+    dtype: str = param(
+        "auto", "precision of the base's weights; auto: bfloat16 on CUDA, float32 elsewhere", choices=DTYPES
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -526,6 +530,7 @@ class StudyParams(Params):
     name: str = param("", "their names in runs and in the registry, in the same order; empty: as in prepare")
     documents: str = param("", "the files or folders of their documents, in the same order")
     base: str = param("", "base models, as in finetune")
+    dtype: str = param("auto", "precision of their weights, as in finetune", choices=DTYPES)
     method: str = param("", f"how a base is adapted: some of {', '.join(METHODS)}")
     samples: str = param("", "sizes of the training sets; the base itself, 0, always belongs to the study")
     format: str = param("", f"training formats: some of {', '.join(FORMATS)}")

@@ -123,7 +123,7 @@ def _start(prepared: Prepared[FinetuneParams], workspace: Workspace) -> Start:
     """Return what training begins from: the base, registered, and the version whose adapter is trained on."""
     params = prepared.params
     parent = open_registry().get(params.continue_from) if params.continue_from else None
-    base = load_base_model(params.base, params.revision, _quantization(params, parent))
+    base = load_base_model(params.base, params.revision, _quantization(params, parent), params.dtype)
     return Start(base, register_base(base, params, prepared.preparation, workspace), parent)
 
 
