@@ -210,6 +210,9 @@ class FinetuneParams(BaseParams):
         minimum=0.0,
         maximum=1.0,
     )
+    dev_questions: int = param(
+        0, "how many dev questions the loss is measured on, before training and after each epoch; 0: all", minimum=0
+    )
     seed: int = param(0, "seed of the subset, the order and the adapter's initial weights", minimum=0)
     allow_low_hit_rate: bool = param(
         False, "train even if retrieval is much worse on train than on the evaluation (recorded)"
@@ -556,6 +559,7 @@ class StudyParams(Params):
     criteria: str = param("accuracy,completeness", "as in evaluate")
     max_new_tokens: int = param(128, "maximum tokens of an answer", minimum=1)
     batch_size: int = param(8, "examples in one forward pass of training", minimum=1)
+    dev_questions: int = param(0, "dev questions the loss is measured on, as in finetune; 0: all", minimum=0)
     margin: float = param(0.05, "non-inferiority margin, as a share of a criterion's range", minimum=0.001, maximum=0.5)
     data_seed: int = param(0, "as in prepare", minimum=0)
     collection: str = param("split", "as in prepare", choices=COLLECTIONS)

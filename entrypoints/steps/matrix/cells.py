@@ -29,7 +29,7 @@ AXES = ("dataset", "base", *TRAINING, *SETTINGS)
 # called stands with their hash.
 ADDRESSES = ("path", "name", "documents", "model", "against")
 # Parameters that came later, with the values that every earlier result was made with: its key does not name them.
-LATER = {"dtype": "auto"}
+LATER = {"dtype": "auto", "dev_questions": 0}
 # What an adapter that was trained on questions alone does not see.
 OF_RETRIEVAL = ("embedder", "top_k", "chunk_chars", "collection", "raft_without_golden", "allow_low_hit_rate")
 

@@ -107,8 +107,11 @@ def test_a_precision_that_was_asked_for_is_part_of_what_a_cell_is_and_the_usual_
     for before, after in ((usual.finetune, full.finetune), (usual.compare, full.compare)):
         made_of = before.as_dict()
         assert made_of.pop("dtype") == "auto"
+        assert made_of.pop("dev_questions", 0) == 0
         assert _made_of(before, ()) == made_of
         assert _made_of(after, ()) == made_of | {"dtype": "float32"}
+    asked = cells_of(StudyParams(dev_questions=40), matrix_of(StudyParams()))[0].finetune
+    assert _made_of(asked, ()).items() - _made_of(usual.finetune, ()).items() == {("dev_questions", 40)}
     assert kinds_of(usual)["train"] == "pocket lora closed_book"
     assert kinds_of(full)["train"] == "pocket float32 lora closed_book"
 
