@@ -178,6 +178,8 @@ class Identities:
                 "versions": VERSIONS,  # it holds the outcome of all that comes before the decision, too
                 "libraries": libraries(OTHER_LIBRARIES),
                 "role": cell.role,
+                # A cell in which nothing is judged once kept none of what decided it.
+                **({"primaries": "kept"} if compare.judge == "none" else {}),
             }
         )
 
