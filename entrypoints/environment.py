@@ -14,30 +14,19 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from entrypoints.home import home
 from entrypoints.last_words import last_words
 from entrypoints.quick_imports import quick_imports
-from ragft.errors import ConfigError
 from ragft.store.disk import RoomAt
 from ragft.store.kill_points import enable_kill_points
-from ragft.store.private import make_home, shown
+from ragft.store.private import make_home
 from ragft.store.server import open_store
 
 if TYPE_CHECKING:
     from entrypoints.steps.shared.workspace import Workspace
 
-_LONGEST_MESSAGE = 1000
 _TELL_ME_OF_MY_PARENTS_DEATH = 1  # PR_SET_PDEATHSIG
 EXPERIMENT = "ragft"
-CHECKOUT = Path(__file__).resolve().parent.parent
-
-
-def home() -> Path:
-    """Return the folder of everything that ragft keeps: ``RAGFT_HOME``, or the checkout's ``.ragft``."""
-    given = Path(os.environ.get("RAGFT_HOME") or CHECKOUT / ".ragft")
-    try:
-        return given.resolve()
-    except (OSError, RuntimeError, ValueError) as error:
-        raise ConfigError(f"RAGFT_HOME is {shown(given)}, which is no folder: {error}"[:_LONGEST_MESSAGE]) from error
 
 
 def prepare_environment() -> Path:

@@ -16,7 +16,7 @@ SEVERAL = ("ratings",)
 # What has no meaning where two files of answers are compared.
 SETTLED = (
     "model", "dataset", "path", "documents", "data_seed", "split", "questions", "chunk_chars", "embedder", "top_k",
-    "collection", "context", "prompt", "quantization", "max_new_tokens", "context_window",
+    "collection", "context", "prompt", "quantization", "dtype", "max_new_tokens", "context_window",
 )  # fmt: skip
 
 

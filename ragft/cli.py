@@ -42,11 +42,13 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "dataset", "path", "name", "documents", "check", "data_seed", "split", "questions", "chunk_chars", "embedder",
         "top_k", "collection", "allow_leaks",
     ),
-    "model": ("base", "revision", "model", "against", "model_url", "served_model", "quantization", "continue_from"),
+    "model": (
+        "base", "revision", "dtype", "model", "against", "model_url", "served_model", "quantization", "continue_from",
+    ),
     "training": (
         "samples", "method", "format", "epochs", "batch_size", "gradient_accumulation_steps", "learning_rate",
         "lora_rank", "lora_alpha", "lora_dropout", "target_modules", "max_length", "raft_without_golden",
-        "withheld_share", "seed", "seeds", "allow_low_hit_rate", "unknown_share", "general",
+        "withheld_share", "dev_questions", "seed", "seeds", "allow_low_hit_rate", "unknown_share", "general",
     ),
     "probe": (),
     "answers": ("answers", "context", "prompt", "max_new_tokens", "context_window"),

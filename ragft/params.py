@@ -22,12 +22,14 @@ ESTIMATORS = ("sampled", "expected", "expected_no_rationale")
 COLLECTIONS = ("split", "all")
 ON_REJECT = ("record", "fail")
 POCKET = "pocket"
+SMOLLM2 = "smollm2"
+DTYPES = ("auto", "float32", "bfloat16")
 TELECOM = DEFAULT_DATASET = "telecom"
 # The layout of one's own data: it says how files are read, not which data they are.
 ROWS = "rows"
 SERVED = "served"
 # What is measured of every answer, beside the criteria that are judged.
-MEASURES = ("right", "answer_f1", "exact_match", "truth_right", "truth_facts")
+MEASURES = ("right", "answer_f1", "exact_match", "truth_right", "truth_facts", "squad_exact", "squad_f1")
 GUARDS = ("false_answers", "false_refusals", "forgetting")
 GUARD_MARGIN = 5.0
 NO_JUDGE = "none"
@@ -121,7 +123,7 @@ def _check(name: str, value: Any, metadata: Any) -> None:  # noqa: ANN401
 class NameParams(Params):
     """What the data are called."""
 
-    dataset: str = param(DEFAULT_DATASET, "telecom, qasper, rows, or a hub name such as allenai/qasper")
+    dataset: str = param(DEFAULT_DATASET, "telecom, squad, qasper, rows, or a hub name such as allenai/qasper")
     path: str = param("", "file or folder of the data set; empty: the latest prepared data of that name")
     name: str = param("", "name of the data in runs and in the registry; empty: the data set's own, or its file's")
 
@@ -167,8 +169,11 @@ class DataParams(PreparationParams):
 class BaseParams(DataParams):
     """The base model that adapters are made for."""
 
-    base: str = param("pocket", "base model: pocket, a hub name or a local path")
+    base: str = param("pocket", "base model: pocket, smollm2, a hub name, or the path of a folder or a GGUF file")
     revision: str = param("", "revision of a hub model; empty: its main branch")
+    dtype: str = param(
+        "auto", "precision of the base's weights; auto: bfloat16 on CUDA, float32 elsewhere", choices=DTYPES
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,6 +209,9 @@ class FinetuneParams(BaseParams):
         "share of the examples that show passages which cannot answer and learn to say so; not for closed_book",
         minimum=0.0,
         maximum=1.0,
+    )
+    dev_questions: int = param(
+        0, "how many dev questions the loss is measured on, before training and after each epoch; 0: all", minimum=0
     )
     seed: int = param(0, "seed of the subset, the order and the adapter's initial weights", minimum=0)
     allow_low_hit_rate: bool = param(
@@ -320,6 +328,11 @@ class ScoringParams(BaseParams):
         super().__post_init__()
         self.contexts()
         _check_address("judge_url", self.judge_url)
+        if not self.judge_url and (self.base if self.judge == "base" else self.judge) == SMOLLM2:
+            raise ConfigError(
+                f"judge is {self.judge!r} and base {self.base!r}: {SMOLLM2} answers, it never judges, since its scores "
+                "have nothing to do with the truth; add -P judge=none, or name another judge, a hub name or a path"
+            )
         if self.judge_url and self.judge in ("base", "none"):
             raise ConfigError(
                 f"judge_url is {self.judge_url} and judge {self.judge!r}: give the name by which that server knows it"
@@ -520,6 +533,7 @@ class StudyParams(Params):
     name: str = param("", "their names in runs and in the registry, in the same order; empty: as in prepare")
     documents: str = param("", "the files or folders of their documents, in the same order")
     base: str = param("", "base models, as in finetune")
+    dtype: str = param("auto", "precision of their weights, as in finetune", choices=DTYPES)
     method: str = param("", f"how a base is adapted: some of {', '.join(METHODS)}")
     samples: str = param("", "sizes of the training sets; the base itself, 0, always belongs to the study")
     format: str = param("", f"training formats: some of {', '.join(FORMATS)}")
@@ -545,6 +559,7 @@ class StudyParams(Params):
     criteria: str = param("accuracy,completeness", "as in evaluate")
     max_new_tokens: int = param(128, "maximum tokens of an answer", minimum=1)
     batch_size: int = param(8, "examples in one forward pass of training", minimum=1)
+    dev_questions: int = param(0, "dev questions the loss is measured on, as in finetune; 0: all", minimum=0)
     margin: float = param(0.05, "non-inferiority margin, as a share of a criterion's range", minimum=0.001, maximum=0.5)
     data_seed: int = param(0, "as in prepare", minimum=0)
     collection: str = param("split", "as in prepare", choices=COLLECTIONS)

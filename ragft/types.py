@@ -19,6 +19,9 @@ WITHHELD: Context = "withheld"
 AS_ANSWERED = "as answered"
 # The reference of a question that the documents do not answer, as Qasper writes it.
 UNANSWERABLE = "Unanswerable"
+# Metadata of a question: what it belongs to beyond its documents, which a split keeps whole; and whose official scorer
+# grades it.
+ARTICLE, SCORER = "article", "scorer"
 
 
 def digest(value: Any) -> str:  # noqa: ANN401 - anything JSON can hold

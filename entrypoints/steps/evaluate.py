@@ -35,6 +35,7 @@ from ragft.data.answers import read_answers
 from ragft.data.splits import balanced_subset
 from ragft.errors import DataError
 from ragft.judging.outcomes import is_right
+from ragft.judging.squad import squad_metrics
 from ragft.models.answering import answer_questions
 from ragft.params import SERVED, EvaluateParams
 from ragft.pocket.truth import truth_metrics
@@ -272,6 +273,8 @@ def _rows(found: RetrievedSplit, context: Context, answers: Mapping[str, Answer]
             numbers={
                 **{name: values[question.id] for name, values in retrieval.items()},
                 **truth_metrics(question, answers[question.id].text),
+                # To passages that cannot answer, the answer that the data hold is not the right one.
+                **(squad_metrics(question, answers[question.id].text) if context != WITHHELD else {}),
             },
             right=is_right(question, answers[question.id].text),
             guard=outcomes.guard_of(found, context, question, answers[question.id]) or "",

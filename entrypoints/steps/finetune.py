@@ -30,7 +30,7 @@ from entrypoints.steps.shared.runs import step_run
 from entrypoints.steps.shared.sources import with_top_k
 from entrypoints.steps.shared.workspace import Workspace
 from ragft import tracking
-from ragft.data.splits import nested_subset
+from ragft.data.splits import balanced_subset, nested_subset
 from ragft.errors import ConfigError, DataError, PrerequisiteError
 from ragft.models.loading import LoadedModel, adapter_is_active, load_adapter, without_adapter
 from ragft.params import FinetuneParams
@@ -123,7 +123,7 @@ def _start(prepared: Prepared[FinetuneParams], workspace: Workspace) -> Start:
     """Return what training begins from: the base, registered, and the version whose adapter is trained on."""
     params = prepared.params
     parent = open_registry().get(params.continue_from) if params.continue_from else None
-    base = load_base_model(params.base, params.revision, _quantization(params, parent))
+    base = load_base_model(params.base, params.revision, _quantization(params, parent), params.dtype)
     return Start(base, register_base(base, params, prepared.preparation, workspace), parent)
 
 
@@ -145,6 +145,7 @@ def _examples(
     """Return training and dev examples; the dev questions are asked in the training format."""
     form: Format = params.format  # type: ignore[assignment]  # checked by the params
     dev = preparation.splits["dev"]
+    dev = balanced_subset(dev, params.dev_questions) if 0 < params.dev_questions < len(dev) else dev
     if form == "closed_book":
         return build_examples(chosen, form), build_examples(dev, form)
     if not has_documents(preparation):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from ragft.data import bioasq, entity_questions, natural_questions, qasper, rows
+from ragft.data import bioasq, entity_questions, natural_questions, qasper, rows, squad
 from ragft.data.collector import Collector, Loaded
 from ragft.data.documents import EXPECTED as EXPECTED_DOCUMENTS
 from ragft.data.documents import documents_of, read_documents
@@ -54,6 +54,7 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
         entity_questions.NAME: Format(
             lambda path, _: entity_questions.read(path), entity_questions.read_parts, entity_questions.EXPECTED, False
         ),
+        squad.NAME: Format(lambda path, _: squad.read(path), squad.read_parts, squad.EXPECTED, False),
         rows.NAME: Format(rows.read, rows.read_parts, rows.EXPECTED),
     }
 )
@@ -61,6 +62,8 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
 # Any other data set on the hub is read as rows, in its only configuration.
 HUB: Mapping[str, HubSource] = MappingProxyType(
     {
+        "rajpurkar/squad": HubSource(squad.NAME),
+        "rajpurkar/squad_v2": HubSource(squad.NAME),
         "allenai/qasper": HubSource(qasper.NAME),
         "google-research-datasets/natural_questions": HubSource(natural_questions.NAME),
         "google-research-datasets/nq_open": HubSource(natural_questions.NAME),

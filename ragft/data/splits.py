@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from ragft.errors import ConfigError, DataError
-from ragft.types import SPLITS, Dataset, Question, Split
+from ragft.types import ARTICLE, SPLITS, Dataset, Question, Split
 
 Component = tuple[Question, ...]
 """Questions that must stay together, because they are connected by documents."""
@@ -26,10 +26,11 @@ def assign_splits(
 ) -> dict[Split, tuple[Question, ...]]:
     """Return the questions of each split, ordered by id; every split is a key.
 
-    Questions that share a document, directly or through others, go to the same split. The shares are of
-    questions and are met as closely as whole components allow: at random by ``seed``, except that a component
-    larger than every held-out share goes to train. Train and test are never empty; with few documents each
-    split that is asked for gets one, in the order train, test, dev, confirm.
+    Questions that share a document, directly or through others, go to the same split, and so do those whose metadata
+    name the same article, of which each paragraph is a document. The shares are of questions and are met as closely
+    as whole components allow: at random by ``seed``, except that a component larger than every held-out share goes to
+    train. Train and test are never empty; with few documents each split that is asked for gets one, in the order
+    train, test, dev, confirm.
 
     Where the data set gives splits, all its questions must have one and they are kept, with two exceptions. A
     split that is missing is taken from the one next to it: confirm from test; test and confirm from dev where
@@ -53,7 +54,7 @@ def assign_splits(
     """
     shares: dict[Split, float] = {"dev": dev, "test": test, "confirm": confirm}
     _check_shares({**shares, "test_seen": test_seen})
-    linked = list(linked)
+    linked = [*linked, *_of_one_article(dataset.questions)]
     placed: dict[Split, list[Question]] = {split: [] for split in SPLITS}
     for pool, wanted in _pools(dataset, shares):
         for split, questions in _divide(components(pool, linked), wanted, seed).items():
@@ -126,6 +127,14 @@ def components(questions: Iterable[Question], linked: Iterable[tuple[str, str]] 
     for identifier in sorted(by_id):
         members[root(identifier)].append(by_id[identifier])
     return [tuple(group) for group in members.values()]
+
+
+def _of_one_article(questions: Iterable[Question]) -> Iterable[tuple[str, str]]:
+    """Yield each question with the first one of its article."""
+    first: dict[str, str] = {}
+    for question in questions:
+        if article := question.metadata.get(ARTICLE):
+            yield first.setdefault(str(article), question.id), question.id
 
 
 def _check_shares(shares: Mapping[Split, float]) -> None:

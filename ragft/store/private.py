@@ -8,7 +8,9 @@ from ragft.errors import ConfigError, PrerequisiteError
 
 FOR_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 # What a home is known by.
-OURS = frozenset(("postgres", "mlflow.db", "mlflow.lock", "artifacts", "training", "running", "reports", "huggingface"))
+OURS = frozenset(
+    ("postgres", "mlflow.db", "mlflow.lock", "artifacts", "training", "running", "reports", "huggingface", "bases")
+)
 _SHOWN = 100
 
 

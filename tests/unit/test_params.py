@@ -126,3 +126,11 @@ def test_the_help_shows_the_usual_values_that_are_taken() -> None:
         (spec,) = (spec for spec in dataclasses.fields(PrepareParams) if spec.name == name)
         assert str(usual) in spec.metadata["help"]
     assert str(USUAL_CHUNK_CHARS) == "400 for telecom, else 1500"
+
+
+@pytest.mark.parametrize("judging", [{"base": "smollm2"}, {"judge": "smollm2"}, {"base": "smollm2", "judge": "base"}])
+def test_smollm2_never_judges(judging: dict[str, str]) -> None:
+    with pytest.raises(ConfigError, match=r"it never judges.*add -P judge=none, or name another judge"):
+        EvaluateParams(**judging)  # type: ignore[arg-type]
+    assert EvaluateParams(base="smollm2", judge="pocket").judge == "pocket"
+    assert EvaluateParams(base="smollm2", judge="smollm2", judge_url="http://127.0.0.1:1/v1").judge_url

@@ -13,6 +13,7 @@ from entrypoints.steps.shared.sources import read_dataset, with_top_k
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.errors import ConfigError
 from ragft.models.fingerprint import fingerprint_weights
+from ragft.models.precision import computable
 from ragft.params import CompareParams, DataParams, FinetuneParams, PrepareParams, StudyParams
 from ragft.prompts.answer import load_answer_prompt
 from ragft.prompts.criterion import load_criteria
@@ -27,6 +28,8 @@ AXES = ("dataset", "base", *TRAINING, *SETTINGS)
 # Which file data were read from, and which versions are compared, are no part of what a cell is. What the data are
 # called stands with their hash.
 ADDRESSES = ("path", "name", "documents", "model", "against")
+# Parameters that came later, with the values that every earlier result was made with: its key does not name them.
+LATER = {"dtype": "auto", "dev_questions": 0}
 # What an adapter that was trained on questions alone does not see.
 OF_RETRIEVAL = ("embedder", "top_k", "chunk_chars", "collection", "raft_without_golden", "allow_low_hit_rate")
 
@@ -167,7 +170,7 @@ class Identities:
         return digest(
             {
                 "training": self.training(cell),
-                "compare": _without(compare.as_dict(), ADDRESSES),
+                "compare": _made_of(compare, ADDRESSES),
                 # A served judge is what its server says it is: its address and name stand in the parameters.
                 "judge": "" if compare.judge == "none" or compare.judge_url else base_fingerprint(*judge),
                 "prompt": load_answer_prompt(compare.prompt).sha256,
@@ -175,6 +178,8 @@ class Identities:
                 "versions": VERSIONS,  # it holds the outcome of all that comes before the decision, too
                 "libraries": libraries(OTHER_LIBRARIES),
                 "role": cell.role,
+                # A cell in which nothing is judged once kept none of what decided it.
+                **({"primaries": "kept"} if compare.judge == "none" else {}),
             }
         )
 
@@ -186,7 +191,7 @@ class Identities:
         data = self.dataset(cell)
         return digest(
             {
-                "params": _without(cell.finetune.as_dict(), (*ADDRESSES, *unseen)),
+                "params": _made_of(cell.finetune, (*ADDRESSES, *unseen)),
                 "data": [data.name, data.sha256],
                 "base": base_fingerprint(cell.finetune.base, cell.finetune.revision),
                 "versions": [VERSIONS["preparation"], *retrieval, VERSIONS["training"]],
@@ -201,5 +206,8 @@ def base_fingerprint(name: str, revision: str) -> str:
     return fingerprint_weights(require_base(name, revision).folder)
 
 
-def _without(values: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if name not in names}
+def _made_of(params: FinetuneParams | CompareParams, left_out: tuple[str, ...]) -> dict[str, Any]:
+    """Return the parameters that make a result; later ones only where they are not what all results were made with."""
+    values = {name: value for name, value in params.as_dict().items() if name not in left_out}
+    values |= {"dtype": computable(params.dtype)}
+    return {name: value for name, value in values.items() if name not in LATER or value != LATER[name]}

@@ -38,7 +38,7 @@ def measure(needs: Sequence[Need], known: Rates, identities: Identities) -> Rate
             if need.amounts[stage] and key not in rates:
                 base = need.cell.finetune.base
                 if base not in loaded:
-                    loaded[base] = load_base_model(base, need.cell.finetune.revision, "none")
+                    loaded[base] = load_base_model(base, need.cell.finetune.revision, "none", need.cell.finetune.dtype)
                 rates[key] = STAGES[stage](need.cell, loaded[base], identities)
                 measured = True
         for stage, seconds in SECONDS_OF.items():

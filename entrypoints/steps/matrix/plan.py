@@ -75,7 +75,8 @@ class TokenSizes:
 
 def kinds_of(cell: Cell) -> dict[str, str]:
     """Return stage -> what its rate depends on, besides the machine."""
-    base = cell.finetune.base
+    dtype = cell.finetune.dtype
+    base = cell.finetune.base if dtype == "auto" else f"{cell.finetune.base} {dtype}"
     return {
         "train": f"{base} {cell.finetune.method} {cell.finetune.format}",
         "forget": base,

@@ -12,6 +12,7 @@ from entrypoints.steps.matrix.work import Watched, watched
 from entrypoints.steps.shared.compared import Compared
 from entrypoints.steps.shared.evaluation import LOWER_IS_BETTER, Evaluation
 from entrypoints.steps.shared.model_under_test import open_registry
+from entrypoints.steps.shared.primaries import values_of
 from entrypoints.steps.shared.runs import step_run
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.analysis.statistics.clusters import cluster
@@ -141,14 +142,18 @@ def _pairs(compared: Compared, questions: Sequence[Question]) -> CellScores:
     ids = [question.id for question in questions]
     labels = cluster(questions).labels
     base, version = compared.sides[compared.against.uri], compared.sides[compared.version.uri]
+    primaries = [result.criterion for result in compared.comparison.primaries]
     scores: dict[str, dict[str, SideScores]] = {}
     for context in version:
-        one, other = _columns(base[context], ids), _columns(version[context], ids)
+        one, other = _columns(base[context], ids, primaries), _columns(version[context], ids, primaries)
         scores[context] = {name: SideScores(one[name], other[name]) for name in other if name in one}
     return CellScores(tuple(ids), tuple(labels[each] for each in ids), scores)
 
 
-def _columns(evaluation: Evaluation, ids: Sequence[str]) -> dict[str, tuple[float | None, ...]]:
+def _columns(
+    evaluation: Evaluation, ids: Sequence[str], primaries: Sequence[str]
+) -> dict[str, tuple[float | None, ...]]:
+    """Return measure -> its values in the order of ``ids``; where nothing was judged, the primaries' too."""
     rows = {row.id: index for index, row in enumerate(evaluation.rows)}
     values: dict[str, list[float | None]] = {
         name: [score.value for score in scores] for name, scores in evaluation.scores.items()
@@ -158,6 +163,9 @@ def _columns(evaluation: Evaluation, ids: Sequence[str]) -> dict[str, tuple[floa
         for name in (HARMS if evaluation.context == WITHHELD else TRUTHS)
         if any(name in row.numbers for row in evaluation.rows)
     }
+    for name in primaries if not evaluation.scores and evaluation.context != WITHHELD else ():
+        if (found := values_of(evaluation, name)) is not None:
+            values[name] = [found[row.id] for row in evaluation.rows]
     return {
         name: tuple(column[rows[each]] if each in rows else None for each in ids) for name, column in values.items()
     }

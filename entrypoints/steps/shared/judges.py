@@ -41,7 +41,7 @@ def open_judge(
     if params.judge == BASE and subject is not None and subject.quantization == "none":
         loaded = without_adapter(subject)
     elif params.judge == BASE:
-        loaded = load_base_model(params.base, params.revision, "none")
+        loaded = load_base_model(params.base, params.revision, "none", params.dtype)
     else:
         loaded = load_base_model(params.judge, "", "none")
     return LocalJudge(Generator(loaded), max_new_tokens=params.judge_max_new_tokens)

@@ -20,6 +20,7 @@ from ragft.models.answering import Writer
 from ragft.models.endpoint import Endpoint
 from ragft.models.generation import Generator
 from ragft.models.loading import LoadedModel, adapter_is_active, load_adapter, load_base
+from ragft.models.precision import computable
 from ragft.models.quantization import Quantization
 from ragft.params import DEFAULT_DATASET, POCKET, SERVED, BaseParams, DataParams, EvaluateParams, P, ScoringParams
 from ragft.prompts.answer import load_answer_prompt
@@ -125,10 +126,10 @@ def settle(params: P, version: Version | None) -> P:
     return dataclasses.replace(settled, context=",".join(settled.contexts()))
 
 
-def load_base_model(base: str, revision: str, quantization: str) -> LoadedModel:
-    """Return the base in memory, under the name it was asked for."""
+def load_base_model(base: str, revision: str, quantization: str, dtype: str = "auto") -> LoadedModel:
+    """Return the base in memory, under the name it was asked for, in a precision that this machine computes with."""
     kind: Quantization = quantization  # type: ignore[assignment]  # checked by the params
-    loaded = load_base(base_path(base), revision=revision, quantization=kind)
+    loaded = load_base(base_path(base), revision=revision, quantization=kind, dtype=computable(dtype))
     return dataclasses.replace(loaded, name=base)
 
 
@@ -144,9 +145,11 @@ def load_subject(params: EvaluateParams, version: Version | None, workspace: Wor
         endpoint = open_endpoint(params.model_url, params.served_model, "model", params, workspace, stack)
         return Subject(None, None, params.served_model, endpoint)
     if version is None:
-        return Subject(load_base_model(params.base, params.revision, params.quantization), None, params.base)
+        return Subject(
+            load_base_model(params.base, params.revision, params.quantization, params.dtype), None, params.base
+        )
     lineage = version.lineage
-    base = load_base_model(lineage.base, lineage.revision, lineage.quantization)
+    base = load_base_model(lineage.base, lineage.revision, lineage.quantization, params.dtype)
     if base.fingerprint != lineage.base_fingerprint:
         raise PrerequisiteError(
             f"{version.uri} was made for {lineage.base} with fingerprint {lineage.base_fingerprint}, here it has "

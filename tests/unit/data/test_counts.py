@@ -23,6 +23,7 @@ COUNTS = [
     ("bioasq", "bioasq/10B6_golden.json", 37, 370, {"named without abstract or snippet": 183}),
     ("bioasq", "bioasq/training13b_sample.json", 1, 9, {}),
     ("entity_questions", "entity_questions/P17.dev.json", 1000, 0, {}),
+    ("squad", "squad/dev-v2.0.json", 6078, 646, {}),
 ]
 WITHOUT_ANSWERS = [
     ("natural_questions", "natural_questions/NQ-open.efficientqa.dev.1.1.no-annotations.sample.jsonl"),
@@ -59,7 +60,7 @@ def test_files_without_answers_say_so(dataset: str, file: str, tmp_path: Path) -
 
 def test_every_real_file_is_in_the_table() -> None:
     listed = {file for _, file, *_ in COUNTS} | {file for _, file in WITHOUT_ANSWERS}
-    folders = ("qasper", "qasper_fixture", "natural_questions", "bioasq", "entity_questions")
+    folders = ("qasper", "qasper_fixture", "natural_questions", "bioasq", "entity_questions", "squad")
     there = {
         path.relative_to(DATA).as_posix()
         for folder in folders

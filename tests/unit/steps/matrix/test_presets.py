@@ -4,7 +4,8 @@ import dataclasses
 
 import pytest
 
-from entrypoints.steps.matrix.cells import cells_of
+from entrypoints.steps.matrix.cells import _made_of, cells_of
+from entrypoints.steps.matrix.plan import kinds_of
 from entrypoints.steps.matrix.presets import PRESETS as RECORDS
 from entrypoints.steps.matrix.presets import matrix_of
 from ragft.errors import ConfigError
@@ -99,3 +100,23 @@ def test_what_cannot_be_used_is_named(values: dict[str, str], named: str) -> Non
 def test_every_list_can_be_given() -> None:
     lists = {field.name for field in dataclasses.fields(StudyParams)}
     assert {field.name for field in dataclasses.fields(RECORDS["embedded"])} - {"crossed", "factors"} <= lists
+
+
+def test_a_precision_that_was_asked_for_is_part_of_what_a_cell_is_and_the_usual_one_is_not() -> None:
+    usual, full = (cells_of(params, matrix_of(params))[0] for params in (StudyParams(), StudyParams(dtype="float32")))
+    for before, after in ((usual.finetune, full.finetune), (usual.compare, full.compare)):
+        made_of = before.as_dict()
+        assert made_of.pop("dtype") == "auto"
+        assert made_of.pop("dev_questions", 0) == 0
+        assert _made_of(before, ()) == made_of
+        assert _made_of(after, ()) == made_of | {"dtype": "float32"}
+    asked = cells_of(StudyParams(dev_questions=40), matrix_of(StudyParams()))[0].finetune
+    assert _made_of(asked, ()).items() - _made_of(usual.finetune, ()).items() == {("dev_questions", 40)}
+    assert kinds_of(usual)["train"] == "pocket lora closed_book"
+    assert kinds_of(full)["train"] == "pocket float32 lora closed_book"
+
+
+def test_a_precision_that_this_machine_lacks_is_not_the_one_a_cell_is_made_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("entrypoints.steps.matrix.cells.computable", lambda _: "float32")
+    params = StudyParams(dtype="bfloat16")
+    assert _made_of(cells_of(params, matrix_of(params))[0].finetune, ())["dtype"] == "float32"
