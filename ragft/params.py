@@ -540,6 +540,7 @@ class StudyParams(Params):
     epochs: str = param("", "passes over the samples")
     learning_rate: str = param("", "peak learning rates")
     unknown_share: str = param("", "shares of examples the base does not know, as in finetune; needs probe")
+    withheld_share: str = param("", "shares of examples that teach to abstain, as in finetune; closed_book has none")
     seeds: str = param("", "seeds of subset, order and initial weights")
     context: str = param("", f"what the models see, all in every cell: some of {', '.join(CONTEXTS)}")
     split: str = param("", "which questions: some of test, test_seen, confirm")

@@ -23,7 +23,7 @@ from ragft.types import DECIDING, Dataset, digest
 Role = Literal["cell", "agreement"]
 # How answers are made and judged; the rest of a matrix is how adapters are made.
 SETTINGS = ("split", "embedder", "top_k", "chunk_chars", "context_window", "prompt", "judge", "estimator")
-TRAINING = ("method", "format", "samples", "epochs", "learning_rate", "unknown_share", "seed")
+TRAINING = ("method", "format", "samples", "epochs", "learning_rate", "unknown_share", "withheld_share", "seed")
 AXES = ("dataset", "base", *TRAINING, *SETTINGS)
 # Which file data were read from, and which versions are compared, are no part of what a cell is. What the data are
 # called stands with their hash.
@@ -85,8 +85,8 @@ def cells_of(params: StudyParams, matrix: Matrix) -> list[Cell]:
     cells = []
     for source, base, setting in itertools.product(sources, matrix.base, settings):
         shared = {**source, "base": base, **{name: value for name, value in setting.items() if name in _DATA}}
-        for values in itertools.product(*(_values(matrix, name) for name in TRAINING)):
-            finetune = with_top_k(params.pick(FinetuneParams, **{**shared, **dict(zip(TRAINING, values, strict=True))}))
+        for training in _trainings(matrix):
+            finetune = with_top_k(params.pick(FinetuneParams, **{**shared, **training}))
             if finetune.samples:
                 compare = _compare(params, matrix, finetune, setting)
                 cells.append(Cell(finetune, compare, varied=varied))
@@ -100,6 +100,18 @@ def cells_of(params: StudyParams, matrix: Matrix) -> list[Cell]:
 
 
 _DATA = {field.name for field in dataclasses.fields(DataParams)}
+
+
+def _trainings(matrix: Matrix) -> list[dict[str, Any]]:
+    """Return how adapters are made, each way once: nothing is withheld where no passages are shown."""
+    made = []
+    for values in itertools.product(*(_values(matrix, name) for name in TRAINING)):
+        training = dict(zip(TRAINING, values, strict=True))
+        if training["format"] == "closed_book":
+            training["withheld_share"] = 0.0
+        if training not in made:
+            made.append(training)
+    return made
 
 
 def _values(matrix: Matrix, name: str) -> tuple[Any, ...]:

@@ -34,6 +34,7 @@ class Matrix:
     epochs: tuple[int, ...] = (3,)
     learning_rate: tuple[float, ...] = (1e-3,)
     unknown_share: tuple[float, ...] = (-1.0,)
+    withheld_share: tuple[float, ...] = (0.0,)
     seeds: tuple[int, ...] = (0, 1)
     context: tuple[str, ...] = (DECIDING, WITHHELD)
     split: tuple[str, ...] = ("test",)
@@ -155,6 +156,8 @@ def _check(matrix: Matrix) -> None:
             raise ConfigError(f"{name} is {getattr(matrix, name)}, expected numbers of at least 0")
     if min(matrix.epochs) < 1 or not all(0 < rate <= 1 for rate in matrix.learning_rate):
         raise ConfigError("epochs are at least 1, and learning rates above 0 and at most 1")
+    if not all(0 <= share <= 1 for share in matrix.withheld_share):
+        raise ConfigError(f"withheld_share is {matrix.withheld_share}, expected shares from 0 to 1")
     if DECIDING not in matrix.context:
         raise ConfigError(f"context is {','.join(matrix.context)}: the verdict is given in {DECIDING}, add it")
     if "train" in matrix.split:

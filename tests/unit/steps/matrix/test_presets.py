@@ -45,6 +45,16 @@ def test_lists_override_the_preset_and_cross() -> None:
     assert {each["samples"] for each in made} == {200, 500}
 
 
+def test_a_share_that_teaches_to_abstain_is_crossed_with_the_formats_that_show_passages() -> None:
+    made = cells(format="closed_book,raft", withheld_share="0,0.3", seeds="0", agreement="0")
+    assert [(each["format"], each["withheld_share"]) for each in made] == [
+        ("closed_book", 0.0), ("raft", 0.0), ("raft", 0.3),
+    ]  # fmt: skip
+    assert len({each["name"] for each in made}) == 3
+    with pytest.raises(ConfigError, match=r"withheld_share is \(1.5,\), expected shares from 0 to 1"):
+        cells(format="raft", withheld_share="1.5")
+
+
 def test_the_published_matrix_leaves_the_base_out_of_its_cells() -> None:
     made = cells(preset="paper")
     assert len(made) == 3 * 3 * 3
