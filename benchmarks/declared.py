@@ -124,8 +124,8 @@ def _spoiled(finetune: Any, spoil: Spoil | None, seed: int) -> Iterator[None]:  
     if spoil is None:
         yield
         return
-    choose = finetune.nested_subset
-    with mock.patch.object(finetune, "nested_subset", lambda *args: spoil(choose(*args), seed)):
+    choose = finetune.subset_with_share
+    with mock.patch.object(finetune, "subset_with_share", lambda *args: spoil(choose(*args), seed)):
         yield
 
 

@@ -48,7 +48,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "training": (
         "samples", "method", "format", "epochs", "batch_size", "gradient_accumulation_steps", "learning_rate",
         "lora_rank", "lora_alpha", "lora_dropout", "target_modules", "max_length", "raft_without_golden",
-        "withheld_share", "dev_questions", "seed", "seeds", "allow_low_hit_rate", "unknown_share", "general",
+        "withheld_share", "unanswerable_share", "dev_questions", "seed", "seeds", "allow_low_hit_rate", "unknown_share",
+        "general",
     ),
     "probe": (),
     "answers": ("answers", "context", "prompt", "max_new_tokens", "context_window"),

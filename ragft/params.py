@@ -223,6 +223,12 @@ class FinetuneParams(BaseParams):
         minimum=-1,
         maximum=1,
     )
+    unanswerable_share: float = param(
+        -1.0,
+        "share of the samples that are questions without an answer, 0 to 1; -1: as they come",
+        minimum=-1,
+        maximum=1,
+    )
     continue_from: str = param("", "version whose adapter is trained on, models:/<name>@<alias>; empty: a fresh one")
     general: str = param("", "name of other prepared data on which to measure forgetting too")
 
@@ -231,6 +237,15 @@ class FinetuneParams(BaseParams):
         super().__post_init__()
         if -1 < self.unknown_share < 0:
             raise ConfigError(f"unknown_share is {self.unknown_share}, expected 0 to 1, or -1 for samples as they come")
+        if -1 < self.unanswerable_share < 0:
+            raise ConfigError(
+                f"unanswerable_share is {self.unanswerable_share}, expected 0 to 1, or -1 for samples as they come"
+            )
+        if self.unknown_share >= 0 and self.unanswerable_share >= 0:
+            raise ConfigError(
+                f"unknown_share is {self.unknown_share:g} and unanswerable_share {self.unanswerable_share:g}: a "
+                "question without an answer is neither known nor unknown, so choose by one of them"
+            )
         if self.withheld_share and self.format == "closed_book":
             raise ConfigError(
                 f"withheld_share is {self.withheld_share:g}, but format closed_book shows no passages: name another one"
@@ -540,6 +555,7 @@ class StudyParams(Params):
     epochs: str = param("", "passes over the samples")
     learning_rate: str = param("", "peak learning rates")
     unknown_share: str = param("", "shares of examples the base does not know, as in finetune; needs probe")
+    unanswerable_share: str = param("", "shares of samples that are questions without an answer, as in finetune")
     withheld_share: str = param("", "shares of examples that teach to abstain, as in finetune; closed_book has none")
     seeds: str = param("", "seeds of subset, order and initial weights")
     context: str = param("", f"what the models see, all in every cell: some of {', '.join(CONTEXTS)}")

@@ -30,7 +30,7 @@ from entrypoints.steps.shared.runs import step_run
 from entrypoints.steps.shared.sources import with_top_k
 from entrypoints.steps.shared.workspace import Workspace
 from ragft import tracking
-from ragft.data.splits import balanced_subset, nested_subset
+from ragft.data.splits import balanced_subset, subset_with_share
 from ragft.errors import ConfigError, DataError, PrerequisiteError
 from ragft.models.loading import LoadedModel, adapter_is_active, load_adapter, without_adapter
 from ragft.params import FinetuneParams
@@ -113,10 +113,14 @@ def _lesson(prepared: Prepared[FinetuneParams], workspace: Workspace) -> Lesson:
     """Return what is trained on: a dose of the unknown where one is asked for, else a nested subset."""
     params, preparation = prepared.params, prepared.preparation
     dose = unknown_share.choose(params, preparation, workspace) if params.unknown_share >= 0 else None
-    chosen = dose.samples if dose else nested_subset(preparation.splits["train"], params.samples, params.seed)
+    chosen = dose.samples if dose else _chosen(preparation.splits["train"], params)
     tracking.log_data(preparation.name, preparation.dataset, "train", chosen)
     examples, dev = _examples(params, preparation, chosen, workspace)
     return Lesson(examples, dev, dose)
+
+
+def _chosen(train_side: Sequence[Question], params: FinetuneParams) -> tuple[Question, ...]:
+    return subset_with_share(train_side, params.samples, params.unanswerable_share, params.seed)
 
 
 def _start(prepared: Prepared[FinetuneParams], workspace: Workspace) -> Start:

@@ -79,6 +79,33 @@ def nested_subset(questions: Sequence[Question], samples: int, seed: int) -> tup
     return tuple(sorted(questions, key=lambda question: _rank(seed, question.id))[:samples])
 
 
+def subset_with_share(
+    questions: Sequence[Question], samples: int, unanswerable: float, seed: int
+) -> tuple[Question, ...]:
+    """Return ``samples`` of the questions, of which the share ``unanswerable`` has no answer; -1: as they come.
+
+    A larger number contains the questions of a smaller one, and those with an answer are the same ones whatever the
+    share of the others.
+
+    Raises:
+        ConfigError: If there are not enough questions of either sort.
+    """
+    if unanswerable < 0:
+        return nested_subset(questions, samples, seed)
+    without = round(samples * unanswerable)
+    chosen: list[Question] = []
+    for answerable, count in ((True, samples - without), (False, without)):
+        there = [question for question in questions if question.answerable is answerable]
+        if count > len(there):
+            what = "with an answer" if answerable else "without an answer"
+            raise ConfigError(
+                f"samples={samples} with unanswerable_share={unanswerable:g} needs {count} questions {what}, train has "
+                f"{len(there)}: ask for fewer samples or another share"
+            )
+        chosen += nested_subset(there, count, seed) if count else ()
+    return tuple(sorted(chosen, key=lambda question: _rank(seed, question.id)))
+
+
 def balanced_subset(questions: Sequence[Question], count: int) -> tuple[Question, ...]:
     """Return ``count`` of the questions to ask; a larger number contains the questions of a smaller one.
 

@@ -23,13 +23,16 @@ from ragft.types import DECIDING, Dataset, digest
 Role = Literal["cell", "agreement"]
 # How answers are made and judged; the rest of a matrix is how adapters are made.
 SETTINGS = ("split", "embedder", "top_k", "chunk_chars", "context_window", "prompt", "judge", "estimator")
-TRAINING = ("method", "format", "samples", "epochs", "learning_rate", "unknown_share", "withheld_share", "seed")
+TRAINING = (
+    "method", "format", "samples", "epochs", "learning_rate", "unknown_share", "unanswerable_share", "withheld_share",
+    "seed",
+)  # fmt: skip
 AXES = ("dataset", "base", *TRAINING, *SETTINGS)
 # Which file data were read from, and which versions are compared, are no part of what a cell is. What the data are
 # called stands with their hash.
 ADDRESSES = ("path", "name", "documents", "model", "against")
 # Parameters that came later, with the values that every earlier result was made with: its key does not name them.
-LATER = {"dtype": "auto", "dev_questions": 0}
+LATER = {"dtype": "auto", "dev_questions": 0, "unanswerable_share": -1.0}
 # What an adapter that was trained on questions alone does not see.
 OF_RETRIEVAL = ("embedder", "top_k", "chunk_chars", "collection", "raft_without_golden", "allow_low_hit_rate")
 

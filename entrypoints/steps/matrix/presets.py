@@ -34,6 +34,7 @@ class Matrix:
     epochs: tuple[int, ...] = (3,)
     learning_rate: tuple[float, ...] = (1e-3,)
     unknown_share: tuple[float, ...] = (-1.0,)
+    unanswerable_share: tuple[float, ...] = (-1.0,)
     withheld_share: tuple[float, ...] = (0.0,)
     seeds: tuple[int, ...] = (0, 1)
     context: tuple[str, ...] = (DECIDING, WITHHELD)

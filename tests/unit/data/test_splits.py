@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ragft.data.qasper import read
-from ragft.data.splits import assign_splits, balanced_subset, components, nested_subset
+from ragft.data.splits import assign_splits, balanced_subset, components, nested_subset, subset_with_share
 from ragft.errors import ConfigError, DataError
 from ragft.types import SPLITS, Dataset, Document, Question, Split
 from tests.unit.data.layouts import PAPERS
@@ -309,3 +309,25 @@ def test_more_questions_than_there_are(count: int) -> None:
 def test_ids_that_are_no_unicode_can_be_ranked() -> None:
     questions = [question("\ud800", "d1"), question("\udfff\x00", "d2")]
     assert sizes(assign_splits(dataset_of(*questions), seed=0))["test"] == 1
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
+def test_a_share_of_the_samples_has_no_answer_and_the_others_stay_the_same(share: float) -> None:
+    asked = [Question(f"q{n}", f"Question {n}?", ("yes",), answerable=n % 3 > 0) for n in range(300)]
+    small, large = (subset_with_share(asked, count, share, seed=5) for count in (20, 80))
+    assert {question.id for question in small} < {question.id for question in large}
+    assert sum(not question.answerable for question in large) == round(80 * share)
+    assert len(large) == len({question.id for question in large}) == 80
+    answered = {question.id for question in subset_with_share(asked, round(80 * (1 - share)) or 1, 0.0, seed=5)}
+    assert {question.id for question in large if question.answerable} <= answered
+
+
+def test_a_share_below_0_takes_the_questions_as_they_come() -> None:
+    asked = [Question(f"q{n}", f"Question {n}?", ("yes",), answerable=n % 3 > 0) for n in range(30)]
+    assert subset_with_share(asked, 7, -1.0, seed=2) == nested_subset(asked, 7, seed=2)
+
+
+def test_a_share_that_train_does_not_have_is_refused_with_what_it_has() -> None:
+    asked = [Question(f"q{n}", f"Question {n}?", ("yes",), answerable=n > 2) for n in range(30)]
+    with pytest.raises(ConfigError, match=r"needs 5 questions without an answer, train has 3"):
+        subset_with_share(asked, 10, 0.5, seed=0)
