@@ -33,7 +33,7 @@ MEASURES = ("right", "answer_f1", "exact_match", "truth_right", "truth_facts", "
 GUARDS = ("false_answers", "false_refusals", "forgetting")
 GUARD_MARGIN = 5.0
 NO_JUDGE = "none"
-PRESETS = ("embedded", "paper", "tiny", "context", "causes")
+PRESETS = ("embedded", "paper", "tiny", "context", "causes", "real")
 
 P = TypeVar("P", bound="Params")
 

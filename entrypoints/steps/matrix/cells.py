@@ -129,6 +129,8 @@ def _sources(params: StudyParams, matrix: Matrix) -> list[dict[str, str]]:
     for name in ("path", "name", "documents"):
         given = getattr(params, name)
         values = [part.strip() for part in given.split(",")] if given else []
+        if name == "path" and not given and not params.dataset:
+            values = list(matrix.path)
         if values and len(values) != len(found):
             raise ConfigError(
                 f"{name} is {given!r}: {len(values)} for {len(found)} data sets ({', '.join(matrix.dataset)}); give "

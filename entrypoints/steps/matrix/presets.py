@@ -18,6 +18,7 @@ class Matrix:
     """The lists whose combinations are a study.
 
     Attributes:
+        path: Where the preset's own data sets lie, seen from the project; empty where they are made or not shipped.
         context: What the models see, all in every cell; `DECIDING` is one of them.
         questions: How many questions of a split; 0 for all.
         agreement: Questions that one adapter and its base are scored on by the sampled estimator too; 0 for none.
@@ -27,6 +28,7 @@ class Matrix:
     """
 
     dataset: tuple[str, ...] = (DEFAULT_DATASET,)
+    path: tuple[str, ...] = ()
     base: tuple[str, ...] = ("pocket",)
     method: tuple[str, ...] = ("lora",)
     samples: tuple[int, ...] = (200,)
@@ -90,6 +92,19 @@ PRESETS: dict[str, Matrix] = {
         context_window=(0, 256),
         crossed=False,
     ),
+    # A real language model and real questions, decided without a judge; -P seeds=0 -P questions=200 for a first look.
+    "real": Matrix(
+        dataset=("squad",),
+        path=("tests/data/squad",),
+        base=("smollm2",),
+        unanswerable_share=(0.0, 0.33),
+        learning_rate=(5e-4,),
+        seeds=(0, 1, 2),
+        context=("none", DECIDING, WITHHELD, "oracle"),
+        top_k=(2,),
+        judge=("none",),
+        questions=600,
+    ),
     # Which property of fine-tuning does the damage. After probe, -P unknown_share=0,0.5 crosses it with the dose.
     "causes": Matrix(
         samples=(200, 500),
@@ -111,6 +126,8 @@ def matrix_of(params: StudyParams) -> Matrix:
     preset = PRESETS[params.preset]
     names = {field.name for field in dataclasses.fields(Matrix)}
     given = {name: value for name, value in params.as_dict().items() if name in names and value != ""}
+    # Paths keep their place beside the data sets, empty ones too.
+    given.pop("path", None)
     changes: dict[str, Any] = {name: _read(name, value, getattr(preset, name)) for name, value in given.items()}
     matrix = dataclasses.replace(preset, **changes)
     _check(matrix)

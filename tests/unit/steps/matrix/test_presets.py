@@ -67,6 +67,24 @@ def test_a_preset_can_vary_one_thing_at_a_time() -> None:
     assert settings == [(3, 400, 0), (1, 400, 0), (5, 400, 0), (3, 200, 0), (3, 800, 0), (3, 400, 256)]
 
 
+def test_the_real_model_is_trained_in_four_ways_and_decided_without_a_judge() -> None:
+    made = cells(preset="real")
+    recipes = {(each["format"], each["unanswerable_share"]) for each in made}
+    assert recipes == {("closed_book", 0.0), ("closed_book", 0.33), ("retrieved", 0.0), ("retrieved", 0.33)}
+    assert len(made) == 3 * len(recipes)
+    assert {(each["base"], each["judge"]) for each in made} == {("smollm2", "none")}
+    params = StudyParams(preset="real")
+    paths = [
+        {each.finetune.path for each in cells_of(asked, matrix_of(asked))}
+        for asked in (
+            params,
+            StudyParams(preset="real", path="mine.json"),
+            StudyParams(preset="real", dataset="telecom"),
+        )
+    ]
+    assert paths == [{"tests/data/squad"}, {"mine.json"}, {""}]
+
+
 def test_paths_belong_to_data_sets_in_their_order() -> None:
     params = StudyParams(dataset="qasper,rows", path="a.json,b.jsonl", documents=",c", agreement="0", seeds="0")
     found = [(c.finetune.dataset, c.finetune.path, c.finetune.documents) for c in cells_of(params, matrix_of(params))]
