@@ -19,9 +19,9 @@ NAMES = {
 
 
 def write_gguf(
-    base: Path, file: Path, *, architecture: str = "llama", pre: str = "smollm", template: bool = True
+    base: Path, file: Path, *, architecture: str = "llama", pre: str = "smollm", template: bool = True, lacks: str = ""
 ) -> Path:
-    """Write the weights and the tokenizer of a base into a GGUF file and return it."""
+    """Write the weights and the tokenizer of a base into a GGUF file and return it; ``lacks`` leaves a weight out."""
     config = json.loads((base / "config.json").read_text(encoding="utf-8"))
     writer = GGUFWriter(file, architecture)
     writer.add_context_length(config["max_position_embeddings"])
@@ -35,6 +35,8 @@ def write_gguf(
     writer.add_vocab_size(config["vocab_size"])
     _add_tokenizer(writer, base, pre=pre, template=template)
     for name, weights in load_file(base / "model.safetensors").items():
+        if name == lacks:
+            continue
         writer.add_tensor(_renamed(name), _as_llama_cpp(name, weights, config))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()

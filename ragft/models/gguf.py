@@ -23,13 +23,14 @@ LOG = logging.getLogger(__name__)
 # In the name of what was converted; raised where the same file would become another folder.
 VERSION = 1
 INSTALL = "pip install gguf"
-# Bytes of a bfloat16 weight, and of the least that a packed one takes (2 bits and the scale of its block).
+# A weight that takes a quarter of a byte in the file takes two as bfloat16.
 UNPACKED = 8
 # `tokenizer.ggml.pre` of byte-level BPE -> that each digit is a piece of its own before words are cut; as llama.cpp
 # (src/llama-vocab.cpp) cuts them. transformers knows the names with a pattern of their own and drops this.
 DIGITS_APART = ("smollm", "starcoder", "refact", "command-r", "codeshell", "exaone", "minerva-7b")
-# Those that are cut as GPT-2 does, which is what transformers takes for every name that it does not know.
-AS_GPT2 = ("gpt-2", "phi-2", "mpt", "olmo", "jais", "default", "")
+# Those that are cut as GPT-2 does, which is what transformers takes for every name that it does not know. A file that
+# names none is cut in another way again, which transformers does not have.
+AS_GPT2 = ("gpt-2", "phi-2", "mpt", "olmo", "jais")
 
 
 def convert(file: Path, folder: Path) -> Path:
@@ -104,11 +105,20 @@ def _convert(file: Path, metadata: Mapping[str, Any], folder: Path) -> None:
             warnings.simplefilter("ignore")
             tokenizer = AutoTokenizer.from_pretrained(file.parent, **given)
             cut_digits_apart(tokenizer, str(metadata.get("tokenizer.ggml.pre", "")), metadata, file)
-            model = AutoModelForCausalLM.from_pretrained(
-                file.parent, quantization_config=GgufConfig(dequantize=True), dtype=torch.bfloat16, **given
+            model, loaded = AutoModelForCausalLM.from_pretrained(
+                file.parent,
+                quantization_config=GgufConfig(dequantize=True),
+                dtype=torch.bfloat16,
+                output_loading_info=True,
+                **given,
             )
     except (ValueError, KeyError, NotImplementedError) as error:
         raise PrerequisiteError(f"base {file} cannot be read by transformers: {error}") from error
+    if missing := sorted(loaded["missing_keys"]):
+        raise PrerequisiteError(
+            f"base {file} lacks {len(missing)} weights of its model, such as {missing[0]}: it is a part of a model, or "
+            "broken; give a file that holds all of it"
+        )
     if tokenizer.chat_template is None:
         LOG.warning("%s has no chat template: questions are asked as plain text (User: ... Assistant:)", file)
     model.save_pretrained(folder)
@@ -132,7 +142,7 @@ def cut_digits_apart(tokenizer: Any, name: str, metadata: Mapping[str, Any], fil
     if name not in DIGITS_APART:
         raise PrerequisiteError(
             f"base {file} has the pre-tokenizer {name!r}, of which is not known how it cuts text: expected one of "
-            f"{', '.join(sorted({*DIGITS_APART, *GGUF_PRE_TOKENIZER_SPLITS, *filter(None, AS_GPT2)}))}; convert the "
+            f"{', '.join(sorted({*DIGITS_APART, *GGUF_PRE_TOKENIZER_SPLITS, *AS_GPT2}))}; convert the "
             "original model instead of its GGUF"
         )
     tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(

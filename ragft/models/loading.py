@@ -150,7 +150,7 @@ def save_adapter(adapted: LoadedModel, folder: Path, training: dict[str, Any]) -
     """
     folder.mkdir(parents=True, exist_ok=True)
     for config in adapted.model.peft_config.values():
-        config.base_model_name_or_path = Path(adapted.name).name if Path(adapted.name).is_dir() else adapted.name
+        config.base_model_name_or_path = Path(adapted.name).name if Path(adapted.name).exists() else adapted.name
     adapted.model.save_pretrained(folder, safe_serialization=True, save_embedding_layers=False)
     (folder / "README.md").unlink(missing_ok=True)  # PEFT's empty card
     _sort_modules(folder / "adapter_config.json")

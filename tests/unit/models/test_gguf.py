@@ -92,10 +92,21 @@ def test_an_unknown_architecture_is_named_with_the_known_ones(tiny_base: Path, t
         gguf.convert(strange, tmp_path / "base")
 
 
-def test_a_tokenizer_that_cuts_in_an_unknown_way_is_refused(tiny_base: Path, tmp_path: Path) -> None:
-    strange = write_gguf(tiny_base, tmp_path / "strange.gguf", pre="scissors")
-    with pytest.raises(PrerequisiteError, match=r"the pre-tokenizer 'scissors', of which is not known.*smollm"):
+@pytest.mark.parametrize("pre", ["scissors", "default", ""])
+def test_a_tokenizer_that_cuts_in_an_unknown_way_is_refused(tiny_base: Path, tmp_path: Path, pre: str) -> None:
+    strange = write_gguf(tiny_base, tmp_path / "strange.gguf", pre=pre)
+    with pytest.raises(PrerequisiteError, match=rf"the pre-tokenizer '{pre}', of which is not known.*smollm"):
         gguf.convert(strange, tmp_path / "base")
+
+
+def test_a_file_that_lacks_a_weight_becomes_no_base(tiny_base: Path, tmp_path: Path) -> None:
+    """transformers would draw the weight at random: another model each time."""
+    part = write_gguf(tiny_base, tmp_path / "part.gguf", lacks="model.layers.1.mlp.up_proj.weight")
+    with pytest.raises(
+        PrerequisiteError, match=r"lacks 1 weights of its model, such as model\.layers\.1\.mlp\.up_proj"
+    ):
+        gguf.convert(part, tmp_path / "base")
+    assert not (tmp_path / "base").exists()
 
 
 @pytest.mark.parametrize("kept", [0, 3, 20, 200, 5_000, -100])
