@@ -176,13 +176,12 @@ class _Reader:
 
 def _impossible(row: Fields, answers: Mapping[str, str], *, empty_is_unanswerable: bool) -> bool:
     """Return whether a question has no answer; the original layout says so, the hub's columns leave the list empty."""
-    flag = row.flag("is_impossible")
+    flag, given = row.flag("is_impossible"), row.value("answers")
+    listed = given.get("text") if isinstance(given, Mapping) else given
     if flag and answers:
         row.problems.add(row.place, "has is_impossible true and answers; plausible ones belong into plausible_answers")
-    listed = row.value("answers")
-    if flag is None and empty_is_unanswerable and listed is not None:
-        texts = listed.get("text") if isinstance(listed, Mapping) else listed
-        return not texts
+    if flag is None and empty_is_unanswerable and given is not None:
+        return not listed
     if not flag and not listed:
         row.problems.add(
             row.place,

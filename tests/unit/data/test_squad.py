@@ -206,6 +206,16 @@ def test_what_cannot_be_read_is_named_with_its_place(asked: dict[str, Any], said
     assert said in found
 
 
+def test_a_row_that_has_an_answer_and_gives_none_is_refused(tmp_path: Path) -> None:
+    """In the hub's columns an empty list stands inside the answers."""
+    empty: dict[str, list[Any]] = {"text": [], "answer_start": []}
+    row = {"id": "q1", "title": "T", "context": "Iron is a metal.", "question": "What is it?", "answers": empty}
+    (tmp_path / "rows.jsonl").write_text(json.dumps(row | {"is_impossible": False}), encoding="utf-8")
+    with pytest.raises(DataError) as caught:
+        load_with_account("squad", str(tmp_path / "rows.jsonl"))
+    assert "has no answer (field 'answers')" in caught.value.problems[0]
+
+
 def test_two_questions_with_one_id_are_refused_with_both_places(tmp_path: Path) -> None:
     (found,) = problems(tmp_path, article(question("q1", answer("iron")), question("q1", answer("1889"))))
     assert "question 2: has the id 'q1' of another question (record 1 (line 1), article 1, paragraph 1, quest" in found
