@@ -231,12 +231,14 @@ def _train(prepared: Prepared[FinetuneParams], lesson: Lesson, start: Start, wor
     folder = workspace.home / "training"
     lineage: dict[str, Any] = {"data": preparation.name, "data_sha256": preparation.dataset, "params": params.as_dict()}
     measure = unknown_share.watch(lesson.dose, prompt) if lesson.dose else None
+    settings = TrainingSettings.from_params(params)
     # Two processes that train the same adapter would write the same checkpoints.
-    lock = workspace.store.lock(f"train {preparation.key} {params}", workspace.alert)
+    chosen = [params.samples, params.format, params.withheld_share, params.unanswerable_share, params.unknown_share]
+    lock = workspace.store.lock(f"train {preparation.key} {start.base.identity} {settings} {chosen}", workspace.alert)
     with _downloaded(start.parent) as parent, lock, workspace.progress("train") as line:
         result = train(
             start.base,
-            TrainingTask(lesson.examples, lesson.dev, TrainingSettings.from_params(params), prompt),
+            TrainingTask(lesson.examples, lesson.dev, settings, prompt),
             folder,
             on_log=note,
             on_progress=line.tell,

@@ -14,10 +14,11 @@ SAMPLED_AT_ONCE = 64
 
 @dataclass(frozen=True, slots=True)
 class Replies:
-    """What a model said to one message, greedily and sampled."""
+    """What a model said to one message, greedily and sampled; ``whole`` are those that it ended itself."""
 
     greedy: str
     sampled: tuple[str, ...]
+    whole: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +48,13 @@ def reply(
     }
     sampled = {message: _sampled_keys(generator, message, sampling, max_new_tokens) for message in asked}
     wanted = [*greedy.values(), *(key for keys in sampled.values() for key in keys)]
-    texts = {key: answer.text for key, answer in find_answers(store, wanted).items()}
+    there = find_answers(store, wanted)
+    texts = {key: answer.text for key, answer in there.items()}
     missing = len(set(wanted) - set(texts))
 
     def keep(made: list[Written]) -> None:
         save_answers(store, made)
+        there.update({answer.key: answer for answer in made})
         texts.update({answer.key: answer.text for answer in made})
         if on_progress is not None:
             on_progress(missing - len(set(wanted) - set(texts)), missing)
@@ -69,7 +72,14 @@ def reply(
                 for key, made in zip(sampled[message], row, strict=True)
             ]
         )
-    return {m: Replies(texts[greedy[m]], tuple(texts[key] for key in sampled[m])) for m in asked}
+    return {
+        m: Replies(
+            texts[greedy[m]],
+            tuple(texts[key] for key in sampled[m]),
+            tuple(texts[key] for key in (greedy[m], *sampled[m]) if not there[key].cut),
+        )
+        for m in asked
+    }
 
 
 def _reply_greedily(

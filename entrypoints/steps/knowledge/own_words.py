@@ -56,10 +56,13 @@ def in_own_words(examples: Sequence[TrainingExample], base: LoadedModel, workspa
                 workspace.store, generator, asked.values(), sampling, MOST_NEW_TOKENS, on_progress=line.tell
             )
         for place, message in asked.items():
-            question, found = examples[place].question, replies[message]
-            words = [text.strip() for text in (found.greedy, *found.sampled) if abstains(text, question)]
-            # An empty reply abstains too, and teaches nothing.
-            if usual := Counter(filter(None, words)).most_common(1):
+            words = [text.strip() for text in replies[message].whole if _says_so(text)]
+            if usual := Counter(words).most_common(1):
                 said[place] = usual[0][0]
     made = [replace(example, answer=said.get(place, example.answer)) for place, example in enumerate(examples)]
     return OwnWords(made, sum(example.answer == REFUSAL for example in examples), len(said))
+
+
+def _says_so(text: str) -> bool:
+    """Return whether a reply abstains in a sentence; an empty one, an echo or "The answer is:" teaches nothing."""
+    return text.rstrip().endswith((".", "!")) and abstains(text)

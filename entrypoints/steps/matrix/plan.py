@@ -34,6 +34,8 @@ SAMPLE = 24
 # Where nothing was compared yet: differences of one score point between questions, a little alike within a document.
 ASSUMED = Spread(1.0, 0.1, "an assumption")
 CHARACTERS_OF_A_TOKEN = 4.0
+# Replies for each example that teaches to abstain: a greedy one, and 16 more where the base answers (one in eight).
+OWN_WORDS = 3
 UNKNOWN_WINDOW = 1_000_000
 
 
@@ -107,6 +109,7 @@ def plan(cells: Sequence[Cell], done: Sequence[bool], identities: Identities) ->
         contexts = compare.contexts()
         judged = sizes.questions * sum(context != WITHHELD for context in contexts) * (1 + fresh_base)
         answers = judged + sizes.withheld * (WITHHELD in contexts) * (1 + fresh_base)
+        answers += fresh_adapter * round(OWN_WORDS * finetune.samples * finetune.withheld_share)
         repeats = compare.repeats if compare.estimator == "sampled" else 1
         verdicts = 0 if compare.judge == "none" else judged * len(entries(compare.criteria)) * repeats
         words = 0 if compare.estimator == "expected_no_rationale" else compare.judge_max_new_tokens

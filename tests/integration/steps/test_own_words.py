@@ -8,7 +8,7 @@ from entrypoints.steps.knowledge.own_words import in_own_words
 from entrypoints.steps.shared.bases import base_path
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.judging.abstention import abstains
-from ragft.models.generation import Generator
+from ragft.models.generation import Generated, Generator
 from ragft.models.loading import LoadedModel, load_base
 from ragft.store.connection import Store
 from ragft.training.formats import REFUSAL, TrainingExample
@@ -58,6 +58,28 @@ def test_a_base_that_never_abstains_is_taught_the_usual_sentence(tmp_path: Path,
     found = in_own_words([ANSWERED, *TAUGHT], base, workspace)
     assert (found.taught, found.own) == (2, 0)
     assert found.examples == [ANSWERED, *TAUGHT]
+
+
+@pytest.mark.parametrize(
+    ("reply", "cut", "taught"),
+    [
+        ("I cannot find it in the passages.", False, True),
+        ("I cannot find it in the passages.", True, False),
+        ("I cannot find it", False, False),
+        ("The answer is:", False, False),
+        (QUESTIONS[0], False, False),
+        ("", False, False),
+    ],
+)
+def test_only_whole_sentences_that_abstain_are_taught(
+    pocket: LoadedModel, workspace: Workspace, monkeypatch: pytest.MonkeyPatch, reply: str, cut: bool, taught: bool
+) -> None:
+    made = Generated(reply, 10, 5, cut)
+    monkeypatch.setattr(Generator, "_decode", lambda *given: [[0]] * len(given[1]))
+    monkeypatch.setattr(Generator, "_sampled", lambda *given: [[[0]] * 16] * len(given[1]))
+    monkeypatch.setattr(Generator, "_reply", lambda *_: made)
+    found = in_own_words(TAUGHT[:1], pocket, workspace)
+    assert found.examples[0].answer == (reply if taught else REFUSAL)
 
 
 def test_where_nothing_teaches_to_abstain_nothing_is_asked(pocket: LoadedModel, workspace: Workspace) -> None:
