@@ -121,30 +121,32 @@ def _safe(comparison: Comparison) -> str:
         start, shown = "Not certain", [guard for guard in measured if guard.name in claims.unsafe]
     else:
         start, shown = ("Yes" if not comparison.unknown_harm else "Not known"), measured
-    said = [_guard(guard, short(comparison.base), short(comparison.version)) for guard in shown]
+    said = [_guard(guard, comparison) for guard in shown]
     if unknown:
         said.append(f"{join(unknown)} {'was' if unknown == [FORGETTING] else 'were'} not measured")
     return f"{start}: {'; '.join(said)}."
 
 
-def _guard(guard: GuardResult, base: str, version: str) -> str:
+def _guard(guard: GuardResult, comparison: Comparison) -> str:
     """Return a guard's shares with what they are shares of: "81 %" alone is taken for a share of all answers."""
-    name = title(guard.name).lower()
+    name, base, version = title(guard.name).lower(), short(comparison.base), short(comparison.version)
     if guard.effect is None or guard.bounds is None:
         return f"{name} could be told for no question on both sides"
-    effect = guard.effect
+    effect, known = guard.effect, not comparison.of_files
     before, after = (f"{100 * share:.0f} %" for share in (effect.base, effect.version))
     change = (
         f"({-100 * guard.bounds.high:+.0f} to {-100 * guard.bounds.low:+.0f} percentage points; at most "
         f"{100 * guard.margin:+g} is allowed)"
     )
     if guard.name == FALSE_ANSWERS:
-        asked = f"{effect.n:,} questions asked with passages that cannot answer them"
+        asked = (
+            f"{effect.n:,} questions {'asked with passages that cannot answer them' if known else 'without an answer'}"
+        )
         return f"of {asked}, {base} answered {before} all the same and {version} {after} {change}"
     if guard.name == FALSE_REFUSALS:
-        asked = f"{effect.n:,} questions whose passages hold the answer"
+        asked = f"{effect.n:,} questions {'whose passages hold the answer' if known else 'with an answer'}"
         return f"of {asked}, {base} refused {before} and {version} {after} {change}"
-    asked = f"{effect.n:,} facts that it was not trained on" if guard.name == FORGETTING else f"{effect.n:,} questions"
+    asked = f"{effect.n:,} questions{' that it was not trained on' if guard.name == FORGETTING else ''}"
     return f"{name} in {before} → {after} of {asked} {change}"
 
 

@@ -44,7 +44,7 @@ def track(line: Track, reach: float, *, named: bool = False) -> Markup:
         height += 16
         parts.append(_text("tick", at(0), height - 2, "0", "middle"))
         if limit is not None:
-            text = f"margin {signed(limit, 0 if line.harm else 2)}"
+            text = f"margin +{limit:g}" if line.harm else f"margin {signed(limit)}"
             # Centred below its line, unless it would run into the 0 or out of the figure.
             near, side = abs(at(0) - at(limit)) < 60, "start" if line.harm else "end"
             inside = min(max(at(limit), 42), width - 42)

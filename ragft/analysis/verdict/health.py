@@ -90,7 +90,7 @@ class Health:
             parts.append(f"retrieval found the evidence for {_percent(self.found, self.known)} of the questions")
         if self.passages:
             shown = f"{_percent(self.dropped, self.passages)} of" if self.dropped else "none of"
-            parts.append(f"{shown} the passages had to be cut for length")
+            parts.append(f"{shown} the passages were left out for length")
         known = [f"{value:.2f} in {name}" for name, value in self.auc.items() if value is not None]
         if known:
             parts.append(

@@ -7,6 +7,7 @@ import pytest
 from ragft.analysis.verdict.comparison import Comparison
 from ragft.analysis.verdict.guards import FALSE_ANSWERS, FALSE_REFUSALS, FORGETTING
 from ragft.analysis.verdict.health import Health, Refused
+from ragft.types import AS_ANSWERED
 from registry.gate import Policy, decide, force
 from tests.unit.registry.test_gate import comparison, guard
 
@@ -86,6 +87,13 @@ def test_what_is_not_safe_or_not_known_is_not_called_safe() -> None:
     assert part.safe.startswith("Yes: of 200 questions asked with passages that cannot answer them")
     assert part.safe.endswith("; forgetting was not measured.")
     assert decide(comparison()).summary.safe == "Not asked: no guard was named."
+
+
+def test_of_files_nobody_knows_what_the_passages_hold() -> None:
+    found = comparison(guards=SAFE)
+    files = replace(found, design=replace(found.design, context=AS_ANSWERED))
+    assert decide(files).summary.safe.startswith("Yes: of 200 questions without an answer, base answered")
+    assert "of 200 questions with an answer, base refused" in decide(files).summary.safe
 
 
 def test_scores_that_mean_nothing_decide_nothing_and_ask_for_no_more_questions() -> None:

@@ -19,7 +19,7 @@ SOUND = Health(
 def test_a_sound_comparison_has_no_fault_and_says_how_things_stand() -> None:
     assert SOUND.faults == ()
     assert SOUND.line == (
-        "retrieval found the evidence for 90 % of the questions; 5 % of the passages had to be cut for length; the "
+        "retrieval found the evidence for 90 % of the questions; 5 % of the passages were left out for length; the "
         "judge told answers known to be right from wrong ones with an AUC of 0.97 in accuracy (1 is perfect, 0.5 is "
         "chance); of the questions that have an answer, v1 refused 10 % and v2 refused 0 %"
     )
