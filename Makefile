@@ -16,7 +16,7 @@ PYTEST := OMP_NUM_THREADS=1 python -m pytest --numprocesses 2 --dist loadfile --
 .DEFAULT_GOAL := help
 
 help: ## say what can be made
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 16
+	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.*## /make \1\t/' | expand -t 16
 
 setup: $(READY) ## make the virtual environment with everything in it
 

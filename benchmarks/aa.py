@@ -203,9 +203,11 @@ def main() -> None:
     parser.add_argument("--table", action="store_true", help="print the table of the output and run nothing")
     options = parser.parse_args()
     stored = json.loads(options.output.read_text(encoding="utf-8")) if options.output.exists() else {}
-    prepare_environment()
+    if not options.table:
+        prepare_environment()
     for kind in () if options.table else options.only:
-        if stored.get(kind, {}).get("resamples") == options.resamples:
+        # The same resamples of other questions are another row: name another output for them.
+        if stored.get(kind, {}).get("resamples", 0) >= options.resamples:
             continue
         began = time.monotonic()
         with opened_workspace() as workspace:

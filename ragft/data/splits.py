@@ -84,8 +84,8 @@ def subset_with_share(
 ) -> tuple[Question, ...]:
     """Return ``samples`` of the questions, of which the share ``unanswerable`` has no answer; -1: as they come.
 
-    A larger number contains the questions of a smaller one, and those with an answer are the same ones whatever the
-    share of the others.
+    A larger number contains the questions of a smaller one. Those with an answer are the first ones of the same order
+    whatever the share of the others, so a larger share takes fewer of them.
 
     Raises:
         ConfigError: If there are not enough questions of either sort.

@@ -5,6 +5,7 @@ import functools
 import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 from entrypoints.steps.matrix.presets import Matrix
@@ -21,6 +22,8 @@ from ragft.result_versions import OTHER_LIBRARIES, TRAINING_LIBRARIES, VERSIONS,
 from ragft.types import DECIDING, Dataset, digest
 
 Role = Literal["cell", "agreement"]
+# Where the data of presets lie.
+CHECKOUT = Path(__file__).resolve().parents[3]
 # How answers are made and judged; the rest of a matrix is how adapters are made.
 SETTINGS = ("split", "embedder", "top_k", "chunk_chars", "context_window", "prompt", "judge", "estimator")
 TRAINING = (
@@ -130,7 +133,7 @@ def _sources(params: StudyParams, matrix: Matrix) -> list[dict[str, str]]:
         given = getattr(params, name)
         values = [part.strip() for part in given.split(",")] if given else []
         if name == "path" and not given and not params.dataset:
-            values = list(matrix.path)
+            values = [str(CHECKOUT / path) for path in matrix.path]
         if values and len(values) != len(found):
             raise ConfigError(
                 f"{name} is {given!r}: {len(values)} for {len(found)} data sets ({', '.join(matrix.dataset)}); give "

@@ -5,7 +5,20 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.declared import OUTPUT, RECIPES, Recipe, as_expected, first_word, shuffled, stored, table
+from benchmarks.declared import (
+    OUTPUT,
+    RECIPES,
+    SEEDS,
+    Recipe,
+    _spoiled,
+    as_expected,
+    first_word,
+    shuffled,
+    stored,
+    table,
+)
+from entrypoints.steps import finetune
+from ragft.params import FinetuneParams
 from ragft.types import Question
 
 PAGE = Path(__file__).parents[3] / "docs" / "outcomes.md"
@@ -49,7 +62,46 @@ def test_recipes_are_told_apart_by_their_letter() -> None:
     assert len({recipe.name[0] for recipe in RECIPES}) == len(RECIPES)
 
 
+def test_the_table_says_what_came_out_of_each_recipe_and_whether_it_was_declared() -> None:
+    held = {"base": 0.5, "version": 0.25, "low": -0.5, "high": 0.0, "n": 40}
+    made = row(
+        recipe=RECIPES[0].name,
+        title="Keep v1 for now: v3 is better, but false answers got worse",
+        primaries={"right": held},
+        guards={"false_answers": held | {"low": 0.1, "high": 0.2}},
+        questions=1000,
+        groups=276,
+    )
+    lines = table([made | {"seed": 1, "outcome": "hold"}, made | {"seed": 0}])
+    assert lines[0] == f"#### {RECIPES[0].name}"
+    assert lines[4] == (
+        "| 0 | reject | −0.25 [−0.50, 0.00] | 50 → 25 % [+10, +20] | not measured | not measured | Keep the base for "
+        "now: it is better, but false answers got worse |"
+    )
+    assert lines[5].startswith("| 1 | hold |")
+    assert lines[7] == (
+        "Declared: reject for false answers in at least 4 of 5. Found: 1 of 2, not decided yet. 1,000 questions in 276 "
+        "groups each."
+    )
+    five = table([made | {"seed": seed, "outcome": "hold" if seed else "reject"} for seed in SEEDS])
+    assert "Found: 1 of 5, refuted." in five[-1]
+    assert "Found: 4 of 4, as declared." in table([made | {"seed": seed} for seed in SEEDS[:4]])[-1]
+
+
+def test_what_is_spoiled_reaches_the_training_and_nothing_else() -> None:
+    params = FinetuneParams(samples=5)
+    plain = finetune._chosen(questions(20), params)
+    with _spoiled(finetune, first_word, 0):
+        spoiled = finetune._chosen(questions(20), params)
+    assert [each.id for each in spoiled] == [each.id for each in plain]
+    assert {each.references for each in spoiled} == {("answer",)}
+    assert finetune._chosen(questions(20), params) == plain
+
+
 def test_the_page_shows_what_is_stored() -> None:
-    shown = PAGE.read_text(encoding="utf-8").partition(START)[2].partition(END)[0]
+    page = PAGE.read_text(encoding="utf-8")
+    assert START in page
+    assert END in page
+    shown = page.partition(START)[2].partition(END)[0]
     assert OUTPUT.exists()
     assert shown == "\n".join(table(stored())), "run python -m benchmarks.declared --table"

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from entrypoints.steps.matrix.cells import _made_of, cells_of
+from entrypoints.steps.matrix.cells import CHECKOUT, _made_of, cells_of
 from entrypoints.steps.matrix.plan import kinds_of
 from entrypoints.steps.matrix.presets import PRESETS as RECORDS
 from entrypoints.steps.matrix.presets import matrix_of
@@ -82,7 +82,8 @@ def test_the_real_model_is_trained_in_four_ways_and_decided_without_a_judge() ->
             StudyParams(preset="real", dataset="telecom"),
         )
     ]
-    assert paths == [{"tests/data/squad"}, {"mine.json"}, {""}]
+    assert paths == [{str(CHECKOUT / "tests/data/squad")}, {"mine.json"}, {""}]
+    assert (CHECKOUT / "tests/data/squad/dev-v2.0.json").is_file()
 
 
 def test_paths_belong_to_data_sets_in_their_order() -> None:
