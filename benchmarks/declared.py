@@ -5,7 +5,7 @@ their training answers, so that a verdict that rejects nothing is found out. Wha
 would refute it, stands in docs/outcomes.md and was committed before the first run.
 
     RAGFT_HOME=FOLDER OMP_NUM_THREADS=1 python -m benchmarks.declared            # goes on where it was stopped
-    python -m benchmarks.declared --table                                        # as docs/outcomes.md shows it
+    python -m benchmarks.declared --table              # as docs/outcomes.md shows it, then as the README does
 """
 
 import argparse
@@ -13,6 +13,7 @@ import dataclasses
 import json
 import random
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -192,6 +193,38 @@ def table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return lines[:-1]
 
 
+def summary(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return a line a recipe, as the README shows it: the range over the seeds of what decides, and the verdicts.
+
+    A recipe whose primaries are a judge's is left out: its numbers are on another scale.
+    """
+    lines = [
+        "| adapters, a seed each | answers that are right | answers what no passage answers | verdict |",
+        "|---|---|---|---|",
+    ]
+    for recipe in RECIPES:
+        own = [row for row in rows if row["recipe"] == recipe.name]
+        if not own or recipe.judged:
+            continue
+        if len(lines) == 2:
+            first = own[0]
+            cells = (_range([side["base"]]) for side in (first["primaries"]["right"], first["guards"]["false_answers"]))
+            lines.append(f"| the base | {' | '.join(cells)} | |")
+        cells = (
+            _range([row[kind][name]["version"] for row in own])
+            for kind, name in (("primaries", "right"), ("guards", "false_answers"))
+        )
+        outcomes = Counter(row["outcome"] for row in own).most_common()
+        said = ", ".join(f"{outcome} {count} of {len(own)}" for outcome, count in outcomes)
+        lines.append(f"| {recipe.name.partition(': ')[2]} | {' | '.join(cells)} | {said} |")
+    return lines
+
+
+def _range(shares: Sequence[float]) -> str:
+    low, high = (f"{100 * share:.0f}" for share in (min(shares), max(shares)))
+    return f"{low} %" if low == high else f"{low} to {high} %"
+
+
 def _head(own: Sequence[Mapping[str, Any]]) -> list[str]:
     names = [*own[0]["primaries"], *GUARDS]
     columns = ["seed", "verdict", *(name.replace("_", " ") for name in names), "recommendation"]
@@ -245,7 +278,7 @@ def main() -> None:
     parser.add_argument("--recipes", default="", help="letters, such as AC; all where it is left out")
     given = parser.parse_args()
     if given.table:
-        print("\n".join(table(stored())))
+        print("\n".join([*table(stored()), "", *summary(stored())]))
         return
     prepare_environment()
     with opened_workspace() as workspace:

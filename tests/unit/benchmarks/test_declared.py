@@ -15,13 +15,15 @@ from benchmarks.declared import (
     first_word,
     shuffled,
     stored,
+    summary,
     table,
 )
 from entrypoints.steps import finetune
 from ragft.params import FinetuneParams
 from ragft.types import Question
 
-PAGE = Path(__file__).parents[3] / "docs" / "outcomes.md"
+ROOT = Path(__file__).parents[3]
+PAGE, README = ROOT / "docs" / "outcomes.md", ROOT / "README.md"
 START, END = "<!-- made by benchmarks.declared -->\n\n", "\n\n<!-- end -->"
 HARMFUL = Recipe("X: harmful", {}, "reject", "false_answers", 2)
 
@@ -86,6 +88,28 @@ def test_the_table_says_what_came_out_of_each_recipe_and_whether_it_was_declared
     five = table([made | {"seed": seed, "outcome": "hold" if seed else "reject"} for seed in SEEDS])
     assert "Found: 1 of 5, refuted." in five[-1]
     assert "Found: 4 of 4, as declared." in table([made | {"seed": seed} for seed in SEEDS[:4]])[-1]
+
+
+def test_the_summary_gives_the_range_over_the_seeds() -> None:
+    shares = ({"base": 0.6, "version": 0.5}, {"base": 0.6, "version": 0.58})
+    rows = [
+        row(
+            recipe=RECIPES[0].name,
+            outcome=outcome,
+            primaries={"right": each},
+            guards={"false_answers": each},
+        )
+        for each, outcome in zip(shares, ("reject", "hold"), strict=True)
+    ]
+    assert summary(rows)[2:] == [
+        "| the base | 60 % | 60 % | |",
+        "| closed-book, ten passes | 50 to 58 % | 50 to 58 % | reject 1 of 2, hold 1 of 2 |",
+    ]
+    assert len(summary([*rows, *(each | {"recipe": RECIPES[-1].name} for each in rows)])) == 4
+
+
+def test_the_readme_shows_the_summary_of_what_is_stored() -> None:
+    assert "\n".join(summary(stored())) in README.read_text(encoding="utf-8")
 
 
 def test_what_is_spoiled_reaches_the_training_and_nothing_else() -> None:
