@@ -199,7 +199,7 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     A recipe whose primaries are a judge's is left out: its numbers are on another scale.
     """
     lines = [
-        "| adapters, a seed each | answers that are right | answers what no passage answers | verdict |",
+        "| adapters, a seed each | right answers | invented answers, where no passage has one | verdict |",
         "|---|---|---|---|",
     ]
     for recipe in RECIPES:
