@@ -48,7 +48,7 @@ def track(line: Track, reach: float, *, named: bool = False) -> Markup:
             # Centred below its line, unless it would run into the 0 or out of the figure.
             near, side = abs(at(0) - at(limit)) < 60, "start" if line.harm else "end"
             inside = min(max(at(limit), 42), width - 42)
-            x, anchor = (at(limit) + (-4 if line.harm else 4), side) if near else (inside, "middle")
+            x, anchor = (at(limit) + 4, side) if near else (inside, "middle")
             parts.append(_text("tick", x, height - 2, text, anchor))
     return _svg("track", width, height, name, parts)
 
