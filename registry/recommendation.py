@@ -135,19 +135,19 @@ def _guard(guard: GuardResult, comparison: Comparison) -> str:
     effect, known = guard.effect, not comparison.of_files
     before, after = (f"{100 * share:.0f} %" for share in (effect.base, effect.version))
     change = (
-        f"({-100 * guard.bounds.high:+.0f} to {-100 * guard.bounds.low:+.0f} percentage points; at most "
-        f"{100 * guard.margin:+g} is allowed)"
+        f"{-100 * effect.gain:+.0f} percentage points ({-100 * guard.bounds.high:+.0f} to "
+        f"{-100 * guard.bounds.low:+.0f}; at most {100 * guard.margin:+g} is allowed)"
     )
     if guard.name == FALSE_ANSWERS:
         asked = (
             f"{effect.n:,} questions {'asked with passages that cannot answer them' if known else 'without an answer'}"
         )
-        return f"of {asked}, {base} answered {before} all the same and {version} {after} {change}"
+        return f"of {asked}, {base} answered {before} anyway and {version} {after}: {change}"
     if guard.name == FALSE_REFUSALS:
         asked = f"{effect.n:,} questions {'whose passages hold the answer' if known else 'with an answer'}"
-        return f"of {asked}, {base} refused {before} and {version} {after} {change}"
+        return f"of {asked}, {base} refused {before} and {version} {after}: {change}"
     asked = f"{effect.n:,} questions{' that it was not trained on' if guard.name == FORGETTING else ''}"
-    return f"{name} in {before} → {after} of {asked} {change}"
+    return f"{name} in {before} → {after} of {asked}: {change}"
 
 
 def _sure(comparison: Comparison, outcome: str, problems: Sequence[str]) -> str:
