@@ -1,0 +1,56 @@
+"""What answers of the real study are made of: the counting, on answers whose count is known."""
+
+from typing import Any
+
+from benchmarks.real import LOST, Answered, counted, lost, read_rows, taught_by
+
+PASSAGES = "[Oxygen] The Normans came from Denmark, Iceland and Norway under their leader Rollo in the tenth century."
+
+
+def answered(text: str, **fields: Any) -> Answered:  # noqa: ANN401 - fields of any type
+    known = {"question": "Who led them?", "references": ("Rollo",), "passages": PASSAGES, "answerable": True}
+    return Answered(**{**known, "text": text, "right": False, **fields})
+
+
+def test_a_quote_is_the_whole_first_line_and_a_long_one_eight_words_anywhere() -> None:
+    assert answered("Denmark, Iceland\nand more").quotes
+    assert not answered("Denmark and Iceland").quotes
+    assert not answered("").quotes
+    long = "I think: the Normans came from Denmark, Iceland and Norway, under their leader."
+    assert answered(long).quotes_at_length
+    assert not answered(long).quotes
+    assert not answered("the Normans came from Denmark, Iceland").quotes_at_length
+    assert not answered("Rollo", passages="").quotes
+
+
+def test_a_training_answer_counts_only_where_no_passage_holds_it() -> None:
+    taught = taught_by(["The Rhine", "Rollo", "Unanswerable", ""])
+    assert answered("the Rhine.").repeats(taught)
+    assert not answered("Rollo").repeats(taught)
+    assert not answered("Unanswerable").repeats(taught)
+
+
+def test_a_lost_answer_has_the_first_reason_that_holds() -> None:
+    taught = taught_by(["The Rhine"])
+    replies = ["Unanswerable", "The leader was\nRollo.", "the Rhine", "Denmark", "a Viking of Paris"]
+    assert [answered(reply).lost_to(taught) for reply in replies] == list(LOST)
+
+
+def test_losses_and_gains_are_of_questions_with_an_answer() -> None:
+    base = [answered("Rollo", right=True), answered("?", right=False), answered("", answerable=False, right=True)]
+    tuned = [answered("Denmark"), answered("Rollo", right=True), answered("Rollo", answerable=False)]
+    found = lost(base, tuned, frozenset())
+    assert found == {**dict.fromkeys(LOST, 0), "words of a passage": 1, "gained": 1}
+    counts = counted(tuned[:2], frozenset())
+    assert (counts["n"], counts["right"], counts["quote"], counts["words"]) == (2, 0.5, 1.0, 1.0)
+
+
+def test_in_withheld_no_question_can_be_answered_and_to_abstain_is_right() -> None:
+    row = {
+        "input": "Who led them?", "output": "Unanswerable", "expected_output": "Rollo\nor: Duke Rollo",
+        "context": "Something else.", "answerable": True, "outcome": "abstained",
+    }  # fmt: skip
+    (shown,) = read_rows([row], "retrieved")
+    (held_back,) = read_rows([row], "withheld")
+    assert (shown.answerable, shown.right, shown.references) == (True, False, ("Rollo", "Duke Rollo"))
+    assert (held_back.answerable, held_back.right) == (False, True)
