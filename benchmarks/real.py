@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from ragft.judging.abstention import abstains
-from ragft.judging.closed_book import stands_in
 from ragft.judging.overlap import normalised_words
+from ragft.judging.short_answers import stands_in
 
 OUTPUT = Path(__file__).with_name("results") / "real.jsonl"
 LONG_QUOTE = 8

@@ -1,9 +1,9 @@
 """Whether an answer from memory is right: only for questions with a short answer."""
 
-from collections.abc import Sequence
 from typing import Literal
 
 from ragft.judging.overlap import answer_f1, exact_match, normalised_words
+from ragft.judging.short_answers import gives
 from ragft.pocket.truth import truth_metrics
 from ragft.types import Question
 
@@ -43,15 +43,15 @@ def verdict(question: Question, answer: str, *, contained: bool = False) -> Verd
     Args:
         question: One to which this applies.
         answer: What the model wrote.
-        contained: Also accept a short answer within the first line, as whole words: for models that answer
-            in sentences.
+        contained: Also accept a first line that gives a short answer in a sentence of its own
+            (`ragft.judging.short_answers`): for models that answer in sentences.
     """
     truth = truth_metrics(question, answer)
     if truth:
         return "right" if truth["truth_right"] else "false" if truth["truth_wrong"] else "silent"
     line = next((line for line in answer.splitlines() if line.strip()), "")
     said, accepted = normalised_words(line), short_answers(question) or question.references
-    if exact_match(line, accepted) or (contained and any(stands_in(normalised_words(a), said) for a in accepted)):
+    if exact_match(line, accepted) or (contained and any(gives(line, each, question.text) for each in accepted)):
         return "right"
     return "false" if said else "silent"
 
@@ -67,9 +67,3 @@ def score(question: Question, answer: str) -> float:
     if applies(question):
         return float(verdict(question, answer, contained=True) == "right")
     return answer_f1(answer, question.references)
-
-
-def stands_in(words: Sequence[str], said: Sequence[str]) -> bool:
-    """Return whether ``words``, at least one, follow one another in what was ``said``."""
-    places = range(len(said) - len(words) + 1)
-    return bool(words) and any(list(said[place : place + len(words)]) == list(words) for place in places)

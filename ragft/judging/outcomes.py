@@ -10,9 +10,10 @@ from typing import Literal
 
 from ragft.judging import closed_book
 from ragft.judging.overlap import normalised_words
+from ragft.judging.short_answers import gives
 from ragft.pocket.truth import truth_metrics
 from ragft.prompts.criterion import Criterion
-from ragft.types import Question
+from ragft.types import SCORER, Question
 
 Outcome = Literal["right", "wrong", "abstained"]
 Guard = Literal["false_answer", "false_refusal"]
@@ -25,17 +26,18 @@ RIGHT_FROM = 0.75
 def is_right(question: Question, answer: str) -> bool | None:
     """Return whether an answer is right by the best rule that needs no judge; None where there is no such rule.
 
-    The programmatic truth of telecom; else the short answers of the data set, as whole words of the answer's first
-    line; else a reference of at most eight words that stands in the answer, which can only say yes.
+    The programmatic truth of telecom; else the short answers of the data set, as the answer's first line gives them
+    (`ragft.judging.short_answers`); else a reference of at most eight words that the answer gives, which can only say
+    yes.
     """
     if not question.answerable:
         return None
     if truth := truth_metrics(question, answer):
         return bool(truth["truth_right"])
-    if closed_book.applies(question):
+    if closed_book.applies(question) or SCORER in question.metadata:
         return closed_book.verdict(question, answer, contained=True) == "right"
-    short = [words for each in question.references if len(words := normalised_words(each)) <= closed_book.MOST_WORDS]
-    return True if any(closed_book.stands_in(words, normalised_words(answer)) for words in short) else None
+    short = [each for each in question.references if len(normalised_words(each)) <= closed_book.MOST_WORDS]
+    return True if any(gives(answer, each, question.text) for each in short) else None
 
 
 def outcome_of(right: bool | None, judged: bool | None, *, abstained: bool) -> Outcome | None:
