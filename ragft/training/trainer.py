@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ragft import shortage
 from ragft.errors import ConfigError, PrerequisiteError
-from ragft.models import shortage
 from ragft.models.adapter_folder import identity_of, read_lineage
 from ragft.models.loading import LoadedModel, save_adapter, without_adapter
 from ragft.prompts.answer import AnswerPrompt

@@ -1,0 +1,56 @@
+"""Recognises that a device ran out of memory, and frees what the failed work had taken."""
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from ragft.errors import PrerequisiteError
+
+# PyTorch has a class for its own allocator's shortage on a GPU. Others raise a plain RuntimeError: its allocator on the
+# CPU, and, where other processes fill the GPU, the driver and cuBLAS.
+_SAID = ("DefaultCPUAllocator: can't allocate memory", "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
+# cuDNN's attention says only that it failed.
+_MAYBE = "mha_graph"
+_FULL_BYTES = 2**30
+
+
+def is_shortage(error: BaseException) -> bool:
+    """Return whether an error says that memory ran out, on a GPU or on the host."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    if not isinstance(error, RuntimeError):
+        return False
+    said = str(error)
+    return any(each in said for each in _SAID) or (_MAYBE in said and _gpu_is_full())
+
+
+@contextmanager
+def told(what: str) -> Iterator[None]:
+    """Say of a model that does not fit into a GPU how much is free there.
+
+    Raises:
+        PrerequisiteError: In the place of a shortage on a GPU; any other error stays what it is.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if not is_shortage(error) or not torch.cuda.is_available():
+            raise
+        free, total = (size / 2**30 for size in torch.cuda.mem_get_info())
+        raise PrerequisiteError(
+            f"{what} does not fit into the GPU's memory, of which {free:.1f} of {total:.0f} GiB are free: end what "
+            "else uses it, or set CUDA_VISIBLE_DEVICES= (empty) to work on the CPU"
+        ) from error
+
+
+def _gpu_is_full() -> bool:
+    return torch.cuda.is_available() and torch.cuda.mem_get_info()[0] < _FULL_BYTES
+
+
+def give_back() -> None:
+    """Free what the failed work held. Call it when its exception, which keeps its frames alive, is gone."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

@@ -1,0 +1,40 @@
+"""When an error says that memory ran out, and what is said of a model that does not fit."""
+
+import pytest
+import torch
+
+from ragft import shortage
+from ragft.errors import PrerequisiteError
+
+# What PyTorch raised on an H200 that other processes had filled.
+DRIVER = "CUDA error: out of memory\nSearch for `cudaErrorMemoryAllocation' in https://docs.nvidia.com/cuda/"
+CUBLAS = "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"
+CUDNN = "Expected mha_graph.execute(handle, variant_pack, workspace_ptr.get()).is_good() to be true, but got false."
+
+
+def gpu(monkeypatch: pytest.MonkeyPatch, free: int) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (free, 140 * 2**30))
+
+
+@pytest.mark.parametrize("said", [DRIVER, CUBLAS, "DefaultCPUAllocator: can't allocate memory: you tried to"])
+def test_a_shortage_is_known_by_what_it_says(said: str) -> None:
+    assert shortage.is_shortage(RuntimeError(said))
+    assert not shortage.is_shortage(ValueError(said))
+    assert not shortage.is_shortage(RuntimeError("CUDA error: device-side assert triggered"))
+
+
+def test_attention_that_failed_is_a_shortage_only_where_the_gpu_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    gpu(monkeypatch, free=50 * 2**20)
+    assert shortage.is_shortage(RuntimeError(CUDNN))
+    gpu(monkeypatch, free=50 * 2**30)
+    assert not shortage.is_shortage(RuntimeError(CUDNN))
+
+
+def test_a_model_that_does_not_fit_is_named_with_what_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    gpu(monkeypatch, free=2**29)
+    said = r"the base big does not fit .* 0\.5 of 140 GiB are free: end"
+    with pytest.raises(PrerequisiteError, match=said), shortage.told("the base big"):
+        raise RuntimeError(DRIVER)
+    with pytest.raises(RuntimeError, match="shape"), shortage.told("the base big"):
+        raise RuntimeError("shape mismatch")
