@@ -15,9 +15,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import mlflow
+import numpy as np
+
+from entrypoints.environment import opened_workspace, prepare_environment
+from ragft.analysis.statistics.clusters import cluster
+from ragft.analysis.statistics.mean_interval import mean_of
+from ragft.data.splits import subset_with_share
 from ragft.judging.abstention import abstains
+from ragft.judging.outcomes import is_right, outcome_of
 from ragft.judging.overlap import normalised_words
 from ragft.judging.short_answers import stands_in
+from ragft.report.words import number, signed
+from ragft.store.datasets import Preparation, find_preparation
+from ragft.types import Question
 
 OUTPUT = Path(__file__).with_name("results") / "real.jsonl"
 LONG_QUOTE = 8
@@ -26,7 +37,8 @@ AXIS = "ragft.axis_"
 NAMED = (
     "dataset", "format", "samples", "epochs", "learning_rate", "unanswerable_share", "withheld_share", "seed",
 )  # fmt: skip
-SHARES = ("right", "abstained", "quote", "long quote", "training answer")
+CONTEXTS = ("oracle", "retrieved", "none", "withheld")
+WORDS = {"closed_book": "on questions alone", "retrieved": "with passages"}
 Row = Mapping[str, Any]
 
 
@@ -117,25 +129,39 @@ def lost(base: Sequence[Answered], tuned: Sequence[Answered], taught: frozenset[
     return {**{name: reasons[name] for name in LOST}, "gained": gained}
 
 
-def read_rows(rows: Sequence[Row], context: str) -> list[Answered]:
-    """Return a logged table of answers; in ``withheld`` no question can be answered."""
-    return [
-        Answered(
-            str(row["input"]),
-            str(row["output"] or ""),
-            tuple(str(row["expected_output"] or "").split("\nor: ")),
-            str(row["context"] or ""),
-            bool(row["answerable"]) and context != "withheld",
-            _right(row, context),
+def read_rows(rows: Sequence[Row], questions: Mapping[str, Question], context: str) -> list[Answered]:
+    """Return a logged table of answers, graded by today's rule; in ``withheld`` no question can be answered."""
+    found = []
+    for row in rows:
+        question, text = questions[row["id"]], str(row["output"] or "")
+        abstained, answerable = abstains(text, question.text), question.answerable and context != "withheld"
+        right = outcome_of(is_right(question, text), None, abstained=abstained) == "right" if answerable else abstained
+        found.append(
+            Answered(question.text, text, question.references, str(row["context"] or ""), answerable, bool(right))
         )
-        for row in rows
+    return found
+
+
+def change(
+    base: Sequence[Answered], tuned: Sequence[Answered], labels: Sequence[str]
+) -> dict[str, float | None] | None:
+    """Return the change in right answers to questions that have one, with its interval; None where there are none.
+
+    Args:
+        base: Answers of the base.
+        tuned: Those of the adapter, to the same questions in the same order.
+        labels: The cluster of each question; questions that share a paragraph are one.
+    """
+    rows = [
+        (float(new.right) - float(old.right), label)
+        for old, new, label in zip(base, tuned, labels, strict=True)
+        if old.answerable
     ]
-
-
-def _right(row: Row, context: str) -> bool:
-    if bool(row["answerable"]) and context != "withheld":
-        return bool(row["outcome"] == "right")
-    return abstains(str(row["output"] or ""), str(row["input"]))
+    if not rows:
+        return None
+    mean = mean_of(np.array([gain for gain, _ in rows]), [label for _, label in rows])
+    groups = len({label for _, label in rows})
+    return {"gain": mean.value, "low": mean.low, "high": mean.high, "n": mean.n, "groups": groups}
 
 
 @dataclass(frozen=True)
@@ -150,42 +176,46 @@ class Cell:
     tables: Mapping[str, Sequence[Row]]
 
 
-def count(stores: Sequence[str]) -> list[dict[str, Any]]:
-    """Return what is counted of every adapter and of its base in every context, from the runs in MLflow's stores."""
-    from entrypoints.environment import opened_workspace, prepare_environment
-    from ragft.data.splits import subset_with_share
-    from ragft.store.datasets import find_preparation
-
+def count(stores: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Yield what is counted of every adapter and of its base in every context, from the runs in MLflow's stores."""
     prepare_environment()
     bases: dict[tuple[str, str], Sequence[Row]] = {}
     cells: list[Cell] = []
     for uri in stores:
         cells += _cells(uri, bases)
-    found: list[dict[str, Any]] = []
     with opened_workspace() as workspace:
         for cell in cells:
-            axes = cell.axes
-            preparation = find_preparation(workspace.store, axes["dataset"])
-            assert preparation is not None, axes["dataset"]
-            chosen = subset_with_share(
-                preparation.splits["train"], int(axes["samples"]), float(axes["unanswerable_share"]), int(axes["seed"])
-            )
-            taught = taught_by([each.references[0] for each in chosen if each.answerable])
-            for context, rows in cell.tables.items():
-                before, after = read_rows(bases[axes["dataset"], context], context), read_rows(rows, context)
-                found.append(
-                    {
-                        "axes": {name: axes[name] for name in NAMED},
-                        "context": context,
-                        **{
-                            f"{side} {name}": counted(part, taught)
-                            for side, answers in (("base", before), ("adapter", after))
-                            for name, part in _parts(answers).items()
-                        },
-                        "lost": lost(before, after, taught),
-                    }
-                )
-    return found
+            preparation = find_preparation(workspace.store, cell.axes["dataset"])
+            assert preparation is not None, cell.axes["dataset"]
+            yield from _counted(cell, bases, preparation)
+
+
+def _counted(
+    cell: Cell, bases: Mapping[tuple[str, str], Sequence[Row]], preparation: Preparation
+) -> Iterator[dict[str, Any]]:
+    axes = cell.axes
+    chosen = subset_with_share(
+        preparation.splits["train"], int(axes["samples"]), float(axes["unanswerable_share"]), int(axes["seed"])
+    )
+    taught = taught_by([each.references[0] for each in chosen if each.answerable])
+    questions = {each.id: each for split in preparation.splits.values() for each in split}
+    for context, rows in cell.tables.items():
+        before = read_rows(bases[axes["dataset"], context], questions, context)
+        after = read_rows(rows, questions, context)
+        asked = [questions[row["id"]] for row in rows]
+        labels = cluster(asked).labels
+        sides = {"base": before, "adapter": after}
+        yield {
+            "axes": {name: axes[name] for name in NAMED},
+            "context": context,
+            "change": change(before, after, [labels[each.id] for each in asked]),
+            **{
+                f"{side} {name}": counted(part, taught)
+                for side, answers in sides.items()
+                for name, part in _parts(answers).items()
+            },
+            "lost": lost(before, after, taught),
+        }
 
 
 def _parts(answers: Sequence[Answered]) -> dict[str, list[Answered]]:
@@ -197,19 +227,10 @@ def _parts(answers: Sequence[Answered]) -> dict[str, list[Answered]]:
 
 def _cells(uri: str, bases: dict[tuple[str, str], Sequence[Row]]) -> list[Cell]:
     """Return the finished cells of a store; tables of a base go to ``bases``, since cells share them."""
-    import mlflow
-
     mlflow.set_tracking_uri(uri)
     client = mlflow.MlflowClient()
     experiments = [each.experiment_id for each in client.search_experiments()]
-    runs: list[Any] = []
-    token = None
-    while token is not None or not runs:
-        page = client.search_runs(experiments, "attributes.status = 'FINISHED'", page_token=token)
-        runs += page
-        token = page.token
-        if not token:
-            break
+    runs = list(client.search_runs(experiments, "attributes.status = 'FINISHED'", max_results=50_000))
     children: dict[str, list[Any]] = {}
     for run in runs:
         children.setdefault(run.data.tags.get("mlflow.parentRunId", ""), []).append(run)
@@ -240,8 +261,6 @@ def _below(run: str, children: Mapping[str, Sequence[Any]]) -> Iterator[Any]:
 
 
 def _table(run: str) -> list[Row]:
-    import mlflow
-
     table = json.loads(Path(mlflow.artifacts.download_artifacts(run_id=run, artifact_path="rows.json")).read_text())
     return [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]
 
@@ -251,14 +270,115 @@ def stored() -> list[dict[str, Any]]:
     return [json.loads(line) for line in OUTPUT.read_text().splitlines()]
 
 
+def tables(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """Return the tables of docs/real.md by name, as Markdown."""
+    ordered = sorted(rows, key=_order)
+    answerable = [row for row in ordered if row["change"]]
+    return {
+        "reading": [
+            "| trained | seed | context | right | change | words an answer | quote |",
+            "|---|---|---|---|---|---|---|",
+            *(_reading(row) for row in answerable),
+        ],
+        "abstaining": [
+            "| trained | seed | context | abstains | words an answer | quote |",
+            "|---|---|---|---|---|---|",
+            *(_abstaining(row) for row in ordered if "adapter unanswerable" in row and row["context"] != "none"),
+        ],
+        "lost": [
+            f"| trained | seed | context | lost | {' | '.join(LOST)} | gained |",
+            f"|---|---|---|---|{'---|' * len(LOST)}---|",
+            *(_losses(row) for row in answerable),
+        ],
+    }
+
+
+def summary(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the main table, as the README shows it: the recipes that were asked with the right passage alone."""
+    shown = [row for row in sorted(rows, key=_order) if row["context"] == "oracle"]
+    retrieved = {_adapter(row): row for row in rows if row["context"] == "retrieved"}
+    lines = [
+        "| 200 pairs of SQuAD, SmolLM2-135M | right, with the right passage | right, with retrieved passages "
+        "| abstains where no passage answers |",
+        "|---|---|---|---|",
+    ]
+    first = shown[0]
+    of_base = (first["base answerable"], retrieved[_adapter(first)]["base answerable"])
+    silent = retrieved[_adapter(first)]["base unanswerable"]["abstained"]
+    lines.append(
+        f"| the base | {_percent(of_base[0]['right'])} | {_percent(of_base[1]['right'])} | {_percent(silent)} |"
+    )
+    for row in shown:
+        other = retrieved[_adapter(row)]
+        rights = [f"{_percent(each['adapter answerable']['right'])} ({_interval(each)})" for each in (row, other)]
+        silent = other["adapter unanswerable"]["abstained"]
+        name = f"{WORDS[row['axes']['format']]}, seed {row['axes']['seed']}"
+        lines.append(f"| {name} | {' | '.join(rights)} | {_percent(silent)} |")
+    return lines
+
+
+def _order(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    axes = row["axes"]
+    recipe = (int(axes["samples"]) != 200, -int(axes["epochs"]), -float(axes["learning_rate"]), axes["format"])
+    return (*recipe, int(axes["seed"]), CONTEXTS.index(row["context"]))
+
+
+def _adapter(row: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(row["axes"].values())
+
+
+def _named(row: Mapping[str, Any]) -> str:
+    axes = row["axes"]
+    passes = "1 pass" if axes["epochs"] == "1" else f"{axes['epochs']} passes"
+    recipe = f"{axes['format']}, {axes['samples']}, {passes}, {float(axes['learning_rate']):.0e}"
+    return f"{recipe} | {axes['seed']} | {row['context']}"
+
+
+def _reading(row: Mapping[str, Any]) -> str:
+    base, adapter = row["base answerable"], row["adapter answerable"]
+    return (
+        f"| {_named(row)} | {_percent(base['right'])} → {_percent(adapter['right'])} | {_interval(row)} "
+        f"| {_pair(base, adapter)} |"
+    )
+
+
+def _abstaining(row: Mapping[str, Any]) -> str:
+    base, adapter = row["base unanswerable"], row["adapter unanswerable"]
+    silent = f"{_percent(base['abstained'])} → {_percent(adapter['abstained'])} of {base['n']}"
+    return f"| {_named(row)} | {silent} | {_pair(base, adapter)} |"
+
+
+def _pair(base: Mapping[str, float], adapter: Mapping[str, float]) -> str:
+    words = f"{number(base['words'], 0)} → {number(adapter['words'], 0)}"
+    return f"{words} | {_percent(base['quote'])} → {_percent(adapter['quote'])}"
+
+
+def _losses(row: Mapping[str, Any]) -> str:
+    found = row["lost"]
+    counts = " | ".join(str(found[name]) for name in LOST)
+    return f"| {_named(row)} | {sum(found[name] for name in LOST)} | {counts} | {found['gained']} |"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
+def _interval(row: Mapping[str, Any]) -> str:
+    found = row["change"]
+    return f"{signed(100 * found['gain'], 0)} [{signed(100 * found['low'], 0)}, {signed(100 * found['high'], 0)}]"
+
+
 def main() -> None:
     """Count, or print what was counted."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", nargs="+", metavar="STORE")
+    parser.add_argument("--table", action="store_true")
     options = parser.parse_args()
     if options.count:
-        rows = count(options.count)
-        OUTPUT.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        OUTPUT.write_text("".join(json.dumps(row) + "\n" for row in count(options.count)))
+    if options.table:
+        parts = [*tables(stored()).values(), summary(stored())]
+        print("\n\n".join("\n".join(lines) for lines in parts))
 
 
 if __name__ == "__main__":

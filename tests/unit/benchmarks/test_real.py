@@ -1,9 +1,14 @@
 """What answers of the real study are made of: the counting, on answers whose count is known."""
 
+from pathlib import Path
 from typing import Any
 
-from benchmarks.real import LOST, Answered, counted, lost, read_rows, taught_by
+import pytest
 
+from benchmarks.real import LOST, Answered, change, counted, lost, read_rows, stored, summary, tables, taught_by
+from ragft.types import SCORER, Question
+
+ROOT = Path(__file__).parents[3]
 PASSAGES = "[Oxygen] The Normans came from Denmark, Iceland and Norway under their leader Rollo in the tenth century."
 
 
@@ -46,11 +51,30 @@ def test_losses_and_gains_are_of_questions_with_an_answer() -> None:
 
 
 def test_in_withheld_no_question_can_be_answered_and_to_abstain_is_right() -> None:
-    row = {
-        "input": "Who led them?", "output": "Unanswerable", "expected_output": "Rollo\nor: Duke Rollo",
-        "context": "Something else.", "answerable": True, "outcome": "abstained",
-    }  # fmt: skip
-    (shown,) = read_rows([row], "retrieved")
-    (held_back,) = read_rows([row], "withheld")
+    question = Question("q", "Who led them?", ("Rollo", "Duke Rollo"), metadata={SCORER: "squad"})
+    row = {"id": "q", "output": "Unanswerable", "context": "Something else."}
+    (shown,) = read_rows([row], {"q": question}, "retrieved")
+    (held_back,) = read_rows([row], {"q": question}, "withheld")
     assert (shown.answerable, shown.right, shown.references) == (True, False, ("Rollo", "Duke Rollo"))
     assert (held_back.answerable, held_back.right) == (False, True)
+
+
+def test_the_change_is_of_questions_with_an_answer_and_its_interval_of_clusters() -> None:
+    right, wrong, none = answered("Rollo", right=True), answered("Denmark"), answered("", answerable=False)
+    found = change([right, wrong, right, wrong, none], [wrong, wrong, wrong, right, none], ["a", "a", "b", "c", "d"])
+    assert found is not None
+    assert (found["gain"], found["n"], found["groups"]) == (-0.25, 4, 3)
+    assert found["low"] is not None
+    assert found["high"] is not None
+    assert found["low"] < -0.25 < found["high"]
+    assert change([none], [none], ["a"]) is None
+
+
+@pytest.mark.parametrize(
+    ("page", "name"), [("docs/real.md", name) for name in ("reading", "abstaining", "lost")] + [("README.md", "")]
+)
+def test_the_pages_show_what_is_stored(page: str, name: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    start = f"<!-- made by benchmarks.real{': ' if name else ''}{name} -->\n\n"
+    shown = text[text.index(start) + len(start) : text.index("\n\n<!-- end -->", text.index(start))]
+    assert shown.splitlines() == (tables(stored())[name] if name else summary(stored()))
