@@ -12,7 +12,7 @@ import mlflow
 from entrypoints.steps import evaluate
 from entrypoints.steps.shared import judges, scoring
 from entrypoints.steps.shared.evaluation import Evaluation
-from entrypoints.steps.shared.model_under_test import settle
+from entrypoints.steps.shared.model_under_test import find_version, settle
 from entrypoints.steps.shared.runs import step_run
 from entrypoints.steps.shared.sources import read_dataset
 from entrypoints.steps.shared.workspace import Workspace
@@ -96,13 +96,24 @@ def run(params: JudgeParams, workspace: Workspace) -> dict[str, tuple[Agreement,
 def _evaluations(params: JudgeParams, workspace: Workspace, **changes: str) -> list[Evaluation]:
     """Return the evaluations whose answers are rated; what was computed before is not computed again.
 
-    Where the answer is withheld nothing is rated: the right reply is to abstain, and a rule says whether it does.
+    Where the answer is withheld nothing is rated, so nothing is asked there: the right reply is to abstain, and a rule
+    says whether it does.
+
+    Raises:
+        ConfigError: If answers are asked for only where passages are withheld.
     """
     found = []
     for model in params.models():
         served = {} if model == SERVED else {"model_url": "", "served_model": ""}
-        found += evaluate.run(params.pick(EvaluateParams, model=model, **served, **changes), workspace)
-    return [evaluation for evaluation in found if evaluation.context != WITHHELD]
+        asked = params.pick(EvaluateParams, model=model, **served, **changes)
+        contexts = [each for each in settle(asked, find_version(asked)).contexts() if each != WITHHELD]
+        if not contexts:
+            raise ConfigError(
+                f"context is {params.context}: answers to passages that cannot answer are not rated, a rule says which "
+                "abstain; add another context, such as retrieved"
+            )
+        found += evaluate.run(dataclasses.replace(asked, context=",".join(contexts)), workspace)
+    return found
 
 
 def _compare_estimators(params: JudgeParams, criteria: Sequence[Criterion], workspace: Workspace) -> None:

@@ -106,8 +106,10 @@ def calibrated(tmp_path_factory: pytest.TempPathFactory) -> Calibrated:
         ids = re.compile(r"^r[0-9a-f]{12}(?=,)", flags=re.MULTILINE)
         foreign.write_text(ids.sub(lambda found: found[0][::-1], ann.read_text()))
         refused = checkout.step("judge", check=False, **given, ratings=foreign)
+        withheld = checkout.step("judge", check=False, **given, context="withheld")
         estimators = checkout.step("judge", **given, estimators="sampled,expected_no_rationale").stdout
-    assert refused.returncode == 4
+    assert (refused.returncode, withheld.returncode) == (4, 2)
+    assert "context is withheld: answers to passages that cannot answer are not rated" in withheld.stderr
     with sheet.open(encoding="utf-8-sig", newline="") as file:
         content = list(csv.DictReader(file))
     return Calibrated(checkout, content, told, agreed, calibrations(checkout), refused.stderr, estimators)
@@ -136,6 +138,13 @@ def test_the_sheet_is_blind_and_shuffled(calibrated: Calibrated) -> None:
     numbers = [int(re.findall(r"\d+", row["question"])[0]) for row in calibrated.sheet]
     assert sorted(numbers) == list(range(3, QUESTIONS + 3)) != numbers
     assert not any(value for row in calibrated.sheet for name, value in row.items() if name.startswith("accuracy"))
+
+
+def test_nothing_is_asked_where_passages_are_withheld(runs: list[Run]) -> None:
+    evaluated = MlflowClient().search_runs(
+        [runs[0].info.experiment_id], "tags.`ragft.step` = 'evaluate'", max_results=1000
+    )
+    assert {run.data.tags.get("ragft.context") for run in evaluated} - {None} == {"retrieved"}
 
 
 def test_a_judge_that_agrees_is_calibrated_for_this_data(calibrated: Calibrated, runs: list[Run]) -> None:
