@@ -13,7 +13,7 @@ VERSIONS = {
     "preparation": 1,  # which question belongs to which split, and how documents are cut
     "embedding": 1,  # from texts to vectors; raising it embeds every document again
     "retrieval": 1,  # from a question to its passages
-    "training": 1,  # from questions and passages to an adapter
+    "training": 2,  # from questions and passages to an adapter
     "answering": 1,  # from a question and its context to what a model writes
     "judging": 1,  # from an answer to its score
     "verdict": 7,  # from scores to the decision, and what an adapter is asked that it may have forgotten

@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from ragft.errors import ConfigError
-from ragft.types import Passage, Question, digest
+from ragft.types import UNANSWERABLE, Passage, Question, digest
 
 Format = Literal["closed_book", "retrieved", "oracle", "raft"]
-# What is learnt where the passages cannot answer, unless the base has words of its own for it.
+# What is learnt where the passages cannot answer, or nobody can, unless the base has words of its own for it.
 REFUSAL = "The answer is not in the passages."
+NO_ANSWER = "I do not know the answer."
+ABSTENTIONS = (REFUSAL, NO_ANSWER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,8 @@ def build_examples(
     """Return one example per question; it depends on the question and the seed alone, so subsets nest.
 
     Args:
-        questions: The answer learnt is the first reference.
+        questions: The answer learnt is the first reference; where a question has no answer and the data say so by a
+            mark alone, it is one of `ABSTENTIONS`, since a mark is nobody's way of saying it.
         format: closed_book shows no passages; retrieved the retrieved ones in their order; oracle the
             golden ones (none for a question without evidence); raft the golden ones among retrieved
             distractors, shuffled, as many as were retrieved (RAFT, arXiv 2403.10131).
@@ -110,10 +113,16 @@ def _example(
         question.id,
         question.text,
         tuple(passage.text for passage in shown),
-        question.references[0],
+        _answer(question, shown),
         tuple(rank.get(passage.id, len(rank)) for passage in shown),
         tuple(place for place, passage in enumerate(shown) if passage.id in gold),
     )
+
+
+def _answer(question: Question, shown: Sequence[Passage]) -> str:
+    if question.answerable or question.references != (UNANSWERABLE,):
+        return question.references[0]
+    return REFUSAL if shown else NO_ANSWER
 
 
 def _of(

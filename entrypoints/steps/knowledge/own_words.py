@@ -1,4 +1,4 @@
-"""What an adapter learns to say where its passages cannot answer: what its base says there, where the base abstains.
+"""What an adapter learns to say where there is no answer: what its base says there, where the base abstains.
 
 A model that says "The notice period of X is not in the documents" decides at the end of its sentence, after it has
 looked. Taught another sentence, it must decide at the first word, and gets worse at telling what it can answer from
@@ -15,7 +15,7 @@ from ragft.models.generation import Generator
 from ragft.models.loading import LoadedModel
 from ragft.models.probing import Sampling, reply
 from ragft.prompts.answer import load_answer_prompt
-from ragft.training.formats import REFUSAL, TrainingExample
+from ragft.training.formats import ABSTENTIONS, TrainingExample
 
 MOST_NEW_TOKENS = 64
 GREEDY = Sampling(samples=0, temperature=1.0, seed=0)
@@ -28,7 +28,7 @@ class OwnWords:
 
     Attributes:
         taught: Examples that teach to abstain.
-        own: How many of them do it in the base's words; the others keep `REFUSAL`.
+        own: How many of them do it in the base's words; the others keep one of `ABSTENTIONS`.
     """
 
     examples: list[TrainingExample]
@@ -37,7 +37,7 @@ class OwnWords:
 
 
 def in_own_words(examples: Sequence[TrainingExample], base: LoadedModel, workspace: Workspace) -> OwnWords:
-    """Return the examples, with what the base says in place of `REFUSAL` where it ever abstains.
+    """Return the examples, with what the base says in place of `ABSTENTIONS` where it ever abstains.
 
     Replies are kept in the store, so a training that begins again does not ask again.
     """
@@ -45,7 +45,7 @@ def in_own_words(examples: Sequence[TrainingExample], base: LoadedModel, workspa
     messages = {
         place: message
         for place, example in enumerate(examples)
-        if example.answer == REFUSAL
+        if example.answer in ABSTENTIONS
         and generator.fits(message := prompt.render(example.question, list(example.passages)), MOST_NEW_TOKENS)
     }
     said: dict[int, str] = {}
@@ -60,7 +60,7 @@ def in_own_words(examples: Sequence[TrainingExample], base: LoadedModel, workspa
             if usual := Counter(words).most_common(1):
                 said[place] = usual[0][0]
     made = [replace(example, answer=said.get(place, example.answer)) for place, example in enumerate(examples)]
-    return OwnWords(made, sum(example.answer == REFUSAL for example in examples), len(said))
+    return OwnWords(made, sum(example.answer in ABSTENTIONS for example in examples), len(said))
 
 
 def _says_so(text: str) -> bool:

@@ -11,7 +11,7 @@ from ragft.judging.abstention import abstains
 from ragft.models.generation import Generated, Generator
 from ragft.models.loading import LoadedModel, load_base
 from ragft.store.connection import Store
-from ragft.training.formats import REFUSAL, TrainingExample
+from ragft.training.formats import NO_ANSWER, REFUSAL, TrainingExample
 from tests.tiny_model import make_tiny_model
 
 PASSAGE = "Silver Harbor is a mobile plan. Its monthly fee is $24. The notice period of Silver Harbor is 30 days."
@@ -38,6 +38,14 @@ def test_abstentions_are_in_the_words_of_the_base_and_answers_stay(pocket: Loade
         assert example.answer != REFUSAL
         assert name in example.answer
         assert abstains(example.answer, question)
+
+
+def test_what_is_learnt_without_passages_is_in_its_words_too(pocket: LoadedModel, workspace: Workspace) -> None:
+    alone = TrainingExample("q1", QUESTIONS[0], (), NO_ANSWER)
+    found = in_own_words([alone], pocket, workspace)
+    assert (found.taught, found.own) == (1, 1)
+    assert found.examples[0].answer != NO_ANSWER
+    assert abstains(found.examples[0].answer, QUESTIONS[0])
 
 
 def test_what_was_asked_is_not_asked_again(

@@ -4,8 +4,8 @@ import pytest
 
 from ragft.errors import ConfigError
 from ragft.judging.abstention import abstains
-from ragft.training.formats import REFUSAL, Format, Withheld, build_examples
-from ragft.types import Passage, Question
+from ragft.training.formats import NO_ANSWER, REFUSAL, Format, Withheld, build_examples
+from ragft.types import UNANSWERABLE, Passage, Question
 
 QUESTIONS = [Question(str(number), f"Question {number}?", (f"best {number}", "other")) for number in range(400)]
 RETRIEVED = {
@@ -107,3 +107,15 @@ def test_what_is_retrieved_hides_its_evidence_as_in_use() -> None:
     for example in build_examples(QUESTIONS, "retrieved", retrieved=RETRIEVED, golden=GOLDEN):
         assert example.golden == ()
         assert example.ranks == tuple(range(len(example.passages)))
+
+
+@pytest.mark.parametrize(
+    ("form", "learnt"), [("closed_book", NO_ANSWER), ("retrieved", REFUSAL), ("oracle", NO_ANSWER)]
+)
+def test_a_mark_for_no_answer_is_not_learnt_as_one(form: Format, learnt: str) -> None:
+    marked = Question("0", "Question 0?", (UNANSWERABLE,), answerable=False)
+    (example,) = build_examples([marked], form, retrieved=RETRIEVED, golden={"0": ()})
+    assert example.answer == learnt
+    assert abstains(learnt)
+    said = Question("0", "Question 0?", ("The price of Zero is not in the documents.",), answerable=False)
+    assert build_examples([said], form, retrieved=RETRIEVED, golden={"0": ()})[0].answer == said.references[0]
