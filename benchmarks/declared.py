@@ -108,8 +108,9 @@ RECIPES = (
 def run(recipe: Recipe, seed: int, workspace: Any) -> dict[str, Any]:  # noqa: ANN401 - of a package imported late
     """Return what the verdict says of one adapter; what was computed before is taken from the store."""
     from entrypoints.steps import compare, finetune
+    from entrypoints.steps.knowledge import lesson
 
-    with _spoiled(finetune, recipe.spoil, seed):
+    with _spoiled(lesson, recipe.spoil, seed):
         adapter = finetune.run(FinetuneParams(base=POCKET, seed=seed, **recipe.settings), workspace)
     asked = CompareParams(
         model=adapter.version.uri, against=f"models:/{adapter.version.name}/1", context=CONTEXTS, judge=NO_JUDGE
@@ -121,13 +122,13 @@ def run(recipe: Recipe, seed: int, workspace: Any) -> dict[str, Any]:  # noqa: A
 
 
 @contextmanager
-def _spoiled(finetune: Any, spoil: Spoil | None, seed: int) -> Iterator[None]:  # noqa: ANN401 - a module
+def _spoiled(lesson: Any, spoil: Spoil | None, seed: int) -> Iterator[None]:  # noqa: ANN401 - a module
     """Let `finetune` see spoiled answers: the data stay telecom's, so base, questions and split are the same."""
     if spoil is None:
         yield
         return
-    choose = finetune.subset_with_share
-    with mock.patch.object(finetune, "subset_with_share", lambda *args: spoil(choose(*args), seed)):
+    choose = lesson.subset_with_share
+    with mock.patch.object(lesson, "subset_with_share", lambda *args: spoil(choose(*args), seed)):
         yield
 
 

@@ -1,1 +1,1 @@
-"""What a base knew before training, and what an adapter forgot."""
+"""What a base knew before training, what an adapter is therefore trained on, and what it forgot."""

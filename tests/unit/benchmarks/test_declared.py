@@ -18,7 +18,7 @@ from benchmarks.declared import (
     summary,
     table,
 )
-from entrypoints.steps import finetune
+from entrypoints.steps.knowledge import lesson
 from ragft.params import FinetuneParams
 from ragft.types import Question
 
@@ -114,12 +114,12 @@ def test_the_readme_shows_the_summary_of_what_is_stored() -> None:
 
 def test_what_is_spoiled_reaches_the_training_and_nothing_else() -> None:
     params = FinetuneParams(samples=5)
-    plain = finetune._chosen(questions(20), params)
-    with _spoiled(finetune, first_word, 0):
-        spoiled = finetune._chosen(questions(20), params)
+    plain = lesson.chosen_of(questions(20), params)
+    with _spoiled(lesson, first_word, 0):
+        spoiled = lesson.chosen_of(questions(20), params)
     assert [each.id for each in spoiled] == [each.id for each in plain]
     assert {each.references for each in spoiled} == {("answer",)}
-    assert finetune._chosen(questions(20), params) == plain
+    assert lesson.chosen_of(questions(20), params) == plain
 
 
 def test_the_page_shows_what_is_stored() -> None:
