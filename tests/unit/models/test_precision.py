@@ -1,6 +1,7 @@
 """A precision that the machine only imitates is not used, and that is said."""
 
 import logging
+from pathlib import Path
 
 import pytest
 import torch
@@ -48,4 +49,17 @@ def test_a_gpu_has_it(cpu: pytest.MonkeyPatch) -> None:
 
 def test_other_precisions_are_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(precision, "_has_bfloat16")
-    assert [computable(name) for name in ("auto", "float32")] == ["auto", "float32"]
+    assert [computable(name) for name in ("float16", "float32")] == ["float16", "float32"]
+
+
+@pytest.mark.parametrize(
+    ("file", "gpu", "computed"),
+    [("nvidia0", True, "bfloat16"), ("nvidia0", False, "auto"), ("tty0", True, "auto")],
+)
+def test_auto_is_named_by_what_it_is_where_there_is_a_gpu(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, file: str, gpu: bool, computed: str
+) -> None:
+    monkeypatch.setattr("platform.system", lambda: "Linux")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
+    (tmp_path / file).touch()
+    assert computable("auto", tmp_path) == computed
