@@ -134,10 +134,8 @@ def _guard(guard: GuardResult, comparison: Comparison) -> str:
         return f"{name} could be told for no question on both sides"
     effect, known = guard.effect, not comparison.of_files
     before, after = (f"{100 * share:.0f} %" for share in (effect.base, effect.version))
-    change = (
-        f"{-100 * effect.gain:+.0f} percentage points ({-100 * guard.bounds.high:+.0f} to "
-        f"{-100 * guard.bounds.low:+.0f}; at most {100 * guard.margin:+g} is allowed)"
-    )
+    rise, low, high = (_points(-100 * each) for each in (effect.gain, guard.bounds.high, guard.bounds.low))
+    change = f"{rise} percentage points ({low} to {high}; at most {100 * guard.margin:+g} is allowed)"
     if guard.name == FALSE_ANSWERS:
         asked = (
             f"{effect.n:,} questions {'asked with passages that cannot answer them' if known else 'without an answer'}"
@@ -148,6 +146,11 @@ def _guard(guard: GuardResult, comparison: Comparison) -> str:
         return f"of {asked}, {base} refused {before} and {version} {after}: {change}"
     asked = f"{effect.n:,} questions{' that it was not trained on' if guard.name == FORGETTING else ''}"
     return f"{name} in {before} → {after} of {asked}: {change}"
+
+
+def _points(value: float) -> str:
+    """Return whole points with their sign; 0 has none."""
+    return f"{value:+.0f}" if round(value) else "0"
 
 
 def _sure(comparison: Comparison, outcome: str, problems: Sequence[str]) -> str:

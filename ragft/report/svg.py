@@ -46,9 +46,10 @@ def track(line: Track, reach: float, *, named: bool = False) -> Markup:
         if limit is not None:
             text = f"margin +{limit:g}" if line.harm else f"margin {signed(limit)}"
             # Centred below its line, unless it would run into the 0 or out of the figure.
-            near, side = abs(at(0) - at(limit)) < 60, "start" if line.harm else "end"
+            near = abs(at(0) - at(limit)) < 60
+            beside = (max(at(limit) + 4, at(0) + 8), "start") if line.harm else (min(at(limit) + 4, at(0) - 8), "end")
             inside = min(max(at(limit), 42), width - 42)
-            x, anchor = (at(limit) + 4, side) if near else (inside, "middle")
+            x, anchor = beside if near else (inside, "middle")
             parts.append(_text("tick", x, height - 2, text, anchor))
     return _svg("track", width, height, name, parts)
 

@@ -74,6 +74,11 @@ def test_each_question_is_answered_with_its_numbers_and_intervals() -> None:
     assert found.sure == "Yes: 200 questions in 80 independent groups of documents."
 
 
+def test_a_change_of_nothing_has_no_sign() -> None:
+    safe = decide(comparison(guards=(guard(FALSE_ANSWERS, gain=0.001),))).summary.safe
+    assert ": 0 percentage points (-7 to +6; at most +5 is allowed)" in safe
+
+
 def test_what_is_not_safe_or_not_known_is_not_called_safe() -> None:
     unsure = decide(comparison(unsafe=(FALSE_REFUSALS,), guards=SAFE)).summary
     assert unsure.safe.startswith(

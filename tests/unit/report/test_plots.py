@@ -45,6 +45,14 @@ def test_a_rise_of_harm_is_drawn_to_the_right_with_the_margin_on_its_side() -> N
     assert _margin_at(drawn_rise) > middle > _margin_at(drawn_loss)
 
 
+def test_the_margin_is_not_written_over_the_zero() -> None:
+    for harm in (True, False):
+        line = Track("right", 9, 0.17, -0.3, 1.0, 0.05, harm=harm)
+        zero, margin = re.findall(r'<text[^>]*x="([\d.]+)"[^>]*>', svg.track(line, 1.0, named=True))
+        # Half a digit, and a little more.
+        assert abs(float(zero) - float(margin)) >= 8
+
+
 def _margin_at(drawing: str) -> float:
     """Where the line of the margin stands, from the left."""
     return float(re.search(r'class="margin"[^>]*x1="([\d.]+)"', drawing)[1])  # type: ignore[index]  # it is drawn
