@@ -10,7 +10,8 @@ from ragft.errors import PrerequisiteError
 
 # PyTorch has a class for its own allocator's shortage on a GPU. Others raise a plain RuntimeError: its allocator on the
 # CPU, and, where other processes fill the GPU, the driver and cuBLAS.
-_SAID = ("DefaultCPUAllocator: can't allocate memory", "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
+_ON_CPU = "DefaultCPUAllocator: can't allocate memory"
+_SAID = (_ON_CPU, "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
 # cuDNN's attention says only that it failed.
 _MAYBE = "mha_graph"
 _FULL_BYTES = 2**30
@@ -36,17 +37,29 @@ def told(what: str) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        if not is_shortage(error) or not torch.cuda.is_available():
+        if _ON_CPU in str(error) or not is_shortage(error) or not torch.cuda.is_available():
             raise
-        free, total = (size / 2**30 for size in torch.cuda.mem_get_info())
         raise PrerequisiteError(
-            f"{what} does not fit into the GPU's memory, of which {free:.1f} of {total:.0f} GiB are free: end what "
-            "else uses it, or set CUDA_VISIBLE_DEVICES= (empty) to work on the CPU"
+            f"{what} does not fit into the GPU's memory{_free()}: end what else uses it, or set CUDA_VISIBLE_DEVICES= "
+            "(empty) to work on the CPU"
         ) from error
 
 
+def _free() -> str:
+    """Return how much other processes leave free, as a clause; "" where the GPU is too full even to say that."""
+    try:
+        free, total = torch.cuda.mem_get_info()
+    except RuntimeError:
+        return ""
+    free += torch.cuda.memory_reserved()  # what this process holds already, half a model perhaps
+    return f", of which {free / 2**30:.1f} of {total / 2**30:.0f} GiB are free"
+
+
 def _gpu_is_full() -> bool:
-    return torch.cuda.is_available() and torch.cuda.mem_get_info()[0] < _FULL_BYTES
+    try:
+        return torch.cuda.is_available() and torch.cuda.mem_get_info()[0] < _FULL_BYTES
+    except RuntimeError:
+        return True
 
 
 def give_back() -> None:

@@ -1,9 +1,10 @@
 """Whether a line of text gives a short answer, in whatever sentence a model puts it.
 
-Made on 200 answers of SmolLM2 and its adapters that two people graded alike, and measured on 120 others
+Made on 200 answers of SmolLM2 and its adapters that two readers graded alike, and measured on 120 others
 (``tests/data/graded``, docs/metrics.md). It knows words, not meanings: "HPV" is not "human papillomavirus".
 """
 
+import re
 import string
 from collections.abc import Sequence
 
@@ -16,6 +17,7 @@ _FUNCTION_WORDS = frozenset(
     {"about", "also", "and", "are", "around", "as", "at", "be", "been", "between", "by", "for", "from", "in", "into"}
     | {"is", "it", "its", "of", "on", "or", "than", "that", "then", "this", "to", "was", "were", "which", "who", "with"}
 )
+_LEADING_ARTICLE = re.compile(r"^\s*(?:a|an|the)\s+(?=\S)", re.IGNORECASE)
 _NEGATIONS = frozenset({"no", "not", "none"})
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 
@@ -27,15 +29,15 @@ def gives(line: str, answer: str, question: str) -> bool:
     the question stands in it, in order and close together. A "no" is not given by saying that there is no answer.
     """
     said, words = normalised_words(line), normalised_words(answer)
-    if not said or not words or (_NEGATIONS.issuperset(words) and abstains(line, question)):
+    asked = {_singular(word) for word in normalised_words(question)}
+    told = _beyond(words, asked)
+    if not said or not words or (_NEGATIONS.issuperset(told or words) and abstains(line, question)):
         return False
     if said == words:
         return True
-    asked = {_singular(word) for word in normalised_words(question)}
-    told = _beyond(words, asked)
     if not told:
-        # Nothing but words of the question, and an article perhaps, which is all of "protein A".
-        return stands_in(_words(answer), _words(line))
+        # Nothing but words of the question, and perhaps an article behind them, which is all of "protein A".
+        return stands_in(_words(_LEADING_ARTICLE.sub("", answer)), _words(line))
     return stands_in(words, said) or _in_order(told, said)
 
 

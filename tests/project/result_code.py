@@ -30,7 +30,8 @@ KINDS: dict[str, tuple[str, ...]] = {
     "training": (
         *_WRITING, "ragft/training", "ragft/retrieval/metrics.py", "ragft/data/splits.py",
         "ragft/analysis/knowledge/categories.py", "ragft/analysis/knowledge/forgetting.py", "ragft/pocket/general.py",
-        "ragft/judging/closed_book.py", "ragft/judging/abstention.py", "entrypoints/steps/**/finetune.py",
+        "ragft/judging/closed_book.py", "ragft/judging/short_answers.py", "ragft/judging/abstention.py",
+        "entrypoints/steps/**/finetune.py",
         "entrypoints/steps/**/lesson.py", "entrypoints/steps/**/own_words.py", "entrypoints/steps/**/unknown_share.py",
         "entrypoints/steps/**/forgetting.py",
     ),

@@ -15,6 +15,7 @@ CUDNN = "Expected mha_graph.execute(handle, variant_pack, workspace_ptr.get()).i
 def gpu(monkeypatch: pytest.MonkeyPatch, free: int) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (free, 140 * 2**30))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda: 2**29)
 
 
 @pytest.mark.parametrize("said", [DRIVER, CUBLAS, "DefaultCPUAllocator: can't allocate memory: you tried to"])
@@ -33,8 +34,22 @@ def test_attention_that_failed_is_a_shortage_only_where_the_gpu_is_full(monkeypa
 
 def test_a_model_that_does_not_fit_is_named_with_what_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
     gpu(monkeypatch, free=2**29)
-    said = r"the base big does not fit .* 0\.5 of 140 GiB are free: end"
+    said = r"the base big does not fit .* 1\.0 of 140 GiB are free: end"
     with pytest.raises(PrerequisiteError, match=said), shortage.told("the base big"):
         raise RuntimeError(DRIVER)
     with pytest.raises(RuntimeError, match="shape"), shortage.told("the base big"):
         raise RuntimeError("shape mismatch")
+
+
+def test_a_gpu_too_full_to_ask_is_full_and_the_host_is_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> tuple[int, int]:
+        raise RuntimeError(DRIVER)
+
+    gpu(monkeypatch, free=0)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", refuse)
+    assert shortage.is_shortage(RuntimeError(CUDNN))
+    with pytest.raises(PrerequisiteError, match="into the GPU's memory: end"), shortage.told("the base big"):
+        raise RuntimeError(DRIVER)
+    on_the_host = "DefaultCPUAllocator: can't allocate memory: you tried to"
+    with pytest.raises(RuntimeError, match="DefaultCPU"), shortage.told("the base big"):
+        raise RuntimeError(on_the_host)

@@ -31,6 +31,9 @@ FILES = {"answers": "made on these", "held_out": "held out"}
         ("What protein does it produce?", "protein A", "It produces protein A.", True),
         ("Is it known?", "no", "No, the article does not contain the answer.", False),
         ("Is it known?", "no", "No, it is a secret.", True),
+        ("How many people died?", "no people", "There is no answer in the passages.", False),
+        ("Which pump is allowed?", "not the pump", "It is not stated in the passages.", False),
+        ("Which is longer, the Rhine or the Danube?", "the Danube", "It is Danube.", True),
         ("Who led them?", "Rollo", "", False),
         ("Who led them?", "The", "The", False),
     ],
@@ -65,7 +68,7 @@ def table() -> str:
     return "\n".join(lines)
 
 
-def test_the_page_says_how_often_the_rule_agrees_with_people() -> None:
+def test_the_page_says_how_often_the_rule_agrees_with_readers() -> None:
     text = PAGE.read_text(encoding="utf-8")
     shown = text[text.index(START) + len(START) : text.index(END, text.index(START))]
     assert shown == table()
