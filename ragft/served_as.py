@@ -15,6 +15,9 @@ SERVED_AS = "ragft.served_as"
 SERVING_SHA256 = "ragft.serving_sha256"
 # What MLflow writes beside the files of a version that it fetched from the registry.
 FETCHED_AS = "registered_model_meta"
+# What is added to a version's files after they were registered: MLflow's note of where they come from, and Python's
+# bytecode of the program that it loads, written beside it where the artifact store is a local folder.
+ADDED = (FETCHED_AS, "__pycache__")
 RETRIEVED, NONE = "retrieved", "none"
 
 

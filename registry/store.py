@@ -19,7 +19,7 @@ from mlflow.types.schema import Array, ColSpec, DataType, Schema
 from ragft.errors import ConfigError, PrerequisiteError
 from ragft.models.adapter_folder import check_adapter
 from ragft.models.fingerprint import file_sha256, folder_sha256
-from ragft.served_as import FETCHED_AS, SERVED_AS, SERVING_SHA256, ServedAs
+from ragft.served_as import ADDED, SERVED_AS, SERVING_SHA256, ServedAs
 from registry.markdown import inline
 from registry.versions import CHALLENGER, CHAMPION, TAG_PREFIX, Lineage, Version, registered_name
 
@@ -139,7 +139,7 @@ class Registry:
             copied = _download(version.uri, Path(folder))
             if version.lineage.kind == "adapter":
                 _check_adapter(version, copied / "artifacts" / "adapter")
-            sha256 = folder_sha256(copied, without=[FETCHED_AS])
+            sha256 = folder_sha256(copied, without=ADDED)
         if sha256 != tags.get(FILES_TAG):
             raise PrerequisiteError(
                 f"the files of {version.uri} have sha256 {sha256}, its tag {FILES_TAG} says {tags.get(FILES_TAG)}: "
@@ -203,7 +203,7 @@ class Registry:
                 pip_requirements=self._requirements,
                 signature=SIGNATURE,
             )
-            files_sha256 = folder_sha256(_download(info.model_uri, Path(folder) / "logged"), without=[FETCHED_AS])
+            files_sha256 = folder_sha256(_download(info.model_uri, Path(folder) / "logged"), without=ADDED)
         if self.find_model(name) is None:
             description = (
                 f"{inline(lineage.base)} and its adapters for the data set {inline(lineage.data)}: version 1 is the "

@@ -47,9 +47,12 @@ def fingerprint_weights(folder: Path) -> str:
 
 
 def folder_sha256(folder: Path, *, without: Iterable[str] = ()) -> str:
-    """Return the hash of every file below ``folder``, names and content, 64 hex digits; ``without`` are left out."""
+    """Return the hash of every file below ``folder``, names and content, 64 hex digits.
+
+    ``without`` names files and folders in it that are left out.
+    """
     left_out = {folder / name for name in without}
-    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path not in left_out)
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and left_out.isdisjoint((path, *path.parents)))
     return digest(_hash_files(folder, paths))
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import shutil
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -154,6 +155,13 @@ def test_what_was_compared_is_what_is_served(made: Made) -> None:
         "version 1 is the first champion there was; another rollback changes nothing",
     ]
     assert len(predicted(f"models:/{made.version.name}@champion", questions[:1])[1][0]) == 4
+
+
+def test_bytecode_beside_a_loaded_program_is_no_other_file(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    predicted(made.version.uri, ["Which river has town 3?"])
+    assert list((made.folder / "__pycache__").glob("serving.*.pyc"))
+    open_registry().verify(made.version)
 
 
 def test_passages_of_a_split_alone_are_said_not_to_be_what_is_served(made: Made) -> None:
