@@ -10,160 +10,25 @@ the first of them.
 
 import argparse
 import json
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import mlflow
-import numpy as np
 
+from benchmarks.real_answers import Answered, Row, change, counted, lost, read_rows, taught_by
+from benchmarks.real_tables import summary, tables
 from entrypoints.environment import opened_workspace, prepare_environment
 from ragft.analysis.statistics.clusters import cluster
-from ragft.analysis.statistics.mean_interval import mean_of
 from ragft.data.splits import subset_with_share
-from ragft.judging.abstention import abstains
-from ragft.judging.outcomes import is_right, outcome_of
-from ragft.judging.overlap import normalised_words
-from ragft.judging.short_answers import gives, stands_in
-from ragft.report.words import number, signed
 from ragft.store.datasets import Preparation, find_preparation
-from ragft.types import Question
 
 OUTPUT = Path(__file__).with_name("results") / "real.jsonl"
-LONG_QUOTE = 8
-LOST = ("abstained", "after the first line", "training answer", "words of a passage", "other words")
 AXIS = "ragft.axis_"
 NAMED = (
     "dataset", "format", "samples", "epochs", "learning_rate", "unanswerable_share", "withheld_share", "seed",
 )  # fmt: skip
-CONTEXTS = ("oracle", "retrieved", "none", "withheld")
-WORDS = {"closed_book": "on questions alone", "retrieved": "with passages"}
-Row = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Answered:
-    """An answer with what it is held against.
-
-    Attributes:
-        passages: What was shown, as one text; "" for nothing.
-        right: By the outcome; for a question without an answer, to abstain.
-    """
-
-    question: str
-    text: str
-    references: tuple[str, ...]
-    passages: str
-    answerable: bool
-    right: bool
-
-    @property
-    def first_line(self) -> str:
-        """The first line with anything on it."""
-        return next((line for line in self.text.splitlines() if line.strip()), "")
-
-    @property
-    def words(self) -> list[str]:
-        """The normalised words of the first line."""
-        return normalised_words(self.first_line)
-
-    @property
-    def abstained(self) -> bool:
-        """Whether it states nothing of what was asked."""
-        return abstains(self.text, self.question)
-
-    @property
-    def quotes(self) -> bool:
-        """Whether its first line stands word for word in what was shown."""
-        return stands_in(self.words, normalised_words(self.passages))
-
-    @property
-    def quotes_at_length(self) -> bool:
-        """Whether so many words in a row of the whole answer stand in what was shown."""
-        said, shown = normalised_words(self.text), normalised_words(self.passages)
-        runs = {tuple(shown[place : place + LONG_QUOTE]) for place in range(len(shown) - LONG_QUOTE + 1)}
-        return any(tuple(said[place : place + LONG_QUOTE]) in runs for place in range(len(said) - LONG_QUOTE + 1))
-
-    def repeats(self, taught: frozenset[tuple[str, ...]]) -> bool:
-        """Return whether its first line is one of the training answers, and stands in nothing that was shown."""
-        return tuple(self.words) in taught and not self.quotes
-
-    def lost_to(self, taught: frozenset[tuple[str, ...]]) -> str:
-        """Return what stands in the place of a right answer: one of `LOST`, the first that holds."""
-        if self.abstained:
-            return LOST[0]
-        rest = self.text.partition(self.first_line)[2]
-        if any(gives(rest, each, self.question) for each in self.references):
-            return LOST[1]
-        if self.repeats(taught):
-            return LOST[2]
-        return LOST[3] if self.quotes else LOST[4]
-
-
-def taught_by(answers: Sequence[str]) -> frozenset[tuple[str, ...]]:
-    """Return the training answers as they are looked for; those that abstain are no answers."""
-    return frozenset(tuple(normalised_words(each)) for each in answers if not abstains(each)) - {()}
-
-
-def counted(answers: Sequence[Answered], taught: frozenset[tuple[str, ...]]) -> dict[str, float]:
-    """Return the shares of the answers, their mean length in words, and how many there are."""
-    found = {
-        "right": [each.right for each in answers],
-        "abstained": [each.abstained for each in answers],
-        "quote": [each.quotes for each in answers],
-        "long quote": [each.quotes_at_length for each in answers],
-        "training answer": [each.repeats(taught) for each in answers],
-    }
-    shares = {name: sum(values) / len(values) for name, values in found.items()}
-    return {"n": len(answers), **shares, "words": sum(len(each.text.split()) for each in answers) / len(answers)}
-
-
-def lost(base: Sequence[Answered], tuned: Sequence[Answered], taught: frozenset[tuple[str, ...]]) -> dict[str, int]:
-    """Return what stands where the base was right and the adapter is not, and how many it was right on alone.
-
-    Both hold the same questions in one order; those without an answer are left out.
-    """
-    pairs = [(old, new) for old, new in zip(base, tuned, strict=True) if old.answerable]
-    reasons = Counter(new.lost_to(taught) for old, new in pairs if old.right and not new.right)
-    gained = sum(new.right and not old.right for old, new in pairs)
-    return {**{name: reasons[name] for name in LOST}, "gained": gained}
-
-
-def read_rows(rows: Sequence[Row], questions: Mapping[str, Question], context: str) -> list[Answered]:
-    """Return a logged table of answers, graded by today's rule; in ``withheld`` no question can be answered."""
-    found = []
-    for row in rows:
-        question, text = questions[row["id"]], str(row["output"] or "")
-        abstained, answerable = abstains(text, question.text), question.answerable and context != "withheld"
-        right = outcome_of(is_right(question, text), None, abstained=abstained) == "right" if answerable else abstained
-        found.append(
-            Answered(question.text, text, question.references, str(row["context"] or ""), answerable, bool(right))
-        )
-    return found
-
-
-def change(
-    base: Sequence[Answered], tuned: Sequence[Answered], labels: Sequence[str]
-) -> dict[str, float | None] | None:
-    """Return the change in right answers to questions that have one, with its interval; None where there are none.
-
-    Args:
-        base: Answers of the base.
-        tuned: Those of the adapter, to the same questions in the same order.
-        labels: The cluster of each question; questions that share a paragraph are one.
-    """
-    rows = [
-        (float(new.right) - float(old.right), label)
-        for old, new, label in zip(base, tuned, labels, strict=True)
-        if old.answerable
-    ]
-    if not rows:
-        return None
-    mean = mean_of(np.array([gain for gain, _ in rows]), [label for _, label in rows])
-    groups = len({label for _, label in rows})
-    return {"gain": mean.value, "low": mean.low, "high": mean.high, "n": mean.n, "groups": groups}
 
 
 @dataclass(frozen=True)
@@ -275,120 +140,6 @@ def _table(run: str) -> list[Row]:
 def stored() -> list[dict[str, Any]]:
     """Return what was counted."""
     return [json.loads(line) for line in OUTPUT.read_text().splitlines()]
-
-
-def tables(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
-    """Return the tables of docs/real.md by name, as Markdown."""
-    ordered = sorted(rows, key=_order)
-    answerable = [row for row in ordered if row["change"]]
-    return {
-        "reading": [
-            "| trained | seed | context | right | change | words an answer | quote |",
-            "|---|---|---|---|---|---|---|",
-            *(_reading(row) for row in answerable),
-        ],
-        "abstaining": [
-            "| trained | seed | context | abstains | words an answer | quote |",
-            "|---|---|---|---|---|---|",
-            *(_abstaining(row) for row in ordered if "adapter unanswerable" in row and row["context"] != "none"),
-        ],
-        "lost": [
-            f"| trained | seed | context | lost | {' | '.join(LOST)} | gained |",
-            f"|---|---|---|---|{'---|' * len(LOST)}---|",
-            *(_losses(row) for row in answerable),
-        ],
-    }
-
-
-def summary(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the main table, as the README shows it: the recipes that were asked with the right passage alone."""
-    asked = [row for row in sorted(rows, key=_order) if row["axes"]["dataset"] == "squad"]
-    shown = [row for row in asked if row["context"] == "oracle"]
-    retrieved = {_adapter(row): row for row in asked if row["context"] == "retrieved"}
-    lines = [
-        "| 200 pairs of SQuAD, SmolLM2-135M | right, with the right passage | right, with retrieved passages "
-        "| abstains where no passage answers | right in all 600, with retrieved passages |",
-        "|---|---|---|---|---|",
-    ]
-    first, other = shown[0], retrieved[_adapter(shown[0])]
-    rights = [_percent(each["base answerable"]["right"]) for each in (first, other)]
-    silent = _percent(other["base unanswerable"]["abstained"])
-    lines.append(f"| the base | {' | '.join(rights)} | {silent} | {_in_all(other, 'base')} |")
-    for row in shown:
-        other = retrieved[_adapter(row)]
-        rights = [f"{_percent(each['adapter answerable']['right'])} ({_interval(each)})" for each in (row, other)]
-        silent = _percent(other["adapter unanswerable"]["abstained"])
-        refusals = " and refusals" if float(row["axes"]["unanswerable_share"]) > 0 else ""
-        name = f"{WORDS[row['axes']['format']]}{refusals}, seed {row['axes']['seed']}"
-        lines.append(f"| {name} | {' | '.join(rights)} | {silent} | {_in_all(other, 'adapter')} |")
-    return lines
-
-
-def _order(row: Mapping[str, Any]) -> tuple[Any, ...]:
-    axes = row["axes"]
-    shares = float(axes["unanswerable_share"]), float(axes["withheld_share"])
-    usual = axes["dataset"] != "squad", int(axes["samples"]) != 200
-    recipe = (*usual, -int(axes["epochs"]), -float(axes["learning_rate"]), axes["format"], *shares)
-    return (*recipe, int(axes["seed"]), CONTEXTS.index(row["context"]))
-
-
-def _adapter(row: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(row["axes"].values())
-
-
-def _named(row: Mapping[str, Any]) -> str:
-    axes = row["axes"]
-    passes = "1 pass" if axes["epochs"] == "1" else f"{axes['epochs']} passes"
-    shares = [
-        f"{float(axes[name]):g} {word}"
-        for name, word in (("unanswerable_share", "unanswerable"), ("withheld_share", "withheld"))
-        if float(axes[name]) > 0
-    ]
-    data = [axes["dataset"]] if axes["dataset"] != "squad" else []
-    rate = f"{float(axes['learning_rate']):.0e}"
-    recipe = ", ".join([*data, axes["format"], axes["samples"], *shares, passes, rate])
-    return f"{recipe} | {axes['seed']} | {row['context']}"
-
-
-def _reading(row: Mapping[str, Any]) -> str:
-    base, adapter = row["base answerable"], row["adapter answerable"]
-    return (
-        f"| {_named(row)} | {_percent(base['right'])} → {_percent(adapter['right'])} | {_interval(row)} "
-        f"| {_pair(base, adapter)} |"
-    )
-
-
-def _abstaining(row: Mapping[str, Any]) -> str:
-    base, adapter = row["base unanswerable"], row["adapter unanswerable"]
-    silent = f"{_percent(base['abstained'])} → {_percent(adapter['abstained'])} of {base['n']}"
-    return f"| {_named(row)} | {silent} | {_pair(base, adapter)} |"
-
-
-def _pair(base: Mapping[str, float], adapter: Mapping[str, float]) -> str:
-    words = f"{number(base['words'], 0)} → {number(adapter['words'], 0)}"
-    return f"{words} | {_percent(base['quote'])} → {_percent(adapter['quote'])}"
-
-
-def _losses(row: Mapping[str, Any]) -> str:
-    found = row["lost"]
-    counts = " | ".join(str(found[name]) for name in LOST)
-    return f"| {_named(row)} | {sum(found[name] for name in LOST)} | {counts} | {found['gained']} |"
-
-
-def _in_all(row: Mapping[str, Any], side: str) -> str:
-    """Return the share of right answers to questions with an answer and without."""
-    parts = [row[f"{side} {name}"] for name in ("answerable", "unanswerable")]
-    return _percent(sum(part["right"] * part["n"] for part in parts) / sum(part["n"] for part in parts))
-
-
-def _percent(share: float) -> str:
-    """Return whole percents; what is not nothing does not round to it."""
-    return f"{100 * share:.1f} %" if 0 < share < 0.005 else f"{100 * share:.0f} %"
-
-
-def _interval(row: Mapping[str, Any]) -> str:
-    found = row["change"]
-    return f"{signed(100 * found['gain'], 0)} [{signed(100 * found['low'], 0)}, {signed(100 * found['high'], 0)}]"
 
 
 def main() -> None:

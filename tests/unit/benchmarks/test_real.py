@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
-from benchmarks.real import LOST, Answered, change, counted, lost, read_rows, stored, summary, tables, taught_by
+from benchmarks.real import stored
+from benchmarks.real_answers import LOST, Answered, change, counted, lost, read_rows, taught_by
+from benchmarks.real_tables import summary, tables
 from ragft.types import SCORER, Question
 
 ROOT = Path(__file__).parents[3]
