@@ -76,3 +76,14 @@ def test_the_page_says_how_often_the_rule_agrees_with_readers() -> None:
 
 def test_every_graded_answer_is_told_right_or_not() -> None:
     assert all(row["told"] for name in FILES for row in graded(name))
+
+
+def test_the_page_says_by_how_much_right_is_too_low_on_either_side() -> None:
+    rows = [row for name in FILES for row in graded(name)]
+    too_low = []
+    for of_base in (True, False):
+        own = [row for row in rows if (row["of"] == "base") is of_base]
+        missing = sum((row["label"] == "right") - (row["told"] == "right") for row in own)
+        too_low.append(round(100 * missing / len(own)))
+    said = " ".join(PAGE.read_text(encoding="utf-8").split())
+    assert f"by {too_low[0]} points of 100 for the base, by {too_low[1]} for the adapters" in said
