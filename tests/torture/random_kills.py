@@ -1,6 +1,7 @@
 """Kills a small study with -9 at random moments, as often as asked; nothing may be lost, and no table may change.
 
-``python -m tests.torture.random_kills --kills 200``; exits with 1 where anything is not as it should be.
+``python -m tests.torture.random_kills --kills 200``; exits with 1 where anything is not as it should be. With
+``--study smollm2 --kills 5 --homes 1`` the study is of a real model on real questions, and takes minutes.
 """
 
 import argparse
@@ -24,7 +25,7 @@ from tests.end_to_end.conftest import ROOT, Checkout
 from tests.torture.life import Budget, Life, Truth, live, live_calmly
 from tests.torture.moments import PHASES
 from tests.torture.page import OUTCOME, update
-from tests.torture.small_study import make_study
+from tests.torture.small_study import STUDIES
 from tests.warm import Warm
 
 
@@ -34,9 +35,11 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     parser.add_argument("--homes", type=int, default=2, help="studies that run at once")
+    parser.add_argument("--study", choices=STUDIES, default="tiny", help="smollm2 needs `make smollm2`")
     parser.add_argument("--cold", action="store_true", help="import the libraries anew in each attempt (slow)")
-    parser.add_argument("--out", type=Path, default=OUTCOME)
+    parser.add_argument("--out", type=Path)
     given = parser.parse_args()
+    given.out = given.out or (OUTCOME if given.study == "tiny" else OUTCOME.with_stem(f"torture_{given.study}"))
     print(f"seed {given.seed}: {given.kills} kills at random moments, {given.homes} studies at once", flush=True)
     folder = Path(tempfile.mkdtemp(prefix="ragft-torture-"))
     record = torture(folder, given, lambda record: keep(record, given.out))
@@ -59,7 +62,7 @@ def keep(record: dict[str, Any], path: Path) -> None:
 def torture(folder: Path, given: argparse.Namespace, store: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
     """Return what came of the kills, a part of them in each home under ``folder``; stored after each home."""
     started, code = time.monotonic(), code_of_the_tree()
-    params = make_study(folder / "study")
+    params = STUDIES[given.study](folder / "study")
     homes = (Checkout(folder / f"home{number}", params["base"]) for number in itertools.count())
     lives: list[Life] = []
     with ThreadPoolExecutor(given.homes) as pool:
@@ -121,6 +124,7 @@ def record_of(
     if any(truth.contents != truths[0].contents or truth.exported != truths[0].exported for truth in truths):
         problems.append("two unkilled homes differ")
     return {
+        "study": given.study,
         "kills": len(kills),
         "seed": given.seed,
         "cold": given.cold,

@@ -1,12 +1,14 @@
-"""The study that is killed: two adapters of a random little model, over eight documents of three sentences."""
+"""The studies that are killed: two adapters of a random little model over eight documents, or two of SmolLM2."""
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from tests.tiny_model import make_tiny_model
 
+ROOT = Path(__file__).resolve().parents[2]
 TOWNS = ("Aldor", "Brenk", "Corvin", "Dunmar", "Elsby", "Fernau", "Galten", "Harrow")
 RIVERS = ("Ister", "Morva", "Selke", "Tarn", "Ulde", "Vanne", "Wirra", "Yrsa")
 DAYS = ("Monday", "Tuesday", "Friday", "Sunday")
@@ -44,6 +46,26 @@ def make_study(folder: Path) -> dict[str, Any]:
         "agreement": 0,
         "max_new_tokens": 8,
     }
+
+
+def smollm2_study(_: Path) -> dict[str, Any]:
+    """Return the parameters of a study of the preset ``real`` that is small enough to be run many times."""
+    return {
+        "preset": "real",
+        "dataset": "squad",
+        "path": ROOT / "tests" / "data" / "squad",
+        "base": "smollm2",
+        "unanswerable_share": "0.0",
+        "samples": 8,
+        "epochs": 1,
+        "seeds": "0",
+        "questions": 12,
+        "dev_questions": 4,
+        "max_new_tokens": 16,
+    }
+
+
+STUDIES: dict[str, Callable[[Path], dict[str, Any]]] = {"tiny": make_study, "smollm2": smollm2_study}
 
 
 def words_of(params: dict[str, Any], out: Path) -> list[str]:

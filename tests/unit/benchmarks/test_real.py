@@ -1,5 +1,6 @@
 """What answers of the real study are made of: the counting, on answers whose count is known."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -80,3 +81,14 @@ def test_the_pages_show_what_is_stored(page: str, name: str) -> None:
     start = f"<!-- made by benchmarks.real{': ' if name else ''}{name} -->\n\n"
     shown = text[text.index(start) + len(start) : text.index("\n\n<!-- end -->", text.index(start))]
     assert shown.splitlines() == (tables(stored())[name] if name else summary(stored()))
+
+
+def test_the_study_that_was_killed_five_times_lost_nothing() -> None:
+    record = json.loads((ROOT / "benchmarks" / "results" / "torture_smollm2.json").read_text(encoding="utf-8"))
+    assert record["study"] == "smollm2"
+    assert record["kills"] == 5
+    assert "was killed five times with -9" in (ROOT / "docs" / "real.md").read_text(encoding="utf-8")
+    assert (record["problems"], record["rows_lost"], record["runs_left_running"]) == ([], 0, 0)
+    assert set(record["in_flight_and_written_again"].values()) == {0}
+    # What was compared: texts, passages, vectors, answers, and the cells.
+    assert record["rows"] > 10_000
