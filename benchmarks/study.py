@@ -49,7 +49,7 @@ def simulate(count: int) -> dict[str, float]:
 def _imagined(workspace: Any) -> Any:  # noqa: ANN401 - a class that needs ragft's imports
     import numpy as np
 
-    from entrypoints.steps.matrix.cells import Cell, Identities
+    from entrypoints.steps.matrix.cells import Cell
     from entrypoints.steps.shared.runs import step_run
     from ragft.analysis.study import findings
     from ragft.analysis.study.findings import CellScores, SideScores, change_of
@@ -59,7 +59,7 @@ def _imagined(workspace: Any) -> Any:  # noqa: ANN401 - a class that needs ragft
 
         started = started_cpu = 0.0
 
-        def __call__(self, _: Identities) -> "Imagined":
+        def __call__(self, *_: object) -> "Imagined":
             self.started, self.started_cpu = time.monotonic(), time.process_time()
             return self
 

@@ -27,6 +27,10 @@ class ConfigError(RagftError):
     exit_code = 2
 
 
+class DivergedError(ConfigError):
+    """Training made a number that is not finite: with these parameters there is no adapter."""
+
+
 class PrerequisiteError(RagftError):
     """Something the step needs is not there: a model, a database, a server, an earlier step."""
 

@@ -1,6 +1,7 @@
 """Compare: evaluate both sides under the same conditions, and say what the difference allows."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from entrypoints.steps import evaluate
 from entrypoints.steps.knowledge import forgetting
@@ -8,10 +9,11 @@ from entrypoints.steps.knowledge.probed import knowledge_slices
 from entrypoints.steps.reporting import cards, planning, report, verdicts
 from entrypoints.steps.shared import guards, integrity
 from entrypoints.steps.shared.compared import (
-    NOTHING_KNOWN,
     Compared,
+    OneAfterAnother,
     Sides,
     ToCompare,
+    Turns,
     decisive,
 )
 from entrypoints.steps.shared.evaluation import Evaluation
@@ -38,10 +40,10 @@ from registry.gate import Decision, Policy, decide
 from registry.versions import CHALLENGER, CHAMPION, Version, registered_name
 
 
-def run(params: CompareParams, workspace: Workspace, known: Sides = NOTHING_KNOWN) -> Compared:
+def run(params: CompareParams, workspace: Workspace, turns: Turns | None = None) -> Compared:
     """Return the verdict on a version against another; what both sides lack is computed first.
 
-    ``known`` is version's address -> context -> evaluation, for sides evaluated with these parameters before.
+    ``turns`` says which side comes first, and knows sides that were evaluated with these parameters before.
 
     Raises:
         ConfigError: If the two sides do not share data, base, judge, estimator, retrieval or messages.
@@ -55,7 +57,7 @@ def run(params: CompareParams, workspace: Workspace, known: Sides = NOTHING_KNOW
     with step_run(settled, f"{settled.data_name}|compare", tags, workspace.home) as run_:
         task = _task(settled, params, version, against, workspace)
         spreads = planning.before(task, workspace)
-        sides = _evaluate_sides(task, known, workspace)
+        sides = _evaluate_sides(task, turns or OneAfterAnother(), workspace)
         comparison = _compare(task, sides, spreads, workspace)
         decision = decide(comparison, Policy(advisory=settled.advisory))
         compared = Compared(version, against, sides, comparison, decision, run_.info.run_id)
@@ -107,16 +109,16 @@ def _versions(params: CompareParams) -> tuple[Version, Version]:
     return version, other
 
 
-def _evaluate_sides(task: ToCompare, known: Sides, workspace: Workspace) -> dict[str, Mapping[str, Evaluation]]:
-    """Return version's address -> context -> evaluation, the base's first; what is known is not computed again."""
-    sides: dict[str, Mapping[str, Evaluation]] = {}
-    for each in (task.against, task.version):
-        side = known.get(each.uri)
-        if not side:
-            asked = task.params.pick(EvaluateParams, model=each.uri)
-            side = {found.context: found for found in evaluate.run(asked, workspace, task.preparation)}
-        sides[each.uri] = side
-    return sides
+def _evaluate_sides(task: ToCompare, turns: Turns, workspace: Workspace) -> dict[str, Mapping[str, Evaluation]]:
+    """Return version's address -> context -> evaluation, the base's first."""
+
+    def evaluated(side: Version) -> Mapping[str, Evaluation]:
+        asked = task.params.pick(EvaluateParams, model=side.uri)
+        return {found.context: found for found in evaluate.run(asked, workspace, task.preparation)}
+
+    both = (task.against, task.version)
+    sides = {side.uri: turns.evaluate(side, partial(evaluated, side)) for side in turns.order(both)}
+    return {side.uri: sides[side.uri] for side in both}
 
 
 def _compare(task: ToCompare, sides: Sides, spreads: Mapping[str, Spread], workspace: Workspace) -> Comparison:

@@ -2,46 +2,39 @@
 
 import dataclasses
 import json
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
 
 import mlflow
 
 from entrypoints.quick_imports import quick_imports
-from entrypoints.steps.matrix import plan
+from entrypoints.steps.matrix import plan, sharing
 from entrypoints.steps.matrix.cells import TRAINING, Cell, Identities, cells_of
 from entrypoints.steps.matrix.presets import Matrix, matrix_of
-from entrypoints.steps.matrix.show import duration, log, tell
+from entrypoints.steps.matrix.sharing import CellRunner, MakeRunner
+from entrypoints.steps.matrix.show import log, tell
 from entrypoints.steps.shared.runs import step_run
 from entrypoints.steps.shared.workspace import Workspace
+from ragft import tracking
 from ragft.analysis.read_record import read_record
-from ragft.analysis.study import findings
-from ragft.analysis.study.findings import Study, summarise
+from ragft.analysis.study.findings import CellResult, Study, summarise
 from ragft.errors import PrerequisiteError
 from ragft.params import StudyParams
+from ragft.store.claims import Claim, claims_on
 from ragft.store.disk import write_whole
-from ragft.store.study_cells import finished_cells, load_cell, save_cell
+from ragft.store.study_cells import finished_cells, load_cell
+from ragft.store.working import Working
 
 
-class CellRunner(Protocol):
-    """What computes a cell."""
-
-    def run(self, cell: Cell) -> findings.CellResult:
-        """Return the cell's result."""
-
-
-def run(
-    params: StudyParams, workspace: Workspace, runner: Callable[[Identities], CellRunner] | None = None
-) -> Study | None:
+def run(params: StudyParams, workspace: Workspace, runner: MakeRunner | None = None) -> Study | None:
     """Return what the study found; None if it was only planned.
 
     ``runner`` makes what computes cells, by default the steps of this process.
 
     Raises:
         ConfigError: If the matrix makes no sense, or its models and data do not go together.
-        PrerequisiteError: If a base or data set is not there.
+        PrerequisiteError: If a base or data set is not there, or other code computes the same study elsewhere.
+        CellsFailedError: If cells could not be computed; the others are kept.
     """
     matrix = matrix_of(params)
     cells = cells_of(params, matrix)
@@ -51,7 +44,9 @@ def run(
             _plan(params, cells, identities, workspace)
             return None
         keys = [identities.cell(cell) for cell in cells]
-        _compute(cells, keys, workspace, runner or _steps(workspace), identities)
+        computed = sharing.compute(cells, keys, workspace, identities, runner or _steps(workspace))
+        mlflow.log_metrics({"cells": len(cells), "cells_computed": computed})
+        _tell_shares(claims_on(workspace.store, keys), workspace)
         found = collect(params, matrix, cells, keys, workspace)
         log(found)
         tell(found, workspace)
@@ -90,60 +85,33 @@ def _plan(params: StudyParams, cells: Sequence[Cell], identities: Identities, wo
         workspace.say(line)
 
 
-def _steps(workspace: Workspace) -> Callable[[Identities], CellRunner]:
-    def make(identities: Identities) -> CellRunner:
+def _steps(workspace: Workspace) -> MakeRunner:
+    def make(identities: Identities, working: Working) -> CellRunner:
         # Torch and all that trains and judges are imported here, when something is to be computed.
         with quick_imports():
             from entrypoints.steps.matrix.runner import StepRunner
 
-        return StepRunner(workspace, identities)
+        return StepRunner(workspace, identities, working)
 
     return make
 
 
-def _compute(
-    cells: Sequence[Cell],
-    keys: Sequence[str],
-    workspace: Workspace,
-    make: Callable[[Identities], CellRunner],
-    identities: Identities,
-) -> None:
-    """Compute the missing cells and print a line for each; each is kept before the next begins."""
-    runner: CellRunner | None = None
-    spent: list[float] = []
-    missing = [key for key in keys if load_cell(workspace.store, key) is None]
-    workspace.say(f"{len(cells)} cells, of which {len(cells) - len(missing)} are done")
-    for number, (cell, key) in enumerate(zip(cells, keys, strict=True), 1):
-        if key not in missing:
-            continue
-        runner = runner or make(identities)
-        started = time.monotonic()
-        result = runner.run(cell)
-        save_cell(workspace.store, key, dataclasses.asdict(result))
-        spent.append(time.monotonic() - started)
-        left = sum(spent) / len(spent) * (len(missing) - len(spent))
-        workspace.say(f"[{number}/{len(cells)}] {_line(result)}, {duration(spent[-1])}, {duration(left)} left")
-    mlflow.log_metrics({"cells": len(cells), "cells_computed": len(spent)})
-
-
-def _line(cell: findings.CellResult) -> str:
-    changes = [
-        f"{change.measure} {change.gain.mean:+.2f} [{_end(change.gain.low)}, {_end(change.gain.high)}]"
-        for change in cell.changes
-        if change.decides
-    ]
-    return f"{cell.name}: {cell.outcome}, {', '.join(changes)}"
-
-
-def _end(value: float | None) -> str:
-    return "?" if value is None else f"{value:+.2f}"
+def _tell_shares(standing: Sequence[Claim], workspace: Workspace) -> None:
+    """Log who computed what, and say it where there were several."""
+    done = sharing.shares(standing)
+    if not done:
+        return
+    tracking.log_table(done, "workers")
+    if len(done) > 1:
+        parts = (f"{each['worker']} {each['cells']}" for each in done)
+        workspace.say(f"cells computed by {len(done)} processes: {', '.join(parts)}")
 
 
 def collect(
     params: StudyParams, matrix: Matrix, cells: Sequence[Cell], keys: Sequence[str], workspace: Workspace
 ) -> Study:
     """Return what the finished cells show together."""
-    records = [read_record(findings.CellResult, load_cell(workspace.store, key)) for key in keys]
+    records = [read_record(CellResult, load_cell(workspace.store, key)) for key in keys]
     varied = cells[0].varied
     factors = {name: [str(value) for value in getattr(matrix, name)] for name in TRAINING if name != "seed"}
     asked = {name: levels for name, levels in factors.items() if len(levels) > 1} if matrix.factors else {}

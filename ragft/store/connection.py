@@ -46,6 +46,8 @@ class Store:
         self._open_transactions = 0
         self._held: list[int] = []
         self._connect_again: Callable[[], Connection] | None = None
+        self._refused: PrerequisiteError | None = None
+        self._may_go_on: Callable[[], None] | None = None
         self.place = f"{place}, schema {schema}"
         self.schema = schema
         self.secret = b""
@@ -67,6 +69,31 @@ class Store:
         """Replace the connection by what this returns if it breaks; see `replayed`."""
         self._connect_again = connect_again
 
+    def beside(self) -> "Store":
+        """Return the same store on a connection of its own, for a thread that must not wait for this one.
+
+        Raises:
+            PrerequisiteError: If the server cannot be reached.
+        """
+        assert self._connect_again is not None, "a store that was closed, or never opened by open_store"
+        other = Store(self._connect_again(), "", self.schema)
+        other.place, other.secret = self.place, self.secret
+        other.survive_with(self._connect_again)
+        return other
+
+    @property
+    def connection_id(self) -> int:
+        """The number of the server's process behind the connection."""
+        return self._connection.info.backend_pid
+
+    def refuse(self, error: PrerequisiteError | None) -> None:
+        """Let every later transaction fail with ``error``: this process may write nothing more; None: it may again."""
+        self._refused = error
+
+    def ask_after_a_break(self, may_go_on: Callable[[], None] | None) -> None:
+        """Call ``may_go_on`` whenever a broken connection was replaced: it raises where this process must stop."""
+        self._may_go_on = may_go_on
+
     def reconnect(self, lost: ConnectionLostError) -> None:
         """Replace the broken connection, and take the locks again that were held.
 
@@ -75,6 +102,8 @@ class Store:
                 inside of a transaction, whose first half is lost.
         """
         with self._one_at_a_time:
+            if self._refused is not None:
+                raise self._refused
             if self._open_transactions or self._connect_again is None:
                 raise lost
             if not self._connection.closed:
@@ -84,6 +113,8 @@ class Store:
             self._connection = connection
             for key in self._held:
                 _take_again(connection, key, lost)
+            if self._may_go_on is not None:
+                self._may_go_on()
 
     @contextmanager
     def transaction(self) -> Iterator[Cursor]:
@@ -91,8 +122,11 @@ class Store:
 
         Raises:
             ConnectionLostError: If the connection to the server breaks.
+            PrerequisiteError: If this process may write nothing more; see `refuse`.
         """
         with self._one_at_a_time:
+            if self._refused is not None:
+                raise self._refused
             self._open_transactions += 1
             try:
                 with self._connection.transaction(), self._connection.cursor() as cursor:

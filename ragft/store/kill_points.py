@@ -19,6 +19,7 @@ KILL_POINTS = (
     "generate.write",
     "judge.write",
     "probe.save",
+    "claims.take",
     "study.cell",
     "promote.noted",
     "promote.recorded",

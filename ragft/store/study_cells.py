@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ragft.store.connection import Store, replayed
+from ragft.store.connection import Cursor, Store, replayed
 from ragft.store.kill_points import kill_point
 
 Record = dict[str, Any]
@@ -25,13 +25,11 @@ def load_cell(store: Store, key: str) -> Record | None:
     return None if row is None else json.loads(row[0])
 
 
-@replayed
-def save_cell(store: Store, key: str, record: Mapping[str, Any]) -> None:
-    """Write a finished cell; one that is already there stays as it is."""
+def save_cell(cursor: Cursor, key: str, record: Mapping[str, Any]) -> None:
+    """Write a finished cell, in the transaction that ends its claim; one that is already there stays as it is."""
     text = json.dumps(record, ensure_ascii=True, allow_nan=False)
-    with store.transaction() as cursor:
-        cursor.execute("INSERT INTO study_cells (key, record) VALUES (%s, %s) ON CONFLICT DO NOTHING", [key, text])
-        kill_point("study.cell")
+    cursor.execute("INSERT INTO study_cells (key, record) VALUES (%s, %s) ON CONFLICT DO NOTHING", [key, text])
+    kill_point("study.cell")
 
 
 @replayed

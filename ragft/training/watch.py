@@ -10,7 +10,7 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from ragft.errors import ConfigError
+from ragft.errors import DivergedError
 from ragft.models.fingerprint import write_manifest
 from ragft.store.kill_points import kill_point
 from ragft.training.checkpoints import KEPT, SECONDS_BETWEEN, checkpoints_newest_first
@@ -34,10 +34,10 @@ class Watch:
         """Stop training when a number is infinite or not a number.
 
         Raises:
-            ConfigError: Naming the number, the step and what to change.
+            DivergedError: Naming the number, the step and what to change.
         """
         if not math.isfinite(value):
-            raise ConfigError(
+            raise DivergedError(
                 f"the {what} became {value} at step {step} with learning_rate {self.learning_rate}: training stopped "
                 "and no adapter was saved; use a smaller learning_rate, or dtype float32 where it was float16"
             )

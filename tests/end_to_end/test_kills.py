@@ -22,7 +22,7 @@ EVALUATE: dict[str, Any] = {"dataset": "qasper", "max_new_tokens": 8, "repeats":
 FINETUNE: dict[str, Any] = {"dataset": "qasper", "samples": 4, "epochs": 2, "learning_rate": 0.01}
 OF_TRAINING = "finetune.checkpoint"
 OF_EVALUATING = [name for name in KILL_POINTS if name.split(".")[0] in ("prepare", "retrieve", "generate", "judge")]
-OF_STUDIES = ["study.cell"]  # test_study
+OF_STUDIES = ["claims.take", "study.cell"]  # test_study
 OF_PROBING = "probe.save"
 OF_PROMOTING = [name for name in KILL_POINTS if name.startswith("promote.")]  # tests/integration/registry/test_kills.py
 

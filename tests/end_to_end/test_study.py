@@ -70,6 +70,8 @@ def homes(tmp_path_factory: pytest.TempPathFactory) -> tuple[Checkout, Checkout]
 def test_a_killed_study_goes_on_with_the_cell_in_flight(homes: tuple[Checkout, Checkout]) -> None:
     calm, killed = homes
     params = {**STUDY, "export": killed.home / "study.json"}
+    # With the claim on the base in flight, beside that on the first cell.
+    assert killed_in(killed, "claims.take:1", killed.home / "study.json")
     assert killed_in(killed, "study.cell:1", killed.home / "study.json")
     rest = killed.step("study", **params)
     assert "2 cells, of which 1 are done" in rest.stdout
@@ -105,7 +107,7 @@ def test_the_same_again_loads_no_model(homes: tuple[Checkout, Checkout]) -> None
 def test_every_study_of_the_docs_can_be_planned(homes: tuple[Checkout, Checkout]) -> None:
     pages = [(ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("study.md", "results.md")]
     lines = [line for page in pages for line in page.splitlines() if line.startswith("mlflow run ")]
-    assert len(lines) == 5
+    assert len(lines) == 6
     for line in lines:
         step, params = parse(line)
         assert step == "study"

@@ -111,8 +111,9 @@ def _lines(process: "subprocess.Popen[str] | Fork") -> "queue.SimpleQueue[str | 
 
     def read() -> None:
         assert process.stdout is not None
-        for line in process.stdout:
-            found.put(line)
+        with process.stdout as lines:
+            for line in lines:
+                found.put(line)
         found.put(None)
 
     threading.Thread(target=read, daemon=True).start()

@@ -16,7 +16,8 @@ from ragft.store.server import open_store
 
 # What says nothing of a row: the order in which it was written. Times are left out by their type.
 COUNTERS = ("number", "embedder", "collection")
-NOT_RESULTS = ("schema_steps", "store")
+# Who computes what, and in how many tries, is no result.
+NOT_RESULTS = ("schema_steps", "store", "claims")
 # Of a cell's record, how long it took is left out.
 SHOWN = {"study_cells.record": "(record::jsonb - 'seconds' - 'work')::text"}
 # Rows that a model computed.

@@ -12,6 +12,7 @@ OF_A_STUDY = {name for name in KILL_POINTS if not name.startswith(("promote.", "
 # In the order in which a cell passes them: one that is killed at is not passed, one that is never reached would let the
 # study run to its end. The second adapter needs no preparation, and may say what is judged already.
 FIRST = (
+    "claims.take",
     "prepare.save",
     "prepare.embed",
     "prepare.freeze",

@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -201,6 +201,36 @@ class Identities:
                 # A cell in which nothing is judged once kept none of what decided it.
                 **({"primaries": "kept"} if compare.judge == "none" else {}),
             }
+        )
+
+    def base(self, cell: Cell) -> str:
+        """Return the hash of what makes the evaluation of the cell's base, which other cells may share."""
+        compare = cell.compare
+        return digest(
+            {
+                "evaluated": base_fingerprint(cell.finetune.base, cell.finetune.revision),
+                "data": self.dataset(cell).sha256,
+                "compare": _made_of(compare, ADDRESSES),
+                "prompt": load_answer_prompt(compare.prompt).sha256,
+                "criteria": [criterion.sha256 for criterion in load_criteria(compare.criteria)],
+                "versions": VERSIONS,
+                "libraries": libraries((*TRAINING_LIBRARIES, *OTHER_LIBRARIES)),
+            }
+        )
+
+    def study(self, cells: Sequence[Cell]) -> str:
+        """Return the hash of what a study asks, whatever code and libraries compute it."""
+        return digest(
+            [
+                [
+                    base_fingerprint(cell.finetune.base, cell.finetune.revision),
+                    self.dataset(cell).sha256,
+                    _made_of(cell.finetune, ADDRESSES),
+                    _made_of(cell.compare, ADDRESSES),
+                    cell.role,
+                ]
+                for cell in cells
+            ]
         )
 
     def training(self, cell: Cell) -> str:

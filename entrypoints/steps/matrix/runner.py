@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from entrypoints.steps import compare, finetune
+from entrypoints.steps.matrix.base_once import BaseOnce, Bases
 from entrypoints.steps.matrix.cells import Cell, Identities
 from entrypoints.steps.matrix.plan import kinds_of
 from entrypoints.steps.matrix.work import Watched, watched
@@ -19,6 +20,7 @@ from ragft.analysis.statistics.clusters import cluster
 from ragft.analysis.study import findings
 from ragft.analysis.study.findings import CellScores, Change, Level, SideScores, change_of
 from ragft.analysis.verdict.comparison import Result
+from ragft.store.working import Working
 from ragft.types import DECIDING, WITHHELD, Question
 from registry.versions import Version, registered_name
 
@@ -31,10 +33,10 @@ HARMS = ("false_answer",)
 class StepRunner:
     """Runs cells; keeps the evaluation of the base that the last cell was compared with."""
 
-    def __init__(self, workspace: Workspace, identities: Identities) -> None:
+    def __init__(self, workspace: Workspace, identities: Identities, working: Working) -> None:
         self._workspace = workspace
         self._identities = identities
-        self._base: tuple[Any, Mapping[str, Evaluation]] | None = None
+        self._bases = Bases(working, workspace)
 
     def run(self, cell: Cell) -> findings.CellResult:
         """Return the cell's result; its run and those of its steps are nested in the active one."""
@@ -43,19 +45,12 @@ class StepRunner:
         tags = {"ragft.step": "study cell", **{f"ragft.axis_{name}": value for name, value in cell.axes.items()}}
         with step_run(cell.finetune, cell.name, tags, workspace.home):
             version = self._adapter(cell, workspace)
-            registry = open_registry()
-            base = registry.get(f"models:/{version.name}/1")
+            base = open_registry().get(f"models:/{version.name}/1")
             params = dataclasses.replace(cell.compare, model=version.uri, against=base.uri)
-            compared = compare.run(params, workspace, self._known(cell, base))
-            self._base = (_asked(cell, base), compared.sides[base.uri])
+            turns = BaseOnce(self._bases, base, self._identities.base(cell), _asked(cell, base))
+            compared = compare.run(params, workspace, turns)
             questions = _questions(self._identities, cell, compared)
         return _record(cell, compared, questions, workspace, time.monotonic() - started)
-
-    def _known(self, cell: Cell, base: Version) -> Mapping[str, Mapping[str, Evaluation]]:
-        """Return the base's evaluation where the last cell needed the same one."""
-        if self._base is not None and self._base[0] == _asked(cell, base):
-            return {base.uri: self._base[1]}
-        return {}
 
     def _adapter(self, cell: Cell, workspace: Watched) -> Version:
         """Return the adapter, found in the registry by what it was trained from, or trained."""
@@ -74,7 +69,7 @@ class StepRunner:
         return trained.version
 
 
-def _asked(cell: Cell, base: Version) -> Any:  # noqa: ANN401
+def _asked(cell: Cell, base: Version) -> object:
     return base.uri, cell.compare
 
 

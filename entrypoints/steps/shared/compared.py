@@ -1,8 +1,7 @@
 """A comparison as a record: both sides, the verdict, and what the statistics are handed of a side."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Protocol
 
 from entrypoints.steps.shared.evaluation import Evaluation
@@ -21,7 +20,32 @@ from registry.versions import Version
 
 # Version's address -> context -> evaluation.
 Sides = Mapping[str, Mapping[str, Evaluation]]
-NOTHING_KNOWN: Sides = MappingProxyType({})
+
+
+class Turns(Protocol):
+    """Says in which order the sides are evaluated, and whether one has to be."""
+
+    def order(self, sides: Sequence[Version]) -> Sequence[Version]:
+        """Return the sides in the order in which they are evaluated."""
+
+    def evaluate(self, side: Version, compute: Callable[[], Mapping[str, Evaluation]]) -> Mapping[str, Evaluation]:
+        """Return context -> evaluation of a side, computed or known already."""
+
+
+class OneAfterAnother:
+    """Evaluates every side, in the order in which they are given."""
+
+    def order(self, sides: Sequence[Version]) -> Sequence[Version]:
+        """Return them as they are."""
+        return sides
+
+    def evaluate(
+        self,
+        side: Version,  # noqa: ARG002 - a `Turns`
+        compute: Callable[[], Mapping[str, Evaluation]],
+    ) -> Mapping[str, Evaluation]:
+        """Return what is computed."""
+        return compute()
 
 
 class Contender(Protocol):

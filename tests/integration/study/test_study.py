@@ -23,6 +23,7 @@ from ragft.analysis.study.findings import CellResult, Study, Work
 from ragft.params import StudyParams
 from ragft.result_versions import VERSIONS
 from ragft.store.connection import Store
+from ragft.store.working import Working
 from tests.unit.analysis.studies_of_cells import cell as imagined
 
 # MLflow's own look at the columns of a table.
@@ -37,7 +38,7 @@ class Imagined:
         self.computed: list[str] = []
         self._stop_at = stop_at
 
-    def __call__(self, _: Identities) -> "Imagined":
+    def __call__(self, _: Identities, __: Working) -> "Imagined":
         return self
 
     def run(self, cell: Cell) -> CellResult:
