@@ -46,10 +46,14 @@ class AnswerTrainer(SFTTrainer):  # type: ignore[misc] # TRL is untyped
         return_outputs: bool = False,
         num_items_in_batch: Any = None,  # noqa: ANN401
     ) -> Any:  # noqa: ANN401
-        """Return the summed loss of the batch's labelled tokens, over their number in the whole optimiser step."""
+        """Return the summed loss of the batch's labelled tokens, over their number in the whole optimiser step.
+
+        That number counts the tokens of all processes, whose gradients are then averaged: so the loss of each is
+        multiplied by their number, as transformers does.
+        """
         if "segments" not in inputs:
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
-        return summed_loss(model, inputs) / num_items_in_batch
+        return summed_loss(model, inputs) / num_items_in_batch * self.accelerator.num_processes
 
     def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:  # noqa: ANN401
         """Run one batch forward and backward, and stop when its loss is not finite."""
