@@ -23,7 +23,13 @@ def main(params: StudyParams) -> None:
         with quick_imports():
             from entrypoints.steps import study
 
-        study.run(params, workspace)
+        executor = None
+        if params.executor == "ray":
+            with quick_imports():
+                from entrypoints.on_ray import RayExecutor
+
+            executor = RayExecutor(params, workspace)
+        study.run(params, workspace, executor=executor)
 
 
 command = step_command("study", StudyParams, main, name_run)

@@ -37,7 +37,7 @@ TYPES: dict[type, click.ParamType[Any]] = {str: click.STRING, int: Number(int), 
 
 # Heading of the help -> the parameters under it, in the order they are shown. A step shows those it has.
 GROUPS: dict[str, tuple[str, ...]] = {
-    "study": ("preset", "dry_run", "export", "price_input", "price_output"),
+    "study": ("preset", "executor", "gpus_per_cell", "dry_run", "export", "price_input", "price_output"),
     "data": (
         "dataset", "path", "name", "documents", "check", "data_seed", "split", "questions", "chunk_chars", "embedder",
         "top_k", "collection", "allow_leaks",

@@ -33,6 +33,7 @@ MEASURES = ("right", "answer_f1", "exact_match", "truth_right", "truth_facts", "
 GUARDS = ("false_answers", "false_refusals", "forgetting")
 GUARD_MARGIN = 5.0
 NO_JUDGE = "none"
+EXECUTORS = ("serial", "ray")
 PRESETS = ("embedded", "paper", "tiny", "context", "causes", "real")
 
 P = TypeVar("P", bound="Params")
@@ -584,6 +585,12 @@ class StudyParams(Params):
     allow_low_hit_rate: bool = param(False, "as in finetune")
     price_input: float = param(0.0, "price of a million tokens read, for models behind a paid server", minimum=0.0)
     price_output: float = param(0.0, "price of a million tokens written", minimum=0.0)
+    executor: str = param(
+        "serial",
+        "what runs the cells: serial, one after another in this process; ray, as tasks of a cluster",
+        choices=EXECUTORS,
+    )
+    gpus_per_cell: float = param(0.0, "with executor=ray: GPUs that a cell is given", minimum=0.0)
     dry_run: bool = param(
         False, "print what would be computed, how long it takes and what it can show; compute nothing"
     )

@@ -106,6 +106,11 @@ def _train(prepared: Prepared[FinetuneParams], lesson: Lesson, start: Start, wor
         for metric, value in metrics.items():
             curves[metric][step] = value
 
+    def tell(done: int, total: int) -> None:
+        # Another process may have taken this training over, and writes into the same folder.
+        workspace.store.require_may_write()
+        line.tell(done, total)
+
     folder = workspace.home / "training"
     lineage: dict[str, Any] = {"data": preparation.name, "data_sha256": preparation.dataset, "params": params.as_dict()}
     measure = unknown_share.watch(lesson.dose, prompt) if lesson.dose else None
@@ -119,7 +124,7 @@ def _train(prepared: Prepared[FinetuneParams], lesson: Lesson, start: Start, wor
             TrainingTask(lesson.examples, lesson.dev, settings, prompt),
             folder,
             on_log=note,
-            on_progress=line.tell,
+            on_progress=tell,
             lineage=lineage,
             measure=measure,
             parent=parent,

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import platform
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from entrypoints.quick_imports import quick_imports
 from entrypoints.steps.matrix import plan, sharing
 from entrypoints.steps.matrix.cells import TRAINING, Cell, Identities, cells_of
 from entrypoints.steps.matrix.presets import Matrix, matrix_of
-from entrypoints.steps.matrix.sharing import CellRunner, MakeRunner
+from entrypoints.steps.matrix.sharing import CellRunner, Executor, MakeRunner
 from entrypoints.steps.matrix.show import log, tell
 from entrypoints.steps.shared.runs import step_run
 from entrypoints.steps.shared.workspace import Workspace
@@ -26,10 +27,12 @@ from ragft.store.study_cells import finished_cells, load_cell
 from ragft.store.working import Working
 
 
-def run(params: StudyParams, workspace: Workspace, runner: MakeRunner | None = None) -> Study | None:
+def run(
+    params: StudyParams, workspace: Workspace, runner: MakeRunner | None = None, executor: Executor | None = None
+) -> Study | None:
     """Return what the study found; None if it was only planned.
 
-    ``runner`` makes what computes cells, by default the steps of this process.
+    ``runner`` makes what computes cells, by default the steps of this process; with an ``executor`` others do.
 
     Raises:
         ConfigError: If the matrix makes no sense, or its models and data do not go together.
@@ -44,7 +47,7 @@ def run(params: StudyParams, workspace: Workspace, runner: MakeRunner | None = N
             _plan(params, cells, identities, workspace)
             return None
         keys = [identities.cell(cell) for cell in cells]
-        computed = sharing.compute(cells, keys, workspace, identities, runner or _steps(workspace))
+        computed = sharing.compute(cells, keys, workspace, identities, runner or _steps(workspace), executor)
         mlflow.log_metrics({"cells": len(cells), "cells_computed": computed})
         _tell_shares(claims_on(workspace.store, keys), workspace)
         found = collect(params, matrix, cells, keys, workspace)
@@ -54,6 +57,25 @@ def run(params: StudyParams, workspace: Workspace, runner: MakeRunner | None = N
             _export(found, Path(params.export))
             workspace.say(f"results written to {params.export}")
     return found
+
+
+def run_cell(params: StudyParams, key: str, workspace: Workspace) -> None:
+    """Compute one cell of a study that another process has begun; nothing where it is done already.
+
+    Raises:
+        PrerequisiteError: If the study has no such cell here, since its code, base or data differ.
+    """
+    cells, identities = cells_of(params, matrix_of(params)), Identities(workspace)
+    keys = [identities.cell(cell) for cell in cells]
+    study = identities.study(cells)
+    sharing.refuse_other_code(study, workspace)
+    if key not in keys:
+        raise PrerequisiteError(
+            f"{platform.node()} makes other cells of this study than the process that began it: give both the same "
+            "ragft, libraries, base and data"
+        )
+    place = keys.index(key)
+    sharing.compute([cells[place]], [key], workspace, identities, _steps(workspace), part_of=study)
 
 
 def _run_name(params: StudyParams) -> str:

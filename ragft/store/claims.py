@@ -19,6 +19,12 @@ RENEWAL = timedelta(seconds=2)
 # A server that restarts ends every connection: owners have this long to come back before they count as gone, which is
 # longer than they pause between two tries.
 TO_COME_BACK = timedelta(seconds=8)
+# A task whose owners ended so often comes last: it may be what ended them.
+PATIENCE = 3
+# Whether a claim's owner is gone, by the lease or by its connection; takes TO_COME_BACK.
+_GONE = """leased_until < clock_timestamp()
+    OR greatest(renewed, pg_postmaster_start_time()) < clock_timestamp() - %s AND NOT EXISTS (
+        SELECT FROM pg_stat_activity WHERE pid = connections[1] AND backend_start <= renewed)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +84,19 @@ class Taken:
 
 
 @replayed
-def offer(store: Store, study: str, tasks: Mapping[str, str]) -> None:
-    """Make ``tasks``, key -> name, free to be claimed; one that failed is free again, others stay as they are."""
+def offer(store: Store, study: str, tasks: Mapping[str, str], *, again: bool = True) -> None:
+    """Make ``tasks``, key -> name, free to be claimed; others stay as they are.
+
+    With ``again`` one that failed is free again.
+    """
     with store.transaction() as cursor:
         cursor.execute(
             "INSERT INTO claims (task, study, name) SELECT task, %s, name FROM unnest(%s::text[], %s::text[]) AS new "
-            "(task, name) ORDER BY task ON CONFLICT (task) DO UPDATE SET failure = '', study = EXCLUDED.study, "
-            "owner = CASE WHEN claims.failure = '' THEN claims.owner ELSE '' END "
+            "(task, name) ORDER BY task ON CONFLICT (task) DO UPDATE SET study = EXCLUDED.study, "
+            "failure = CASE WHEN %s THEN '' ELSE claims.failure END, "
+            "owner = CASE WHEN %s AND claims.failure <> '' THEN '' ELSE claims.owner END "
             "WHERE claims.failure <> '' OR claims.study <> EXCLUDED.study",
-            [study, list(tasks), [to_postgres(name) for name in tasks.values()]],
+            [study, list(tasks), [to_postgres(name) for name in tasks.values()], again, again],
         )
 
 
@@ -95,9 +105,9 @@ def other_code(store: Store, study: str, worker: Worker) -> tuple[str, Mapping[s
     """Return a worker that computes a task of the study with other code, and its code; None where there is none."""
     with store.transaction() as cursor:
         row = cursor.execute(
-            "SELECT owner, code::text FROM claims WHERE study = %s AND finished IS NULL AND owner NOT IN ('', %s) "
-            "AND leased_until > clock_timestamp() AND code::jsonb <> %s::jsonb ORDER BY claimed LIMIT 1",
-            [study, worker.name, json.dumps(dict(worker.code))],
+            "SELECT owner, code::text FROM claims WHERE study = %s AND finished IS NULL AND failure = '' "
+            f"AND owner NOT IN ('', %s) AND NOT ({_GONE}) AND code::jsonb <> %s::jsonb ORDER BY claimed LIMIT 1",
+            [study, worker.name, TO_COME_BACK, json.dumps(dict(worker.code))],
         ).fetchone()
     return None if row is None else (row[0], json.loads(row[1]))
 
@@ -117,15 +127,12 @@ def take(
     """
     with store.transaction() as cursor:
         row = cursor.execute(
-            """
+            f"""
             WITH free AS (
                 SELECT task, owner, connections, renewed
                 FROM claims JOIN unnest(%s::text[]) WITH ORDINALITY AS asked (task, place) USING (task)
-                WHERE finished IS NULL AND failure = '' AND (
-                    owner = ANY(%s) OR leased_until < clock_timestamp()
-                    OR greatest(renewed, pg_postmaster_start_time()) < clock_timestamp() - %s AND NOT EXISTS (
-                        SELECT FROM pg_stat_activity WHERE pid = connections[1] AND backend_start <= renewed))
-                ORDER BY place LIMIT 1 FOR UPDATE OF claims SKIP LOCKED
+                WHERE finished IS NULL AND failure = '' AND (owner = ANY(%s) OR {_GONE})
+                ORDER BY attempts >= {PATIENCE}, place LIMIT 1 FOR UPDATE OF claims SKIP LOCKED
             )
             UPDATE claims SET owner = %s, code = %s, connections = %s, attempts = attempts + 1,
                 claimed = clock_timestamp(), renewed = clock_timestamp(), leased_until = clock_timestamp() + %s

@@ -23,6 +23,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 # A server notices late when a client's machine has vanished.
 _SECONDS_TO_TAKE_LOCKS_AGAIN = 15
+_SECONDS_BETWEEN_STEPS = 20
 
 
 class ConnectionLostError(PrerequisiteError):
@@ -48,6 +49,7 @@ class Store:
         self._connect_again: Callable[[], Connection] | None = None
         self._refused: PrerequisiteError | None = None
         self._may_go_on: Callable[[], None] | None = None
+        self._asked = time.monotonic()
         self.place = f"{place}, schema {schema}"
         self.schema = schema
         self.secret = b""
@@ -90,6 +92,19 @@ class Store:
         """Let every later transaction fail with ``error``: this process may write nothing more; None: it may again."""
         self._refused = error
 
+    def require_may_write(self) -> None:
+        """See that this process may go on; for long work that does not speak to the store.
+
+        Raises:
+            PrerequisiteError: If it may write nothing more; see `refuse`.
+        """
+        if self._refused is not None:
+            raise self._refused
+        asked, self._asked = self._asked, time.monotonic()
+        # It may have slept just now, and the thread that would know had no time yet.
+        if self._may_go_on is not None and self._asked - asked > _SECONDS_BETWEEN_STEPS:
+            self._may_go_on()
+
     def ask_after_a_break(self, may_go_on: Callable[[], None] | None) -> None:
         """Call ``may_go_on`` whenever a broken connection was replaced: it raises where this process must stop."""
         self._may_go_on = may_go_on
@@ -111,10 +126,11 @@ class Store:
             log.warning("the connection to Postgres at %s broke: connecting again", self.place)
             connection = self._connect_again()
             self._connection = connection
-            for key in self._held:
-                _take_again(connection, key, lost)
+            # First: a lock that is taken again by a process that must stop would never be given back.
             if self._may_go_on is not None:
                 self._may_go_on()
+            for key in self._held:
+                _take_again(connection, key, lost)
 
     @contextmanager
     def transaction(self) -> Iterator[Cursor]:
@@ -163,10 +179,10 @@ class Store:
             yield
         finally:
             self._held.remove(key)
-            # A lock of a broken connection is free already.
-            if not self._connection.closed:
-                with suppress(ConnectionLostError), self.transaction() as cursor:
-                    cursor.execute("SELECT pg_advisory_unlock(%s)", [key])
+            # A lock of a broken connection is free already. Not by `transaction`, which this process may be refused.
+            with self._one_at_a_time, suppress(psycopg.OperationalError):
+                if not self._connection.closed:
+                    self._connection.execute("SELECT pg_advisory_unlock(%s)", [key])
 
 
 def replayed(function: Callable[Concatenate[Store, P], R]) -> Callable[Concatenate[Store, P], R]:

@@ -19,6 +19,7 @@ SCHEMA = "ragft"
 _SECONDS_TO_CONNECT = 10
 _SECONDS_TO_START = 60
 _SECONDS_TO_RECONNECT = 60
+_MILLISECONDS_UNHEARD = 20_000
 _LONGEST_PAUSE = 5.0
 # One lock for the database, not for the schema: an extension belongs to the whole database.
 _MAKING_THE_SCHEMA = 0x7261676674
@@ -130,7 +131,9 @@ def _connect_given(dsn: str) -> tuple[dict[str, Any], Connection]:
 
 
 def _connect(parameters: dict[str, Any]) -> Connection:
-    conninfo = make_conninfo(**{"connect_timeout": _SECONDS_TO_CONNECT, "application_name": "ragft", **parameters})
+    # Where the network is lost without a word, a statement would otherwise wait for a quarter of an hour.
+    usual = {"connect_timeout": _SECONDS_TO_CONNECT, "tcp_user_timeout": _MILLISECONDS_UNHEARD}
+    conninfo = make_conninfo(**{**usual, "application_name": "ragft", **parameters})
     return psycopg.connect(conninfo, autocommit=True)
 
 

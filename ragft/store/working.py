@@ -68,7 +68,7 @@ class Working:
         with self._one_at_a_time:
             if not claims.finish(self._beside, task, self.worker, write):
                 self._lose({task})
-                raise self._error({task})
+                self._store.require_may_write()
             self._held.discard(task)
 
     def fail(self, task: str, reason: str) -> None:
@@ -106,9 +106,20 @@ class Working:
             kept = claims.renew(self._beside, sorted(self._held), self.worker, self._connections)
             if lost := self._held - kept:
                 self._lose(lost)
-                raise self._error(lost)
+                self._store.require_may_write()
+
+    def lost(self) -> LostClaimError | None:
+        """Return the error of a claim that was lost, which is asked now; None where all are still held."""
+        try:
+            self._renew()
+            self._store.require_may_write()
+        except LostClaimError as error:
+            return error
+        return None
 
     def _lose(self, tasks: set[str]) -> None:
+        # Whatever else goes wrong, nothing more is written.
+        self._store.refuse(LostClaimError("another worker took over what this process was computing"))
         self._held -= tasks
         self._store.refuse(self._error(tasks))
 

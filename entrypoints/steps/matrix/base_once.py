@@ -78,7 +78,7 @@ class BaseOnce:
             (standing,) = claims_on(workspace.store, [self.task])
             if standing.finished:
                 return compute()
-            if not waited:
+            if standing.owner and not waited:
                 waited = True
                 workspace.say(
                     f"  waiting for {standing.name}: {process(standing.owner)} is at it, "

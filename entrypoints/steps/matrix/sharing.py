@@ -7,6 +7,7 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 import psutil
@@ -15,7 +16,7 @@ from entrypoints.steps.matrix.cells import Cell, Identities
 from entrypoints.steps.matrix.show import duration
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.analysis.study import findings
-from ragft.errors import DataError, DivergedError, PrerequisiteError, RagftError
+from ragft.errors import ConfigError, DataError, DivergedError, PrerequisiteError
 from ragft.result_versions import OTHER_LIBRARIES, TRAINING_LIBRARIES, VERSIONS, libraries
 from ragft.store.claims import Claim, Worker, claims_on, offer, other_code
 from ragft.store.study_cells import finished_cells, save_cell
@@ -35,10 +36,24 @@ class CellRunner(Protocol):
         """Return the cell's result."""
 
 
+class Executing(Protocol):
+    """Cells that other processes compute for this one."""
+
+    def check(self) -> None:
+        """Raise what keeps them from being computed, if anything does."""
+
+
+class Executor(Protocol):
+    """What has cells computed elsewhere."""
+
+    def executing(self, keys: Sequence[str]) -> AbstractContextManager[Executing]:
+        """Hand the cells out while the context is open."""
+
+
 MakeRunner = Callable[[Identities, Working], CellRunner]
 
 
-class CellsFailedError(RagftError):
+class CellsFailedError(ConfigError):
     """Some cells could not be computed, here or by another process; the others are kept."""
 
 
@@ -50,29 +65,49 @@ def this_worker() -> Worker:
 
 
 def compute(
-    cells: Sequence[Cell], keys: Sequence[str], workspace: Workspace, identities: Identities, make: MakeRunner
+    cells: Sequence[Cell],
+    keys: Sequence[str],
+    workspace: Workspace,
+    identities: Identities,
+    make: MakeRunner,
+    executor: Executor | None = None,
+    part_of: str = "",
 ) -> int:
     """Compute the missing cells with whoever else computes them, and return how many this process did.
+
+    With an ``executor`` this process hands them out, and tells what becomes of them. A cell that failed is tried again
+    unless the cells are ``part_of`` a study that another process has begun.
 
     Raises:
         PrerequisiteError: If a process with other code or libraries works on the same study.
         CellsFailedError: If cells could not be computed; the others were.
     """
-    missing = [key for key in keys if key not in finished_cells(workspace.store, keys)]
+    done = finished_cells(workspace.store, keys)
+    missing = [key for key in keys if key not in done]
     workspace.say(f"{len(cells)} cells, of which {len(cells) - len(missing)} are done")
     if missing:
-        worker, study = this_worker(), identities.study(cells)
-        _refuse_other_code(study, worker, workspace)
-        names = {key: cell.name for cell, key in zip(cells, keys, strict=True) if key in set(missing)}
-        offer(workspace.store, study, names)
+        worker, study = this_worker(), part_of or identities.study(cells)
+        refuse_other_code(study, workspace, worker)
+        names = {key: cell.name for cell, key in zip(cells, keys, strict=True) if key not in done}
+        offer(workspace.store, study, names, again=not part_of)
         with Working(workspace.store, worker) as working:
-            part = _Sharing(cells, keys, missing, workspace, working)
-            part.work(lambda: make(identities, working))
+            part = _Sharing(cells, keys, missing, study, workspace, working)
+            if executor is not None:
+                with executor.executing(missing) as executing:
+                    part.watch(executing)
+            else:
+                part.work(lambda: make(identities, working))
             return len(part.spent)
     return 0
 
 
-def _refuse_other_code(study: str, worker: Worker, workspace: Workspace) -> None:
+def refuse_other_code(study: str, workspace: Workspace, worker: Worker | None = None) -> None:
+    """See that nobody computes the study with other code than this.
+
+    Raises:
+        PrerequisiteError: If somebody does; the message says what differs.
+    """
+    worker = worker or this_worker()
     found = other_code(workspace.store, study, worker)
     if found is None:
         return
@@ -96,34 +131,51 @@ class _Sharing:
     cells: Sequence[Cell]
     keys: Sequence[str]
     missing: Sequence[str]
+    study: str
     workspace: Workspace
     working: Working
     spent: list[float] = dataclasses.field(default_factory=list)
-    own: dict[str, RagftError] = dataclasses.field(default_factory=dict)
     told: set[str] = dataclasses.field(default_factory=set)
+    looked: float = dataclasses.field(default_factory=time.monotonic)
 
     def work(self, make: Callable[[], CellRunner]) -> None:
         """Compute what is free until nothing is left to wait for."""
         by_key = dict(zip(self.keys, self.cells, strict=True))
         runner: CellRunner | None = None
-        looked = time.monotonic()
         while True:
             taken = self.working.take(self.missing, gone(self.workspace, self.missing))
             if taken is not None:
                 if taken.before:
                     self.workspace.say(f"  {process(taken.before)} is gone: {by_key[taken.task].name} is taken over")
-                runner = runner or make()
+                if runner is None:
+                    # Whoever began at the same moment had no claim yet when this process looked.
+                    refuse_other_code(self.study, self.workspace, self.working.worker)
+                    runner = make()
                 self._compute(by_key[taken.task], taken.task, runner)
-                continue
-            standing = claims_on(self.workspace.store, self.missing)
-            self._tell_done(standing)
-            if all(each.settled for each in standing):
-                break
-            if time.monotonic() - looked > SECONDS_BETWEEN_LINES:
-                looked = time.monotonic()
-                self._tell_waiting(standing)
-            time.sleep(SECONDS_BETWEEN_LOOKS)
-        self._raise_failures(standing)
+            elif self._all_settled():
+                return
+
+    def watch(self, executing: Executing) -> None:
+        """Tell what others do until nothing is left."""
+        while not self._all_settled():
+            executing.check()
+
+    def _all_settled(self) -> bool:
+        """Return whether nothing is left, which is told; where something is, after a while.
+
+        Raises:
+            CellsFailedError: If nothing is left, and some cells could not be computed.
+        """
+        standing = claims_on(self.workspace.store, self.missing)
+        self._tell_done(standing)
+        if all(each.settled for each in standing):
+            self._raise_failures(standing)
+            return True
+        if time.monotonic() - self.looked > SECONDS_BETWEEN_LINES:
+            self.looked = time.monotonic()
+            self._tell_waiting(standing)
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+        return False
 
     def _compute(self, cell: Cell, key: str, runner: CellRunner) -> None:
         started = time.monotonic()
@@ -131,12 +183,14 @@ class _Sharing:
             result = runner.run(cell)
             record = dataclasses.asdict(result)
             self.working.finish(key, lambda cursor: save_cell(cursor, key, record))
-        except LostClaimError as lost:
+        except PrerequisiteError as error:
+            lost = error if isinstance(error, LostClaimError) else self.working.lost()
+            if lost is None:
+                raise
             self.workspace.alert(f"{lost}; going on with other cells")
             self.working.drop()
             return
         except OF_A_CELL as error:
-            self.own[key] = error
             self.workspace.alert(f"{cell.name} cannot be computed: {error}")
             self.working.fail(key, str(error))
             self.working.drop()
@@ -165,24 +219,19 @@ class _Sharing:
                 self.workspace.say(f"{self._number(each.task)} {each.name}: {how}, by {process(each.owner)}")
 
     def _tell_waiting(self, standing: Sequence[Claim]) -> None:
-        at_work = [each for each in standing if not each.settled]
-        doing = "; ".join(f"{process(each.owner)} {each.name}, {duration(each.seconds)}" for each in at_work)
-        self.workspace.say(f"  waiting for {len(at_work)} cells: {doing}")
+        open_ = [each for each in standing if not each.settled]
+        doing = [f"{process(each.owner)} {each.name}, {duration(each.seconds)}" for each in open_ if each.owner]
+        self.workspace.say(f"  waiting for {len(open_)} cells: {'; '.join(doing) or 'none is at work yet'}")
 
     def _raise_failures(self, standing: Sequence[Claim]) -> None:
         failed = [each for each in standing if each.failure]
         if not failed:
             return
-        if len(failed) == 1 and failed[0].task in self.own:
-            raise self.own[failed[0].task]
         lines = "\n".join(f"  - {each.name} ({process(each.owner)}): {each.failure}" for each in failed)
-        error = CellsFailedError(
+        raise CellsFailedError(
             f"{len(failed)} of {len(self.keys)} cells cannot be computed; the others are kept, and the same command "
             f"tries these again:\n{lines}"
         )
-        own = next(iter(self.own.values()), None)
-        error.exit_code = own.exit_code if own is not None else error.exit_code
-        raise error
 
 
 def gone(workspace: Workspace, tasks: Sequence[str]) -> list[str]:
@@ -199,15 +248,17 @@ def process(owner: str) -> str:
 
 
 def shares(standing: Sequence[Claim]) -> list[dict[str, object]]:
-    """Return for each worker how many of the cells it computed, and in how many seconds."""
-    cells = Counter(each.owner for each in standing if each.finished)
+    """Return for each process how many of the cells it computed, and in how many seconds."""
+    cells = Counter(process(each.owner) for each in standing if each.finished)
     return [
         {
-            "worker": process(owner),
+            "worker": name,
             "cells": count,
-            "seconds": round(sum(each.seconds for each in standing if each.finished and each.owner == owner), 1),
+            "seconds": round(
+                sum(each.seconds for each in standing if each.finished and process(each.owner) == name), 1
+            ),
         }
-        for owner, count in cells.items()
+        for name, count in cells.items()
     ]
 
 

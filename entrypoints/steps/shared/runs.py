@@ -3,16 +3,29 @@
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
 import mlflow
+from mlflow import MlflowClient
 
 from entrypoints.steps.shared import patience, unfinished
 from ragft import tracking
 from ragft.params import Params
 
 EXPERIMENT = "ragft"
+_parent: ContextVar[str | None] = ContextVar("parent", default=None)
+
+
+@contextmanager
+def under(run_id: str) -> Iterator[None]:
+    """Let the next runs stand below a run that another process has opened."""
+    token = _parent.set(run_id)
+    try:
+        yield
+    finally:
+        _parent.reset(token)
 
 
 @contextmanager
@@ -22,9 +35,16 @@ def step_run(params: Params, name: str, tags: Mapping[str, Any], home: Path) -> 
     An exception marks the run FAILED, as MLflow does; a signal to end marks it KILLED.
     """
     nested = mlflow.active_run() is not None
-    if not nested and not any(os.environ.get(key) for key in ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID")):
+    parent = None if nested else _parent.get()
+    if not nested and not parent and not any(os.environ.get(key) for key in ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID")):
         _choose_experiment(os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT, home)
-    run = mlflow.start_run(nested=nested, tags={unfinished.TOKEN: unfinished.announce(home)})
+    experiment = MlflowClient().get_run(parent).info.experiment_id if parent else None
+    run = mlflow.start_run(
+        nested=nested,
+        parent_run_id=parent,
+        experiment_id=experiment,
+        tags={unfinished.TOKEN: unfinished.announce(home)},
+    )
     unfinished.begin(home, run.info.run_id)
     status = unfinished.FAILED
     try:

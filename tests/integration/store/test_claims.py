@@ -142,6 +142,28 @@ def test_other_code_on_the_same_study_is_found_while_it_works(store: Store) -> N
     assert other_code(store, "another study", newer) is None
     assert finish(store, "k1", ONE)
     assert other_code(store, STUDY, newer) is None
+    assert take(store, ["k2"], ONE, connections(store))
+    fail(store, "k2", ONE, "it diverged")
+    assert other_code(store, STUDY, newer) is None, "nobody is at a task that failed"
+
+
+def test_a_task_is_part_of_a_study_that_was_begun_and_stays_failed(store: Store) -> None:
+    offer(store, STUDY, TASKS)
+    assert take(store, ["k1"], ONE, connections(store))
+    fail(store, "k1", ONE, "it diverged")
+    offer(store, "the study that hands it out", {"k1": "first cell"}, again=False)
+    assert claims_on(store, ["k1"])[0].failure == "it diverged"
+    assert take(store, ["k1"], TWO, connections(store)) is None
+
+
+def test_a_task_that_ended_its_owners_comes_last(store: Store) -> None:
+    offer(store, STUDY, TASKS)
+    for _ in range(claims.PATIENCE):
+        assert take(store, ["k1"], ONE, connections(store))
+    give_back(store, ["k1"], ONE)
+    taken = take(store, list(TASKS), TWO, connections(store))
+    assert taken is not None
+    assert taken.task == "k2"
 
 
 def test_many_workers_at_once_take_every_task_once(stores: Callable[[], Store], store: Store) -> None:
@@ -215,6 +237,35 @@ def test_a_worker_that_lost_its_claim_can_write_nothing_until_it_drops_it(
             other.finish("k1")
             own.finish("k2", lambda cursor: save_cell(cursor, "k2", {}))
     assert finished_cells(early, TASKS) == {"k2"}
+
+
+def test_a_worker_that_lost_its_claim_takes_no_lock_again_and_learns_it_in_long_work(
+    stores: Callable[[], Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claims, "RENEWAL", timedelta(hours=1))
+    monkeypatch.setattr("ragft.store.connection._SECONDS_BETWEEN_STEPS", 0.2)
+    late, early = stores(), stores()
+    offer(early, STUDY, TASKS)
+    with Working(late, HASTY) as own:
+        assert own.take(["k1"])
+        late.require_may_write()
+        with late.lock("train"):
+            time.sleep(0.4)
+            assert take(early, ["k1"], TWO, connections(early))
+            with pytest.raises(LostClaimError):
+                finished_cells(late, TASKS)
+            with early.lock("train", lambda _: None), pytest.raises(LostClaimError):
+                late.require_may_write()
+        with early.lock("train", pytest.fail):
+            pass
+        own.drop()
+        assert own.take(["k2"])
+        late.require_may_write()
+        time.sleep(0.4)
+        assert take(early, ["k2"], TWO, connections(early))
+        # A step of training says nothing to the store: it is asked whether it may go on.
+        with pytest.raises(LostClaimError, match="took over"):
+            late.require_may_write()
 
 
 def test_a_lost_claim_shows_when_it_is_finished(stores: Callable[[], Store], monkeypatch: pytest.MonkeyPatch) -> None:
