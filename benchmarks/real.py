@@ -4,8 +4,13 @@ It reads the tables of answers that the studies logged, and takes the training s
 was fixed, with what is expected of it, before the studies were run; the rule that says what is right was mended after
 the first of them.
 
-    RAGFT_HOME=FOLDER python -m benchmarks.real --count STORE [STORE ...]    # MLflow stores -> results/real.jsonl
+    RAGFT_HOME=FOLDER python -m benchmarks.real --count STORE [STORE ...]    # adds what MLflow stores hold
     python -m benchmarks.real --table                                        # as docs/real.md shows it
+    python -m benchmarks.real --figure                                       # docs/real.svg again
+
+What is counted is added to `results/real_declared.jsonl`; an adapter that is there already stays as it is, since a
+study can be computed in parts. `results/real.jsonl` holds the first run, whose answers were cut at 64 tokens; it is not
+counted again.
 """
 
 import argparse
@@ -18,13 +23,17 @@ from typing import Any
 import mlflow
 
 from benchmarks.real_answers import Answered, Row, change, counted, lost, read_rows, taught_by
-from benchmarks.real_tables import summary, tables
+from benchmarks.real_tables import figure, summary, tables, verdicts
 from entrypoints.environment import opened_workspace, prepare_environment
 from ragft.analysis.statistics.clusters import cluster
 from ragft.data.splits import subset_with_share
 from ragft.store.datasets import Preparation, find_preparation
+from ragft.types import DECIDING
 
-OUTPUT = Path(__file__).with_name("results") / "real.jsonl"
+RESULTS = Path(__file__).with_name("results")
+# The first run cut answers at 64 tokens, so that no verdict could be given; the other is the command as it is declared.
+RUNS = {"first": RESULTS / "real.jsonl", "declared": RESULTS / "real_declared.jsonl"}
+FIGURE = RESULTS.parents[1] / "docs" / "real.svg"
 AXIS = "ragft.axis_"
 NAMED = (
     "dataset", "format", "samples", "epochs", "learning_rate", "unanswerable_share", "withheld_share", "seed",
@@ -37,10 +46,12 @@ class Cell:
 
     Attributes:
         tables: Context -> rows of the adapter's answers.
+        verdict: The comparison's outcome, and what it rests on.
     """
 
     axes: Mapping[str, str]
     tables: Mapping[str, Sequence[Row]]
+    verdict: Mapping[str, Any]
 
 
 def count(stores: Sequence[str]) -> Iterator[dict[str, Any]]:
@@ -55,9 +66,13 @@ def count(stores: Sequence[str]) -> Iterator[dict[str, Any]]:
                 assert preparation is not None, cell.axes["dataset"]
                 for row in _counted(cell, bases, preparation):
                     # Studies share cells: the settings' hold two of the recipes.
-                    if (key := (*row["axes"].values(), row["context"])) not in there:
+                    if (key := _key(row)) not in there:
                         there.add(key)
                         yield row
+
+
+def _key(row: Mapping[str, Any]) -> tuple[str, ...]:
+    return *row["axes"].values(), row["context"]
 
 
 def _counted(
@@ -87,6 +102,7 @@ def _counted(
                 for name, part in _parts(answers).items()
             },
             "lost": lost(before, after, taught),
+            **({"verdict": cell.verdict} if context == DECIDING else {}),
         }
 
 
@@ -113,8 +129,11 @@ def _cells(uri: str, bases: dict[tuple[str, str], Sequence[Row]]) -> list[Cell]:
             continue
         axes = {key.removeprefix(AXIS): value for key, value in tags.items() if key.startswith(AXIS)}
         tables: dict[str, Sequence[Row]] = {}
+        verdict: dict[str, Any] = {}
         for each in _below(run.info.run_id, children):
             tags = each.data.tags
+            if tags.get("ragft.step") == "compare":
+                verdict = _verdict(each.info.run_id)
             if tags.get("ragft.step") != "evaluate" or "ragft.kind" not in tags:
                 continue
             rows = _table(each.info.run_id)
@@ -122,7 +141,7 @@ def _cells(uri: str, bases: dict[tuple[str, str], Sequence[Row]]) -> list[Cell]:
                 bases[axes["dataset"], tags["ragft.context"]] = rows
             else:
                 tables[tags["ragft.context"]] = rows
-        found.append(Cell(axes, tables))
+        found.append(Cell(axes, tables, verdict))
     return found
 
 
@@ -132,14 +151,48 @@ def _below(run: str, children: Mapping[str, Sequence[Any]]) -> Iterator[Any]:
         yield from _below(child.info.run_id, children)
 
 
+def _verdict(run: str) -> dict[str, Any]:
+    decision, comparison = _json(run, "decision.json"), _json(run, "comparison.json")
+    primary = next(each for each in comparison["results"] if each["primary"] and not each["slice"])
+    measured = {each["name"]: each for each in comparison["guards"] if each["effect"] is not None}
+    shown = {"right": primary, **measured}
+    return {
+        "outcome": decision["outcome"],
+        "because": decision["because"],
+        **{
+            name: {
+                **{key: each["effect"][key] for key in ("base", "version", "gain", "n", "clusters")},
+                **{key: each["bounds"][key] for key in ("low", "high")},
+            }
+            for name, each in shown.items()
+        },
+    }
+
+
+def _json(run: str, name: str) -> Any:  # noqa: ANN401 - JSON
+    return json.loads(Path(mlflow.artifacts.download_artifacts(run_id=run, artifact_path=name)).read_text())
+
+
 def _table(run: str) -> list[Row]:
-    table = json.loads(Path(mlflow.artifacts.download_artifacts(run_id=run, artifact_path="rows.json")).read_text())
+    table = _json(run, "rows.json")
     return [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]
 
 
-def stored() -> list[dict[str, Any]]:
-    """Return what was counted."""
-    return [json.loads(line) for line in OUTPUT.read_text().splitlines()]
+def stored(run: str) -> list[dict[str, Any]]:
+    """Return what was counted of a run, "first" or "declared"."""
+    path = RUNS[run]
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+
+
+def blocks() -> dict[str, list[str]]:
+    """Return the blocks of docs/real.md by name, and the README's table as ""."""
+    first, declared = stored("first"), stored("declared")
+    return {
+        **tables(first),
+        "verdicts": verdicts(declared),
+        **{f"declared {name}": lines for name, lines in tables(declared).items()},
+        "": summary(declared),
+    }
 
 
 def main() -> None:
@@ -147,12 +200,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", nargs="+", metavar="STORE")
     parser.add_argument("--table", action="store_true")
+    parser.add_argument("--figure", action="store_true")
     options = parser.parse_args()
     if options.count:
-        OUTPUT.write_text("".join(json.dumps(row) + "\n" for row in count(options.count)))
+        there = stored("declared")
+        known = {_key(row) for row in there}
+        rows = [*there, *(row for row in count(options.count) if _key(row) not in known)]
+        RUNS["declared"].write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     if options.table:
-        parts = [*tables(stored()).values(), summary(stored())]
-        print("\n\n".join("\n".join(lines) for lines in parts))
+        print("\n\n".join("\n".join([name, *lines]) for name, lines in blocks().items()))
+    if options.figure:
+        FIGURE.write_text(figure(stored("first"), stored("declared")), encoding="utf-8")
 
 
 if __name__ == "__main__":

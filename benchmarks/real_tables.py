@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.real_answers import LOST
+from ragft.report.study_plot import PlotSection, PlottedInterval, colour_of, plot, scale_of_changes
 from ragft.report.words import number, signed
 
 CONTEXTS = ("oracle", "retrieved", "none", "withheld")
@@ -33,6 +34,58 @@ def tables(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
     }
 
 
+def verdicts(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the table of verdicts: what decides, and the guards, with the bounds that decide."""
+    return [
+        "| trained | seed | verdict | right, of all | false answers | false refusals |",
+        "|---|---|---|---|---|---|",
+        *(_verdict(row) for row in sorted(rows, key=_order) if row.get("verdict")),
+    ]
+
+
+def _verdict(row: Mapping[str, Any]) -> str:
+    found = row["verdict"]
+    cells = (
+        _bounded(found[name], sign) for name, sign in (("right", 1), ("false_answers", -1), ("false_refusals", -1))
+    )
+    recipe, seed, _ = _named(row).split(" | ")
+    return f"| {recipe} | {seed} | {found['outcome']} | {' | '.join(cells)} |"
+
+
+def _bounded(found: Mapping[str, float], sign: int) -> str:
+    """Return base, version and change in points; a guard's change is that of the harm."""
+    ends = sorted(sign * 100 * found[name] for name in ("low", "high"))
+    change = f"{signed(sign * 100 * found['gain'], 0)} [{signed(ends[0], 0)}, {signed(ends[1], 0)}]"
+    return f"{_percent(found['base'])} → {_percent(found['version'])} ({change}) of {found['n']}"
+
+
+def figure(first: Sequence[Mapping[str, Any]], declared: Sequence[Mapping[str, Any]]) -> str:
+    """Return the changes of right answers among questions with an answer, of both runs, as an SVG."""
+    sections = []
+    for rows, run in ((declared, "the declared command"), (first, "the first run, answers cut at 64 tokens")):
+        for context, words in (("oracle", "with the right passage"), ("retrieved", "with retrieved passages")):
+            asked = [row for row in sorted(rows, key=_order) if row["context"] == context and _is_main(row)]
+            sections.append(PlotSection(f"{words}: {run}", tuple(_plotted(row) for row in asked)))
+    lines = [line for section in sections for line in section.lines]
+    title = "Right answers, change from the base: SmolLM2-135M, 200 pairs of SQuAD"
+    scale = scale_of_changes(lines, "share of the questions with an answer, 95 % interval")
+    return plot(title, [section for section in sections if section.lines], scale)
+
+
+def _is_main(row: Mapping[str, Any]) -> bool:
+    """Return whether an adapter belongs to the main study: 200 pairs, 3 passes."""
+    axes = row["axes"]
+    return (axes["dataset"], axes["samples"], axes["epochs"]) == ("squad", "200", "3") and float(
+        axes["withheld_share"]
+    ) == 0
+
+
+def _plotted(row: Mapping[str, Any]) -> PlottedInterval:
+    found = row["change"]
+    ends = found["low"], found["high"]
+    return PlottedInterval(_recipe(row), found["gain"], *ends, colour=colour_of(*ends))
+
+
 def summary(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return the main table, as the README shows it: the recipes that were asked with the right passage alone."""
     asked = [row for row in sorted(rows, key=_order) if row["axes"]["dataset"] == "squad"]
@@ -40,21 +93,25 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     retrieved = {_adapter(row): row for row in asked if row["context"] == "retrieved"}
     lines = [
         "| 200 pairs of SQuAD, SmolLM2-135M | right, with the right passage | right, with retrieved passages "
-        "| abstains where no passage answers | right in all 600, with retrieved passages |",
-        "|---|---|---|---|---|",
+        "| abstains where no passage answers | right in all 600, with retrieved passages | verdict |",
+        "|---|---|---|---|---|---|",
     ]
     first, other = shown[0], retrieved[_adapter(shown[0])]
     rights = [_percent(each["base answerable"]["right"]) for each in (first, other)]
     silent = _percent(other["base unanswerable"]["abstained"])
-    lines.append(f"| the base | {' | '.join(rights)} | {silent} | {_in_all(other, 'base')} |")
+    lines.append(f"| the base | {' | '.join(rights)} | {silent} | {_in_all(other, 'base')} | |")
     for row in shown:
         other = retrieved[_adapter(row)]
         rights = [f"{_percent(each['adapter answerable']['right'])} ({_interval(each)})" for each in (row, other)]
         silent = _percent(other["adapter unanswerable"]["abstained"])
-        refusals = " and refusals" if float(row["axes"]["unanswerable_share"]) > 0 else ""
-        name = f"{WORDS[row['axes']['format']]}{refusals}, seed {row['axes']['seed']}"
-        lines.append(f"| {name} | {' | '.join(rights)} | {silent} | {_in_all(other, 'adapter')} |")
+        told = f"{_in_all(other, 'adapter')} | {other['verdict']['outcome']}"
+        lines.append(f"| {_recipe(row)} | {' | '.join(rights)} | {silent} | {told} |")
     return lines
+
+
+def _recipe(row: Mapping[str, Any]) -> str:
+    refusals = " and refusals" if float(row["axes"]["unanswerable_share"]) > 0 else ""
+    return f"{WORDS[row['axes']['format']]}{refusals}, seed {row['axes']['seed']}"
 
 
 def _order(row: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from benchmarks.real import stored
+from benchmarks.real import FIGURE, blocks, stored
 from benchmarks.real_answers import LOST, Answered, change, counted, lost, read_rows, taught_by
-from benchmarks.real_tables import summary, tables
+from benchmarks.real_tables import figure
 from ragft.types import SCORER, Question
 
 ROOT = Path(__file__).parents[3]
@@ -73,14 +73,16 @@ def test_the_change_is_of_questions_with_an_answer_and_its_interval_of_clusters(
     assert change([none], [none], ["a"]) is None
 
 
-@pytest.mark.parametrize(
-    ("page", "name"), [("docs/real.md", name) for name in ("reading", "abstaining", "lost")] + [("README.md", "")]
-)
-def test_the_pages_show_what_is_stored(page: str, name: str) -> None:
-    text = (ROOT / page).read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", list(blocks()))
+def test_the_pages_show_what_is_stored(name: str) -> None:
+    text = (ROOT / ("docs/real.md" if name else "README.md")).read_text(encoding="utf-8")
     start = f"<!-- made by benchmarks.real{': ' if name else ''}{name} -->\n\n"
     shown = text[text.index(start) + len(start) : text.index("\n\n<!-- end -->", text.index(start))]
-    assert shown.splitlines() == (tables(stored())[name] if name else summary(stored()))
+    assert shown.splitlines() == blocks()[name]
+
+
+def test_the_figure_shows_what_is_stored() -> None:
+    assert FIGURE.read_text(encoding="utf-8") == figure(stored("first"), stored("declared"))
 
 
 def test_the_study_that_was_killed_five_times_lost_nothing() -> None:
