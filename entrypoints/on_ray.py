@@ -160,8 +160,6 @@ def _end_below(parent: str) -> None:
 
 def _ray() -> Any:  # noqa: ANN401 - Ray is optional
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    # Otherwise it would hide the GPUs from a task that asks for none, which decides by itself.
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     try:
         with quick_imports():
             import ray
