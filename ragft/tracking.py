@@ -12,6 +12,7 @@ import mlflow
 import pandas as pd
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Run
+from mlflow.exceptions import MlflowException
 
 from ragft.data.tables import cell
 from ragft.params import Params
@@ -59,7 +60,16 @@ def name_run(name: str, tags: Mapping[str, Any]) -> None:
         wanted |= {DESCRIPTION: f"[{VIEW_NAME}]({link}) of these runs in columns; also under Views, at the right."}
     for key, value in wanted.items():
         if there.get(key) != value:
-            client.set_experiment_tag(experiment, key, value)
+            _set_experiment_tag(client, experiment, key, value)
+
+
+def _set_experiment_tag(client: MlflowClient, experiment: str, key: str, value: str) -> None:
+    """Set a tag; MLflow 3.17 fails where another process sets the same one at the same moment."""
+    try:
+        client.set_experiment_tag(experiment, key, value)
+    except MlflowException:
+        if client.get_experiment(experiment).tags.get(key) != value:
+            raise
 
 
 def saved_view() -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import mlflow
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 
 from entrypoints.steps.shared import patience, unfinished
 from ragft import tracking
@@ -68,5 +69,10 @@ def _choose_experiment(name: str, home: Path) -> None:
     """Make the experiment where it is missing; on a local store its artifacts lie in the home folder."""
     if mlflow.get_experiment_by_name(name) is None:
         local = mlflow.get_tracking_uri().startswith("sqlite:")
-        mlflow.create_experiment(name, artifact_location=(home / "artifacts").as_uri() if local else None)
+        try:
+            mlflow.create_experiment(name, artifact_location=(home / "artifacts").as_uri() if local else None)
+        except MlflowException:
+            # Another process may have been faster.
+            if mlflow.get_experiment_by_name(name) is None:
+                raise
     mlflow.set_experiment(name)
