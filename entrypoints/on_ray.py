@@ -208,7 +208,8 @@ def _require(ray: Any, asked: dict[str, float]) -> None:  # noqa: ANN401 - Ray i
     for name, amount in asked.items():
         most = max((node.get(name, 0.0) for node in nodes), default=0.0)
         if most < amount:
+            what = name if amount == 1 else f"{name}s"
             raise PrerequisiteError(
-                f"a cell asks for {amount:g} {name}s of one machine (gpus_per_cell), and no machine of the Ray cluster "
+                f"a cell asks for {amount:g} {what} of one machine (gpus_per_cell), and no machine of the Ray cluster "
                 f"has more than {most:g}: ask for less, or add a machine"
             )

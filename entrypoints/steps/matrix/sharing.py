@@ -221,7 +221,8 @@ class _Sharing:
     def _tell_waiting(self, standing: Sequence[Claim]) -> None:
         open_ = [each for each in standing if not each.settled]
         doing = [f"{process(each.owner)} {each.name}, {duration(each.seconds)}" for each in open_ if each.owner]
-        self.workspace.say(f"  waiting for {len(open_)} cells: {'; '.join(doing) or 'none is at work yet'}")
+        cells = "1 cell" if len(open_) == 1 else f"{len(open_)} cells"
+        self.workspace.say(f"  waiting for {cells}: {'; '.join(doing) or 'none is at work yet'}")
 
     def _raise_failures(self, standing: Sequence[Claim]) -> None:
         failed = [each for each in standing if each.failure]
