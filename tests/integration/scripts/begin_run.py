@@ -1,5 +1,6 @@
 """Begins a run of an experiment when it is told to by a line of its input, and names it at the next."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from entrypoints.steps.shared import runs
 from ragft import tracking
 
 uri, home = sys.argv[1:]
+os.chdir(home)  # MLflow makes ./mlruns
 mlflow.set_tracking_uri(uri)
 sys.stdout.write("ready\n")
 sys.stdout.flush()

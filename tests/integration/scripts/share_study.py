@@ -55,6 +55,7 @@ class Imagined:
         return dataclasses.replace(imagined(gain, seed=axes["seed"]), name=cell.name, axes=axes)
 
 
+os.chdir(home)  # MLflow makes ./mlruns
 mlflow.set_tracking_uri(os.environ["MLFLOW_TRACKING_URI"])
 folder = Path(home)
 try:
