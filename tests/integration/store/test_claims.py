@@ -31,6 +31,15 @@ def stores(dsn: str, tmp_path: Path) -> Iterator[Callable[[], Store]]:
         yield lambda: stack.enter_context(open_store(dsn, tmp_path))
 
 
+@pytest.fixture
+def asleep(stores: Callable[[], Store], monkeypatch: pytest.MonkeyPatch) -> tuple[Store, Store]:
+    """A store whose worker renews nothing, as a process that sleeps, and that of another; tasks are offered."""
+    monkeypatch.setattr(claims, "RENEWAL", timedelta(hours=1))
+    late, early = stores(), stores()
+    offer(early, STUDY, TASKS)
+    return late, early
+
+
 def connections(store: Store) -> tuple[int, int]:
     return store.connection_id, store.connection_id
 
@@ -213,12 +222,8 @@ def test_a_worker_keeps_its_claim_for_longer_than_its_lease(
     assert take(there, ["k1", "k2"], TWO, connections(there)) is not None
 
 
-def test_a_worker_that_lost_its_claim_can_write_nothing_until_it_drops_it(
-    stores: Callable[[], Store], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(claims, "RENEWAL", timedelta(hours=1))
-    late, early = stores(), stores()
-    offer(early, STUDY, TASKS)
+def test_a_worker_that_lost_its_claim_can_write_nothing_until_it_drops_it(asleep: tuple[Store, Store]) -> None:
+    late, early = asleep
     with Working(late, HASTY) as own:
         assert own.take(["k1"])
         time.sleep(0.4)
@@ -240,12 +245,10 @@ def test_a_worker_that_lost_its_claim_can_write_nothing_until_it_drops_it(
 
 
 def test_a_worker_that_lost_its_claim_takes_no_lock_again_and_learns_it_in_long_work(
-    stores: Callable[[], Store], monkeypatch: pytest.MonkeyPatch
+    asleep: tuple[Store, Store], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(claims, "RENEWAL", timedelta(hours=1))
     monkeypatch.setattr("ragft.store.connection._SECONDS_BETWEEN_STEPS", 0.2)
-    late, early = stores(), stores()
-    offer(early, STUDY, TASKS)
+    late, early = asleep
     with Working(late, HASTY) as own:
         assert own.take(["k1"])
         late.require_may_write()
@@ -268,10 +271,8 @@ def test_a_worker_that_lost_its_claim_takes_no_lock_again_and_learns_it_in_long_
             late.require_may_write()
 
 
-def test_a_lost_claim_shows_when_it_is_finished(stores: Callable[[], Store], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(claims, "RENEWAL", timedelta(hours=1))
-    late, early = stores(), stores()
-    offer(early, STUDY, TASKS)
+def test_a_lost_claim_shows_when_it_is_finished(asleep: tuple[Store, Store]) -> None:
+    late, early = asleep
     with Working(late, HASTY) as own:
         assert own.take(["k1"])
         time.sleep(0.4)
