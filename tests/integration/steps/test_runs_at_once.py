@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import pytest
 from mlflow import MlflowClient
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
@@ -12,12 +11,9 @@ from tests.integration.conftest import StartScript
 AT_ONCE = 5
 
 
-def test_an_experiment_is_made_and_described_by_several_at_once(
-    tmp_path: Path, start_script: StartScript, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_experiment_is_made_and_described_by_several_at_once(tmp_path: Path, start_script: StartScript) -> None:
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
     SqlAlchemyStore(uri, (tmp_path / "artifacts").as_uri())  # type: ignore[no-untyped-call]
-    monkeypatch.delenv("MLFLOW_EXPERIMENT_ID", raising=False)
     processes = [start_script("begin_run", uri, tmp_path) for _ in range(AT_ONCE)]
 
     def line(number: int) -> str:
