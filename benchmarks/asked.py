@@ -18,8 +18,9 @@ from ragft.judging.backend import LocalJudge
 from ragft.judging.g_eval import Item
 from ragft.judging.outcomes import harm_of, is_right, outcome_of
 from ragft.models.answering import Writer, answer_questions
-from ragft.models.generation import Generated, Generator, OnBatch
+from ragft.models.generation import Generator
 from ragft.models.loading import load_base
+from ragft.models.messages import Generated, OnBatch
 from ragft.params import POCKET, TELECOM, EvaluateParams
 from ragft.prompts.answer import load_answer_prompt
 from ragft.store.datasets import Preparation

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 from ragft.models.fitting import QuestionTooLongError
-from ragft.models.generation import Generated, OnBatch
+from ragft.models.messages import Generated, OnBatch
 from ragft.prompts.answer import AnswerPrompt
 from ragft.result_versions import VERSIONS
 from ragft.store.answers import find_answers, save_answers

@@ -1,7 +1,6 @@
 """How a message becomes tokens: the model's own chat template, or a plain one."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
@@ -49,9 +48,8 @@ def reply_ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
     return _ids(tokenizer, tokenisable(tokenizer, text))
 
 
-def stop_ids(model: Any, tokenizer: PreTrainedTokenizerBase) -> tuple[int, ...]:  # noqa: ANN401 - any causal LM
-    """Return every token that ends generation: the model's and the tokenizer's."""
-    configured = model.generation_config.eos_token_id
+def stop_ids(configured: int | Sequence[int] | None, tokenizer: PreTrainedTokenizerBase) -> tuple[int, ...]:
+    """Return every token that ends generation: those of the model's generation configuration, and the tokenizer's."""
     found = [configured] if isinstance(configured, int) else list(configured or [])
     if tokenizer.eos_token_id is not None:
         found.append(tokenizer.eos_token_id)

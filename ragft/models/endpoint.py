@@ -18,7 +18,7 @@ from ragft.models.endpoint_call import Caller, Completion, NoReplyError, Refused
 from ragft.types import digest
 
 if TYPE_CHECKING:
-    from ragft.models.generation import OnBatch
+    from ragft.models.messages import OnBatch
 
 log = logging.getLogger(__name__)
 
@@ -170,7 +170,7 @@ class Endpoint:
         Raises:
             PrerequisiteError: If the server fails; what came back before went to ``on_batch``.
         """
-        from ragft.models.generation import Generated
+        from ragft.models.messages import Generated
 
         replies: dict[int, Generated] = {}
         too_long = 0

@@ -2,41 +2,20 @@
 
 import logging
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
 
 import torch
 
 from ragft import shortage
-from ragft.errors import ConfigError, PrerequisiteError
+from ragft.errors import PrerequisiteError
 from ragft.models import chat, decoding, fitting, reading
 from ragft.models.loading import LoadedModel
+from ragft.models.messages import Generated, Messages, OnBatch
 from ragft.types import digest
 
 LOG = logging.getLogger(__name__)
 CPU_BATCH_TOKENS, CPU_BATCH_ROWS = 8_192, 64
 # A step of decoding takes a GPU about as long for many rows as for few.
 CUDA_BATCH_TOKENS, CUDA_BATCH_ROWS = 65_536, 256
-
-
-@dataclass(frozen=True, slots=True)
-class Generated:
-    """One reply.
-
-    Attributes:
-        text: Without special tokens and outer blanks.
-        prompt_tokens: Tokens the model read.
-        tokens: Tokens it wrote, the one that ends the reply counted.
-        cut: True when it stopped at the length limit.
-    """
-
-    text: str
-    prompt_tokens: int
-    tokens: int
-    cut: bool
-
-
-OnBatch = Callable[[list[tuple[int, Generated]]], None]
-"""Called after each batch with (index of the message, reply)."""
 
 
 class Generator:
@@ -53,12 +32,11 @@ class Generator:
         """
         self.loaded = loaded
         self._model = loaded.model
-        self._tokenizer = loaded.tokenizer
-        self._stop = chat.stop_ids(loaded.model, loaded.tokenizer)
         on_cuda = loaded.device.startswith("cuda")
         self._batch_tokens = batch_tokens or (CUDA_BATCH_TOKENS if on_cuda else CPU_BATCH_TOKENS)
         self._batch_rows = batch_rows or (CUDA_BATCH_ROWS if on_cuda else CPU_BATCH_ROWS)
-        self._window = fitting.room(loaded.context_window, window, reading.virtual_tokens(loaded.model))
+        room = fitting.room(loaded.context_window, window, reading.virtual_tokens(loaded.model))
+        self._messages = Messages(loaded.tokenizer, loaded.name, room, loaded.stop)
 
     @property
     def identity(self) -> str:
@@ -73,13 +51,16 @@ class Generator:
         Raises:
             ConfigError: If a prompt and its reply do not fit the context window (see `fit_passages`).
         """
-        prompts = [chat.prompt_ids(self._tokenizer, message) for message in messages]
-        self._check_fits(prompts, max_new_tokens)
+        prompts = [self._messages.ids(message) for message in messages]
+        self._messages.check_fits(prompts, max_new_tokens)
         found: dict[int, Generated] = {}
 
         def work(batch: list[int]) -> None:
             replies = self._decode([prompts[index] for index in batch], 1, max_new_tokens, decoding.greedy)
-            made = [(index, self._reply(prompts[index], reply)) for index, reply in zip(batch, replies, strict=True)]
+            made = [
+                (index, self._messages.reply(prompts[index], reply))
+                for index, reply in zip(batch, replies, strict=True)
+            ]
             found.update(made)
             if on_batch is not None:
                 on_batch(made)
@@ -89,8 +70,7 @@ class Generator:
 
     def fits(self, message: str, max_new_tokens: int, prefix: str = "") -> bool:
         """Return whether a message, the beginning of its reply and so many more tokens fit the context window."""
-        begun = chat.reply_ids(self._tokenizer, prefix) if prefix else []
-        return len(chat.prompt_ids(self._tokenizer, message)) + len(begun) + max_new_tokens <= self._window
+        return self._messages.fits(message, max_new_tokens, prefix)
 
     def fit_passages(
         self,
@@ -100,25 +80,8 @@ class Generator:
         max_new_tokens: int,
         golden: Collection[int] = (),
     ) -> tuple[int, ...]:
-        """Return the positions of the passages, nearest first, that fit with the question and its answer.
-
-        Passages that do not fit are left out whole, the lowest-ranked first, those at the positions ``golden`` last.
-
-        Raises:
-            QuestionTooLongError: If the question does not fit even without passages.
-        """
-
-        def length(places: Sequence[int]) -> int:
-            message = render(question, [passages[place] for place in places])
-            return len(chat.prompt_ids(self._tokenizer, message)) + max_new_tokens
-
-        kept = fitting.fit(fitting.dropping_order(range(len(passages)), golden), length, self._window)
-        if kept is not None:
-            return kept
-        raise fitting.QuestionTooLongError(
-            f"the question {question[:60]!r} alone does not fit: the context window of {self.loaded.name} has "
-            f"{self._window} tokens, of which {max_new_tokens} are kept for the answer (max_new_tokens)"
-        )
+        """Return the positions of the passages that fit (see `Messages.fit_passages`)."""
+        return self._messages.fit_passages(question, passages, render, max_new_tokens, golden)
 
     def sample(
         self,
@@ -136,13 +99,10 @@ class Generator:
         Raises:
             ConfigError: If a prompt does not fit, the temperature is not above 0, or seeds are missing.
         """
-        if temperature <= 0:
-            raise ConfigError(f"temperature is {temperature}, expected a number above 0")
-        if len(seeds) != len(prompts) or any(len(row) != n for row in seeds):
-            raise ConfigError(f"expected {n} seeds for each of {len(prompts)} prompts")
-        begin = chat.reply_ids(self._tokenizer, prefix)
-        asked = [[*chat.prompt_ids(self._tokenizer, prompt), *begin] for prompt in prompts]
-        self._check_fits(asked, max_new_tokens)
+        self._messages.check_sampling(prompts, n, temperature, seeds)
+        begin = chat.reply_ids(self._messages.tokenizer, prefix)
+        asked = [[*self._messages.ids(prompt), *begin] for prompt in prompts]
+        self._messages.check_fits(asked, max_new_tokens)
         found: dict[int, list[Generated]] = {}
 
         def work(batch: list[int]) -> None:
@@ -150,7 +110,7 @@ class Generator:
                 [asked[index] for index in batch], [seeds[index] for index in batch], temperature, max_new_tokens
             )
             for index, own in zip(batch, replies, strict=True):
-                found[index] = [self._reply(asked[index], reply) for reply in own]
+                found[index] = [self._messages.reply(asked[index], reply) for reply in own]
 
         self._work_through(asked, max_new_tokens, n, work)
         return [found[index] for index in range(len(prompts))]
@@ -173,9 +133,9 @@ class Generator:
             ConfigError: If a label is not exactly one token of its own, or a prompt does not fit.
         """
         prefixes = [prefix] * len(prompts) if isinstance(prefix, str) else list(prefix)
-        begun = {text: self._label_ids(text, labels) for text in set(prefixes)}
-        asked = [[*chat.prompt_ids(self._tokenizer, p), *begun[t][0]] for p, t in zip(prompts, prefixes, strict=True)]
-        self._check_fits(asked, 1)
+        begun = {text: self._messages.label_ids(text, labels) for text in set(prefixes)}
+        asked = [[*self._messages.ids(p), *begun[t][0]] for p, t in zip(prompts, prefixes, strict=True)]
+        self._messages.check_fits(asked, 1)
         probabilities: list[list[float]] = [[] for _ in prompts]
         masses = [0.0] * len(prompts)
 
@@ -191,30 +151,16 @@ class Generator:
         self._work_through(asked, 1, 1, work)
         return probabilities, masses
 
-    def _label_ids(self, prefix: str, labels: Sequence[str]) -> tuple[list[int], list[int]]:
-        """Return the tokens all labelled replies share, and the one token of each label after them.
-
-        "Score: 4" is read as a whole, so the space is part of the label's token or of the shared ones,
-        as the tokenizer has it.
-        """
-        whole = [chat.reply_ids(self._tokenizer, f"{prefix.rstrip()} {label}".lstrip()) for label in labels]
-        shared = 0
-        while all(len(ids) > shared and ids[shared] == whole[0][shared] for ids in whole):
-            shared += 1
-        after = [ids[shared:] for ids in whole]
-        if wrong := [label for label, ids in zip(labels, after, strict=True) if len(ids) != 1]:
-            pieces = self._tokenizer.convert_ids_to_tokens(after[labels.index(wrong[0])])
-            raise ConfigError(
-                f"label {wrong[0]!r} is {len(pieces)} tokens after {prefix!r} for the tokenizer of {self.loaded.name} "
-                f"({pieces}), expected one token of its own: use labels such as single digits, or the sampled estimator"
-            )
-        return whole[0][:shared], [ids[0] for ids in after]
-
     def _decode(
         self, prompts: Sequence[Sequence[int]], repeats: int, max_new_tokens: int, choose: decoding.Choose
     ) -> list[list[int]]:
         return decoding.decode(
-            self._model, prompts, repeats=repeats, max_new_tokens=max_new_tokens, stop=self._stop, choose=choose
+            self._model,
+            prompts,
+            repeats=repeats,
+            max_new_tokens=max_new_tokens,
+            stop=self._messages.stop,
+            choose=choose,
         )
 
     def _sampled(
@@ -279,15 +225,6 @@ class Generator:
         self._batch_rows = min(self._batch_rows, prompts // 2 * repeats)
         self._batch_tokens = min(self._batch_tokens, prompts // 2 * tokens_each)
 
-    def _check_fits(self, prompts: Sequence[Sequence[int]], max_new_tokens: int) -> None:
-        longest = max((len(prompt) for prompt in prompts), default=0)
-        if longest + max_new_tokens > self._window:
-            raise ConfigError(
-                f"a prompt of {longest} tokens and a reply of {max_new_tokens} do not fit the context window of "
-                f"{self.loaded.name}, {self._window} tokens: use fewer or shorter passages (a smaller top_k or "
-                "chunk_chars), or a smaller max_new_tokens"
-            )
-
     def batches(self, prompts: Sequence[Sequence[int]], new_tokens: int, repeats: int) -> Iterator[list[int]]:
         """Yield the indices of each batch of prompts, longest first, so that a shortage of memory shows at once.
 
@@ -314,12 +251,3 @@ class Generator:
                 batch.append(index)
         if batch:
             yield batch
-
-    def _reply(self, prompt: Sequence[int], reply: Sequence[int]) -> Generated:
-        text = str(self._tokenizer.decode(reply, skip_special_tokens=True, clean_up_tokenization_spaces=False))
-        ended = reply[-1] in self._stop
-        if self._tokenizer.chat_template is None:
-            # Without turns, a reply ends where the model itself begins to write the next question.
-            text, next_turn, _ = text.partition(chat.PLAIN_STOP)
-            ended = ended or bool(next_turn)
-        return Generated(text.strip(), len(prompt), len(reply), not ended)

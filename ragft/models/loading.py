@@ -15,6 +15,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenize
 from ragft import shortage
 from ragft.errors import ConfigError, PrerequisiteError
 from ragft.models.adapter_folder import LINEAGE, adapter_identity, check_adapter, foreign_files, read_lineage
+from ragft.models.chat import stop_ids
 from ragft.models.fingerprint import fingerprint_weights, write_manifest
 from ragft.models.quantization import Quantization, loading_options, quantize_loaded
 from ragft.models.resolve import check_base
@@ -26,24 +27,21 @@ ACTIVE_DIFFERENCE = 1e-6
 PROBES = ("What is asked here?", "Name one thing.", "1 2 3")
 
 
-@dataclass(frozen=True)
-class LoadedModel:
-    """A causal language model in memory, with everything that decides what it writes.
+@dataclass(frozen=True, kw_only=True)
+class DescribedModel:
+    """A causal language model with everything that decides what it writes, wherever its weights are.
 
     Attributes:
-        model: The transformers model, or the PEFT model around it.
         fingerprint: Identity of the base's weights, configuration and tokenizer.
         context_window: Maximum number of tokens in prompt and answer together.
         adapter: Identity of the adapter (see `adapter_identity`); empty for a base.
     """
 
-    model: Any
     tokenizer: PreTrainedTokenizerBase
     name: str
     revision: str
     quantization: Quantization
     dtype: str
-    device: str
     fingerprint: str
     context_window: int
     adapter: str = ""
@@ -52,6 +50,23 @@ class LoadedModel:
     def identity(self) -> str:
         """The hash of everything that decides which text comes out, 64 hex digits; the device is left out."""
         return digest([self.fingerprint, self.adapter, self.quantization, self.dtype])
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadedModel(DescribedModel):
+    """A model in memory.
+
+    Attributes:
+        model: The transformers model, or the PEFT model around it.
+    """
+
+    model: Any
+    device: str
+
+    @property
+    def stop(self) -> tuple[int, ...]:
+        """Every token that ends a reply."""
+        return stop_ids(self.model.generation_config.eos_token_id, self.tokenizer)
 
 
 def load_base(

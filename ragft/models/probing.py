@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from ragft.models.generation import Generated, Generator
+from ragft.models.generation import Generator
+from ragft.models.messages import Generated
 from ragft.result_versions import VERSIONS
 from ragft.store.answers import find_answers, save_answers
 from ragft.store.connection import Store

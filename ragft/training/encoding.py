@@ -51,7 +51,7 @@ def encode(
     Raises:
         ConfigError: If no example fits.
     """
-    stop = chat.stop_ids(model.model, model.tokenizer)
+    stop = model.stop
     if model.tokenizer.eos_token_id is None:
         raise ConfigError(f"the tokenizer of {model.name} has no end-of-text token: an answer's end cannot be learnt")
     room = fitting.room(model.context_window, max_length, virtual_tokens)

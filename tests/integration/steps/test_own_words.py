@@ -8,8 +8,9 @@ from entrypoints.steps.knowledge.own_words import in_own_words
 from entrypoints.steps.shared.bases import base_path
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.judging.abstention import abstains
-from ragft.models.generation import Generated, Generator
+from ragft.models.generation import Generator
 from ragft.models.loading import LoadedModel, load_base
+from ragft.models.messages import Generated
 from ragft.store.connection import Store
 from ragft.training.formats import NO_ANSWER, REFUSAL, TrainingExample
 from tests.tiny_model import make_tiny_model

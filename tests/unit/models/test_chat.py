@@ -32,7 +32,7 @@ def test_a_plain_prompt_is_used_where_there_is_none(tiny: LoadedModel) -> None:
 
 
 def test_a_completion_is_the_answer_and_the_end_of_the_turn(tiny: LoadedModel) -> None:
-    stop = chat.stop_ids(tiny.model, tiny.tokenizer)
+    stop = tiny.stop
     ids = chat.completion_ids(tiny.tokenizer, " Twelve apples.\n", stop)
     assert tiny.tokenizer.decode(ids) == "Twelve apples.<|end|>"
     assert ids[-1] in stop
@@ -40,7 +40,7 @@ def test_a_completion_is_the_answer_and_the_end_of_the_turn(tiny: LoadedModel) -
 
 
 def test_an_empty_answer_is_the_end_of_the_turn_alone(tiny: LoadedModel) -> None:
-    ids = chat.completion_ids(tiny.tokenizer, "  ", chat.stop_ids(tiny.model, tiny.tokenizer))
+    ids = chat.completion_ids(tiny.tokenizer, "  ", tiny.stop)
     assert ids == [tiny.tokenizer.eos_token_id]
 
 

@@ -12,8 +12,9 @@ import torch
 
 from ragft.errors import ConfigError, PrerequisiteError
 from ragft.models import chat, decoding
-from ragft.models.generation import Generated, Generator
+from ragft.models.generation import Generator
 from ragft.models.loading import LoadedModel
+from ragft.models.messages import Generated
 from ragft.models.reading import read_prompts
 
 MESSAGES = ["Short?", "What is the thing about? " * 12, "Name it. " * 5, "x", "Why was this done? " * 30]
@@ -186,10 +187,10 @@ def test_each_prompt_may_have_a_reply_begun_of_its_own(generator: Generator) -> 
 
 def test_labels_may_carry_the_blank_before_them(tiny: LoadedModel, generator: Generator) -> None:
     """The tokenizer has ' the' and ' of' as one token each; digits stand alone after a blank."""
-    shared, words = generator._label_ids("Score:", ["the", "of"])
+    shared, words = generator._messages.label_ids("Score:", ["the", "of"])
     assert tiny.tokenizer.convert_ids_to_tokens(words) == ["Ġthe", "Ġof"]
     assert tiny.tokenizer.decode(shared) == "Score:"
-    shared, digits = generator._label_ids("Score:", ["1", "2"])
+    shared, digits = generator._messages.label_ids("Score:", ["1", "2"])
     assert tiny.tokenizer.convert_ids_to_tokens(digits) == ["1", "2"]
     assert tiny.tokenizer.decode(shared) == "Score: "
 
@@ -204,9 +205,9 @@ def test_a_plain_reply_ends_where_the_next_turn_begins(tiny: LoadedModel) -> Non
     tokenizer = copy.deepcopy(tiny.tokenizer)
     tokenizer.chat_template = None
     written = tokenizer.encode("An answer.\nUser: and now?")
-    ended = Generator(replace(tiny, tokenizer=tokenizer))._reply([1], written)
+    ended = Generator(replace(tiny, tokenizer=tokenizer))._messages.reply([1], written)
     assert (ended.text, ended.cut) == ("An answer.", False)
-    assert Generator(tiny)._reply([1], written).cut
+    assert Generator(tiny)._messages.reply([1], written).cut
 
 
 def test_a_batch_that_does_not_fit_the_memory_is_halved(

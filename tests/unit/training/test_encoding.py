@@ -87,7 +87,7 @@ def test_training_leaves_out_what_the_evaluation_leaves_out(base: LoadedModel, p
     """With and without virtual tokens, at every size of the window: the same passages of the same question."""
     passages = tuple(f"passage {n} " * (3 + n) for n in range(4))
     example = TrainingExample("a", "Why?", passages, "Because of it.", golden=(3,))
-    answer = len(chat.completion_ids(base.tokenizer, example.answer, chat.stop_ids(base.model, base.tokenizer)))
+    answer = len(chat.completion_ids(base.tokenizer, example.answer, base.stop))
     virtual = replace(base, model=attach(base, TrainingSettings.from_params(FinetuneParams(method="prompt_tuning"))))
     shown = set()
     for window in range(80, 180, 7):
