@@ -184,9 +184,9 @@ def _run(job: _Job) -> TrainResult:
     batch: int | None = job.settings.batch_size
     while batch is not None:
         outcome = _attempt(job, batch)
+        shortage.give_back()
         if isinstance(outcome, TrainResult):
             return outcome
-        shortage.give_back()
         batch = _smaller(batch, job)
     raise ConfigError(
         f"{job.base.device} has too little memory to train one example of max_length {job.settings.max_length} at a "

@@ -1,5 +1,8 @@
 """When an error says that memory ran out, and what is said of a model that does not fit."""
 
+import platform
+
+import psutil
 import pytest
 import torch
 
@@ -53,3 +56,17 @@ def test_a_gpu_too_full_to_ask_is_full_and_the_host_is_no_gpu(monkeypatch: pytes
     on_the_host = "DefaultCPUAllocator: can't allocate memory: you tried to"
     with pytest.raises(RuntimeError, match="DefaultCPU"), shortage.told("the base big"):
         raise RuntimeError(on_the_host)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library frees in its own way")
+def test_what_work_held_goes_back_to_the_machine() -> None:
+    def held() -> int:
+        return psutil.Process().memory_info().rss
+
+    # Small blocks come from the heap, where one that stays keeps all below it.
+    blocks = [bytearray(50_000) for _ in range(4_000)]
+    stays, before = bytearray(50_000), held()
+    del blocks
+    shortage.give_back()
+    assert before - held() > 150_000_000
+    assert stays
