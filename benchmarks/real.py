@@ -22,6 +22,7 @@ from typing import Any
 
 import mlflow
 
+from benchmarks import real_floor
 from benchmarks.real_answers import Answered, Row, change, counted, lost, read_rows, taught_by
 from benchmarks.real_tables import figure, summary, tables, verdicts
 from entrypoints.environment import opened_workspace, prepare_environment
@@ -191,6 +192,7 @@ def blocks() -> dict[str, list[str]]:
         **tables(first),
         "verdicts": verdicts(declared),
         **{f"declared {name}": lines for name, lines in tables(declared).items()},
+        "floor": real_floor.table(),
         "": summary(declared),
     }
 
