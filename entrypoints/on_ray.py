@@ -10,7 +10,7 @@ import signal
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, Literal
 
 import mlflow
 from mlflow import MlflowClient
@@ -40,8 +40,10 @@ class RayExecutor:
         self._workspace = workspace
 
     @contextmanager
-    def executing(self, keys: Sequence[str]) -> Iterator[Executing]:
+    def executing(self, keys: Sequence[str], bases: Sequence[str]) -> Iterator[Executing]:
         """Yield the tasks that compute ``keys``, under the active run; what is left is cancelled at the end.
+
+        Those that evaluate ``bases`` come first, so that no cell waits for one with a GPU of its own.
 
         Raises:
             PrerequisiteError: If Ray is not installed or reached, has too little, or could not share what is computed.
@@ -54,12 +56,12 @@ class RayExecutor:
         try:
             asked = {"CPU": 1.0, "GPU": self._params.gpus_per_cell}
             _require(ray, {name: amount for name, amount in asked.items() if amount})
-            task = ray.remote(compute_cell).options(
+            task = ray.remote(compute).options(
                 num_cpus=1, num_gpus=self._params.gpus_per_cell, max_retries=RETRIES, name="ragft cell"
             )
-            tasks = {
-                task.remote(self._params.as_dict(), key, parent, store_mark(self._workspace.store)): key for key in keys
-            }
+            mark = store_mark(self._workspace.store)
+            kinds = [("base", key) for key in bases] + [("cell", key) for key in keys]
+            tasks = {task.remote(kind, self._params.as_dict(), key, parent, mark): key for kind, key in kinds}
             yield _Tasks(ray, tasks, self._workspace)
         finally:
             ray.shutdown()
@@ -89,7 +91,7 @@ class _Tasks:
     def __init__(self, ray: Any, tasks: dict[Any, str], workspace: Workspace) -> None:  # noqa: ANN401 - Ray is optional
         self._ray = ray
         self._tasks = tasks
-        self._keys = list(tasks.values())
+        self._keys = list(dict.fromkeys(tasks.values()))
         self._workspace = workspace
 
     def check(self) -> None:
@@ -116,8 +118,8 @@ class _Tasks:
             )
 
 
-def compute_cell(params: dict[str, Any], key: str, parent: str, mark: str) -> None:
-    """Compute one cell of a study in a process of Ray; its run stands under ``parent``.
+def compute(kind: Literal["cell", "base"], params: dict[str, Any], key: str, parent: str, mark: str) -> None:
+    """Compute one cell of a study, or evaluate its base, in a process of Ray; its run stands under ``parent``.
 
     Raises:
         PrerequisiteError: If this machine's addresses lead to another store, or its code makes other cells.
@@ -140,7 +142,8 @@ def compute_cell(params: dict[str, Any], key: str, parent: str, mark: str) -> No
                 "RAGFT_HOME to the same where Ray is started as where the study is"
             )
         with under(parent):
-            study.run_cell(StudyParams(**params), key, workspace)
+            run = study.run_base if kind == "base" else study.run_cell
+            run(StudyParams(**params), key, workspace)
 
 
 def store_mark(store: Store) -> str:

@@ -65,6 +65,26 @@ def run_cell(params: StudyParams, key: str, workspace: Workspace) -> None:
     Raises:
         PrerequisiteError: If the study has no such cell here, since its code, base or data differ.
     """
+    cell, identities, study = _find(params, key, workspace)
+    sharing.compute([cell], [key], workspace, identities, _steps(workspace), part_of=study)
+
+
+def run_base(params: StudyParams, key: str, workspace: Workspace) -> None:
+    """Evaluate the base that a cell of a study will be compared with, unless somebody did or is at it.
+
+    Raises:
+        PrerequisiteError: If the study has no such cell here, since its code, base or data differ.
+    """
+    cell, identities, _ = _find(params, key, workspace)
+    with quick_imports():
+        from entrypoints.steps.matrix.base_once import evaluate_ahead
+
+    with Working(workspace.store, sharing.this_worker()) as working:
+        evaluate_ahead(cell, identities, workspace, working)
+
+
+def _find(params: StudyParams, key: str, workspace: Workspace) -> tuple[Cell, Identities, str]:
+    """Return a cell of a study that another process has begun, and the study's key."""
     cells, identities = cells_of(params, matrix_of(params)), Identities(workspace)
     keys = [identities.cell(cell) for cell in cells]
     study = identities.study(cells)
@@ -74,8 +94,7 @@ def run_cell(params: StudyParams, key: str, workspace: Workspace) -> None:
             f"{platform.node()} makes other cells of this study than the process that began it: give both the same "
             "ragft, libraries, base and data"
         )
-    place = keys.index(key)
-    sharing.compute([cells[place]], [key], workspace, identities, _steps(workspace), part_of=study)
+    return cells[keys.index(key)], identities, study
 
 
 def _run_name(params: StudyParams) -> str:

@@ -4,15 +4,35 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from entrypoints.steps import evaluate
+from entrypoints.steps.matrix.cells import Cell, Identities
 from entrypoints.steps.matrix.sharing import gone, process
 from entrypoints.steps.matrix.show import duration
+from entrypoints.steps.matrix.work import watched
 from entrypoints.steps.shared.evaluation import Evaluation
+from entrypoints.steps.shared.model_under_test import BASE
 from entrypoints.steps.shared.workspace import Workspace
+from ragft.params import EvaluateParams
 from ragft.store.claims import claims_on, offer
 from ragft.store.working import Working
 from registry.versions import Version
 
 SECONDS_BETWEEN_LOOKS = 1.0
+
+
+def evaluate_ahead(cell: Cell, identities: Identities, workspace: Workspace, working: Working) -> None:
+    """Evaluate the base that a cell will be compared with, unless somebody did or is at it."""
+    task = identities.base(cell)
+    _offer(workspace, task, cell.finetune.data_name)
+    if working.take([task], gone(workspace, [task])) is not None:
+        evaluate.run(cell.compare.pick(EvaluateParams, model=BASE), watched(workspace))
+        working.finish(task)
+
+
+def _offer(workspace: Workspace, task: str, name: str) -> None:
+    offer(workspace.store, f"base {task}", {task: f"the evaluation of {name}'s base"})
+
+
 Side = Mapping[str, Evaluation]
 
 
@@ -52,7 +72,7 @@ class BaseOnce:
         if self._kept is not None:
             return sides
         store, working = self.bases.workspace.store, self.bases.working
-        offer(store, f"base {self.task}", {self.task: f"the evaluation of {self.base.name}'s base"})
+        _offer(self.bases.workspace, self.task, self.base.name)
         (standing,) = claims_on(store, [self.task])
         elsewhere = standing.alive and not standing.finished and standing.owner != working.worker.name
         return sorted(sides, key=lambda side: elsewhere and side.uri == self.base.uri)

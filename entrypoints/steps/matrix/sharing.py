@@ -46,8 +46,8 @@ class Executing(Protocol):
 class Executor(Protocol):
     """What has cells computed elsewhere."""
 
-    def executing(self, keys: Sequence[str]) -> AbstractContextManager[Executing]:
-        """Hand the cells out while the context is open."""
+    def executing(self, keys: Sequence[str], bases: Sequence[str]) -> AbstractContextManager[Executing]:
+        """Hand the cells out while the context is open; ``bases`` are one cell of each base that several share."""
 
 
 MakeRunner = Callable[[Identities, Working], CellRunner]
@@ -93,12 +93,23 @@ def compute(
         with Working(workspace.store, worker) as working:
             part = _Sharing(cells, keys, missing, study, workspace, working)
             if executor is not None:
-                with executor.executing(missing) as executing:
+                with executor.executing(missing, _with_shared_bases(cells, missing, keys, identities)) as executing:
                     part.watch(executing)
             else:
                 part.work(lambda: make(identities, working))
             return len(part.spent)
     return 0
+
+
+def _with_shared_bases(
+    cells: Sequence[Cell], missing: Sequence[str], keys: Sequence[str], identities: Identities
+) -> list[str]:
+    """Return the key of one cell for each base that several of the missing cells are compared with."""
+    by_base: dict[str, list[str]] = {}
+    for cell, key in zip(cells, keys, strict=True):
+        if key in missing:
+            by_base.setdefault(identities.base(cell), []).append(key)
+    return [sharing[0] for sharing in by_base.values() if len(sharing) > 1]
 
 
 def refuse_other_code(study: str, workspace: Workspace, worker: Worker | None = None) -> None:

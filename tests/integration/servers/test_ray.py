@@ -130,7 +130,18 @@ def test_a_cluster_that_loses_a_node_shows_what_one_process_shows(
     assert attempts.pop(cell) > 1
     assert list(attempts.values()) == [1] * (CELLS - 1)
     assert bases == (1, 1)
+    assert evaluated_by_a_task_of_its_own(server)
     all_under_one_parent(server)
+
+
+def evaluated_by_a_task_of_its_own(uri: str) -> bool:
+    """Return whether an evaluation of the base stands directly below the study."""
+    client = MlflowClient(uri)
+    (experiment,) = client.search_experiments(filter_string="name = 'on ray'")
+    runs = client.search_runs([experiment.experiment_id], max_results=500)
+    (study,) = [run for run in runs if run.data.tags.get("ragft.step") == "study"]
+    below = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == study.info.run_id]
+    return any(run.data.tags.get("ragft.step") == "evaluate" for run in below)
 
 
 def started(process: "subprocess.Popen[str]") -> None:
