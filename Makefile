@@ -12,7 +12,7 @@ KILLS ?= 200
 RUN := mlflow run . --env-manager local
 PYTEST := OMP_NUM_THREADS=1 python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help setup smollm2 demo lint check test browser torture results docs house mlproject report ui bench clean
+.PHONY: help setup smollm2 demo lint check test browser engines torture results docs house mlproject report ui bench clean
 .DEFAULT_GOAL := help
 
 help: ## say what can be made
@@ -57,11 +57,15 @@ check: lint ## on every save, under 90 seconds: format, lint, types, layers, spe
 	$(PYTEST) tests/unit -m "not slow"
 
 test: lint ## before you hand it on: the same, and every test; prints its 20 slowest
-	$(PYTEST) --ignore=tests/browser --ignore=tests/torture --durations=20
+	$(PYTEST) --ignore=tests/browser --ignore=tests/torture --ignore=tests/engines --durations=20
 
 browser: $(READY) ## look at the MLflow UI in a headless Chromium (Debian's, installed where it can be)
 	bash tests/browser/install.sh
 	$(PYTEST) tests/browser
+
+engines: $(READY) ## vLLM for CPUs in .engines (3.4 GB, two minutes), and the tests that ask a real server
+	PYTHON=$(PYTHON) bash tests/engines/install.sh .engines/vllm
+	OMP_NUM_THREADS=1 python -m pytest tests/engines --durations=5
 
 torture: $(READY) ## a study killed with -9 in every window, then KILLS=200 times at random: the tables stay the same
 	OMP_NUM_THREADS=1 python -m pytest tests/torture
@@ -80,4 +84,4 @@ mlproject: $(READY) ## MLproject again, from the parameters in ragft/params.py
 	python -m entrypoints.mlproject
 
 clean: ## remove what was made here, the virtual environment aside
-	rm -rf .ragft mlruns build dist *.egg-info
+	rm -rf .ragft .engines mlruns build dist *.egg-info

@@ -48,7 +48,7 @@ def fresh_judgements(workspace: Workspace, questions: int, repeats: int) -> Stud
     """Return the greedy answers to some questions, each judged so often on each side."""
     asked = pocket.ask(workspace, questions, withheld=True)
     contexts: tuple[Context, ...] = (DECIDING, WITHHELD)
-    model = pocket.generator("base", workspace)
+    model = pocket.generator("base")
     answers = {context: pocket.answers(asked, model, workspace, context) for context in contexts}
     known = pocket.numbers(asked, answers)
     judged = _judged(workspace, asked, answers[DECIDING], "sampled", 2 * repeats)
@@ -69,7 +69,7 @@ def fresh_answers(workspace: Workspace, questions: int, *, judged: bool) -> Stud
     """Return two sampled answers to each question in each context, judged in one pass or by rule."""
     asked = pocket.ask(workspace, questions, withheld=True)
     contexts: tuple[Context, ...] = (DECIDING, WITHHELD)
-    model = pocket.generator("base", workspace)
+    model = pocket.generator("base")
     sides = []
     for seed in (1, 2):
         sampler = pocket.Sampler(model, TEMPERATURE, seed)

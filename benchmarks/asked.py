@@ -4,13 +4,13 @@ Answers go through the product's own store, so what a home holds already is not 
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 
 from entrypoints.steps.shared import outcomes
-from entrypoints.steps.shared.model_under_test import find_version, load_subject, settle
+from entrypoints.steps.shared.model_under_test import find_version, settle
 from entrypoints.steps.shared.preparation import ensure_prepared
 from entrypoints.steps.shared.retrieved import RetrievedSplit, retrieve, with_withheld
+from entrypoints.steps.shared.weights import load_base_model, load_version
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.data.splits import balanced_subset
 from ragft.judging.abstention import abstains
@@ -56,14 +56,10 @@ def ask(workspace: Workspace, questions: int = 0, split: Split = "test", *, with
     return Asked(params, preparation, found)
 
 
-def generator(model: str, workspace: Workspace) -> Generator:
+def generator(model: str) -> Generator:
     """Return the base (``base``) or a registered version, ready to answer."""
-    params = EvaluateParams(model=model)
-    version = find_version(params)
-    loaded = load_subject(settle(params, version), version, workspace, ExitStack()).loaded
-    if loaded is None:
-        raise RuntimeError(f"{model} is not in memory")
-    return Generator(loaded)
+    version = find_version(EvaluateParams(model=model))
+    return Generator(load_base_model(POCKET, "", "none") if version is None else load_version(version, "auto"))
 
 
 def pocket_judge(max_new_tokens: int = 200) -> LocalJudge:

@@ -162,7 +162,7 @@ def main() -> None:
     with opened_workspace() as workspace:
         test, part = (pocket.ask(workspace, many) for many in (options.questions, options.few))
         more = pocket.ask(workspace, options.few, "confirm")
-        models = [pocket.generator(name, workspace) for name in (BASE, options.version)]
+        models = [pocket.generator(name) for name in (BASE, options.version)]
         ground = Ground(workspace, {"": test, **dict.fromkeys(ORDERS, part), MORE: more}, models, pocket.pocket_judge())
         stored["questions"], stored["more questions"] = _questions(test), _questions(more)
         for way in ways(options.few, options.fewer):

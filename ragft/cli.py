@@ -61,7 +61,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "reference_column", "passages_column", "group_column",
     ),
     "verdict": ("primary", "margin", "guards", "advisory", "force", "to", "reason", "on_reject"),
-    "servers": ("concurrency", "timeout_s", "deadline_s"),
+    "servers": ("engine", "engine_url", "engine_folder", "concurrency", "timeout_s", "deadline_s"),
 }  # fmt: skip
 _GROUP_OF = {name: group for group, names in GROUPS.items() for name in names}
 

@@ -34,6 +34,7 @@ GUARDS = ("false_answers", "false_refusals", "forgetting")
 GUARD_MARGIN = 5.0
 NO_JUDGE = "none"
 EXECUTORS = ("serial", "ray")
+LOCAL, VLLM = ENGINES = ("local", "vllm")
 PRESETS = ("embedded", "paper", "tiny", "context", "causes", "real")
 
 P = TypeVar("P", bound="Params")
@@ -310,6 +311,17 @@ class ScoringParams(BaseParams):
         "maximum tokens of prompt and answer together; 0: what the model takes; passages are dropped to fit",
         minimum=0,
     )
+    engine: str = param(
+        "local",
+        "what answers, and judges where judge=base: local, this process; vllm, a server that holds the base",
+        choices=ENGINES,
+    )
+    engine_url: str = param("", "with engine=vllm: the server's address up to and with /v1")
+    engine_folder: str = param(
+        "",
+        "with engine=vllm: folder that adapters are put into, which the server sees under the same path; empty: one of "
+        "the home",
+    )
     judge: str = param(
         "base",
         "judge model: base (of the model under test), none, a hub name or a path; with judge_url, its name there",
@@ -344,6 +356,12 @@ class ScoringParams(BaseParams):
         super().__post_init__()
         self.contexts()
         _check_address("judge_url", self.judge_url)
+        _check_engine(self.engine, self.engine_url, self.engine_folder, self.dtype)
+        if self.engine == VLLM and self.quantization != "none":
+            raise ConfigError(
+                f"quantization is {self.quantization}, but engine=vllm answers with the weights as its server holds "
+                "them: leave quantization out"
+            )
         if not self.judge_url and (self.base if self.judge == "base" else self.judge) == SMOLLM2:
             raise ConfigError(
                 f"judge is {self.judge!r} and base {self.base!r}: {SMOLLM2} answers, it never judges, since its scores "
@@ -377,6 +395,11 @@ class EvaluateParams(ScoringParams):
             raise ConfigError(
                 f"model is {self.model!r}, model_url {self.model_url!r}, served_model {self.served_model!r}: "
                 "a served model needs all three, -P model=served -P model_url=... -P served_model=..."
+            )
+        if given[0] and self.engine == VLLM:
+            raise ConfigError(
+                "model is served and engine vllm: a served model is known by its name alone; name base or a version "
+                "with engine=vllm, or leave engine out"
             )
         if given[0] and self.context_window:
             raise ConfigError(
@@ -514,6 +537,20 @@ class PromoteParams(VerdictParams):
 
 
 @dataclass(frozen=True, kw_only=True)
+class FingerprintParams(Params):
+    """Compute once, where a version fits into memory, what an engine is held against elsewhere."""
+
+    model: str = param("", "the version: models:/<name>@<alias>, models:/<name>/3")
+    dtype: str = param("auto", "precision to compute in, as in finetune", choices=DTYPES)
+
+    def __post_init__(self) -> None:
+        """Check that a version is named."""
+        super().__post_init__()
+        if not self.model.strip():
+            raise ConfigError("model is empty: name a version, -P model=models:/<name>@challenger")
+
+
+@dataclass(frozen=True, kw_only=True)
 class RollbackParams(NameParams):
     """Make the previous champion champion again."""
 
@@ -566,6 +603,9 @@ class StudyParams(Params):
     chunk_chars: str = param("", "maximum characters of a passage, as in prepare")
     context_window: str = param("", "maximum tokens of prompt and answer together, as in evaluate")
     prompt: str = param("", "prompt templates: default, or files")
+    engine: str = param("local", "what answers, as in evaluate", choices=ENGINES)
+    engine_url: str = param("", "as in evaluate")
+    engine_folder: str = param("", "as in evaluate")
     judge: str = param("", "judge models, as in evaluate")
     judge_url: str = param("", "server that holds the judges, as in evaluate")
     estimator: str = param("", f"estimators of a score: some of {', '.join(ESTIMATORS)}")
@@ -596,12 +636,31 @@ class StudyParams(Params):
     )
     export: str = param("", "file to write the results to, as JSON from which docs can be made")
 
+    def __post_init__(self) -> None:
+        """Check the engine before the cells are made."""
+        super().__post_init__()
+        _check_engine(self.engine, self.engine_url, self.engine_folder, self.dtype)
+
 
 def _check_address(name: str, url: str) -> None:
     """Refuse a secret in an address before anything is logged; the message does not repeat it."""
     if "@" in url or "?" in url:
         raise ConfigError(
             f"{name} holds a password or a query, expected http(s)://host/v1: give the key as RAGFT_API_KEY"
+        )
+
+
+def _check_engine(engine: str, url: str, folder: str, dtype: str) -> None:
+    """Refuse an engine without its address or precision, and these without an engine."""
+    _check_address("engine_url", url)
+    if engine == LOCAL and (url or folder):
+        raise ConfigError(f"engine is local, but engine_url is {url!r} and engine_folder {folder!r}: add engine=vllm")
+    if engine == VLLM and not url:
+        raise ConfigError("engine is vllm without engine_url: give its address, -P engine_url=http://host:8000/v1")
+    if engine == VLLM and dtype == "auto":
+        raise ConfigError(
+            "engine is vllm and dtype auto: say in which precision the server computes, -P dtype=bfloat16 (what "
+            "`vllm serve --dtype` was given)"
         )
 
 
@@ -635,5 +694,6 @@ STEPS: dict[str, type[Params]] = {
     "compare": CompareParams,
     "promote": PromoteParams,
     "rollback": RollbackParams,
+    "fingerprint": FingerprintParams,
     "study": StudyParams,
 }

@@ -24,6 +24,7 @@ from registry.markdown import inline
 from registry.versions import CHALLENGER, CHAMPION, TAG_PREFIX, Lineage, Version, registered_name
 
 TRAINING_TAG = f"{TAG_PREFIX}training"
+PROBES_TAG = f"{TAG_PREFIX}probes"
 FILES_TAG = f"{TAG_PREFIX}files_sha256"
 SIGNATURE = ModelSignature(
     inputs=Schema([ColSpec(DataType.string, "question")]),
@@ -168,6 +169,14 @@ class Registry:
         """Return the version that was trained from what has this hash, or None."""
         registered = self._client.search_model_versions(f"name='{name}' and tags.`{TRAINING_TAG}`='{training}'")
         return self.get(f"models:/{name}/{registered[0].version}") if registered else None
+
+    def keep_probes(self, version: Version, probes: str) -> None:
+        """Note what the version's weights make of a few texts, so that an engine can be held against it anywhere."""
+        self._client.set_model_version_tag(version.name, str(version.number), PROBES_TAG, probes)
+
+    def probes(self, version: Version) -> str:
+        """Return what was noted of the version's weights; "" where nothing was."""
+        return str(self._client.get_model_version(version.name, str(version.number)).tags.get(PROBES_TAG, ""))
 
     def describe(self, version: Version, text: str) -> None:
         """Make ``text``, at most 5,000 characters of Markdown, the version's description."""

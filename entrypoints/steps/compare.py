@@ -17,11 +17,12 @@ from entrypoints.steps.shared.compared import (
     decisive,
 )
 from entrypoints.steps.shared.evaluation import Evaluation
-from entrypoints.steps.shared.model_under_test import open_registry, settle
+from entrypoints.steps.shared.model_under_test import settle
 from entrypoints.steps.shared.preparation import ensure_prepared
 from entrypoints.steps.shared.primaries import settle_primaries
 from entrypoints.steps.shared.runs import step_run
 from entrypoints.steps.shared.sources import require_name
+from entrypoints.steps.shared.weights import open_registry
 from entrypoints.steps.shared.workspace import Workspace
 from ragft import tracking
 from ragft.analysis.verdict.attribution import ORDER as ATTRIBUTED

@@ -20,7 +20,6 @@ from entrypoints.steps.shared.model_under_test import (
     base_lineage,
     find_version,
     load_subject,
-    register_base,
     served_as,
     settle,
 )
@@ -128,13 +127,9 @@ def _retrieve(prepared: Prepared[EvaluateParams], workspace: Workspace) -> Retri
 def _load(
     prepared: Prepared[EvaluateParams], version: Version | None, workspace: Workspace, stack: ExitStack
 ) -> Subject:
-    """Return the model under test; a base is registered."""
+    """Return the model under test; a registered base is the base itself."""
     adapter = None if version is None or version.lineage.kind == "base" else version
-    subject = load_subject(prepared.params, adapter, workspace, stack)
-    if adapter is None and subject.loaded is not None:
-        base = register_base(subject.loaded, prepared.params, prepared.preparation, workspace)
-        subject = dataclasses.replace(subject, registered=base)
-    return subject
+    return load_subject(prepared, adapter, workspace, stack)
 
 
 def _answer(
@@ -179,7 +174,7 @@ def _answer(
 def _open_judge(answered: Answered, criteria: Sequence[Criterion], workspace: Workspace, stack: ExitStack) -> Judging:
     """Return the judge, and the criteria with the steps it grades by."""
     params, subject = answered.prepared.params, answered.subject
-    judge = judges.open_judge(params, subject.loaded, workspace, stack)
+    judge = judges.open_judge(params, subject, workspace, stack)
     complete = judges.with_judges_steps(criteria, judge, workspace)
     judges.warn_of_family(params, {subject.variant: subject.base}, workspace)
     return judge, complete
@@ -217,10 +212,15 @@ def _score(answered: Answered, judging: Judging, tags: Mapping[str, Any], worksp
 def _with_serving(evaluation: Evaluation, answered: Answered) -> Evaluation:
     """Return the evaluation with how its answers were made; of a model behind a server that is not known."""
     params, preparation = answered.prepared.params, answered.prepared.preparation
-    if answered.subject.loaded is None:
+    subject = answered.subject
+    if subject.described is None:
         return evaluation
-    made = served_as(params, params, evaluation.context, preparation, answered.subject.loaded)
-    return dataclasses.replace(evaluation, served_as=made, collection=preparation.collections[params.split])
+    return dataclasses.replace(
+        evaluation,
+        served_as=served_as(params, params, evaluation.context, preparation, subject.described),
+        collection=preparation.collections[params.split],
+        engine=subject.engine.engine if subject.engine is not None else "",
+    )
 
 
 def _context_run(params: EvaluateParams, name: str, context: str, tags: Mapping[str, Any], workspace: Workspace) -> Any:  # noqa: ANN401
@@ -307,8 +307,8 @@ def _lineage_tags(subject: Subject, params: EvaluateParams, preparation: Prepara
     """Return what made the model; of a served one only its name and address are known."""
     if subject.version is not None:
         return {**subject.version.lineage.tags(), "ragft.model": subject.version.uri}
-    if subject.loaded is not None:
-        return {**base_lineage(subject.loaded, preparation).tags(), "ragft.model": BASE}
+    if subject.described is not None:
+        return {**base_lineage(subject.described, preparation).tags(), "ragft.model": BASE}
     served = {"kind": SERVED, "base": subject.base, "samples": "0", "model_url": params.model_url}
     return {**{f"ragft.{name}": value for name, value in served.items()}, "ragft.model": subject.base}
 

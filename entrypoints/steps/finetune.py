@@ -14,18 +14,12 @@ import mlflow
 from entrypoints.steps.knowledge import forgetting, unknown_share
 from entrypoints.steps.knowledge.lesson import Lesson, in_the_words_of, plan
 from entrypoints.steps.reporting import cards
-from entrypoints.steps.shared.model_under_test import (
-    base_lineage,
-    load_base_model,
-    open_registry,
-    register_base,
-    serving_config,
-    version_tags,
-)
+from entrypoints.steps.shared.model_under_test import base_lineage, register_base, serving_config, version_tags
 from entrypoints.steps.shared.preparation import ensure_prepared
 from entrypoints.steps.shared.prepared import Prepared
 from entrypoints.steps.shared.runs import step_run
 from entrypoints.steps.shared.sources import with_top_k
+from entrypoints.steps.shared.weights import load_base_model, open_registry
 from entrypoints.steps.shared.workspace import Workspace
 from ragft import tracking
 from ragft.errors import ConfigError, PrerequisiteError

@@ -7,9 +7,9 @@ from typing import Any
 import mlflow
 
 from entrypoints.steps.knowledge.probed import estimates_of, versions
-from entrypoints.steps.shared.model_under_test import load_base_model
 from entrypoints.steps.shared.preparation import ensure_prepared
 from entrypoints.steps.shared.runs import step_run
+from entrypoints.steps.shared.weights import load_base_model
 from entrypoints.steps.shared.workspace import Workspace
 from ragft import tracking
 from ragft.analysis.knowledge.categories import (

@@ -7,9 +7,9 @@ from entrypoints.steps.reporting import cards
 from entrypoints.steps.shared.champion import champion_moves
 from entrypoints.steps.shared.compared import Compared
 from entrypoints.steps.shared.evaluation import Evaluation
-from entrypoints.steps.shared.model_under_test import open_registry
 from entrypoints.steps.shared.runs import step_run
 from entrypoints.steps.shared.sources import require_name
+from entrypoints.steps.shared.weights import open_registry
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.errors import ConfigError, DataError, PrerequisiteError, RejectedError
 from ragft.params import DEFAULT_DATASET, CompareParams, PromoteParams

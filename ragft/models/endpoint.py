@@ -91,7 +91,7 @@ class Endpoint:
             ConfigError: If the address is no http(s) URL or holds a password, the key cannot be sent, or a number
                 makes no sense.
         """
-        self.base_url = _checked_url(base_url)
+        self.base_url = checked_url(base_url)
         if not model or concurrency < 1 or timeout_s <= 0 or deadline_s <= 0:
             raise ConfigError(
                 f"served model {model!r}, concurrency {concurrency}, timeout_s {timeout_s}, deadline_s {deadline_s}: "
@@ -264,7 +264,12 @@ def _settled(done: "Future[list[Completion]]") -> list[Completion] | Prerequisit
     raise error
 
 
-def _checked_url(base_url: str) -> str:
+def checked_url(base_url: str) -> str:
+    """Return a server's address without a slash at its end.
+
+    Raises:
+        ConfigError: If it is no http(s) URL, or holds a password or a query.
+    """
     try:
         url = httpx2.URL(base_url)
     except (httpx2.InvalidURL, TypeError) as error:

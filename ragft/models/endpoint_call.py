@@ -7,15 +7,18 @@ import random
 import re
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx2
 
 from ragft.errors import ConfigError, PrerequisiteError
 from ragft.masking import MASK
 
+T = TypeVar("T")
+
+CHAT = "chat/completions"
 RETRIED = frozenset({408, 409, 429})
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 30.0
@@ -91,7 +94,7 @@ class Caller:
     """Sends calls from several threads; when the server asks for a pause, all of them keep it."""
 
     def __init__(self, base_url: str, api_key: str, *, timeout_s: float, deadline_s: float, threads: int) -> None:
-        self._url = f"{base_url.rstrip('/')}/chat/completions"
+        self._base_url = base_url.rstrip("/")
         self._api_key = checked_key(api_key)
         self._timeout_s = timeout_s
         self._deadline_s = deadline_s
@@ -108,7 +111,31 @@ class Caller:
         self._client.close()
 
     def call(self, body: Mapping[str, Any], stop: threading.Event) -> list[Completion]:
-        """Return the choices of one call, retried with growing, jittered waits until its deadline.
+        """Return the choices of one chat completion (see `post`)."""
+        return self.post(CHAT, body, read_completions, stop)
+
+    def once(self, url: str, seconds: float, body: Mapping[str, Any] | None = None) -> tuple[int, bytes]:
+        """Return status and content of one request, a POST where there is a body; nothing is retried.
+
+        Raises:
+            NoReplyError: If the server cannot be reached or does not answer in time.
+        """
+        try:
+            status, _, content = self._send("GET" if body is None else "POST", url, body, seconds)
+        except (httpx2.TransportError, httpx2.DecodingError, UnreadableError) as error:
+            raise NoReplyError(
+                f"{url} cannot be reached ({self._excerpt(f'{type(error).__name__}: {error}')})", hung=False
+            ) from error
+        return status, content
+
+    def post(self, path: str, body: Mapping[str, Any], read: Callable[[bytes], T], stop: threading.Event) -> T:
+        """Return what ``read`` makes of the answer to a call, retried with growing, jittered waits until its deadline.
+
+        Args:
+            path: Below the server's address.
+            body: Sent as JSON.
+            read: Raises `UnreadableError` for a content that the server may do better next time.
+            stop: Set where the call is to be given up.
 
         Raises:
             RefusedRequestError: If the server says that the request is wrong (4xx but 408, 409, 429).
@@ -117,6 +144,7 @@ class Caller:
         """
         deadline = time.monotonic() + self._deadline_s
         attempt, hung, failure = 0, False, "no attempt was made"
+        url = f"{self._base_url}/{path}"
         while True:
             self._wait_for_the_others(deadline, stop)
             left = deadline - time.monotonic()
@@ -124,30 +152,32 @@ class Caller:
                 break
             asked_wait = 0.0
             try:
-                status, headers, content = self._send(body, min(self._timeout_s, left))
+                status, headers, content = self._send("POST", url, body, min(self._timeout_s, left))
                 if status == 200:
-                    return read_completions(content)
+                    return read(content)
                 failure, hung = f"status {status}: {self._excerpt(content.decode('utf-8', 'replace'))}", False
                 if status not in RETRIED and status < 500:
-                    raise RefusedRequestError(f"{self._url} refuses the request, {failure}", status, failure)
+                    raise RefusedRequestError(f"{url} refuses the request, {failure}", status, failure)
                 asked_wait = retry_after(headers)
             except httpx2.TimeoutException:
                 failure, hung = f"no answer within {min(self._timeout_s, left):.3g} s", True
             except (httpx2.TransportError, httpx2.DecodingError) as error:
                 failure, hung = self._excerpt(f"{type(error).__name__}: {error}"), False
             except UnreadableError as error:
-                failure, hung = self._excerpt(f"an answer that is no chat completion ({error})"), False
+                failure, hung = self._excerpt(f"an answer that is no completion ({error})"), False
             self._back_off(attempt, asked_wait, deadline, stop)
             attempt += 1
         raise NoReplyError(
-            f"{self._url} gave no answer within {self._deadline_s:g} s and {attempt} attempts; the last: {failure}",
+            f"{url} gave no answer within {self._deadline_s:g} s and {attempt} attempts; the last: {failure}",
             hung=hung,
         )
 
-    def _send(self, body: Mapping[str, Any], seconds: float) -> tuple[int, httpx2.Headers, bytes]:
+    def _send(
+        self, method: str, url: str, body: Mapping[str, Any] | None, seconds: float
+    ) -> tuple[int, httpx2.Headers, bytes]:
         # The client's own time-outs are for each read; a server that drips would never meet them.
         end, content = time.monotonic() + seconds, bytearray()
-        with self._client.stream("POST", self._url, json=body, timeout=seconds) as response:
+        with self._client.stream(method, url, json=body, timeout=seconds) as response:
             for chunk in response.iter_bytes():
                 content += chunk
                 if time.monotonic() > end:

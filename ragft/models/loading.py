@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from peft import PeftModel
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig, PreTrainedTokenizerBase
 
 from ragft import shortage
 from ragft.errors import ConfigError, PrerequisiteError
@@ -34,6 +34,7 @@ class DescribedModel:
     Attributes:
         fingerprint: Identity of the base's weights, configuration and tokenizer.
         context_window: Maximum number of tokens in prompt and answer together.
+        stop: Every token that ends a reply.
         adapter: Identity of the adapter (see `adapter_identity`); empty for a base.
     """
 
@@ -44,6 +45,7 @@ class DescribedModel:
     dtype: str
     fingerprint: str
     context_window: int
+    stop: tuple[int, ...]
     adapter: str = ""
 
     @property
@@ -62,11 +64,6 @@ class LoadedModel(DescribedModel):
 
     model: Any
     device: str
-
-    @property
-    def stop(self) -> tuple[int, ...]:
-        """Every token that ends a reply."""
-        return stop_ids(self.model.generation_config.eos_token_id, self.tokenizer)
 
 
 def load_base(
@@ -106,6 +103,38 @@ def load_base(
         device=str(place),
         fingerprint=fingerprint_weights(files.folder),
         context_window=context_window(model.config, tokenizer),
+        stop=stop_ids(model.generation_config.eos_token_id, tokenizer),
+    )
+
+
+def describe_base(name: str, *, revision: str = "", dtype: str) -> DescribedModel:
+    """Return what a base is, from its files; its weights are hashed and not loaded.
+
+    Args:
+        name: Folder or hub name.
+        revision: Of a hub model; empty for its main branch.
+        dtype: The precision that another process computes in.
+
+    Raises:
+        PrerequisiteError: If the base is not here or incomplete.
+    """
+    files = check_base(name, revision)
+    given: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+    tokenizer = AutoTokenizer.from_pretrained(files.folder, **given)
+    config = AutoConfig.from_pretrained(files.folder, **given)
+    try:
+        generation = GenerationConfig.from_pretrained(files.folder, local_files_only=True)
+    except OSError:  # it has no such file
+        generation = GenerationConfig.from_model_config(config)
+    return DescribedModel(
+        tokenizer=tokenizer,
+        name=name,
+        revision=files.revision,
+        quantization="none",
+        dtype=dtype,
+        fingerprint=fingerprint_weights(files.folder),
+        context_window=context_window(config, tokenizer),
+        stop=stop_ids(generation.eos_token_id, tokenizer),
     )
 
 

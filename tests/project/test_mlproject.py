@@ -38,7 +38,7 @@ def test_the_command_is_what_the_dataclass_makes_of_its_defaults(project: Any, s
     given = dict(zip(words[3::2], words[4::2], strict=True))
     expected = {f"--{spec.name}": str(spec.default) for spec in dataclasses.fields(STEPS[step])}
     assert given == expected
-    assert len(expected) > 3
+    assert len(expected) > 1
 
 
 @pytest.mark.parametrize("step", STEPS)

@@ -9,7 +9,8 @@ from typing import cast
 import pytest
 
 from entrypoints.steps.shared.judges import open_judge
-from entrypoints.steps.shared.model_under_test import load_base_model, settle
+from entrypoints.steps.shared.model_under_test import Subject, settle
+from entrypoints.steps.shared.weights import load_base_model
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.errors import ConfigError
 from ragft.judging.backend import LocalJudge
@@ -38,7 +39,7 @@ def judge_of(params: EvaluateParams, *, quantised: bool, folder: Path) -> str:
     subject = replace(load_base_model(NAME, PINNED, "none"), quantization="int8" if quantised else "none")
     # A judge in this process asks the workspace for nothing.
     with ExitStack() as stack:
-        judge = open_judge(params, subject, Workspace(folder, cast(Store, None), print), stack)
+        judge = open_judge(params, Subject(subject, None, NAME), Workspace(folder, cast(Store, None), print), stack)
     assert judge is not None
     return judge.identity
 

@@ -4,18 +4,20 @@ import dataclasses
 import functools
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from entrypoints.steps.matrix.presets import Matrix
 from entrypoints.steps.shared.bases import require_base
+from entrypoints.steps.shared.engines import open_engine
 from entrypoints.steps.shared.sources import read_dataset, with_top_k
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.errors import ConfigError
 from ragft.models.fingerprint import fingerprint_weights
 from ragft.models.precision import computable
-from ragft.params import CompareParams, DataParams, FinetuneParams, PrepareParams, StudyParams
+from ragft.params import LOCAL, VLLM, CompareParams, DataParams, FinetuneParams, PrepareParams, StudyParams
 from ragft.prompts.answer import load_answer_prompt
 from ragft.prompts.criterion import load_criteria
 from ragft.result_versions import OTHER_LIBRARIES, TRAINING_LIBRARIES, VERSIONS, libraries
@@ -33,9 +35,9 @@ TRAINING = (
 AXES = ("dataset", "base", *TRAINING, *SETTINGS)
 # Which file data were read from, and which versions are compared, are no part of what a cell is. What the data are
 # called stands with their hash.
-ADDRESSES = ("path", "name", "documents", "model", "against")
+ADDRESSES = ("path", "name", "documents", "model", "against", "engine_url", "engine_folder")
 # Parameters that came later, with the values that every earlier result was made with: its key does not name them.
-LATER = {"dtype": "auto", "dev_questions": 0, "unanswerable_share": -1.0}
+LATER = {"dtype": "auto", "dev_questions": 0, "unanswerable_share": -1.0, "engine": LOCAL}
 # What an adapter that was trained on questions alone does not see.
 OF_RETRIEVAL = ("embedder", "top_k", "chunk_chars", "collection", "raft_without_golden", "allow_low_hit_rate")
 
@@ -173,6 +175,7 @@ class Identities:
 
     workspace: Workspace
     _datasets: dict[tuple[str, ...], Dataset] = field(default_factory=dict)
+    _engines: dict[str, str] = field(default_factory=dict)
 
     def dataset(self, cell: Cell) -> Dataset:
         """Return the data of a cell; a study has few, so they are kept."""
@@ -200,6 +203,7 @@ class Identities:
                 "role": cell.role,
                 # A cell in which nothing is judged once kept none of what decided it.
                 **({"primaries": "kept"} if compare.judge == "none" else {}),
+                **self._engine(compare),
             }
         )
 
@@ -215,6 +219,7 @@ class Identities:
                 "criteria": [criterion.sha256 for criterion in load_criteria(compare.criteria)],
                 "versions": VERSIONS,
                 "libraries": libraries((*TRAINING_LIBRARIES, *OTHER_LIBRARIES)),
+                **self._engine(compare),
             }
         )
 
@@ -232,6 +237,15 @@ class Identities:
                 for cell in cells
             ]
         )
+
+    def _engine(self, compare: CompareParams) -> dict[str, str]:
+        """Return version and precision of what answers in place of this process, as a part of a key; none for none."""
+        if compare.engine != VLLM:
+            return {}
+        if compare.engine_url not in self._engines:
+            with ExitStack() as stack:
+                self._engines[compare.engine_url] = open_engine(compare, self.workspace, stack).version
+        return {"engine": f"{compare.engine} {self._engines[compare.engine_url]} {compare.dtype}"}
 
     def training(self, cell: Cell) -> str:
         """Return the hash of everything that makes the cell's adapter."""

@@ -3,16 +3,19 @@
 import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from entrypoints.steps.matrix.cells import Cell, Identities
 from entrypoints.steps.matrix.plan import Need, Rates, judge_message
-from entrypoints.steps.shared.model_under_test import load_base_model
+from entrypoints.steps.shared.engines import open_engine
+from entrypoints.steps.shared.weights import load_base_model
 from ragft.judging.backend import Ask, LocalJudge
 from ragft.models.generation import Generator
 from ragft.models.loading import LoadedModel
-from ragft.params import USUAL_CHUNK_CHARS
+from ragft.models.vllm.model import VllmModel
+from ragft.params import USUAL_CHUNK_CHARS, VLLM
 from ragft.prompts.answer import load_answer_prompt
 from ragft.prompts.criterion import load_criteria
 from ragft.retrieval.chunking import chunk
@@ -61,11 +64,11 @@ def _train(cell: Cell, base: LoadedModel, identities: Identities) -> float:
 def _answer(cell: Cell, base: LoadedModel, identities: Identities) -> float:
     prompt = load_answer_prompt(cell.compare.prompt)
     messages = [prompt.render(question.text, passages) for question, passages in _shown(cell, base, identities)]
-    return _timed(len(messages), lambda: _writer(cell, base).generate(messages, cell.compare.max_new_tokens))
+    with _asked(cell, base, identities) as writer:
+        return _timed(len(messages), lambda: writer.generate(messages, cell.compare.max_new_tokens))
 
 
 def _judge(cell: Cell, base: LoadedModel, identities: Identities) -> float:
-    judge = LocalJudge(Generator(base), max_new_tokens=cell.compare.judge_max_new_tokens)
     criterion = load_criteria(cell.compare.criteria)[0]
     estimator = cell.compare.estimator
     repeats = cell.compare.repeats if estimator == "sampled" else 1
@@ -77,7 +80,9 @@ def _judge(cell: Cell, base: LoadedModel, identities: Identities) -> float:
         )
         for question, passages in itertools.islice(_shown(cell, base, identities), ROWS if repeats == 1 else 4)
     ]
-    return _timed(len(asks) * repeats, lambda: list(judge.replies(asks, estimator)))  # type: ignore[arg-type]
+    with _asked(cell, base, identities) as model:
+        judge = LocalJudge(model, max_new_tokens=cell.compare.judge_max_new_tokens)
+        return _timed(len(asks) * repeats, lambda: list(judge.replies(asks, estimator)))  # type: ignore[arg-type]
 
 
 def _rows(cell: Cell, identities: Identities) -> Iterator[tuple[Question, list[str]]]:
@@ -96,6 +101,17 @@ def _shown(cell: Cell, base: LoadedModel, identities: Identities) -> Iterator[tu
     for question, texts in _rows(cell, identities):
         kept = writer.fit_passages(question.text, texts, prompt.render, cell.compare.max_new_tokens)
         yield question, [texts[place] for place in kept]
+
+
+@contextmanager
+def _asked(cell: Cell, base: LoadedModel, identities: Identities) -> Iterator[Generator | VllmModel]:
+    """Yield what answers and judges in the cell: the base in this process, or the one that an engine holds."""
+    if cell.compare.engine != VLLM:
+        yield _writer(cell, base)
+        return
+    with ExitStack() as stack:
+        server = open_engine(cell.compare, identities.workspace, stack)
+        yield VllmModel(server, base, server.base, cell.compare.context_window)
 
 
 def _writer(cell: Cell, base: LoadedModel) -> Generator:

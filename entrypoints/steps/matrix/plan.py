@@ -19,7 +19,7 @@ from ragft.analysis.verdict.power import Spread, sample_of, smallest_difference
 from ragft.data.splits import assign_splits, balanced_subset
 from ragft.errors import PrerequisiteError
 from ragft.lists import entries
-from ragft.params import USUAL_CHUNK_CHARS, StudyParams
+from ragft.params import LOCAL, USUAL_CHUNK_CHARS, StudyParams
 from ragft.prompts.answer import load_answer_prompt
 from ragft.prompts.criterion import Criterion, load_criteria
 from ragft.prompts.judge import render_judge_message
@@ -79,11 +79,12 @@ def kinds_of(cell: Cell) -> dict[str, str]:
     """Return stage -> what its rate depends on, besides the machine."""
     dtype = cell.finetune.dtype
     base = cell.finetune.base if dtype == "auto" else f"{cell.finetune.base} {dtype}"
+    engine = "" if cell.compare.engine == LOCAL else f" {cell.compare.engine}"
     return {
         "train": f"{base} {cell.finetune.method} {cell.finetune.format}",
         "forget": base,
-        "answer": f"{base} {cell.compare.context}",
-        "judge": f"{cell.compare.judge} of {base} {cell.compare.estimator}",
+        "answer": f"{base} {cell.compare.context}{engine}",
+        "judge": f"{cell.compare.judge} of {base} {cell.compare.estimator}{engine}",
         "rest": "",
     }
 

@@ -12,9 +12,9 @@ from entrypoints.steps.matrix.plan import kinds_of
 from entrypoints.steps.matrix.work import Watched, watched
 from entrypoints.steps.shared.compared import Compared
 from entrypoints.steps.shared.evaluation import LOWER_IS_BETTER, Evaluation
-from entrypoints.steps.shared.model_under_test import open_registry
 from entrypoints.steps.shared.primaries import values_of
 from entrypoints.steps.shared.runs import step_run
+from entrypoints.steps.shared.weights import open_registry
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.analysis.statistics.clusters import cluster
 from ragft.analysis.study import findings

@@ -7,7 +7,7 @@ from mlflow import MlflowClient
 
 from entrypoints.steps.knowledge import forgetting
 from entrypoints.steps.shared import judges
-from entrypoints.steps.shared.model_under_test import open_registry
+from entrypoints.steps.shared.weights import open_registry
 from ragft.params import ScoringParams
 from registry import card
 from registry.card import Training, Verdict

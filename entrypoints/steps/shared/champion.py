@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import mlflow
 
-from entrypoints.steps.shared.model_under_test import open_registry
+from entrypoints.steps.shared.weights import open_registry
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.errors import PrerequisiteError
 from registry.promotion import Mended, Promotion

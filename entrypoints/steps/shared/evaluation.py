@@ -89,6 +89,7 @@ class Evaluation:
         calibrations: Criterion -> how the judge compares with people on this data, where that was measured.
         served_as: How the answers were made, and so how a version is served that is promoted on them.
         collection: Id of the collection that the passages came from.
+        engine: What answered in place of this process, its version and precision; "" for none.
     """
 
     run_id: str
@@ -106,6 +107,7 @@ class Evaluation:
     context: str = ""
     served_as: ServedAs | None = None
     collection: str = ""
+    engine: str = ""
 
 
 def left_out(rows: Sequence[Scored]) -> str:

@@ -40,6 +40,7 @@ def checks(
             f"the weights of the base are {held[against.uri]} for {against.uri}, {held[version.uri]} for {version.uri}"
             + different,
         ),
+        *_engine(sides),
         _cut(params, against, version, sides),
         *of_judge(sides),
     )
@@ -83,6 +84,16 @@ def _one_judge(sides: Mapping[str, Evaluation]) -> list[Check]:
         "version that does not change (-P judge=...), or change -P judge_max_new_tokens, and both sides are judged anew"
     )
     return [Check(JUDGE_CHECK, False, detail)]
+
+
+def _engine(sides: Mapping[str, Evaluation]) -> list[Check]:
+    """Return the check that one engine answered for both sides; none where both were computed in this process."""
+    engines = {uri: side.engine or "this process" for uri, side in sides.items()}
+    if not any(side.engine for side in sides.values()):
+        return []
+    same = len(set(engines.values())) == 1
+    told = next(iter(engines.values())) if same else " and ".join(f"{name} for {uri}" for uri, name in engines.items())
+    return [Check("one engine", same, f"answers were computed by {told}")]
 
 
 def _held(params: CompareParams, version: Version) -> str:

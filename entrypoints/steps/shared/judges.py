@@ -7,7 +7,8 @@ from typing import Protocol
 import mlflow
 
 from entrypoints.steps.shared.endpoints import open_endpoint
-from entrypoints.steps.shared.model_under_test import BASE, load_base_model
+from entrypoints.steps.shared.model_under_test import BASE, Subject
+from entrypoints.steps.shared.weights import load_base_model
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.judging.backend import JudgeBackend, LocalJudge
 from ragft.judging.calibration import Calibration
@@ -15,7 +16,7 @@ from ragft.judging.family import family_warning
 from ragft.judging.served import ServedJudge
 from ragft.judging.steps import StepsWriter, with_steps
 from ragft.models.generation import Generator
-from ragft.models.loading import LoadedModel, without_adapter
+from ragft.models.loading import without_adapter
 from ragft.params import NO_JUDGE, ScoringParams
 from ragft.prompts.criterion import Criterion
 from ragft.store.calibrations import find_calibrations
@@ -26,10 +27,10 @@ class Judge(JudgeBackend, StepsWriter, Protocol):
     """A backend that can write evaluation steps too."""
 
 
-def open_judge(
-    params: ScoringParams, subject: LoadedModel | None, workspace: Workspace, stack: ExitStack
-) -> Judge | None:
+def open_judge(params: ScoringParams, subject: Subject | None, workspace: Workspace, stack: ExitStack) -> Judge | None:
     """Return the judge, or None when none is wanted; the subject's own base serves without its adapter.
+
+    Where an engine holds the base, it judges there.
 
     A served judge stays open as long as ``stack``.
     """
@@ -38,8 +39,11 @@ def open_judge(
     if params.judge_url:
         endpoint = open_endpoint(params.judge_url, params.judge, "judge", params, workspace, stack)
         return ServedJudge(endpoint, max_new_tokens=params.judge_max_new_tokens, top_logprobs=params.top_logprobs)
-    if params.judge == BASE and subject is not None and subject.quantization == "none":
-        loaded = without_adapter(subject)
+    if params.judge == BASE and subject is not None and subject.engine is not None:
+        return LocalJudge(subject.engine.base, max_new_tokens=params.judge_max_new_tokens)
+    held = subject.loaded if subject is not None else None
+    if params.judge == BASE and held is not None and held.quantization == "none":
+        loaded = without_adapter(held)
     elif params.judge == BASE:
         loaded = load_base_model(params.base, params.revision, "none", params.dtype)
     else:

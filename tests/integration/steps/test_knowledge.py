@@ -14,7 +14,7 @@ from mlflow import MlflowClient
 
 from entrypoints.steps import evaluate, finetune, probe
 from entrypoints.steps.knowledge import forgetting
-from entrypoints.steps.shared.model_under_test import open_registry
+from entrypoints.steps.shared.weights import open_registry
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.errors import ConfigError, PrerequisiteError
 from ragft.params import EvaluateParams, FinetuneParams, ProbeParams

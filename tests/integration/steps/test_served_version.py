@@ -18,7 +18,7 @@ from psycopg.conninfo import make_conninfo
 
 from entrypoints.steps import evaluate, finetune, promote, rollback
 from entrypoints.steps.shared.bases import require_base_of
-from entrypoints.steps.shared.model_under_test import open_registry
+from entrypoints.steps.shared.weights import open_registry
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.errors import ConfigError, DataError, PrerequisiteError
 from ragft.models.fingerprint import write_manifest

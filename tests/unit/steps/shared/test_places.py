@@ -1,7 +1,7 @@
 """What steps take from the package lies where they look for it."""
 
 from entrypoints.steps.shared.bases import base_path, require_base
-from entrypoints.steps.shared.model_under_test import SERVING_CODE
+from entrypoints.steps.shared.weights import SERVING_CODE
 from ragft.params import POCKET
 
 

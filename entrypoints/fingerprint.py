@@ -1,0 +1,26 @@
+"""The step fingerprint: FingerprintParams in, a run with its artifacts out."""
+
+from entrypoints.failed import name_run
+from entrypoints.quick_imports import quick_imports
+from ragft.cli import step_command
+from ragft.params import FingerprintParams
+
+
+def main(params: FingerprintParams) -> None:
+    """Run the step and print what it made."""
+    from entrypoints.parameter_checks import check
+
+    check(params)
+    from entrypoints.environment import opened_workspace
+
+    with opened_workspace() as workspace:
+        with quick_imports():
+            from entrypoints.steps import fingerprint
+
+        fingerprint.run(params, workspace)
+
+
+command = step_command("fingerprint", FingerprintParams, main, name_run)
+
+if __name__ == "__main__":
+    command()

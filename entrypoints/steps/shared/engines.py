@@ -1,0 +1,138 @@
+"""Models behind a vLLM server: loaded there under their digest, and held against this process's before they answer."""
+
+import dataclasses
+import shutil
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import mlflow
+
+from entrypoints.steps.shared.bases import base_path
+from entrypoints.steps.shared.weights import check_base_of, load_base_model, load_version, open_registry
+from entrypoints.steps.shared.workspace import Workspace
+from ragft.errors import PrerequisiteError
+from ragft.models.adapter_folder import check_adapter
+from ragft.models.loading import DescribedModel, LoadedModel, describe_base
+from ragft.models.logprob_probes import Probes, take
+from ragft.models.vllm.limits import check_servable
+from ragft.models.vllm.model import VllmModel
+from ragft.models.vllm.server import VllmServer
+from ragft.params import ScoringParams
+from registry.versions import Version
+
+# Folder of the home in which adapters lie for a server, where none is named.
+ADAPTERS = "engine"
+
+
+def open_engine(params: ScoringParams, workspace: Workspace, stack: ExitStack) -> VllmServer:
+    """Return the server at ``engine_url``, closed with ``stack``; its key is the workspace's for "model".
+
+    Raises:
+        PrerequisiteError: If no vLLM server can be reached there.
+    """
+    server = VllmServer(
+        params.engine_url,
+        api_key=workspace.api_keys.get("model", ""),
+        concurrency=params.concurrency,
+        timeout_s=params.timeout_s,
+        deadline_s=params.deadline_s,
+    )
+    return stack.enter_context(server)
+
+
+def describe(base: str, revision: str, dtype: str) -> DescribedModel:
+    """Return what a base is under the name it was asked for; its weights are not loaded."""
+    return dataclasses.replace(describe_base(base_path(base), revision=revision, dtype=dtype), name=base)
+
+
+def serve_base(server: VllmServer, described: DescribedModel, registered: Version, workspace: Workspace) -> VllmModel:
+    """Return the base of the server, which is the registered one.
+
+    Raises:
+        PrerequisiteError: If the server holds another.
+    """
+
+    def load() -> LoadedModel:
+        return load_base_model(described.name, described.revision, "none", described.dtype)
+
+    return _verified(VllmModel(server, described, server.base), registered, load, workspace)
+
+
+def serve_version(server: VllmServer, version: Version, params: ScoringParams, workspace: Workspace) -> VllmModel:
+    """Return a version's adapter on the server: the one it was started with under that digest, or loaded now.
+
+    Raises:
+        PrerequisiteError: If the server cannot serve it, holds another base, or applies it not at all or otherwise.
+    """
+    lineage = version.lineage
+    if lineage.quantization != "none":
+        raise PrerequisiteError(
+            f"{version.uri} was trained on a base held in {lineage.quantization}, and a server holds it as it is: use "
+            "engine=local, or train with -P method=lora"
+        )
+    base = describe(lineage.base, lineage.revision, params.dtype)
+    check_base_of(version, base.fingerprint)
+    name = lineage.adapter_sha256
+    with TemporaryDirectory() as folder:
+        adapter = open_registry().download_adapter(version, Path(folder))
+        rank = check_servable(adapter, version.uri)
+        if name not in server.adapters():
+            into = Path(params.engine_folder).expanduser() if params.engine_folder else workspace.home / ADAPTERS
+            server.load_adapter(name, str(_placed(adapter, into.resolve(), name)), rank)
+    model = VllmModel(server, dataclasses.replace(base, adapter=name), name)
+    return _verified(model, version, lambda: load_version(version, params.dtype), workspace)
+
+
+def probes_of(loaded: LoadedModel, version: Version) -> Probes:
+    """Return the probes of a version, computed now and kept with it."""
+    probes = take(loaded)
+    open_registry().keep_probes(version, probes.to_json())
+    return probes
+
+
+def _verified(model: VllmModel, version: Version, load: Callable[[], LoadedModel], workspace: Workspace) -> VllmModel:
+    found = model.verify(_kept(model.described, version) or _computed(version, load, workspace))
+    said = f"{model.engine}: its base is within {found.base:.2g} nats a token of the one in process"
+    if model.described.adapter:
+        said += f", and it shows {found.share:.0%} of the adapter's effect ({found.moved_here:.2g} nats a token)"
+    workspace.say(said)
+    mlflow.set_tags({"ragft.engine": model.engine, "ragft.engine_check": said})
+    return model
+
+
+def _kept(described: DescribedModel, version: Version) -> Probes | None:
+    """Return the probes that travel with a version, if they are of these weights."""
+    text = open_registry().probes(version)
+    if not text:
+        return None
+    found = Probes.from_json(text, source=f"the tag of {version.uri}")
+    return found if (found.fingerprint, found.adapter) == (described.fingerprint, described.adapter) else None
+
+
+def _computed(version: Version, load: Callable[[], LoadedModel], workspace: Workspace) -> Probes:
+    workspace.say(f"loading {version.uri} in this process, once, to hold the engine against it")
+    try:
+        return probes_of(load(), version)
+    except PrerequisiteError as error:
+        raise PrerequisiteError(
+            f"{error} The engine is held against this model in process; where it does not fit here, compute that once "
+            f"where it does, with the same MLflow server: python -m entrypoints.fingerprint --model {version.uri}"
+        ) from error
+
+
+def _placed(adapter: Path, into: Path, name: str) -> Path:
+    """Return the folder of an adapter that a server loads from, named by its digest and never changed."""
+    target = into / name
+    if not target.exists():
+        into.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=into) as partial:
+            copied = Path(shutil.copytree(adapter, Path(partial) / name))
+            try:
+                copied.rename(target)
+            except OSError:
+                if not target.exists():  # else another process was faster
+                    raise
+    check_adapter(target, name)
+    return target
