@@ -38,6 +38,7 @@ TYPES: dict[type, click.ParamType[Any]] = {str: click.STRING, int: Number(int), 
 # Heading of the help -> the parameters under it, in the order they are shown. A step shows those it has.
 GROUPS: dict[str, tuple[str, ...]] = {
     "study": ("preset", "executor", "gpus_per_cell", "dry_run", "export", "price_input", "price_output"),
+    "tune": ("trials", "space", "objective", "sampler_seed"),
     "data": (
         "dataset", "path", "name", "documents", "check", "data_seed", "split", "questions", "chunk_chars", "embedder",
         "top_k", "collection", "allow_leaks",

@@ -28,8 +28,12 @@ TELECOM = DEFAULT_DATASET = "telecom"
 # The layout of one's own data: it says how files are read, not which data they are.
 ROWS = "rows"
 SERVED = "served"
+DEV = "dev"
 # What is measured of every answer, beside the criteria that are judged.
 MEASURES = ("right", "answer_f1", "exact_match", "truth_right", "truth_facts", "squad_exact", "squad_f1")
+DEV_LOSS = "dev_loss"
+# What a tune may choose by: smaller is better for the loss, larger for the others.
+OBJECTIVES = (DEV_LOSS, *MEASURES)
 GUARDS = ("false_answers", "false_refusals", "forgetting")
 GUARD_MARGIN = 5.0
 NO_JUDGE = "none"
@@ -96,7 +100,7 @@ class Params:
             ConfigError: Naming the parameter, its value and what is accepted.
         """
         for spec in dataclasses.fields(self):
-            _check(spec.name, getattr(self, spec.name), spec.metadata)
+            check_value(spec.name, getattr(self, spec.name), spec.metadata)
 
     def as_dict(self) -> dict[str, Any]:
         """Return name -> value, in the order of the fields."""
@@ -109,7 +113,12 @@ class Params:
         return other(**{**shared, **changes})
 
 
-def _check(name: str, value: Any, metadata: Any) -> None:  # noqa: ANN401
+def check_value(name: str, value: Any, metadata: Mapping[str, Any]) -> None:  # noqa: ANN401
+    """Check a value against the metadata of its field.
+
+    Raises:
+        ConfigError: Naming the parameter, its value and what is accepted.
+    """
     choices, low, high = metadata["choices"], metadata["minimum"], metadata["maximum"]
     if choices and value not in choices:
         raise ConfigError(f"{name} is {value!r}, expected one of: {', '.join(choices)}")
@@ -640,6 +649,56 @@ class StudyParams(Params):
         """Check the engine before the cells are made."""
         super().__post_init__()
         _check_engine(self.engine, self.engine_url, self.engine_folder, self.dtype)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TuneParams(FinetuneParams):
+    """Choose the hyperparameters of finetune by the dev questions, then compare the best adapter once on test."""
+
+    trials: int = param(20, "how many adapters are tried; more than last time goes on with the same tune", minimum=1)
+    space: str = param(
+        "learning_rate=1e-5..1e-3;lora_rank=8,16,32;epochs=1..5",
+        "what is tried: parameters of finetune, each as a range a..b or a list a,b,c, joined by semicolons",
+    )
+    objective: str = param(
+        "",
+        f"what is chosen by, on dev: {', '.join(OBJECTIVES)}; empty: right where the data have short answers, else "
+        f"{DEV_LOSS}",
+    )
+    sampler_seed: int = param(0, "seed of what is tried; one process tries the same again", minimum=0)
+    split: str = param(DEV, "which questions choose: dev alone")
+    dev_questions: int = param(
+        0, "how many dev questions the loss and the objective are measured on; 0: all", minimum=0
+    )
+    questions: int = param(0, "how many test questions the best is compared on; 0: all", minimum=0)
+    against: str = param("champion", "what the best should replace, as in compare")
+    context: str = param("", "what the models see in the comparison, as in compare")
+    prompt: str = param("default", "as in evaluate")
+    max_new_tokens: int = param(128, "maximum tokens of an answer", minimum=1)
+    context_window: int = param(0, "as in evaluate", minimum=0)
+    engine: str = param(LOCAL, "what answers, as in evaluate", choices=ENGINES)
+    engine_url: str = param("", "as in evaluate")
+    engine_folder: str = param("", "as in evaluate")
+    judge: str = param("base", "judge of the comparison, as in evaluate; nothing is judged on dev")
+    judge_url: str = param("", "as in evaluate")
+    criteria: str = param("accuracy,completeness", "as in evaluate")
+    estimator: str = param("sampled", "as in evaluate", choices=ESTIMATORS)
+    repeats: int = param(10, "as in evaluate", minimum=1)
+    margin: float = param(0.05, "as in compare", minimum=0.001, maximum=0.5)
+    primary: str = param("", "as in compare")
+    guards: str = param(",".join(GUARDS), "as in compare")
+    advisory: bool = param(False, "as in compare")
+
+    def __post_init__(self) -> None:
+        """Check what chooses: nothing that is kept for the comparison."""
+        super().__post_init__()
+        if self.split != DEV:
+            raise ConfigError(
+                f"split is {self.split!r}, expected {DEV}: what chooses hyperparameters cannot say afterwards how good "
+                "they are; the best is compared once on test, and -P split=confirm of compare asks after that"
+            )
+        if self.objective and self.objective not in OBJECTIVES:
+            raise ConfigError(f"objective is {self.objective!r}, expected one of: {', '.join(OBJECTIVES)}")
 
 
 def _check_address(name: str, url: str) -> None:
