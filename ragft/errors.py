@@ -37,6 +37,10 @@ class PrerequisiteError(RagftError):
     exit_code = 3
 
 
+class NothingLearntError(PrerequisiteError):
+    """An adapter was trained and changes nothing that its base says."""
+
+
 class DataError(RagftError):
     """A file or a record cannot be read; every bad record is named at once."""
 

@@ -755,4 +755,5 @@ STEPS: dict[str, type[Params]] = {
     "rollback": RollbackParams,
     "fingerprint": FingerprintParams,
     "study": StudyParams,
+    "tune": TuneParams,
 }

@@ -224,6 +224,8 @@ def _limits(version: Version, verdict: Verdict | None) -> list[str]:
         )
         if comparison.tried > 1:
             limits.append(f"{comparison.tried} versions were compared on these questions.")
+    if version.chosen_from:
+        limits.append(f"It is the best of {inline(version.chosen_from)}: its score there is that of the luckiest.")
     if lineage.kind == "adapter":
         limits.append(f"One training run with seed {lineage.seed}; other seeds can come out differently.")
     if lineage.base == "pocket":

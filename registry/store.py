@@ -1,5 +1,6 @@
 """The only client of the MLflow model registry."""
 
+import dataclasses
 import json
 import re
 import tempfile
@@ -25,6 +26,7 @@ from registry.versions import CHALLENGER, CHAMPION, TAG_PREFIX, Lineage, Version
 
 TRAINING_TAG = f"{TAG_PREFIX}training"
 PROBES_TAG = f"{TAG_PREFIX}probes"
+CHOSEN_TAG = f"{TAG_PREFIX}chosen_from"
 FILES_TAG = f"{TAG_PREFIX}files_sha256"
 SIGNATURE = ModelSignature(
     inputs=Schema([ColSpec(DataType.string, "question")]),
@@ -170,6 +172,11 @@ class Registry:
         registered = self._client.search_model_versions(f"name='{name}' and tags.`{TRAINING_TAG}`='{training}'")
         return self.get(f"models:/{name}/{registered[0].version}") if registered else None
 
+    def note_choice(self, version: Version, chosen_from: str) -> Version:
+        """Note from what a version was chosen, in words, which every later comparison and card repeats."""
+        self._client.set_model_version_tag(version.name, str(version.number), CHOSEN_TAG, chosen_from)
+        return dataclasses.replace(version, chosen_from=chosen_from)
+
     def keep_probes(self, version: Version, probes: str) -> None:
         """Note what the version's weights make of a few texts, so that an engine can be held against it anywhere."""
         self._client.set_model_version_tag(version.name, str(version.number), PROBES_TAG, probes)
@@ -288,4 +295,5 @@ def _version(entry: ModelVersion) -> Version:
         run_id=entry.run_id or "",
         aliases=tuple(entry.aliases),
         lineage=Lineage.from_tags(entry.tags, source=source),
+        chosen_from=entry.tags.get(CHOSEN_TAG, ""),
     )

@@ -83,13 +83,18 @@ class Lineage:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A version as the registry holds it."""
+    """A version as the registry holds it.
+
+    Attributes:
+        chosen_from: From what it was chosen, and by what, in words; "" where it was the only one.
+    """
 
     name: str
     number: int
     run_id: str
     aliases: tuple[str, ...]
     lineage: Lineage
+    chosen_from: str = ""
 
     @property
     def uri(self) -> str:

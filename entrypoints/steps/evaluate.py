@@ -284,10 +284,15 @@ def _rows(found: RetrievedSplit, context: Context, answers: Mapping[str, Answer]
     ]
 
 
+def looked_at(preparation: Preparation, split: str) -> str:
+    """Return the name under which the ledger of looks knows the questions of a split."""
+    return f"{preparation.dataset} seed {preparation.settings['data_seed']} {split}"
+
+
 def _conditions(preparation: Preparation, params: EvaluateParams, answers: Mapping[str, Answer]) -> dict[str, str]:
     """Return what was asked of what, beside the judge: the other side of a comparison must have the same."""
     return {
-        "data": f"{preparation.dataset} seed {preparation.settings['data_seed']} {params.split}",
+        "data": looked_at(preparation, params.split),
         "retrieval": digest([preparation.collections[params.split], params.top_k]),
         "messages": digest(sorted((question, answer.prompt) for question, answer in answers.items())),
     }

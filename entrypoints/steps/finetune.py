@@ -22,7 +22,7 @@ from entrypoints.steps.shared.sources import with_top_k
 from entrypoints.steps.shared.weights import load_base_model, open_registry
 from entrypoints.steps.shared.workspace import Workspace
 from ragft import tracking
-from ragft.errors import ConfigError, PrerequisiteError
+from ragft.errors import ConfigError, NothingLearntError
 from ragft.models.loading import LoadedModel, adapter_is_active, load_adapter, without_adapter
 from ragft.params import FinetuneParams
 from ragft.prompts.answer import load_answer_prompt
@@ -162,14 +162,14 @@ def _active(base: LoadedModel, result: TrainResult) -> Iterator[LoadedModel]:
     """Put the adapter that was just trained on its base for a while, and check that it changes the logits.
 
     Raises:
-        PrerequisiteError: If it changes nothing.
+        NothingLearntError: If it changes nothing.
     """
     adapted = load_adapter(base, result.adapter, result.identity)
     try:
         active = adapter_is_active(adapted)
         mlflow.set_tag("ragft.adapter_active", active)
         if not active:
-            raise PrerequisiteError(
+            raise NothingLearntError(
                 f"the adapter in {result.adapter} answers every probe as its base does: nothing was learnt; use a "
                 "larger learning_rate or more epochs"
             )

@@ -14,8 +14,8 @@ class Trial:
     Attributes:
         version: Its identity, whatever it is called: the digest of its adapter.
         name: What it was called when it was compared last.
-        outcome: Of the last comparison; empty when that was not finished.
-        comparison: sha256 of the last comparison; empty when that was not finished.
+        outcome: Of the last comparison, or its value where a tune tried it; empty when that was not finished.
+        comparison: sha256 of the last comparison; empty when that was not finished, or a tune's.
         first: When it was compared first, UTC.
     """
 

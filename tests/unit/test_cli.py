@@ -75,7 +75,7 @@ def test_every_option_is_taken_with_hyphens_too(step: str) -> None:
     given = {spec.name: other_than(spec) for spec in dataclasses.fields(params_type) if "_" in spec.name}
     if "withheld_share" in given:
         given["format"] = "retrieved"  # the usual one has no passages to withhold
-    if step == "finetune":
+    if step in ("finetune", "tune"):
         given["unanswerable_share"] = -1.0  # samples are chosen by one share only
     words = [word for name, value in given.items() for word in (f"--{name.replace('_', '-')}", str(value))]
     result = CliRunner().invoke(command, words)

@@ -5,13 +5,14 @@ from collections.abc import Mapping
 
 from entrypoints.steps.shared.evaluation import Evaluation
 from ragft.analysis.verdict.comparison import Check
-from ragft.params import CompareParams
+from ragft.params import DEV, CompareParams
 from ragft.report.advice import LENGTH_CHECK
 from registry.versions import Version
 
 # With more of the champion's answers cut off, the length limit decides and not the models.
 MOST_CUT = 0.2
 JUDGE_CHECK = "one judge"
+CHOICE_CHECK = "how the version was chosen"
 PADDING_CHECK = "padded answers"
 
 
@@ -40,10 +41,24 @@ def checks(
             f"the weights of the base are {held[against.uri]} for {against.uri}, {held[version.uri]} for {version.uri}"
             + different,
         ),
+        *_chosen(params, version),
         *_engine(sides),
         _cut(params, against, version, sides),
         *of_judge(sides),
     )
+
+
+def _chosen(params: CompareParams, version: Version) -> list[Check]:
+    """Return the check that a version which was chosen among several is not compared on what chose it."""
+    if not version.chosen_from:
+        return []
+    fresh = params.split != DEV
+    why = (
+        "its score there is that of the luckiest; these questions did not choose it"
+        if fresh
+        else "these questions chose it, so they cannot say how good it is: compare with -P split=test"
+    )
+    return [Check(CHOICE_CHECK, fresh, f"it is the best of {version.chosen_from}, and {why}")]
 
 
 def of_judge(sides: Mapping[str, Evaluation]) -> tuple[Check, ...]:

@@ -34,11 +34,16 @@ def settle_primaries(
         )
     if named:
         return named
-    answerable = [question for question in questions if question.answerable]
-    short = sum(bool(closed_book.short_answers(question)) for question in answerable)
-    if not judged or (answerable and short >= MOSTLY * len(answerable)):
+    if not judged or has_short_answers(questions):
         return ("right",)
     return tuple(name for name in USUAL if name in judged) or (judged[0],)
+
+
+def has_short_answers(questions: Sequence[Question]) -> bool:
+    """Return whether most questions with an answer have a short one, which a rule can look for."""
+    answerable = [question for question in questions if question.answerable]
+    short = sum(bool(closed_book.short_answers(question)) for question in answerable)
+    return bool(answerable) and short >= MOSTLY * len(answerable)
 
 
 def settle_for_answers(

@@ -3,15 +3,11 @@
 import dataclasses
 import json
 import platform
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import mlflow
 import pytest
 from mlflow import MlflowClient
-from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
 from entrypoints.steps import study
 from entrypoints.steps.matrix.cells import Cell, Identities, cells_of
@@ -22,7 +18,6 @@ from ragft.analysis.read_record import read_record
 from ragft.analysis.study.findings import CellResult, Study, Work
 from ragft.params import StudyParams
 from ragft.result_versions import VERSIONS
-from ragft.store.connection import Store
 from ragft.store.working import Working
 from tests.unit.analysis.studies_of_cells import cell as imagined
 
@@ -49,32 +44,6 @@ class Imagined:
         axes = {name: str(value) for name, value in cell.axes.items()}
         work = tuple(Work(stage, kind, 100, 50.0, platform.node()) for stage, kind in kinds_of(cell).items())
         return dataclasses.replace(imagined(gain, seed=axes["seed"]), name=cell.name, axes=axes, work=work)
-
-
-@pytest.fixture(scope="module")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    SqlAlchemyStore(f"sqlite:///{path}", str(path.parent))  # type: ignore[no-untyped-call]
-    return path
-
-
-@pytest.fixture
-def said() -> list[str]:
-    return []
-
-
-@pytest.fixture
-def workspace(
-    store: Store, tmp_path: Path, empty_database: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Workspace]:
-    shutil.copy(empty_database, tmp_path / "mlflow.db")
-    mlflow.set_tracking_uri(f"sqlite:///{tmp_path / 'mlflow.db'}")
-    experiment = mlflow.create_experiment("ragft", artifact_location=(tmp_path / "artifacts").as_uri())
-    # MLflow remembers the experiment of the process in both places.
-    monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", experiment)
-    monkeypatch.setattr("mlflow.tracking.fluent._active_experiment_id", experiment)
-    yield Workspace(home=tmp_path, store=store, say=said.append)
-    mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
 
 
 def test_the_same_study_again_computes_nothing_and_shows_the_same(workspace: Workspace, said: list[str]) -> None:

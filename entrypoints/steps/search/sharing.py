@@ -1,0 +1,194 @@
+"""Works through the trials of a tune, together with every other process that was given the same tune."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from entrypoints.steps.matrix import sharing
+from entrypoints.steps.matrix.sharing import gone, process, refuse_other_code
+from entrypoints.steps.matrix.show import duration
+from entrypoints.steps.search import sampler
+from entrypoints.steps.search.asked import compared_on_test, in_words
+from entrypoints.steps.search.tune import Tune
+from entrypoints.steps.shared.workspace import Workspace
+from ragft.errors import ConfigError, PrerequisiteError
+from ragft.store.claims import claims_on, offer
+from ragft.store.connection import Cursor
+from ragft.store.tune_trials import (
+    Record,
+    TuneTrial,
+    add_tune_trial,
+    find_tune_trials,
+    find_tune_verdict,
+    save_tune_trial,
+    save_tune_verdict,
+    task_of,
+)
+from ragft.store.working import LostClaimError, Working
+from ragft.types import digest
+
+
+class TrialRunner(Protocol):
+    """What computes a trial, and the comparison of the best one."""
+
+    def run(self, trial: TuneTrial) -> Record:
+        """Return what came of it: its value, None with the failure where it has none, and the version."""
+
+    def compare(self, best: TuneTrial, trials: int) -> Record:
+        """Return what the comparison on test says of the best of so many trials."""
+
+
+MakeRunner = Callable[[Tune, Workspace], TrialRunner]
+Write = Callable[[Cursor, str, Mapping[str, Any]], None]
+
+
+@dataclass
+class Sharing:
+    """One process's part in a tune."""
+
+    tune: Tune
+    workspace: Workspace
+    working: Working
+    make: MakeRunner
+    told: set[str] = field(default_factory=set)
+    waited: float = field(default_factory=time.monotonic)
+    _runner: TrialRunner | None = None
+
+    def search(self) -> list[TuneTrial]:
+        """Return all trials of the tune, after there are as many as were asked for and each has a result.
+
+        Raises:
+            PrerequisiteError: If a process with other code works on the same tune.
+        """
+        trials = self._trials()
+        done = sum(trial.result is not None for trial in trials)
+        self.workspace.say(f"{max(self.tune.trials, len(trials))} trials, of which {done} are done")
+        self.told |= {trial.task for trial in trials if trial.result is not None}
+        while True:
+            trials = self._trials()
+            self._tell(trials)
+            left = [trial for trial in trials if trial.result is None]
+            # What somebody died at comes before anything new.
+            if left and (taken := self._take([trial.task for trial in left])):
+                self._compute(next(trial for trial in left if trial.task == taken))
+            elif len(trials) < self.tune.trials:
+                self._ask()
+            elif not left:
+                return trials
+            else:
+                self._wait(f"{len(left)} trials")
+
+    def compare_best(self, trials: Sequence[TuneTrial]) -> tuple[TuneTrial, Record]:
+        """Return the best trial and what its comparison on test says, which one of the processes makes, once.
+
+        Raises:
+            ConfigError: If no trial has a value.
+        """
+        best = best_of(self.tune, trials)
+        asked = [(best.result or {})["identity"], len(trials), compared_on_test(self.tune.params).as_dict()]
+        task = digest(["tune best", self.tune.key, asked])
+
+        def compare() -> Record:
+            return self._made().compare(best, len(trials))
+
+        while (found := find_tune_verdict(self.workspace.store, task)) is None:
+            offer(self.workspace.store, self.tune.study, {task: f"the comparison of trial {best.number}"})
+            if self._take([task]):
+                self._finish(task, compare, save_tune_verdict)
+            else:
+                self._wait("the comparison of the best")
+        return best, found
+
+    def _trials(self) -> list[TuneTrial]:
+        return find_tune_trials(self.workspace.store, self.tune.key)
+
+    def _take(self, tasks: Sequence[str]) -> str:
+        """Return a task that is this process's own now; "" where none is free."""
+        taken = self.working.take(tasks, gone(self.workspace, tasks))
+        if taken is None:
+            return ""
+        if taken.before:
+            (claim,) = claims_on(self.workspace.store, [taken.task])
+            self.workspace.say(f"  {process(taken.before)} is gone: {claim.name} is taken over")
+        # Whoever began at the same moment had no claim yet when this process looked.
+        refuse_other_code(self.tune.study, self.workspace, self.working.worker)
+        return taken.task
+
+    def _ask(self) -> None:
+        """Add one trial; whoever claims it first computes it. One process asks at a time, each another point."""
+        with self.workspace.store.lock(f"tune {self.tune.key[:12]}", self.workspace.alert):
+            trials = self._trials()
+            if len(trials) >= self.tune.trials:
+                return
+            number = len(trials)
+            trial = TuneTrial(number, task_of(self.tune.key, number), sampler.ask(self.tune, trials))
+            add_tune_trial(self.workspace.store, self.tune.key, trial, self.tune.study, name_of(trial))
+
+    def _made(self) -> TrialRunner:
+        if self._runner is None:
+            self._runner = self.make(self.tune, self.workspace)
+        return self._runner
+
+    def _compute(self, trial: TuneTrial) -> None:
+        started, runner = time.monotonic(), self._made()
+
+        def run() -> Record:
+            self.workspace.say(name_of(trial))
+            result = runner.run(trial)
+            seconds = round(time.monotonic() - started, 1)
+            return {**result, "seconds": seconds, "worker": process(self.working.worker.name)}
+
+        self._finish(trial.task, run, save_tune_trial)
+
+    def _finish(self, task: str, compute: Callable[[], Record], write: Write) -> None:
+        """Keep what a task gives, in the transaction that ends its claim; nothing where the claim was lost."""
+        try:
+            result = compute()
+            self.working.finish(task, lambda cursor: write(cursor, task, result))
+        except PrerequisiteError as error:
+            lost = error if isinstance(error, LostClaimError) else self.working.lost()
+            if lost is None:
+                raise
+            self.workspace.alert(f"{lost}; going on with other trials")
+            self.working.drop()
+
+    def _tell(self, trials: Sequence[TuneTrial]) -> None:
+        """Say once what came of each trial, here or elsewhere."""
+        for trial in trials:
+            if trial.result is None or trial.task in self.told:
+                continue
+            self.told.add(trial.task)
+            self.workspace.say(
+                f"[{trial.number + 1}/{max(self.tune.trials, len(trials))}] {name_of(trial)}: "
+                f"{_came_of(self.tune, trial.result)}, {duration(trial.result['seconds'])}, by {trial.result['worker']}"
+            )
+
+    def _wait(self, what: str) -> None:
+        if time.monotonic() - self.waited > sharing.SECONDS_BETWEEN_LINES:
+            self.waited = time.monotonic()
+            self.workspace.say(f"  waiting for {what} of other processes")
+        time.sleep(sharing.SECONDS_BETWEEN_LOOKS)
+
+
+def name_of(trial: TuneTrial) -> str:
+    """Return what people call a trial."""
+    return f"trial {trial.number}, {in_words(trial.parameters)}"
+
+
+def best_of(tune: Tune, trials: Sequence[TuneTrial]) -> TuneTrial:
+    """Return the trial with the best value; of equals the first.
+
+    Raises:
+        ConfigError: If none has a value.
+    """
+    valued = [(trial.result["value"], trial) for trial in trials if trial.result and trial.result["value"] is not None]
+    if not valued:
+        reasons = "\n".join(f"  - {name_of(trial)}: {trial.result['failure']}" for trial in trials if trial.result)
+        raise ConfigError(f"none of {len(trials)} trials came to a value: search another space\n{reasons}")
+    sign = 1 if tune.maximise else -1
+    return max(valued, key=lambda each: (sign * each[0], -each[1].number))[1]
+
+
+def _came_of(tune: Tune, result: Mapping[str, Any]) -> str:
+    return f"failed, {result['failure']}" if result["value"] is None else f"{tune.objective} {result['value']:.4g}"
