@@ -1,4 +1,4 @@
-"""An adapter is found by the hash of what it was trained from."""
+"""An adapter is found by the hash of what it was trained from, and remembers from how many it was chosen."""
 
 from pathlib import Path
 
@@ -16,3 +16,11 @@ def test_an_adapter_is_found_by_what_it_was_trained_from(registry: Registry, ada
     assert found.uri == version.uri
     assert registry.find_trained(base.name, "b" * 64) is None
     assert registry.find_trained("ragft-nobody", "a" * 64) is None
+
+
+def test_a_version_remembers_from_how_many_it_was_chosen(registry: Registry, adapter: Path) -> None:
+    registry.register_base(BASE, {})
+    version = registry.register_adapter(ADAPTER, {}, adapter)
+    assert version.chosen_from == ""
+    noted = registry.note_choice(version, "20 trials by right on dev")
+    assert noted.chosen_from == registry.get(version.uri).chosen_from == "20 trials by right on dev"

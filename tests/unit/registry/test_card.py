@@ -100,6 +100,14 @@ def test_the_completed_card_has_results_verdict_and_limits() -> None:
     assert "3c4d" in text
 
 
+def test_the_card_of_a_version_that_was_chosen_says_from_how_many() -> None:
+    chosen = replace(VERSION, chosen_from="20 trials by right on dev")
+    said = "- It is the best of 20 trials by right on dev: its score there is that of the luckiest."
+    for found in (None, verdict()):
+        assert said in card(chosen, TRAINING, found)
+        assert "It is the best of" not in card(VERSION, TRAINING, found)
+
+
 def test_with_unscored_answers_one_interval_is_shown_the_one_that_decides() -> None:
     found = comparison(missing=Missing(200, 1, 1, 2, 1.0, 0.05, 0.15))
     first = replace(found.results[0], bounds=Bounds(-0.11, 0.33, (-0.11, -0.2)))
