@@ -62,7 +62,7 @@ def test_the_best_on_dev_is_compared_on_test_and_says_from_how_many_it_was_chose
     assert f"{best['version']}, chosen from {chosen}" in said
     description = client.get_model_version(*best["version"].removeprefix("models:/").split("/")).description
     card = Path(client.download_artifacts(comparison.info.run_id, "model_card.md")).read_text(encoding="utf-8")
-    for text in (description, card):
+    for text in (str(description), card):
         assert f"the best of {inline(chosen)}" in text
     checks = mlflow.artifacts.load_dict(f"runs:/{comparison.info.run_id}/comparison.json")["checks"]
     assert any(f"it is the best of {chosen}" in check["detail"] for check in checks)

@@ -52,7 +52,7 @@ def test_a_number_that_is_none_is_named(option: str, value: str) -> None:
     assert option in result.stderr
 
 
-@pytest.mark.parametrize("step", ["prepare", "finetune", "evaluate"])
+@pytest.mark.parametrize("step", ["prepare", "finetune", "evaluate", "tune"])
 def test_help_and_a_wrong_parameter_import_nothing_heavy(step: str) -> None:
     code = (
         "import sys, runpy\n"
@@ -64,6 +64,19 @@ def test_help_and_a_wrong_parameter_import_nothing_heavy(step: str) -> None:
         done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
         assert f"exit {exit_code}" in done.stdout
         assert done.stdout.endswith("[]\n")
+
+
+def test_a_space_that_cannot_be_searched_is_told_before_torch_is_imported() -> None:
+    code = (
+        "import sys, runpy\n"
+        "try:\n    runpy.run_module('entrypoints.tune', run_name='__main__')\n"
+        "except SystemExit as end:\n    print('exit', end.code)\n"
+        "print(sorted({'torch', 'mlflow', 'optuna'} & set(sys.modules)))\n"
+    )
+    arguments = [sys.executable, "-c", code, "--space", "seed=1,2"]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=True)
+    assert "space has the part 'seed=1,2': seed is not tuned" in done.stderr
+    assert done.stdout == "exit 2\n[]\n"
 
 
 @pytest.mark.parametrize("step", STEPS)

@@ -17,6 +17,7 @@ from ragft.errors import ConfigError, DivergedError, NothingLearntError
 from ragft.params import DEV, DEV_LOSS
 from ragft.store.trials import begin_trial, settle_trial
 from ragft.store.tune_trials import Record, TuneTrial
+from registry.versions import CHAMPION
 
 # What says something about the values that were tried, and nothing about other values.
 OF_A_TRIAL = (DivergedError, NothingLearntError)
@@ -55,11 +56,16 @@ class StepRunner:
         version = registry.get((best.result or {})["version"])
         chosen_from = f"{trials} trials by {tune.objective} on {DEV}"
         registry.note_choice(version, chosen_from)
+        said = {"version": version.uri, "chosen_from": chosen_from}
+        against = tune.params.against
+        other = registry.get(f"models:/{version.name}@{CHAMPION}" if against == CHAMPION else against)
+        if other.number == version.number:
+            # It was promoted, and more trials found nothing better.
+            return {**said, "against": other.uri, "verdict": "not compared", "title": "it is that version", "run": ""}
         compared = compare.run(compared_on_test(tune.params, version.uri), self._workspace)
         return {
-            "version": version.uri,
+            **said,
             "against": compared.against.uri,
-            "chosen_from": chosen_from,
             "verdict": compared.decision.outcome,
             "title": compared.decision.summary.title,
             "run": compared.run_id,

@@ -2,6 +2,13 @@
 
 from pathlib import Path
 
+from entrypoints.steps.matrix.cells import Identities
+from entrypoints.steps.search.runner import StepRunner
+from entrypoints.steps.search.tune import tune_of
+from entrypoints.steps.shared.workspace import Workspace
+from ragft.params import TuneParams
+from ragft.store.connection import Store
+from ragft.store.tune_trials import TuneTrial
 from registry.store import Registry
 from tests.integration.registry.conftest import ADAPTER, BASE
 
@@ -24,3 +31,15 @@ def test_a_version_remembers_from_how_many_it_was_chosen(registry: Registry, ada
     assert version.chosen_from == ""
     noted = registry.note_choice(version, "20 trials by right on dev")
     assert noted.chosen_from == registry.get(version.uri).chosen_from == "20 trials by right on dev"
+
+
+def test_the_best_of_a_tune_is_not_compared_with_itself(
+    registry: Registry, adapter: Path, store: Store, tmp_path: Path
+) -> None:
+    registry.register_base(BASE, {})
+    version = registry.register_adapter(ADAPTER, {}, adapter)
+    workspace = Workspace(home=tmp_path, store=store, say=print)
+    tune = tune_of(TuneParams(space="epochs=1..3", against=version.uri), Identities(workspace))
+    found = StepRunner(tune, workspace).compare(TuneTrial(0, "task", {"epochs": 1}, {"version": version.uri}), 3)
+    assert (found["verdict"], found["version"], found["against"]) == ("not compared", version.uri, version.uri)
+    assert registry.get(version.uri).chosen_from == "3 trials by dev_loss on dev"
