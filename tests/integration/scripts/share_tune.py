@@ -21,7 +21,7 @@ from ragft.store.server import open_store
 from ragft.store.tune_trials import TuneTrial
 from tests.integration.study.imagined_trials import Imagined
 
-dsn, home, seconds, trials = sys.argv[1:]
+dsn, home, seconds, trials, together = sys.argv[1:]
 LEASE = timedelta(seconds=30)
 claims.RENEWAL = LEASE / 10
 claims.TO_COME_BACK = LEASE / 3
@@ -50,6 +50,10 @@ mlflow.set_tracking_uri(os.environ["MLFLOW_TRACKING_URI"])
 folder = Path(home)
 try:
     with open_store(dsn, folder) as store:
+        # Imports take from seconds to a minute: nobody begins before all are there.
+        (folder / f"{os.getpid()}.ready").touch()
+        while len(list(folder.glob("*.ready"))) < int(together):
+            time.sleep(0.02)
         workspace = Workspace(home=folder, store=store, say=say, shared=True)
         found = tune.run(TuneParams(trials=int(trials)), workspace, Slow)
         table = [list(rows(found.tune, found.trials)), found.verdict]
