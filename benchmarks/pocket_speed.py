@@ -28,7 +28,8 @@ from ragft.prompts.criterion import load_criterion
 from ragft.store.server import open_store
 from ragft.training.formats import build_examples
 from ragft.training.methods import TrainingSettings
-from ragft.training.trainer import TrainingTask, TrainResult, train
+from ragft.training.result import TrainResult
+from ragft.training.trainer import TrainingTask, train
 from ragft.types import Question
 
 CRITERIA = tuple(load_criterion(name) for name in ("accuracy", "completeness"))

@@ -28,7 +28,8 @@ from ragft.params import FinetuneParams
 from ragft.prompts.answer import load_answer_prompt
 from ragft.store.datasets import Preparation
 from ragft.training.methods import TrainingSettings
-from ragft.training.trainer import TrainingTask, TrainResult, train
+from ragft.training.result import TrainResult
+from ragft.training.trainer import TrainingTask, train
 from registry.versions import Lineage, Version
 
 QUANTIZED = {"qlora": "nf4"}

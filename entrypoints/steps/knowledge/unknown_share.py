@@ -21,7 +21,7 @@ from ragft.models.loading import LoadedModel
 from ragft.params import FinetuneParams
 from ragft.prompts.answer import AnswerPrompt
 from ragft.store.datasets import Preparation
-from ragft.training.trainer import Measure
+from ragft.training.result import Measure
 from ragft.types import Question, digest
 
 # What is watched must not be what decides: confirm stays untouched.

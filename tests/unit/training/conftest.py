@@ -13,7 +13,8 @@ from ragft.params import FinetuneParams
 from ragft.prompts.answer import AnswerPrompt, load_answer_prompt
 from ragft.training.formats import TrainingExample
 from ragft.training.methods import TrainingSettings
-from ragft.training.trainer import Measure, TrainingTask, TrainResult, train
+from ragft.training.result import Measure, TrainResult
+from ragft.training.trainer import TrainingTask, train
 from tests.tiny_model import tiny_base  # noqa: F401 - a fixture
 
 torch.set_num_threads(1)

@@ -10,7 +10,7 @@ import torch
 from ragft.errors import ConfigError
 from ragft.models.generation import Generator
 from ragft.models.loading import LoadedModel, load_adapter, without_adapter
-from ragft.training.trainer import HISTORY, Measure
+from ragft.training.result import HISTORY, Measure
 from tests.unit.training.conftest import EXAMPLES, Job
 
 pytestmark = pytest.mark.slow

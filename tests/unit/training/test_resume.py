@@ -13,7 +13,7 @@ import pytest
 
 from ragft.models.fingerprint import MANIFEST, file_sha256
 from ragft.models.loading import load_base
-from ragft.training.trainer import TrainResult
+from ragft.training.result import TrainResult
 from tests.unit.training.conftest import Job
 
 pytestmark = pytest.mark.slow
