@@ -1,6 +1,9 @@
 """The step finetune: FinetuneParams in, a run with its artifacts out."""
 
+import os
+
 from entrypoints.failed import name_run
+from entrypoints.launched import under_launcher
 from entrypoints.quick_imports import quick_imports
 from ragft.cli import step_command
 from ragft.params import FinetuneParams
@@ -10,6 +13,9 @@ def main(params: FinetuneParams) -> None:
     """Run the step and print what it made."""
     from entrypoints.parameter_checks import check
 
+    if (launched := under_launcher(params, os.environ)) is None:
+        return
+    params = launched
     check(params)
     from entrypoints.environment import opened_workspace
 

@@ -204,8 +204,11 @@ class FinetuneParams(BaseParams):
         "closed_book", "what the model sees beside the question; closed_book is the published way", choices=FORMATS
     )
     epochs: int = param(3, "passes over the samples", minimum=1)
-    batch_size: int = param(8, "examples in one forward pass", minimum=1)
+    batch_size: int = param(8, "examples in one forward pass, of all processes together", minimum=1)
     gradient_accumulation_steps: int = param(1, "batches in one optimiser step", minimum=1)
+    processes: int = param(
+        1, "processes of this machine that share out each batch; dropout apart, the adapter is that of one", minimum=1
+    )
     learning_rate: float = param(2e-4, "peak learning rate", minimum=0.0, maximum=1.0)
     lora_rank: int = param(16, "rank of the LoRA matrices", minimum=1)
     lora_alpha: int = param(32, "scale of the LoRA update, over the rank", minimum=1)
@@ -256,6 +259,11 @@ class FinetuneParams(BaseParams):
             raise ConfigError(
                 f"unknown_share is {self.unknown_share:g} and unanswerable_share {self.unanswerable_share:g}: a "
                 "question without an answer is neither known nor unknown, so choose by one of them"
+            )
+        if self.processes > self.batch_size:
+            raise ConfigError(
+                f"processes is {self.processes} and batch_size {self.batch_size}: the examples of a batch are shared "
+                f"out, so use 1 to {self.batch_size} processes, or a larger batch_size"
             )
         if self.withheld_share and self.format == "closed_book":
             raise ConfigError(

@@ -4,6 +4,7 @@ import json
 import logging
 import shutil
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,15 +18,17 @@ from ragft.training.checkpoints import checkpoints_newest_first, newest_valid, r
 from ragft.training.encoding import IGNORED, Encoded
 from ragft.training.loop import Loop
 from ragft.training.methods import TrainingSettings, attach
-from ragft.training.result import ADAPTER, HISTORY, Measure, TrainResult, result_of
+from ragft.training.peers import Peers
+from ragft.training.result import ADAPTER, HISTORY, TrainResult, result_of
 from ragft.training.watch import Watch
+from ragft.training.workers import gathered, part_of
 
 LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Job:
-    """A training as it was asked for, whatever memory then allows."""
+    """A training as it was asked for, whatever memory then allows; `TrainingTask` explains ``processes``."""
 
     base: LoadedModel
     encoded: Encoded
@@ -33,10 +36,10 @@ class Job:
     settings: TrainingSettings
     place: Path
     watch: Watch
-    measure: Measure | None
     parent: Path | None
     named: Mapping[str, str]
     lineage: Mapping[str, Any]
+    processes: int = 1
 
 
 def run(job: Job) -> TrainResult:
@@ -48,9 +51,10 @@ def run(job: Job) -> TrainResult:
             return outcome
         shortage.give_back()
         batch = _smaller(batch, job)
+    fewer = ", fewer processes" if job.processes > 1 else ""
     raise ConfigError(
         f"{job.base.device} has too little memory to train one example of max_length {job.settings.max_length} at a "
-        "time: use a smaller max_length, or method qlora"
+        f"time: use a smaller max_length{fewer}, or method qlora"
     )
 
 
@@ -60,20 +64,22 @@ def _attempt(job: Job, batch: int) -> TrainResult | None:
     for problem in passed:
         LOG.warning("checkpoint passed over: %s", problem)
     passes = job.settings.gradient_accumulation_steps * job.settings.batch_size // batch
+    settings = replace(job.settings, batch_size=batch, gradient_accumulation_steps=passes)
     adapted = replace(job.base, model=attach(job.base, job.settings, job.parent))
     require_room(job.place, room_for_training(adapted.model), "training cannot begin")
     memory.reset_peak(job.base.device)
     try:
-        loop = Loop(
-            adapted,
-            job.encoded.examples,
-            job.held_out.examples,
-            replace(job.settings, batch_size=batch, gradient_accumulation_steps=passes),
-            job.place,
-            job.watch,
-            job.measure.run if job.measure else None,
-        )
-        loop.run(checkpoint)
+        with _peers(job, settings, checkpoint) as peers:
+            loop = Loop(
+                adapted,
+                job.encoded.examples,
+                job.held_out.examples,
+                settings,
+                job.place,
+                job.watch,
+                peers,
+            )
+            loop.run(checkpoint)
         measured = {
             **job.named,
             "peak_memory_bytes": memory.peak_bytes(job.base.device),
@@ -97,13 +103,23 @@ def _attempt(job: Job, batch: int) -> TrainResult | None:
     return result_of(job.place / ADAPTER, identity, measured)
 
 
+def _peers(job: Job, settings: TrainingSettings, checkpoint: Path | None) -> AbstractContextManager[Peers | None]:
+    """Return the processes to train with; None where this one trains alone."""
+    if job.processes == 1:
+        return nullcontext()
+    examples, dev = job.encoded.examples, job.held_out.examples
+    task = {"examples": examples, "dev": dev, "settings": settings, "place": job.place}
+    part = part_of(job.base, job.processes, **task, checkpoint=checkpoint, parent=job.parent)
+    return gathered(part, job.processes)
+
+
 def _smaller(batch: int, job: Job) -> int | None:
     """Return the largest divisor of a batch that is at most half of it, and say so; None after 1.
 
     An optimiser step sees the same examples as before, so the adapter is the same up to rounding (and to dropout,
     whose draws depend on the batch).
     """
-    if batch == 1:
+    if batch <= job.processes:  # fewer than one example for each process would free nothing
         return None
     part = max(size for size in range(1, batch // 2 + 1) if batch % size == 0)
     LOG.warning(

@@ -2,7 +2,7 @@
 
 import copy
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from ragft.models.loading import LoadedModel
 from ragft.training.attention import SEGMENTED
 from ragft.training.encoding import EncodedExample
 from ragft.training.methods import TrainingSettings
+from ragft.training.peers import FollowCallback, Peers
 from ragft.training.sft import AnswerTrainer
 from ragft.training.watch import Watch, WatchCallback, named
 
@@ -36,14 +37,14 @@ class Loop:
         settings: TrainingSettings,
         folder: Path,
         watch: Watch,
-        measure: Callable[[LoadedModel], Mapping[str, float]] | None = None,
+        peers: Peers | None = None,
     ) -> None:
         """Set up the trainer; the adapter's weights are float32, whatever the base's are.
 
-        ``measure`` is given the model before training and after each epoch.
+        With ``peers`` other processes train the same adapter, and only the first of them writes.
         """
         self._adapted = adapted
-        self._measure = measure
+        self._measure = watch.measure
         self._model = adapted.model
         self._base = adapted.model.get_base_model()
         self._attention = self._base.config._attn_implementation
@@ -52,16 +53,17 @@ class Loop:
         self._own_tokens = {name: getattr(self._base.config, name, None) for name in SPECIAL_TOKENS}
         self.padding_free = self._joins_exactly(examples)
         self._callback = WatchCallback(
-            watch, has_dev=bool(dev), measure=self._take_measure if measure is not None else None
+            watch, has_dev=bool(dev), measure=self._take_measure if self._measure is not None else None
         )
         self._trainer = AnswerTrainer(
             watch=watch,
+            peers=peers,
             model=adapted.model,
             args=_arguments(adapted, settings, folder, padding_free=self.padding_free),
             train_dataset=_dataset(examples),
             eval_dataset=_dataset(dev) if dev else None,
             processing_class=copy.deepcopy(adapted.tokenizer),  # TRL sets a padding token on the one it is given
-            callbacks=[self._callback],
+            callbacks=[self._callback, *([FollowCallback(peers)] if peers is not None and peers.rank else [])],
         )
         self._trainer.remove_callback(PrinterCallback)
         for parameter in adapted.model.parameters():

@@ -17,6 +17,7 @@ from ragft.params import FinetuneParams
 VIRTUAL_TOKENS = 20
 ALL_LINEAR = "all-linear"
 EMPTY_ROW_DIRECTION = 1e-3
+DROPPING = ("lora", "qlora", "dora")
 FEED_FORWARD = ("down_proj", "fc2", "dense_4h_to_h", "wo", "w2", "c_proj")
 # Names of the modules that are adapted; None for all linear ones.
 Modules = list[str] | None
@@ -53,6 +54,16 @@ class TrainingSettings:
 def virtual_tokens(settings: TrainingSettings) -> int:
     """Return how many tokens the adapter puts before every prompt; 0 for most methods."""
     return VIRTUAL_TOKENS if settings.method == "prompt_tuning" else 0
+
+
+def draws_at_random(base: LoadedModel, settings: TrainingSettings) -> bool:
+    """Return whether numbers are dropped out while training, of the adapter or of the base.
+
+    Which ones depends on how the examples of a batch are shared out among processes, and so does the adapter then.
+    """
+    own = base.model.config.to_dict()
+    of_base = any(value for name, value in own.items() if "drop" in name and isinstance(value, int | float))
+    return of_base or (settings.lora_dropout > 0 and settings.method in DROPPING)
 
 
 def attach(base: LoadedModel, settings: TrainingSettings, parent: Path | None = None) -> PeftModel:

@@ -8,6 +8,7 @@ from trl import SFTTrainer
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
 from ragft.training.encoding import IGNORED
+from ragft.training.peers import Peers, SharedCollator, SharedOrder
 from ragft.training.watch import Watch
 
 
@@ -24,20 +25,41 @@ class SegmentCollator(DataCollatorForLanguageModeling):  # type: ignore[misc] # 
 
 
 class AnswerTrainer(SFTTrainer):  # type: ignore[misc] # TRL is untyped
-    """TRL's trainer with a loss on labelled positions only, an exact dev loss, and no telemetry."""
+    """TRL's trainer with a loss on labelled positions only, an exact dev loss, and no telemetry.
+
+    With ``peers`` it is one of several trainers, each in its process: they divide every batch among them, add up
+    losses and gradients, and take the same step.
+    """
 
     loss_is_scaled_for_ga = True  # `compute_loss` divides by the labelled tokens of the whole optimiser step
 
-    def __init__(self, *, watch: Watch, **kwargs: Any) -> None:  # noqa: ANN401
+    def __init__(self, *, watch: Watch, peers: Peers | None = None, **kwargs: Any) -> None:  # noqa: ANN401
         super().__init__(**kwargs)
         padding = self.processing_class.pad_token_id  # TRL takes no collator together with padding_free
         self.data_collator: Any = SegmentCollator(pad_token_id=padding, padding_free=self.padding_free)
+        if peers is not None:
+            self.data_collator = SharedCollator(self.data_collator, peers)
         self.model_accepts_loss_kwargs = True  # so that the trainer counts those tokens
         self.tokens_seen = 0
         self._watch = watch
+        self._peers = peers
 
     def _send_telemetry(self) -> None:
         """Send nothing: training opens no connection."""
+
+    def _get_train_sampler(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        """Return the order of the examples: drawn by the first process alone where it depends on earlier draws."""
+        sampler = super()._get_train_sampler(*args, **kwargs)
+        if self._peers is None or self.padding_free:  # then the order follows from the seed and the epoch
+            return sampler
+        return SharedOrder(sampler, self._peers)
+
+    def get_batch_samples(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        """Return the batches of an optimiser step and how many labelled tokens they hold, in all processes."""
+        batches, labelled = super().get_batch_samples(*args, **kwargs)
+        if self._peers is not None:
+            labelled = torch.tensor(self._peers.total(float(labelled))[0], device=self.args.device)
+        return batches, labelled
 
     def compute_loss(
         self,
@@ -48,32 +70,43 @@ class AnswerTrainer(SFTTrainer):  # type: ignore[misc] # TRL is untyped
     ) -> Any:  # noqa: ANN401
         """Return the summed loss of the batch's labelled tokens, over their number in the whole optimiser step.
 
-        That number counts the tokens of all processes, whose gradients are then averaged: so the loss of each is
-        multiplied by their number, as transformers does.
+        That number counts the tokens of all processes, whose losses and gradients are then added.
         """
         if "segments" not in inputs:
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
-        return summed_loss(model, inputs) / num_items_in_batch * self.accelerator.num_processes
+        return summed_loss(model, inputs) / num_items_in_batch
 
     def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:  # noqa: ANN401
-        """Run one batch forward and backward, and stop when its loss is not finite."""
+        """Run one batch forward and backward, and stop when its loss is not finite in any process."""
         mask = inputs.get("attention_mask")
         tokens = inputs["input_ids"].numel() if mask is None else int(mask.sum())
-        loss: torch.Tensor = super().training_step(model, inputs, num_items_in_batch)
+        # A batch of fewer examples than there are processes leaves some without any.
+        loss: torch.Tensor = torch.zeros((), device=self.args.device)
+        if tokens:
+            loss = super().training_step(model, inputs, num_items_in_batch)
+        if self._peers is not None:
+            summed, everywhere = self._peers.total(float(loss), tokens)
+            loss, tokens = torch.tensor(summed, device=self.args.device), int(everywhere)
         self._watch.require_finite(float(loss), "loss", self.state.global_step + 1)
         self.tokens_seen += tokens
+        if self._peers is not None and self.accelerator.sync_gradients:
+            self._peers.add_gradients(model.parameters())
         return loss
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:  # noqa: ANN401
         """Return the dev loss per labelled token, over all of them (TRL's own averages over batches)."""
         model: Any = self.model
         model.eval()
-        total, counted = 0.0, 0
+        total, counted = 0.0, 0.0
         with torch.no_grad():
             for batch in self.get_eval_dataloader():
+                if not batch["input_ids"].numel():
+                    continue
                 inputs = self._prepare_inputs(batch)
                 counted += int((inputs["labels"][:, 1:] != IGNORED).sum())
                 total += float(self.compute_loss(model, inputs, num_items_in_batch=1))
+        if self._peers is not None:
+            total, counted = self._peers.total(total, counted)
         metrics = {"eval_loss": total / max(1, counted)}
         self.log(metrics)
         model.train()

@@ -16,7 +16,7 @@ from ragft.result_versions import TRAINING_LIBRARIES, VERSIONS, libraries
 from ragft.training import attempt
 from ragft.training.encoding import Encoded, encode
 from ragft.training.formats import TrainingExample
-from ragft.training.methods import TrainingSettings, virtual_tokens
+from ragft.training.methods import TrainingSettings, draws_at_random, virtual_tokens
 from ragft.training.result import ADAPTER, HISTORY, Measure, TrainResult, result_of
 from ragft.training.watch import OnLog, OnProgress, Watch
 from ragft.types import digest
@@ -33,12 +33,14 @@ class TrainingTask:
         dev: May be empty; then no dev loss is computed.
         settings: How to train.
         prompt: The template the questions are asked with; the same as in evaluation.
+        processes: How many share out the examples of each batch, at most as many as it has.
     """
 
     examples: Sequence[TrainingExample]
     dev: Sequence[TrainingExample]
     settings: TrainingSettings
     prompt: AnswerPrompt
+    processes: int = 1
 
 
 def train(
@@ -71,27 +73,40 @@ def train(
 
     Raises:
         ConfigError: If settings do not fit the model or the parent, no example fits, loss or gradient is no longer
-            finite, or memory is too short for one example at a time.
+            finite, or memory is too short for one example at a time; if there are more processes than examples in
+            a batch, or than GPUs.
+        PrerequisiteError: If one of several processes was ended from outside.
     """
-    if base.adapter:
-        raise ConfigError(f"{base.name} carries adapter {base.adapter[:12]}: an adapter is trained on a bare base")
+    _check(base, task)
     settings = task.settings
-    if not task.examples:
-        raise ConfigError("there are no training examples")
     encoded, held_out = (
         encode(asked, base, task.prompt, settings.max_length, virtual_tokens(settings))
         for asked in (task.examples, task.dev)
     )
     added = [measure.key if measure else "", identity_of(parent) if parent else ""]
+    if task.processes > 1 and draws_at_random(base, settings):
+        added.append(f"processes {task.processes}")
     key = training_key(base, encoded, held_out, settings, added)
-    watch = Watch(on_log or _nobody, on_progress or _nobody, settings.learning_rate)
+    asked = measure.run if measure else None
+    watch = Watch(on_log or _nobody, on_progress or _nobody, settings.learning_rate, asked)
     place = folder / key[:16]
     if (done := _finished(place, watch)) is not None:
         return done
     place.mkdir(parents=True, exist_ok=True)
-    return attempt.run(
-        attempt.Job(base, encoded, held_out, settings, place, watch, measure, parent, {"key": key}, lineage or {})
-    )
+    made_of = (base, encoded, held_out, settings, place, watch, parent, {"key": key}, lineage or {}, task.processes)
+    return attempt.run(attempt.Job(*made_of))
+
+
+def _check(base: LoadedModel, task: TrainingTask) -> None:
+    if base.adapter:
+        raise ConfigError(f"{base.name} carries adapter {base.adapter[:12]}: an adapter is trained on a bare base")
+    if not task.examples:
+        raise ConfigError("there are no training examples")
+    if not 1 <= task.processes <= (batch := task.settings.batch_size):
+        raise ConfigError(
+            f"processes is {task.processes} and batch_size {batch}: the examples of a batch are shared out, so use "
+            f"1 to {batch} processes, or a larger batch_size"
+        )
 
 
 def training_key(

@@ -12,6 +12,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from ragft.errors import DivergedError
 from ragft.models.fingerprint import write_manifest
+from ragft.models.loading import LoadedModel
 from ragft.store.kill_points import kill_point
 from ragft.training.checkpoints import KEPT, SECONDS_BETWEEN, checkpoints_newest_first
 
@@ -24,11 +25,16 @@ OnProgress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Watch:
-    """The callbacks of one training, and the learning rate for messages about it."""
+    """The callbacks of one training, and the learning rate for messages about it.
+
+    Attributes:
+        measure: Given the model before training and after each epoch; its metrics go to ``on_log``.
+    """
 
     on_log: OnLog
     on_progress: OnProgress
     learning_rate: float
+    measure: Callable[[LoadedModel], Mapping[str, float]] | None = None
 
     def require_finite(self, value: float, what: str, step: int) -> None:
         """Stop training when a number is infinite or not a number.

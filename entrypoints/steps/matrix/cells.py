@@ -37,7 +37,7 @@ AXES = ("dataset", "base", *TRAINING, *SETTINGS)
 # called stands with their hash.
 ADDRESSES = ("path", "name", "documents", "model", "against", "engine_url", "engine_folder")
 # Parameters that came later, with the values that every earlier result was made with: its key does not name them.
-LATER = {"dtype": "auto", "dev_questions": 0, "unanswerable_share": -1.0, "engine": LOCAL}
+LATER = {"dtype": "auto", "dev_questions": 0, "unanswerable_share": -1.0, "engine": LOCAL, "processes": 1}
 # What an adapter that was trained on questions alone does not see.
 OF_RETRIEVAL = ("embedder", "top_k", "chunk_chars", "collection", "raft_without_golden", "allow_low_hit_rate")
 

@@ -47,13 +47,14 @@ class Job:
         on_progress: Any = None,  # noqa: ANN401
         measure: Measure | None = None,
         parent: Path | None = None,
+        processes: int = 1,
         **changes: Any,  # noqa: ANN401
     ) -> TrainResult:
         """Train with changed settings; what is logged is in ``told`` afterwards."""
         self.told = []
         return train(
             self.base,
-            TrainingTask(examples, dev, replace(self.settings, **changes), self.prompt),
+            TrainingTask(examples, dev, replace(self.settings, **changes), self.prompt, processes),
             folder,
             on_log=lambda step, metrics: self.told.append((step, dict(metrics))),
             on_progress=on_progress,

@@ -1,45 +1,215 @@
-"""Several processes: the first step's gradients are those of one process with the same examples."""
+"""Several processes train the adapter that one would, go on where they were killed, and end together."""
 
+import json
+import math
+import multiprocessing
 import os
+import shutil
+import signal
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import psutil
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
+from transformers import AutoTokenizer
 
-from tests.tiny_model import make_tiny_model
+from ragft.errors import ConfigError, DivergedError, PrerequisiteError
+from ragft.models.fingerprint import file_sha256
+from ragft.models.loading import load_base
+from ragft.params import FinetuneParams
+from ragft.training import workers
+from ragft.training.peers import Peers, share
+from ragft.training.result import TrainResult
+from ragft.training.watch import WatchCallback
+from tests.unit.training.conftest import EXAMPLES, Job
 
-ROOT = Path(__file__).parents[3]
-SCRIPT = Path(__file__).with_name("first_step.py")
+SAME_BATCHES: dict[str, Any] = {"batch_size": 6, "lora_dropout": 0.0}
+KILLED: dict[str, Any] = {"processes": 2, "lora_dropout": 0.1}
 
 
-def gradients(folder: Path, base: Path, processes: int) -> dict[str, torch.Tensor]:
-    out = folder / f"{processes}.pt"
-    # With a port of its own, so that tests may run side by side.
-    launch = (
-        ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)] if processes > 1 else []
-    )
-    done = subprocess.run(
-        [sys.executable, *launch, str(SCRIPT), str(base), str(folder / f"run{processes}"), str(out)],
-        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    found: dict[str, torch.Tensor] = torch.load(out, weights_only=True)
-    return found
+def weights(result: TrainResult) -> dict[str, torch.Tensor]:
+    return load_file(result.adapter / "adapter_model.safetensors")
+
+
+def farthest(one: dict[str, torch.Tensor], two: dict[str, torch.Tensor]) -> float:
+    """Return the largest difference, relative to the largest number."""
+    assert one.keys() == two.keys()
+    scale = max(float(each.abs().max()) for each in one.values())
+    return max(float((two[name] - each).abs().max()) for name, each in one.items()) / scale
+
+
+def test_every_example_of_a_batch_is_taken_once_and_the_tokens_are_shared_out_evenly() -> None:
+    lengths = [90, 10, 10, 40, 50, 30, 10]
+    shares = [share(lengths, rank, 3) for rank in range(3)]
+    assert sorted(place for each in shares for place in each) == list(range(7))
+    assert sorted(sum(lengths[place] for place in each) for each in shares) == [70, 80, 90]
+    assert [share([7], rank, 3) for rank in range(3)] == [[0], [], []]
 
 
 @pytest.mark.slow
-def test_two_processes_take_the_step_of_one(tmp_path: Path) -> None:
-    base = make_tiny_model(tmp_path / "base")
-    one, two = (gradients(tmp_path, base, processes) for processes in (1, 2))
-    assert set(one) == set(two)
-    assert len(one) > 4
-    scale = max(float(each.abs().max()) for each in one.values())
-    assert scale > 0
-    for name, expected in one.items():
-        torch.testing.assert_close(two[name], expected, rtol=1e-5, atol=1e-5 * scale, msg=name)
+@pytest.mark.parametrize("method", ["lora", "prompt_tuning"])
+def test_two_processes_train_the_adapter_of_one(
+    job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    """Of 13 examples in batches of 6 the last batch has one: a process has none. Lora in one row, the other padded."""
+    gradients: list[dict[str, torch.Tensor]] = []
+
+    def keep(_: Any, __: Any, state: Any, ___: Any, model: Any, **____: Any) -> None:  # noqa: ANN401
+        if state.global_step == 0:
+            found = {name: each.grad.clone() for name, each in model.named_parameters() if each.grad is not None}
+            gradients.append(found)
+
+    monkeypatch.setattr(WatchCallback, "on_pre_optimizer_step", keep)
+    settings = {**SAME_BATCHES, "method": method}
+    one, two = (job.train(tmp_path / str(n), EXAMPLES[:13], dev=EXAMPLES[:5], processes=n, **settings) for n in (1, 2))
+    if method == "lora":
+        assert len(gradients[0]) > 4
+        assert farthest(*gradients) < 1e-5
+    assert farthest(weights(one), weights(two)) < 1e-4
+    assert one.dev_losses[-1] < one.dev_losses[0]
+    assert two.dev_losses == pytest.approx(one.dev_losses, abs=1e-5)
+    assert two.train_loss == pytest.approx(one.train_loss, abs=1e-5)
+    assert two.tokens_per_second * two.seconds == pytest.approx(one.tokens_per_second * one.seconds)
+    assert (two.key, two.tokens, two.steps, two.batch) == (one.key, one.tokens, 9, 6)
+    assert not multiprocessing.active_children()
+
+
+@pytest.fixture(scope="module")
+def unbroken(job: Job, tmp_path_factory: pytest.TempPathFactory) -> TrainResult:
+    """Two processes with dropout, never interrupted: 9 steps."""
+    return job.train(tmp_path_factory.mktemp("unbroken"), **KILLED)
+
+
+def assert_goes_on(job: Job, folder: Path, unbroken: TrainResult) -> None:
+    resumed = job.train(folder, **KILLED)
+    assert resumed.resumed_from == 3
+    assert resumed.identity == unbroken.identity
+    assert file_sha256(resumed.adapter / "adapter_model.safetensors") == file_sha256(
+        unbroken.adapter / "adapter_model.safetensors"
+    )
+    assert (resumed.train_loss, resumed.dev_losses) == (unbroken.train_loss, unbroken.dev_losses)
+
+
+@pytest.mark.slow
+def test_a_process_that_is_killed_ends_all_and_the_same_call_goes_on(
+    job: Job, unbroken: TrainResult, tmp_path: Path
+) -> None:
+    def kill(done: int, _: int) -> None:
+        if done == 4:
+            (other,) = multiprocessing.active_children()
+            assert other.pid is not None
+            os.kill(other.pid, signal.SIGKILL)
+
+    with pytest.raises(PrerequisiteError, match=r"process 1 of 2 of the training was ended by SIGKILL.* goes on from"):
+        job.train(tmp_path, on_progress=kill, **KILLED)
+    assert not multiprocessing.active_children()
+    assert [path.name for path in tmp_path.glob("*/checkpoint-*")] == ["checkpoint-3"]
+    assert_goes_on(job, tmp_path, unbroken)
+
+
+@pytest.mark.slow
+def test_a_kill_9_of_the_first_process_leaves_no_other(
+    job: Job, unbroken: TrainResult, tiny_base: Path, tmp_path: Path
+) -> None:
+    program = (
+        "import sys; from pathlib import Path\n"
+        "if __name__ == '__main__':\n"
+        "    from ragft.store.kill_points import enable_kill_points\n"
+        "    from tests.unit.training.conftest import Job, load_base\n"
+        "    enable_kill_points('finetune.checkpoint:1')\n"
+        "    job = Job(load_base(sys.argv[1], device='cpu'))\n"
+        "    job.train(Path(sys.argv[2]), processes=2, lora_dropout=0.1)\n"
+    )
+    command = [sys.executable, "-c", program, str(tiny_base), str(tmp_path)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        seen = []
+        for line in process.stderr:
+            seen.append(line.strip())
+            if line.startswith("held at: "):
+                others = psutil.Process(process.pid).children(recursive=True)
+                process.kill()
+                break
+    assert seen[-1] == "held at: finetune.checkpoint", seen
+    assert others
+    assert not psutil.wait_procs(others, timeout=10)[1]
+    assert_goes_on(job, tmp_path, unbroken)
+
+
+@pytest.mark.slow
+def test_the_number_of_processes_is_in_the_key_where_numbers_are_dropped_out(
+    job: Job, unbroken: TrainResult, tmp_path: Path
+) -> None:
+    assert job.train(tmp_path, **{**KILLED, "processes": 1}).key != unbroken.key
+
+
+@pytest.mark.slow
+def test_a_number_that_is_not_finite_in_one_process_stops_both(
+    tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A token without a number, which the example of the second process alone holds."""
+    folder = Path(shutil.copytree(tiny_base, tmp_path / "base"))
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "tie_word_embeddings": False}))
+    tensors = load_file(folder / "model.safetensors")
+    tensors["lm_head.weight"] = tensors["model.embed_tokens.weight"].clone()
+    (token,) = AutoTokenizer.from_pretrained(folder).encode("~")
+    tensors["model.embed_tokens.weight"][token] = float("nan")
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    job = Job(load_base(str(folder), device="cpu"))
+    examples = [replace(EXAMPLES[2], answer="It is that one. " * 9), replace(EXAMPLES[0], answer="It is ~.")]
+    own: list[float] = []
+
+    def total(peers: Peers, *values: float) -> list[float]:
+        own.extend(values)
+        return there(peers, *values)
+
+    there: Callable[..., list[float]] = Peers.total
+    monkeypatch.setattr(Peers, "total", total)
+    capfd.readouterr()
+    with pytest.raises(DivergedError, match=r"the loss became nan at step 1 with learning_rate 0\.002"):
+        job.train(tmp_path, examples, dev=(), batch_size=2, processes=2)
+    assert own
+    assert all(map(math.isfinite, own))
+    assert capfd.readouterr() == ("", "")
+    assert not multiprocessing.active_children()
+    assert not list(tmp_path.glob("*/adapter"))
+
+
+@pytest.mark.slow
+def test_what_another_process_cannot_do_is_said_once(
+    job: Job, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    other = Job(replace(job.base, fingerprint="0" * 64))
+    with pytest.raises(PrerequisiteError, match="changed while it was trained on: restore it"):
+        other.train(tmp_path, processes=2)
+    assert capfd.readouterr() == ("", "")
+    assert not multiprocessing.active_children()
+
+
+def test_more_processes_than_examples_in_a_batch_are_refused(job: Job, tmp_path: Path) -> None:
+    said = "processes is 9 and batch_size 8: .* use 1 to 8 processes, or a larger batch_size"
+    with pytest.raises(ConfigError, match=said):
+        FinetuneParams(processes=9)
+    with pytest.raises(ConfigError, match=said):
+        job.train(tmp_path, batch_size=8, processes=9)
+    with pytest.raises(ConfigError, match="processes is 0"):
+        FinetuneParams(processes=0)
+
+
+def test_each_process_needs_a_gpu_of_its_own_and_sees_it_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(ConfigError, match="processes is 2, but PyTorch sees 1 GPUs"):
+        workers._devices("cuda", 2)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,4")
+    with workers._seeing("GPU-1"):
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == "GPU-1"
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "3,4"
+    with workers._seeing(""):
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == "3,4"
