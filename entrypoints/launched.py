@@ -1,4 +1,4 @@
-"""The command under torchrun or accelerate launch: it trains on as many processes as they start.
+"""The command under torchrun, or a launcher that sets what torchrun sets: as many processes as it starts train.
 
 The first of those does everything, and starts processes that train along as it always does; the others end at once. So
 nothing but the number is taken from the launcher, and the result is that of ``processes=``.
