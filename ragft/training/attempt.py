@@ -47,9 +47,9 @@ def run(job: Job) -> TrainResult:
     batch: int | None = job.settings.batch_size
     while batch is not None:
         outcome = _attempt(job, batch)
+        shortage.give_back()
         if isinstance(outcome, TrainResult):
             return outcome
-        shortage.give_back()
         batch = _smaller(batch, job)
     fewer = ", fewer processes" if job.processes > 1 else ""
     raise ConfigError(
