@@ -22,9 +22,10 @@ TO_COME_BACK = timedelta(seconds=8)
 # A task whose owners ended so often comes last: it may be what ended them.
 PATIENCE = 3
 # Whether a claim's owner is gone, by the lease or by its connection; takes TO_COME_BACK.
-_GONE = """leased_until < clock_timestamp()
-    OR greatest(renewed, pg_postmaster_start_time()) < clock_timestamp() - %s AND NOT EXISTS (
+_ADRIFT = """NOT EXISTS (
         SELECT FROM pg_stat_activity WHERE pid = connections[1] AND backend_start <= renewed)"""
+_GONE = f"""leased_until < clock_timestamp()
+    OR greatest(renewed, pg_postmaster_start_time()) < clock_timestamp() - %s AND {_ADRIFT}"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +217,18 @@ def finish(store: Store, task: str, worker: Worker, write: Callable[[Cursor], No
         if write is not None:
             write(cursor)
     return True
+
+
+@replayed
+def adrift(store: Store, tasks: Sequence[str]) -> list[str]:
+    """Return those of ``tasks`` whose owner has no connection now: it comes back, or they are free before long."""
+    with store.transaction() as cursor:
+        cursor.execute(
+            "SELECT task FROM claims WHERE task = ANY(%s) AND finished IS NULL AND failure = '' AND owner <> '' "
+            f"AND {_ADRIFT}",
+            [list(tasks)],
+        )
+        return [task for (task,) in cursor]
 
 
 @replayed

@@ -13,7 +13,7 @@ from entrypoints.steps.search.asked import compared_on_test, in_words
 from entrypoints.steps.search.tune import Tune
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.errors import ConfigError, PrerequisiteError
-from ragft.store.claims import claims_on, offer
+from ragft.store.claims import adrift, claims_on, offer
 from ragft.store.connection import Cursor
 from ragft.store.tune_trials import (
     Record,
@@ -72,6 +72,9 @@ class Sharing:
             # What somebody died at comes before anything new.
             if left and (taken := self._take([trial.task for trial in left])):
                 self._compute(next(trial for trial in left if trial.task == taken))
+            elif adrift(self.workspace.store, [trial.task for trial in left]):
+                # Something new would be asked for without it: a tune that was killed would become another one.
+                self._wait("a trial whose process may be gone, and the results")
             elif len(trials) < self.tune.trials:
                 self._ask()
             elif not left:

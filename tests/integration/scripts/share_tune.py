@@ -23,8 +23,8 @@ from tests.integration.study.imagined_trials import Imagined
 
 dsn, home, seconds, trials, together = sys.argv[1:]
 LEASE = timedelta(seconds=30)
-claims.RENEWAL = LEASE / 10
-claims.TO_COME_BACK = LEASE / 3
+claims.RENEWAL = LEASE / 30
+claims.TO_COME_BACK = LEASE / 10
 sharing.SECONDS_BETWEEN_LOOKS = 0.05
 usual = sharing.this_worker
 sharing.this_worker = lambda: dataclasses.replace(usual(), lease=LEASE)
