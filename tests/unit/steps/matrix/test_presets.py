@@ -139,6 +139,7 @@ def test_a_precision_that_was_asked_for_is_part_of_what_a_cell_is_and_the_usual_
         assert made_of.pop("dev_questions", 0) == 0
         assert made_of.pop("unanswerable_share", -1.0) == -1.0
         assert made_of.pop("processes", 1) == 1
+        assert made_of.pop("engine", "local") == "local"
         assert _made_of(before, ()) == made_of
         assert _made_of(after, ()) == made_of | {"dtype": "float32"}
     asked = cells_of(StudyParams(dev_questions=40), matrix_of(StudyParams()))[0].finetune
