@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import aa, cut, guards, variance
+from benchmarks import aa, cut, guard_worlds, guards, variance
 from benchmarks.variance_scores import FORMS, MORE, ORDERS
 from benchmarks.variance_scores import OUTPUT as VARIANCE
 from benchmarks.verdict import table_of
@@ -31,12 +31,14 @@ def test_the_stored_simulation_ran_every_world_and_all_held() -> None:
 
 def test_the_docs_show_the_table_of_the_stored_simulation_of_guards() -> None:
     stored = json.loads(guards.OUTPUT.read_text(encoding="utf-8"))
-    worlds = [stored[str(number)] for number in range(len(guards.WORLDS))]
+    worlds = [stored[str(number)] for number in range(len(guard_worlds.WORLDS))]
     text = (ROOT / "docs/verdict.md").read_text(encoding="utf-8")
 
     assert len(stored) == len(worlds)
     assert "\n".join(guards.table_of(worlds)) in text
-    assert {(each["name"], each["documents"]) for each in worlds} == {(w.name, w.documents) for w in guards.WORLDS}
+    assert {(each["name"], each["documents"]) for each in worlds} == {
+        (w.name, w.documents) for w in guard_worlds.WORLDS
+    }
     (studies,) = {each["studies"] for each in worlds}
     assert f"{studies:,} studies for each boundary" in text
     assert guards.broken(worlds) == []

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from benchmarks import guards as simulated
-from benchmarks.guards import GUARDS, HARM, NAMES, PRIMARIES, WORLDS, Truth, chunks, decide, rate
+from benchmarks.guard_worlds import GUARDS, HARM, NAMES, PRIMARIES, WORLDS, Truth, chunks
+from benchmarks.guards import decide, rate
 from ragft.analysis.statistics.resampling import draw
 from ragft.analysis.verdict.effect import Bounds, Levels, Resampling
 from ragft.analysis.verdict.missing import mcnemar
