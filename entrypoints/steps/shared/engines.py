@@ -47,8 +47,10 @@ def describe(base: str, revision: str, dtype: str) -> DescribedModel:
     return dataclasses.replace(describe_base(base_path(base), revision=revision, dtype=dtype), name=base)
 
 
-def serve_base(server: VllmServer, described: DescribedModel, registered: Version, workspace: Workspace) -> VllmModel:
-    """Return the base of the server, which is the registered one.
+def serve_base(
+    server: VllmServer, described: DescribedModel, registered: Version | None, workspace: Workspace
+) -> VllmModel:
+    """Return the base of the server, which is the one described; where it is registered, its version is asked first.
 
     Raises:
         PrerequisiteError: If the server holds another.
@@ -92,14 +94,25 @@ def probes_of(loaded: LoadedModel, version: Version) -> Probes:
     return probes
 
 
-def _verified(model: VllmModel, version: Version, load: Callable[[], LoadedModel], workspace: Workspace) -> VllmModel:
-    found = model.verify(_kept(model.described, version) or _computed(version, load, workspace))
+def _verified(
+    model: VllmModel, version: Version | None, load: Callable[[], LoadedModel], workspace: Workspace
+) -> VllmModel:
+    found = model.verify(_probes(model.described, version, load, workspace))
     said = f"{model.engine}: its base is within {found.base:.2g} nats a token of the one in process"
     if model.described.adapter:
         said += f", and it shows {found.share:.0%} of the adapter's effect ({found.moved_here:.2g} nats a token)"
     workspace.say(said)
     mlflow.set_tags({"ragft.engine": model.engine, "ragft.engine_check": said})
     return model
+
+
+def _probes(
+    described: DescribedModel, version: Version | None, load: Callable[[], LoadedModel], workspace: Workspace
+) -> Probes:
+    """Return what this process makes of the model: kept with its version, or computed; only then weights are loaded."""
+    if version is None:
+        return take(load())
+    return _kept(described, version) or _computed(version, load, workspace)
 
 
 def _kept(described: DescribedModel, version: Version) -> Probes | None:

@@ -7,6 +7,7 @@ from typing import Protocol
 import mlflow
 
 from entrypoints.steps.shared.endpoints import open_endpoint
+from entrypoints.steps.shared.engines import describe, open_engine, serve_base
 from entrypoints.steps.shared.model_under_test import BASE, Subject
 from entrypoints.steps.shared.weights import load_base_model
 from entrypoints.steps.shared.workspace import Workspace
@@ -17,7 +18,8 @@ from ragft.judging.served import ServedJudge
 from ragft.judging.steps import StepsWriter, with_steps
 from ragft.models.generation import Generator
 from ragft.models.loading import without_adapter
-from ragft.params import NO_JUDGE, ScoringParams
+from ragft.models.vllm.model import VllmModel
+from ragft.params import NO_JUDGE, VLLM, ScoringParams
 from ragft.prompts.criterion import Criterion
 from ragft.store.calibrations import find_calibrations
 from ragft.store.connection import Store
@@ -39,8 +41,10 @@ def open_judge(params: ScoringParams, subject: Subject | None, workspace: Worksp
     if params.judge_url:
         endpoint = open_endpoint(params.judge_url, params.judge, "judge", params, workspace, stack)
         return ServedJudge(endpoint, max_new_tokens=params.judge_max_new_tokens, top_logprobs=params.top_logprobs)
-    if params.judge == BASE and subject is not None and subject.engine is not None:
-        return LocalJudge(subject.engine.base, max_new_tokens=params.judge_max_new_tokens)
+    if params.judge == BASE and params.engine == VLLM:
+        engine = subject.engine.base if subject is not None and subject.engine is not None else None
+        judging = engine or _base_on_engine(params, workspace, stack)
+        return LocalJudge(judging, max_new_tokens=params.judge_max_new_tokens)
     held = subject.loaded if subject is not None else None
     if params.judge == BASE and held is not None and held.quantization == "none":
         loaded = without_adapter(held)
@@ -49,6 +53,12 @@ def open_judge(params: ScoringParams, subject: Subject | None, workspace: Worksp
     else:
         loaded = load_base_model(params.judge, "", "none")
     return LocalJudge(Generator(loaded), max_new_tokens=params.judge_max_new_tokens)
+
+
+def _base_on_engine(params: ScoringParams, workspace: Workspace, stack: ExitStack) -> VllmModel:
+    """Return the base that a server holds, where it judges answers that were made elsewhere."""
+    described = describe(params.base, params.revision, params.dtype)
+    return serve_base(open_engine(params, workspace, stack), described, None, workspace)
 
 
 def judge_name(params: ScoringParams, base: str = "") -> str:

@@ -1,6 +1,7 @@
 """Steps whose answers come from a server: the same as in process, under keys of their own, never from another model."""
 
 import dataclasses
+import json
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -135,6 +136,20 @@ def test_both_sides_of_a_comparison_and_the_judge_are_on_the_server(made: Made, 
     models = {body["model"] for body in server.bodies if body["max_tokens"] > 1}
     assert models == {"the-base"}  # the version's answers are in the store
     judged = [body for body in server.bodies if len(body.get("logprob_token_ids", ())) == 5]
+    assert {body["model"] for body in judged} == {"the-base"}
+
+
+def test_answers_of_a_file_are_judged_on_the_server_too(made: Made, server: VllmStandIn, tmp_path: Path) -> None:
+    rows = [{"input": f"Which river has town {n}?", "output": "Wend", "expected_output": f"Wend {n}"} for n in range(3)]
+    (tmp_path / "answers.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    asked = made.params(
+        server, answers=str(tmp_path / "answers.jsonl"), model="base", judge="base", estimator="expected_no_rationale"
+    )
+    (found,) = evaluate.run(asked, made.workspace)
+    assert len(found.rows) == 3
+    assert found.judged_by is not None
+    judged = [body for body in server.bodies if len(body.get("logprob_token_ids", ())) == 5]
+    assert judged
     assert {body["model"] for body in judged} == {"the-base"}
 
 
