@@ -5,7 +5,7 @@ nothing but the number is taken from the launcher, and the result is that of ``p
 """
 
 import dataclasses
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 
 from ragft.errors import ConfigError
 from ragft.params import FinetuneParams
@@ -47,3 +47,16 @@ def _number(environment: MutableMapping[str, str], name: str) -> int | None:
     if not (value.isascii() and value.isdigit()):
         raise ConfigError(f"{name} is {value!r}, expected a number as torchrun sets it: unset it to train alone")
     return int(value)
+
+
+def refuse_launcher(step: str, environment: Mapping[str, str]) -> None:
+    """See that a step which shares its work by claims was not started by a launcher.
+
+    Raises:
+        ConfigError: If it was; its processes would train one adapter together, each another one.
+    """
+    if environment.get("WORLD_SIZE", "1") != "1":
+        raise ConfigError(
+            f"{step} was started by a launcher (WORLD_SIZE is {environment['WORLD_SIZE']}): start the same command "
+            "several times instead, and the processes share the work"
+        )

@@ -6,7 +6,7 @@ from pathlib import Path
 from ragft.data.files import ROW_SUFFIXES
 from ragft.errors import ConfigError
 from ragft.lists import entries
-from ragft.params import CompareParams, Params
+from ragft.params import LOCAL, CompareParams, Params
 from ragft.prompts.answer import load_answer_prompt
 from ragft.prompts.criterion import load_criteria
 from ragft.store.private import shown
@@ -60,7 +60,9 @@ def _check_two_files(params: CompareParams) -> None:
     """Refuse a file against a version, before the registry is asked for one, and what files settle themselves."""
     against = params.against
     usual = CompareParams().as_dict()
-    settled = {name: value for name, value in params.as_dict().items() if name in SETTLED and value != usual[name]}
+    # The precision is the server's, where one judges.
+    names = [name for name in SETTLED if name != "dtype" or params.engine == LOCAL]
+    settled = {name: value for name, value in params.as_dict().items() if name in names and value != usual[name]}
     if params.answers.strip() and settled:
         given = ", ".join(f"{name}={value}" for name, value in settled.items())
         raise ConfigError(

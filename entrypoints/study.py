@@ -1,6 +1,9 @@
 """The step study: StudyParams in; a run with its cells nested in it, and one report, out."""
 
+import os
+
 from entrypoints.failed import name_run
+from entrypoints.launched import refuse_launcher
 from entrypoints.quick_imports import quick_imports
 from ragft.cli import step_command
 from ragft.params import StudyParams
@@ -12,6 +15,7 @@ def main(params: StudyParams) -> None:
     from entrypoints.steps.matrix.cells import cells_of
     from entrypoints.steps.matrix.presets import matrix_of
 
+    refuse_launcher("study", os.environ)
     cells = cells_of(params, matrix_of(params))
     # A plan can be made of a study whose models are on another machine.
     for finetune, compare in set() if params.dry_run else {(cell.finetune, cell.compare) for cell in cells}:

@@ -1,6 +1,9 @@
 """The step tune: TuneParams in; a run with its trials nested in it, and the comparison of the best one, out."""
 
+import os
+
 from entrypoints.failed import name_run
+from entrypoints.launched import refuse_launcher
 from entrypoints.quick_imports import quick_imports
 from ragft.cli import step_command
 from ragft.params import TuneParams
@@ -12,6 +15,7 @@ def main(params: TuneParams) -> None:
     from entrypoints.steps.search.asked import checked_space, compared_on_test
     from entrypoints.steps.search.sampler import require_optuna
 
+    refuse_launcher("tune", os.environ)
     require_optuna()
     checked_space(params)
     check(params)

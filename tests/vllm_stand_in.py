@@ -54,6 +54,7 @@ class VllmStandIn:
     base: Path
     faults: Faults = field(default_factory=Faults)
     version: str = "0.32.0"
+    fingerprint: str = "vllm-0.32.0-one"
     loaded: dict[str, str] = field(default_factory=dict)
     paths: list[str] = field(default_factory=list)
     bodies: list[dict[str, Any]] = field(default_factory=list)
@@ -88,7 +89,7 @@ class VllmStandIn:
                 self._load(body["lora_name"], body["lora_path"])
             return 200, "Success"
         self.bodies.append(body)
-        return 200, {"choices": [self._complete(body)]}
+        return 200, {"choices": [self._complete(body)], "system_fingerprint": self.fingerprint}
 
     def _complete(self, body: dict[str, Any]) -> dict[str, Any]:
         ids = list(body["prompt"])

@@ -217,10 +217,17 @@ def _with_serving(evaluation: Evaluation, answered: Answered) -> Evaluation:
         return evaluation
     return dataclasses.replace(
         evaluation,
-        served_as=served_as(params, params, evaluation.context, preparation, subject.described),
+        served_as=served_as(params, _asked_as(params, subject), evaluation.context, preparation, subject.described),
         collection=preparation.collections[params.split],
         engine=subject.engine.engine if subject.engine is not None else "",
     )
+
+
+def _asked_as(params: EvaluateParams, subject: Subject) -> EvaluateParams:
+    """Return the parameters with the window that decided: an engine may have a smaller one than the model."""
+    if subject.engine is None or subject.engine.window == subject.engine.described.context_window:
+        return params
+    return dataclasses.replace(params, context_window=subject.engine.narrowed(params.context_window).window)
 
 
 def _context_run(params: EvaluateParams, name: str, context: str, tags: Mapping[str, Any], workspace: Workspace) -> Any:  # noqa: ANN401

@@ -24,7 +24,7 @@ from ragft.params import StudyParams
 from ragft.store.claims import Claim, claims_on
 from ragft.store.disk import write_whole
 from ragft.store.study_cells import finished_cells, load_cell
-from ragft.store.working import Working
+from ragft.store.working import LostClaimError, Working
 
 
 def run(
@@ -80,7 +80,12 @@ def run_base(params: StudyParams, key: str, workspace: Workspace) -> None:
         from entrypoints.steps.matrix.base_once import evaluate_ahead
 
     with Working(workspace.store, sharing.this_worker()) as working:
-        evaluate_ahead(cell, identities, workspace, working)
+        try:
+            evaluate_ahead(cell, identities, workspace, working)
+        except (LostClaimError, *sharing.OF_A_CELL) as error:
+            # The cells that are compared with this base meet it themselves, and say so.
+            workspace.alert(f"the base of {cell.name} was not evaluated beforehand: {error}")
+            working.drop()
 
 
 def _find(params: StudyParams, key: str, workspace: Workspace) -> tuple[Cell, Identities, str]:

@@ -31,8 +31,12 @@ TEXTS = (
 KEPT = 4
 # Mean difference of log-probabilities that another order of adding and rounding may make, in nats a token.
 TOLERANCES = {"float32": 0.01, "float16": 0.05, "bfloat16": 0.15}
-# Share of the adapter's effect that the engine must show, and the error of that share above which nothing is told.
-LEAST_SHARE, MOST_SHARE, MOST_ERROR = 0.75, 1.25, 0.1
+# An engine that agrees better on the base is held to that with the adapter too: so many times its difference there.
+MOST_TIMES, LEAST_ALLOWED = 3.0, 0.03
+# How far the share of the adapter's effect may be from all of it: at least so far, or so many of its standard errors;
+# and the error above which nothing is told.
+SHARE_OFF, ERRORS_OFF, MOST_ERROR = 0.05, 3.0, 0.1
+NONE_OF_IT = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,12 +147,14 @@ class Agreement:
         )
         if not self.error <= MOST_ERROR:
             return f"cannot be told from one that leaves the adapter out: {moved}, which its precision can hide"
-        if not self.share >= LEAST_SHARE / 3:
+        if not self.share >= NONE_OF_IT:
             return f"does not apply the adapter: {moved}, {self.share:.0%} of its effect"
-        if not LEAST_SHARE <= self.share <= MOST_SHARE or not self.adapter <= self.tolerance:
+        allowed = min(self.tolerance, max(LEAST_ALLOWED, MOST_TIMES * self.base))
+        off = max(SHARE_OFF, ERRORS_OFF * self.error)
+        if not abs(self.share - 1) <= off or not self.adapter <= allowed:
             return (
-                f"applies another adapter, or a part of it: {moved}, {self.share:.0%} of its effect; they differ by "
-                f"{self.adapter:.3g}, where {self.tolerance:g} is what precision can make"
+                f"applies another adapter, or a part of it: {moved}, {self.share:.0%} of its effect (all but {off:.0%} "
+                f"is expected); they differ by {self.adapter:.3g}, where precision can make {allowed:.2g}"
             )
         return ""
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from entrypoints.launched import under_launcher
+from entrypoints.launched import refuse_launcher, under_launcher
 from ragft.errors import ConfigError
 from ragft.params import FinetuneParams
 
@@ -23,6 +23,12 @@ def test_the_first_process_takes_their_number_and_leaves_no_trace_of_the_launche
     assert under_launcher(FinetuneParams(samples=3), environment) == FinetuneParams(samples=3, processes=2)
     assert environment == {"HOME": "/"}
     assert under_launcher(FinetuneParams(processes=2), torchrun("0", "2")) == FinetuneParams(processes=2)
+
+
+def test_what_shares_its_work_by_claims_is_not_launched() -> None:
+    refuse_launcher("tune", {"HOME": "/", "WORLD_SIZE": "1"})
+    with pytest.raises(ConfigError, match=r"tune was started by a launcher \(WORLD_SIZE is 2\).*several times"):
+        refuse_launcher("tune", torchrun("1", "2"))
 
 
 def test_the_others_have_nothing_to_do() -> None:

@@ -11,7 +11,6 @@ from typing import Any, Literal
 
 from entrypoints.steps.matrix.presets import Matrix
 from entrypoints.steps.shared.bases import require_base
-from entrypoints.steps.shared.engines import open_engine
 from entrypoints.steps.shared.sources import read_dataset, with_top_k
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.errors import ConfigError
@@ -98,6 +97,11 @@ def cells_of(params: StudyParams, matrix: Matrix) -> list[Cell]:
             if finetune.samples:
                 compare = _compare(params, matrix, finetune, setting)
                 cells.append(Cell(finetune, compare, varied=varied))
+    if params.engine == VLLM and (len(matrix.base) > 1 or set(matrix.method) != {"lora"}):
+        raise ConfigError(
+            f"engine is vllm with base {', '.join(matrix.base)} and method {', '.join(matrix.method)}: a server holds "
+            "one base, and adapters of method lora alone; ask for these, or leave engine out"
+        )
     if not cells:
         raise ConfigError("samples is 0 alone: a study needs at least one size that is trained on")
     if matrix.agreement:
@@ -243,8 +247,13 @@ class Identities:
         if compare.engine != VLLM:
             return {}
         if compare.engine_url not in self._engines:
+            # It brings torch along, which a plan of what this process computes does not need.
+            from entrypoints.steps.shared.engines import open_engine
+
             with ExitStack() as stack:
-                self._engines[compare.engine_url] = open_engine(compare, self.workspace, stack).version
+                server = open_engine(compare, self.workspace, stack)
+                # Of a smaller window passages are dropped that another server would show.
+                self._engines[compare.engine_url] = f"{server.version} window {server.window}"
         return {"engine": f"{compare.engine} {self._engines[compare.engine_url]} {compare.dtype}"}
 
     def training(self, cell: Cell) -> str:

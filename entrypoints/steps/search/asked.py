@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ragft.errors import ConfigError
-from ragft.params import DEV, NO_JUDGE, CompareParams, EvaluateParams, FinetuneParams, TuneParams
+from ragft.params import DEV, NO_JUDGE, VLLM, CompareParams, EvaluateParams, FinetuneParams, TuneParams
 from ragft.training.search_space import Space, read_space
 from ragft.types import DECIDING
 
@@ -18,9 +18,11 @@ def checked_space(params: TuneParams) -> Space:
     space = read_space(params.space)
     for values in space.corners():
         try:
-            trained(params, values)
+            method = trained(params, values).method
         except ConfigError as error:
             raise ConfigError(f"space holds {in_words(values)}, which finetune cannot use: {error}") from error
+        if params.engine == VLLM and method != "lora":
+            raise ConfigError(f"engine is vllm and method {method}: a server holds adapters of method lora alone")
     return space
 
 

@@ -13,14 +13,19 @@ from entrypoints.steps.shared.primaries import values_of
 from entrypoints.steps.shared.runs import step_run
 from entrypoints.steps.shared.weights import open_registry
 from entrypoints.steps.shared.workspace import Workspace
-from ragft.errors import ConfigError, DivergedError, NothingLearntError
+from ragft.errors import ConfigError, DataError, NothingLearntError
 from ragft.params import DEV, DEV_LOSS
 from ragft.store.trials import begin_trial, settle_trial
 from ragft.store.tune_trials import Record, TuneTrial
 from registry.versions import CHAMPION
 
-# What says something about the values that were tried, and nothing about other values.
-OF_A_TRIAL = (DivergedError, NothingLearntError)
+# What training says of the values that were tried: too little memory or too few samples for them, a loss that is no
+# number. Where it is wrong for every value, every trial fails with that reason, and so does the tune.
+OF_A_TRIAL = (ConfigError, DataError, NothingLearntError)
+
+
+class _TrialFailedError(Exception):
+    """These values cannot be trained with."""
 
 
 class StepRunner:
@@ -36,10 +41,13 @@ class StepRunner:
         tags = {"ragft.step": "tune trial", "ragft.tune": self._tune.key, "ragft.trial": trial.number}
         try:
             with step_run(params, name_of(trial), tags, self._workspace.home) as run:
-                made = finetune.run(params, self._workspace)
+                try:
+                    made = finetune.run(params, self._workspace)
+                except OF_A_TRIAL as error:
+                    raise _TrialFailedError(str(error)) from error
                 value = self._value(made)
                 mlflow.log_metric(f"tuned_{self._tune.objective}", value)
-        except OF_A_TRIAL as error:
+        except _TrialFailedError as error:
             return {"value": None, "failure": str(error), "version": "", "identity": "", "run": ""}
         version = made.version
         return {

@@ -1,11 +1,12 @@
 """What a tune asks: which trainings, what chooses among them, and the hash of everything that makes its trials."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from entrypoints.steps.matrix.cells import Cell, Identities
 from entrypoints.steps.search.asked import asked_on_dev, checked_space, trained
 from entrypoints.steps.shared.primaries import has_short_answers
 from entrypoints.steps.shared.sources import with_top_k
+from entrypoints.steps.shared.weights import open_registry
 from ragft.params import DEV_LOSS, CompareParams, TuneParams
 from ragft.training.search_space import Space
 from ragft.types import digest
@@ -46,6 +47,9 @@ def tune_of(params: TuneParams, identities: Identities) -> Tune:
         PrerequisiteError: If the base or the data are not there.
     """
     params = with_top_k(params)
+    if params.continue_from:
+        # An alias would lead each trial to the adapter of the one before it.
+        params = replace(params, continue_from=open_registry().get(params.continue_from).uri)
     space = checked_space(params)
     # One training stands for all: what is tuned has the same values in each, whatever was given beside the space.
     first = trained(params, next(space.corners()))

@@ -21,6 +21,7 @@ class VllmModel:
 
     Attributes:
         described: What it is: base, adapter, and the precision that the server computes in.
+        window: Maximum number of tokens in a prompt and its reply.
     """
 
     def __init__(self, server: VllmServer, described: DescribedModel, served_name: str, window: int = 0) -> None:
@@ -36,8 +37,8 @@ class VllmModel:
         self.described = described
         self._server = server
         self._served_name = served_name
-        most = min(limit for limit in (described.context_window, server.window, window) if limit)
-        self._messages = Messages(described.tokenizer, described.name, most, described.stop)
+        self.window = min(limit for limit in (described.context_window, server.window, window) if limit)
+        self._messages = Messages(described.tokenizer, described.name, self.window, described.stop)
 
     def narrowed(self, window: int) -> "VllmModel":
         """Return the model with a smaller window; 0 for the one that it has."""

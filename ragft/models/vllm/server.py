@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import threading
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +18,8 @@ LOG = logging.getLogger(__name__)
 
 FIRST_LOOK_S = 10.0
 ID_PREFIX = "token_id:"
+# How a reply ends that the model wrote to its end, or to the limit; others were broken off by the server.
+WHOLE = ("stop", "length")
 # The most that a server lists by default; one that knows `logprob_token_ids` gives exactly those instead.
 MOST_CANDIDATES = 20
 # A server takes these from the model's generation_config.json where a request does not say them.
@@ -79,10 +82,12 @@ class Reply:
     Attributes:
         ids: The tokens it wrote, the one that ends the reply included.
         first: Token -> natural logarithm of its probability as the first one, where candidates were asked for.
+        served_by: The server's hash of its version, model and precision; "" where it does not say.
     """
 
     ids: tuple[int, ...]
     first: Mapping[int, float]
+    served_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +118,7 @@ class VllmServer:
         """
         self.base_url = checked_url(base_url)
         self._concurrency, self._timeout_s = concurrency, timeout_s
+        self._served_by: str | None = None
         self._caller = Caller(self.base_url, api_key, timeout_s=timeout_s, deadline_s=deadline_s, threads=concurrency)
         try:
             self.version = self._version()
@@ -184,7 +190,17 @@ class VllmServer:
             raise failure
 
     def _call(self, prompt: Prompt, stop: threading.Event) -> Reply:
-        return self._caller.post("completions", prompt.body(), read_reply, stop)
+        reply = self._caller.post("completions", prompt.body(), read_reply, stop)
+        # What was found out of the server holds for what was started then: one that comes back may be another.
+        if self._served_by is None:
+            self._served_by = reply.served_by
+        if reply.served_by != self._served_by:
+            raise PrerequisiteError(
+                f"{self.base_url} was started anew as {reply.served_by!r}, it was {self._served_by!r}: "
+                "with another model, precision or version; what it answered before is kept, start it as it was and run "
+                "the same command again"
+            )
+        return reply
 
     def _version(self) -> str:
         url = f"{self.base_url.removesuffix('/v1')}/version"
@@ -232,18 +248,23 @@ def read_reply(content: bytes) -> Reply:
     """Return the reply that a completion's body holds.
 
     Raises:
-        UnreadableError: If the body is no completion.
-        PrerequisiteError: If the server is too old to say which tokens were written.
+        UnreadableError: If the body is no completion, or one that the server broke off.
+        PrerequisiteError: If the server is too old to say which tokens were written, or its numbers are none.
     """
     try:
-        choice = json.loads(content)["choices"][0]
+        body = json.loads(content)
+        choice = body["choices"][0]
         ids = choice.get("token_ids")
         tops = ((choice.get("logprobs") or {}).get("top_logprobs") or [{}])[0]
         first = {int(key.removeprefix(ID_PREFIX)): float(value) for key, value in tops.items() if _names_token(key)}
-        if ids is not None:
-            return Reply(tuple(int(token) for token in ids), first)
+        if ids is not None and not (ids and choice["finish_reason"] in WHOLE):
+            raise ValueError(f"it was broken off: finish_reason {choice.get('finish_reason')}, {len(ids)} tokens")
+        if ids is not None and not any(math.isnan(value) for value in first.values()):
+            return Reply(tuple(int(token) for token in ids), first, str(body.get("system_fingerprint") or ""))
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError, OverflowError) as error:
         raise UnreadableError(repr(error)[:300]) from error
+    if ids is not None:
+        raise PrerequisiteError("the engine gives log-probabilities that are no numbers: serve it in another precision")
     raise PrerequisiteError("the engine does not say which tokens it wrote: it takes vLLM 0.11 or newer")
 
 
@@ -256,8 +277,8 @@ def _why_not_loaded(url: str, name: str, path: str, rank: int, said: str) -> str
         return f"{url} loads no adapters: {HOW_TO_LOAD}, --enable-lora --lora-modules {name}={path} (it says: {said})"
     if "No adapter found" in said or "does not exist" in said:
         return (
-            f"{url} does not find {path}: the folder must be there under the same path where the server runs; mount it "
-            "there, or name a folder that both see (engine_folder)"
+            f"{url} does not find {path}: the folder must be there under the same path where the server runs, and its "
+            "account must be able to read it; mount it there, or name a folder that both see (engine_folder)"
         )
     # vLLM tells its log why, and a client often no more than that it failed.
     return (

@@ -15,6 +15,7 @@ import torch
 from mlflow import MlflowClient
 from psycopg.conninfo import make_conninfo
 
+from entrypoints.parameter_checks import check
 from entrypoints.steps import compare, evaluate, finetune, fingerprint
 from entrypoints.steps.matrix.cells import Identities, cells_of
 from entrypoints.steps.matrix.presets import matrix_of
@@ -200,6 +201,15 @@ def test_bad_values_are_told_before_any_work(changes: dict[str, Any], told: str)
     for kind in (EvaluateParams, CompareParams, StudyParams):
         with pytest.raises(ConfigError, match=told):
             kind(**changes)
+
+
+def test_two_files_can_be_judged_by_an_engine(tmp_path: Path) -> None:
+    for name in ("one.jsonl", "two.jsonl"):
+        (tmp_path / name).write_text('{"input": "Who?", "output": "She", "expected_output": "She"}\n')
+    asked: dict[str, Any] = {"answers": str(tmp_path / "one.jsonl"), "against": str(tmp_path / "two.jsonl")}
+    check(CompareParams(**asked, engine="vllm", engine_url="http://a:1/v1", dtype="bfloat16"))
+    with pytest.raises(ConfigError, match="leave dtype out"):
+        check(CompareParams(**asked, dtype="bfloat16"))
 
 
 def test_what_does_not_go_with_an_engine_is_told() -> None:

@@ -5,19 +5,22 @@ import importlib.util
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from mlflow import MlflowClient
 
 from entrypoints.steps import finetune, tune
-from entrypoints.steps.matrix.cells import Identities
+from entrypoints.steps.matrix.cells import Identities, cells_of
+from entrypoints.steps.matrix.presets import matrix_of
+from entrypoints.steps.search import tune as search
 from entrypoints.steps.search.runner import StepRunner
 from entrypoints.steps.search.show import rows
 from entrypoints.steps.search.tune import Tune, tune_of
 from entrypoints.steps.shared.workspace import Workspace
-from ragft.errors import ConfigError, DivergedError, NothingLearntError, PrerequisiteError, RagftError
-from ragft.params import TuneParams
+from ragft.errors import ConfigError, DataError, DivergedError, NothingLearntError, PrerequisiteError, RagftError
+from ragft.params import StudyParams, TuneParams
 from ragft.store.server import open_store
 from ragft.store.tune_trials import Record, TuneTrial
 from tests.integration.study.imagined_trials import Imagined
@@ -189,7 +192,26 @@ def test_values_that_do_not_go_together_are_refused_before_any_trial(workspace: 
         tune.run(params, workspace, Counting)
 
 
-@pytest.mark.parametrize("error", [DivergedError, NothingLearntError])
+def test_every_trial_continues_the_same_adapter(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    challengers = iter(("models:/ragft-telecom-pocket/2", "models:/ragft-telecom-pocket/3"))
+    registry = SimpleNamespace(get=lambda _: SimpleNamespace(uri=next(challengers)))
+    monkeypatch.setattr(search, "open_registry", lambda: registry)
+    asked = TuneParams(space="epochs=1..3", continue_from="models:/ragft-telecom-pocket@challenger")
+    first, later = (tune_of(asked, Identities(workspace)) for _ in range(2))
+    assert first.params.continue_from == "models:/ragft-telecom-pocket/2"
+    assert later.key != first.key
+
+
+def test_an_engine_that_cannot_hold_what_is_tried_is_refused(workspace: Workspace) -> None:
+    engine: dict[str, Any] = {"engine": "vllm", "engine_url": "http://a:1/v1", "dtype": "float32"}
+    with pytest.raises(ConfigError, match="engine is vllm and method dora"):
+        tune.run(TuneParams(space="method=lora,dora", **engine), workspace, Counting)
+    params = StudyParams(base="pocket,smollm2", judge="none", **engine)
+    with pytest.raises(ConfigError, match="a server holds one base"):
+        cells_of(params, matrix_of(params))
+
+
+@pytest.mark.parametrize("error", [ConfigError, DataError, DivergedError, NothingLearntError])
 def test_a_training_that_comes_to_nothing_is_a_failed_trial(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch, error: type[RagftError]
 ) -> None:
@@ -208,10 +230,10 @@ def test_a_training_that_comes_to_nothing_is_a_failed_trial(
 
 def test_another_error_ends_the_tune_and_marks_no_trial(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(*_: object) -> None:
-        raise ConfigError("samples is 10000, and there are fewer questions")
+        raise PrerequisiteError("the base is not on this machine")
 
     monkeypatch.setattr(finetune, "run", fails)
-    with pytest.raises(ConfigError, match="samples is 10000"):
+    with pytest.raises(PrerequisiteError, match="the base is not on this machine"):
         tune.run(PARAMS, workspace, StepRunner)
     with workspace.store.transaction() as cursor:
         assert cursor.execute("SELECT count(*) FROM tune_trials WHERE result IS NOT NULL").fetchone() == (0,)

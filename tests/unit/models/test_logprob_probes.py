@@ -45,13 +45,26 @@ def test_an_engine_with_the_same_weights_is_believed(dtype: str, noise: float) -
 @pytest.mark.parametrize("noise", [0.003, 0.08])
 @pytest.mark.parametrize(
     ("scale", "told"),
-    [(0.0, "does not apply the adapter"), (0.5, "or a part of it"), (2.0, "applies another"), (-1.0, "does not apply")],
+    [
+        (0.0, "does not apply the adapter"),
+        (0.5, "or a part of it"),
+        (0.85, "or a part of it"),
+        (1.2, "or a part of it"),
+        (2.0, "applies another"),
+        (-1.0, "does not apply"),
+    ],
 )
 def test_one_that_does_not_apply_it_is_found_with_both_figures(scale: float, noise: float, told: str) -> None:
     found = agree(PROBES, *engine(scale, noise), "bfloat16")
     assert told in found.problem
     assert f"{found.moved_here:.3g} nats a token here and by {found.moved_there:.3g} in the engine" in found.problem
     assert found.share == pytest.approx(scale, abs=0.1)
+
+
+def test_an_engine_that_agrees_on_the_base_is_held_to_it_with_the_adapter() -> None:
+    alone, adapted = engine(noise=0.001)
+    other = [[value + RANDOM.gauss(0, 0.1) for value in row] for row in adapted]
+    assert "where precision can make 0.03" in agree(PROBES, alone, other, "bfloat16").problem
 
 
 def test_another_base_is_found_first() -> None:

@@ -1,5 +1,7 @@
 """Reaching a vLLM server: what is no server, wants a key or refuses an adapter is told with the way out."""
 
+import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +9,7 @@ import pytest
 
 from ragft.errors import ConfigError, PrerequisiteError
 from ragft.models import endpoint_call
-from ragft.models.vllm.server import VllmServer, read_reply
+from ragft.models.vllm.server import Prompt, VllmServer, read_reply
 from tests.scripted_server import Response, ScriptedServer
 from tests.vllm_stand_in import Answer, Faults, VllmStandIn
 
@@ -67,6 +69,30 @@ def test_why_an_adapter_is_not_loaded_is_told(tiny_base: Path, answer: Answer, t
             server.load_adapter("x", "/a/x", 32)
         stand_in.loaded["x"] = "/a/x"  # as another process did in the meantime
         server.load_adapter("x", "/a/x", 32)
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [{"token_ids": [5, 6], "finish_reason": "abort"}, {"token_ids": [], "finish_reason": "stop"}, {"token_ids": [5]}],
+)
+def test_a_reply_that_was_broken_off_is_asked_for_again(choice: dict[str, Any]) -> None:
+    with pytest.raises(endpoint_call.UnreadableError):
+        read_reply(json.dumps({"choices": [choice]}).encode())
+
+
+def test_log_probabilities_that_are_no_numbers_are_told() -> None:
+    choice = {"token_ids": [5], "finish_reason": "stop", "logprobs": {"top_logprobs": [{"token_id:5": math.nan}]}}
+    with pytest.raises(PrerequisiteError, match="no numbers"):
+        read_reply(json.dumps({"choices": [choice]}).encode())
+
+
+def test_a_server_that_comes_back_as_another_is_told(tiny_base: Path) -> None:
+    with VllmStandIn(tiny_base) as stand_in, reach(stand_in.url) as server:
+        asked = [Prompt("the-base", (5, 6, 7), 2)]
+        assert len(list(server.complete(asked))) == 1
+        stand_in.fingerprint = "vllm-0.32.0-another"
+        with pytest.raises(PrerequisiteError, match=r"started anew as 'vllm-0.32.0-another', it was 'vllm-0.32.0-one'"):
+            list(server.complete(asked))
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b'{"choices": []}', b'{"choices": [{"token_ids": ["a"]}]}'])
