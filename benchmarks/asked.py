@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from entrypoints.steps.shared import outcomes
 from entrypoints.steps.shared.model_under_test import find_version, settle
 from entrypoints.steps.shared.preparation import ensure_prepared
-from entrypoints.steps.shared.retrieved import RetrievedSplit, retrieve, with_withheld
+from entrypoints.steps.shared.retrieved import RetrievedSplit, retrieve
 from entrypoints.steps.shared.weights import load_base_model, load_version
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.data.splits import balanced_subset
@@ -50,9 +50,7 @@ def ask(workspace: Workspace, questions: int = 0, split: Split = "test", *, with
     preparation = ensure_prepared(params, workspace)
     every = preparation.splits[split]
     chosen = balanced_subset(every, questions) if questions else every
-    found = retrieve(preparation, split, chosen, params.embedder, params.top_k, workspace)
-    if withheld:
-        found = with_withheld(found, preparation, split, params.embedder, params.top_k, workspace)
+    found = retrieve(params, preparation, split, chosen, workspace, withheld=withheld)
     return Asked(params, preparation, found)
 
 

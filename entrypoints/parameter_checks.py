@@ -11,12 +11,12 @@ from ragft.prompts.answer import load_answer_prompt
 from ragft.prompts.criterion import load_criteria
 from ragft.store.private import shown
 
-FILES = ("path", "documents", "answers", "ratings")
+FILES = ("path", "documents", "answers", "ratings", "retrieved")
 SEVERAL = ("ratings",)
 # What has no meaning where two files of answers are compared.
 SETTLED = (
     "model", "dataset", "path", "documents", "data_seed", "split", "questions", "chunk_chars", "embedder", "top_k",
-    "collection", "context", "prompt", "quantization", "dtype", "max_new_tokens", "context_window",
+    "collection", "retrieved", "context", "prompt", "quantization", "dtype", "max_new_tokens", "context_window",
 )  # fmt: skip
 
 

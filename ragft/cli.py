@@ -41,7 +41,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "tune": ("trials", "space", "objective", "sampler_seed"),
     "data": (
         "dataset", "path", "name", "documents", "check", "data_seed", "split", "questions", "chunk_chars", "embedder",
-        "top_k", "collection", "allow_leaks",
+        "top_k", "collection", "retrieved", "export_retrieved", "allow_leaks",
     ),
     "model": (
         "base", "revision", "dtype", "model", "against", "model_url", "served_model", "quantization", "continue_from",

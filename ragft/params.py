@@ -180,6 +180,9 @@ class DataParams(PreparationParams):
 class BaseParams(DataParams):
     """The base model that adapters are made for."""
 
+    retrieved: str = param(
+        "", "file of the passages that another search found for the questions; empty: they are retrieved here"
+    )
     base: str = param("pocket", "base model: pocket, smollm2, a hub name, or the path of a folder or a GGUF file")
     revision: str = param("", "revision of a hub model; empty: its main branch")
     dtype: str = param(
@@ -192,6 +195,7 @@ class PrepareParams(DataParams):
     """Load, split, cut into passages, embed, and freeze what is retrieved."""
 
     check: bool = param(False, "only look: columns, errors, duplicates, three rows, sizes; nothing is prepared")
+    export_retrieved: str = param("", "file to write what is retrieved for every question to, as -P retrieved reads it")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -406,6 +410,11 @@ class EvaluateParams(ScoringParams):
     def __post_init__(self) -> None:
         """Check that a served model has an address and a name, and no other model has."""
         super().__post_init__()
+        if self.answers.strip() and self.retrieved.strip():
+            raise ConfigError(
+                f"answers is {self.answers!r} and retrieved {self.retrieved!r}: answers made elsewhere bring their own "
+                "passages as context, leave retrieved out"
+            )
         _check_address("model_url", self.model_url)
         given = bool(self.model_url), bool(self.served_model)
         if given != (SERVED in self.models(),) * 2:

@@ -23,9 +23,9 @@ from entrypoints.steps.shared.model_under_test import (
     served_as,
     settle,
 )
-from entrypoints.steps.shared.preparation import ensure_prepared, only_available
+from entrypoints.steps.shared.preparation import ensure_prepared, has_documents, only_available
 from entrypoints.steps.shared.prepared import Prepared
-from entrypoints.steps.shared.retrieved import RetrievedSplit, retrieve, with_withheld
+from entrypoints.steps.shared.retrieved import RetrievedSplit, retrieve
 from entrypoints.steps.shared.runs import step_run
 from entrypoints.steps.shared.workspace import Workspace
 from ragft import tracking
@@ -35,11 +35,13 @@ from ragft.data.splits import balanced_subset
 from ragft.errors import DataError
 from ragft.judging.outcomes import is_right
 from ragft.judging.squad import squad_metrics
+from ragft.lists import first_of
 from ragft.models.answering import answer_questions
 from ragft.params import SERVED, EvaluateParams
 from ragft.pocket.truth import truth_metrics
 from ragft.prompts.answer import AnswerPrompt, load_answer_prompt
 from ragft.prompts.criterion import Criterion, load_criteria
+from ragft.served_as import NONE
 from ragft.store.datasets import Preparation
 from ragft.types import AS_ANSWERED, DECIDING, WITHHELD, Answer, Context, Split, digest
 from registry.versions import Version
@@ -118,10 +120,7 @@ def _retrieve(prepared: Prepared[EvaluateParams], workspace: Workspace) -> Retri
             f"the split {split} of {preparation.name} has no questions (it has {there}): choose another split"
         )
     chosen = balanced_subset(questions, params.questions) if params.questions else questions
-    found = retrieve(preparation, split, chosen, params.embedder, params.top_k, workspace)
-    if WITHHELD in params.contexts():
-        found = with_withheld(found, preparation, split, params.embedder, params.top_k, workspace)
-    return found
+    return retrieve(params, preparation, split, chosen, workspace, withheld=WITHHELD in params.contexts())
 
 
 def _load(
@@ -164,7 +163,7 @@ def _answer(
         if too_long := [question.id for question in questions if question.id not in by_context[context]]:
             workspace.alert(
                 f"{len(too_long)} of {len(questions)} questions do not fit the model's context window even without "
-                f"passages and are left out ({context}): {scoring.first_of(too_long)}"
+                f"passages and are left out ({context}): {first_of(too_long)}"
             )
     if not by_context:
         raise DataError(f"no question can be asked in the context {params.context}: ask in the context retrieved")
@@ -185,7 +184,7 @@ def _score(answered: Answered, judging: Judging, tags: Mapping[str, Any], worksp
     (judge, criteria), found, subject = judging, answered.found, answered.subject
     params, preparation = answered.prepared.params, answered.prepared.preparation
     name = tracking.run_name(preparation.name, subject.samples, subject.variant)
-    tags = {**tags, **_tags(subject, params, preparation)}
+    tags = {**tags, **_tags(subject, params, preparation), "ragft.collection": found.collection}
     calibrations = judges.known_calibrations(workspace.store, judge, criteria, params, preparation.dataset)
     evaluations = []
     for context, answers in answered.answers.items():
@@ -201,7 +200,7 @@ def _score(answered: Answered, judging: Judging, tags: Mapping[str, Any], worksp
             evaluation,
             name=name,
             context=context,
-            conditions={**evaluation.conditions, **_conditions(preparation, params, answers)},
+            conditions={**evaluation.conditions, **_conditions(answered, answers)},
             data_sha256=preparation.dataset,
             calibrations=calibrations,
         )
@@ -215,10 +214,12 @@ def _with_serving(evaluation: Evaluation, answered: Answered) -> Evaluation:
     subject = answered.subject
     if subject.described is None:
         return evaluation
+    # Passages that were given are of this comparison: a version is served with its own, if it has documents.
+    context = evaluation.context if has_documents(preparation) else NONE
     return dataclasses.replace(
         evaluation,
-        served_as=served_as(params, _asked_as(params, subject), evaluation.context, preparation, subject.described),
-        collection=preparation.collections[params.split],
+        served_as=served_as(params, _asked_as(params, subject), context, preparation, subject.described),
+        collection=answered.found.collection,
         engine=subject.engine.engine if subject.engine is not None else "",
     )
 
@@ -296,11 +297,12 @@ def looked_at(preparation: Preparation, split: str) -> str:
     return f"{preparation.dataset} seed {preparation.settings['data_seed']} {split}"
 
 
-def _conditions(preparation: Preparation, params: EvaluateParams, answers: Mapping[str, Answer]) -> dict[str, str]:
+def _conditions(answered: Answered, answers: Mapping[str, Answer]) -> dict[str, str]:
     """Return what was asked of what, beside the judge: the other side of a comparison must have the same."""
+    params, preparation = answered.prepared.params, answered.prepared.preparation
     return {
         "data": looked_at(preparation, params.split),
-        "retrieval": digest([preparation.collections[params.split], params.top_k]),
+        "retrieval": digest([answered.found.collection, params.top_k]),
         "messages": digest(sorted((question, answer.prompt) for question, answer in answers.items())),
     }
 
@@ -311,7 +313,6 @@ def _tags(subject: Subject, params: EvaluateParams, preparation: Preparation) ->
         "ragft.split": params.split,
         "ragft.top_k": params.top_k,
         "ragft.estimator": params.estimator,
-        "ragft.collection": preparation.collections[params.split],
     }
 
 

@@ -88,7 +88,7 @@ def _act(compared: Compared, decision: Decision, params: PromoteParams, workspac
             before = _served_before(compared.against, workspace)
             champion = promotion.promote(version, against=compared.against, record=record)
             workspace.say(f"{champion.uri} is {CHAMPION} now; version {compared.against.number} is kept as previous")
-            _say_how_it_is_served(made, before, evaluation, compared, workspace)
+            _say_how_it_is_served(made, before, evaluation, compared, params.retrieved.strip(), workspace)
         else:
             promotion.record(version, record)
             workspace.say(
@@ -106,15 +106,26 @@ def _served_before(champion: Version, workspace: Workspace) -> ServedAs | None:
 
 
 def _say_how_it_is_served(
-    made: ServedAs, before: ServedAs | None, evaluation: Evaluation, compared: Compared, workspace: Workspace
+    made: ServedAs,
+    before: ServedAs | None,
+    evaluation: Evaluation,
+    compared: Compared,
+    given: str,
+    workspace: Workspace,
 ) -> None:
-    """Say that what was compared is what is served, and what changes from how the old champion was served."""
+    """Say that what was compared is what is served, and what changes from how the old champion was served.
+
+    ``given`` is the file that the passages of the comparison came from, "" where they were retrieved here.
+    """
     workspace.say(f"it is served as it was compared: {made.words}")
     if before and (changes := made.changes(before)):
         workspace.say(
             f"version {compared.against.number}, which was compared in the same way, was served otherwise: {changes}"
         )
-    if evaluation.collection != made.collection:
+    if given:
+        served = "with passages of its own documents" if made.collection else "without passages: it has no documents"
+        workspace.say(f"in the comparison the passages were those of {given}; the version is served {served}")
+    elif evaluation.collection != made.collection:
         workspace.say(
             "passages are served from all documents; in the comparison they came from the documents of the split's own "
             "questions: -P collection=all compares as it is served"

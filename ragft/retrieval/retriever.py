@@ -83,6 +83,17 @@ def build_collection(
     return collection
 
 
+def collect_passages(store: Store, embedder: EmbeddingModel, passages: Sequence[Passage]) -> str:
+    """Return the id of the frozen collection of passages that others cut, embedding those that have no vector."""
+    ids = [passage.id for passage in passages]
+    collection = collection_id(embedder, ids, 0)
+    with store.lock(f"the collection {collection[:12]}"):
+        if find_collection(store, collection) is None:
+            _embed_missing(store, embedder, passages, None)
+            freeze_collection(store, collection, ids, embedder.id, 0)
+    return collection
+
+
 def _portions(documents: Iterable[Document], max_chars: int) -> Iterator[list[Passage]]:
     """Yield the passages, each once in a portion, in portions of about as many as are sorted at once."""
     portion: dict[str, Passage] = {}
@@ -153,6 +164,15 @@ class Retriever:
         if missing:
             passages |= frozen(self._store, [keys[question] for question in missing])
         return [list(passages[keys[question]]) for question in questions]
+
+    def similarities(self, questions: Sequence[str], k: int) -> list[dict[str, float]]:
+        """Return for each question the ids of its ``k`` nearest passages with their cosine similarity, in [-1, 1]."""
+        found: list[dict[str, float]] = []
+        for start in range(0, len(questions), QUESTIONS_AT_ONCE):
+            vectors = self._embedder.encode(questions[start : start + QUESTIONS_AT_ONCE], question=True)
+            ranked = nearest(self._store, self._collection, vectors, k)
+            found += [{passage.id: 1 - distance for passage, distance in near} for near in ranked]
+        return found
 
     def _key(self, question: str, k: int) -> str:
         return digest({"version": VERSIONS["retrieval"], "collection": self._collection, "question": question, "k": k})

@@ -65,17 +65,8 @@ def write_passages(store: Store, passages: Sequence[Passage], vectors: Vectors, 
         return
     rows = {_number(passage.id): row for row, passage in enumerate(passages)}
     with store.transaction() as cursor:
-        # Writers take turns, so that what is not there now can be copied straight into the tables.
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtext(current_schema() || '.passages'))")
+        _write_texts(cursor, passages)
         by = _embedder(cursor, embedder, vectors.shape[1])
-        cursor.execute("SELECT number FROM passages WHERE number = ANY(%s)", [list(rows)])
-        new = sorted(rows.keys() - {number for (number,) in cursor})
-        with cursor.copy("COPY passages (number, id, document, position, text) FROM STDIN (FORMAT BINARY)") as copy:
-            copy.set_types(["int8", "text", "text", "int4", "text"])
-            for number in new:
-                passage = passages[rows[number]]
-                document, text = to_postgres(passage.document_id), to_postgres(passage.text)
-                copy.write_row((number, passage.id, document, passage.position, text))
         cursor.execute("SELECT passage FROM vectors WHERE embedder = %s AND passage = ANY(%s)", [by, list(rows)])
         new = sorted(rows.keys() - {number for (number,) in cursor})
         with cursor.copy("COPY vectors (embedder, passage, embedding) FROM STDIN (FORMAT BINARY)") as copy:
@@ -83,6 +74,13 @@ def write_passages(store: Store, passages: Sequence[Passage], vectors: Vectors, 
             for number in new:
                 copy.write_row((by, number, HalfVector(vectors[rows[number]])))
         kill_point("prepare.embed")
+
+
+@replayed
+def write_texts(store: Store, passages: Sequence[Passage]) -> None:
+    """Write ``passages`` without vectors in one transaction; what is already there stays as it is."""
+    with store.transaction() as cursor:
+        _write_texts(cursor, passages)
 
 
 @replayed
@@ -209,6 +207,20 @@ def _find_collection(cursor: Cursor, collection: str) -> Collection | None:
     )
     row = cursor.fetchone()
     return None if row is None else Collection(row[0], from_postgres(row[1]), *row[2:])
+
+
+def _write_texts(cursor: Cursor, passages: Sequence[Passage]) -> None:
+    # Writers take turns until they commit, so that what is not there now can be copied straight into the tables.
+    cursor.execute("SELECT pg_advisory_xact_lock(hashtext(current_schema() || '.passages'))")
+    by_number = {_number(passage.id): passage for passage in passages}
+    cursor.execute("SELECT number FROM passages WHERE number = ANY(%s)", [list(by_number)])
+    new = sorted(by_number.keys() - {number for (number,) in cursor})
+    with cursor.copy("COPY passages (number, id, document, position, text) FROM STDIN (FORMAT BINARY)") as copy:
+        copy.set_types(["int8", "text", "text", "int4", "text"])
+        for number in new:
+            passage = by_number[number]
+            document, text = to_postgres(passage.document_id), to_postgres(passage.text)
+            copy.write_row((number, passage.id, document, passage.position, text))
 
 
 def _embedder(cursor: Cursor, embedder: str, dimension: int) -> int:

@@ -11,7 +11,7 @@ from entrypoints.steps.knowledge.own_words import in_own_words
 from entrypoints.steps.knowledge.unknown_share import Dosed
 from entrypoints.steps.shared.preparation import has_documents
 from entrypoints.steps.shared.prepared import Prepared
-from entrypoints.steps.shared.retrieved import RetrievedSplit, retrieve, with_withheld
+from entrypoints.steps.shared.retrieved import RetrievedSplit, retrieve
 from entrypoints.steps.shared.workspace import Workspace
 from ragft import tracking
 from ragft.data.splits import balanced_subset, subset_with_share
@@ -80,9 +80,10 @@ def _examples(
     dev = balanced_subset(dev, params.dev_questions) if 0 < params.dev_questions < len(dev) else dev
     if form == "closed_book":
         return build_examples(chosen, form), build_examples(dev, form)
-    if not has_documents(preparation):
+    if not (has_documents(preparation) or params.retrieved.strip()):
         raise ConfigError(
-            f"format is {form}, but {preparation.name} has no documents to show passages of: use format=closed_book"
+            f"format is {form}, but {preparation.name} has no documents to show passages of: use format=closed_book, "
+            "or give passages with retrieved=..."
         )
     found = _retrieve(params, preparation, {"train": chosen, "dev": dev, "test": preparation.splits["test"]}, workspace)
     _check_hit_rates(params, found["train"], found["test"], workspace)
@@ -110,9 +111,8 @@ def _retrieve(
     found: dict[str, RetrievedSplit] = {}
     for split, asked in questions.items():
         place: Split = split  # type: ignore[assignment]
-        found[split] = retrieve(preparation, place, asked, params.embedder, params.top_k, workspace)
-        if params.withheld_share and split != "test":
-            found[split] = with_withheld(found[split], preparation, place, params.embedder, params.top_k, workspace)
+        taught = bool(params.withheld_share) and split != "test"
+        found[split] = retrieve(params, preparation, place, asked, workspace, withheld=taught)
     return found
 
 

@@ -105,7 +105,8 @@ def watch(dosed: Dosed, prompt: AnswerPrompt) -> Measure:
 def log(params: FinetuneParams, dosed: Dosed, preparation: Preparation, fingerprint: str, workspace: Workspace) -> None:
     """Log the curves of this dose with those of the other doses of the same experiment, and the slope over all."""
     varied = replace(params, unknown_share=0.0, seed=0).as_dict()
-    del varied["processes"]  # it came later, and curves of any number of processes belong together
+    # They came later; curves of any number of processes belong together, and a dose is taught without passages.
+    del varied["processes"], varied["retrieved"]
     experiment = digest([preparation.dataset, fingerprint, varied])[:16]
     sizes = {"known": dosed.known, "unknown": dosed.unknown, "held_out_known": dosed.held_out}
     mlflow.log_metrics({f"dose_{name}_n": len(asked) for name, asked in sizes.items()})

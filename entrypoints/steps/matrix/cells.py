@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import hashlib
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -13,6 +14,7 @@ from entrypoints.steps.matrix.presets import Matrix
 from entrypoints.steps.shared.bases import require_base
 from entrypoints.steps.shared.sources import read_dataset, with_top_k
 from entrypoints.steps.shared.workspace import Workspace
+from ragft.data.files import JSON_SUFFIXES, find_files
 from ragft.errors import ConfigError
 from ragft.models.fingerprint import fingerprint_weights
 from ragft.models.precision import computable
@@ -36,9 +38,13 @@ AXES = ("dataset", "base", *TRAINING, *SETTINGS)
 # called stands with their hash.
 ADDRESSES = ("path", "name", "documents", "model", "against", "engine_url", "engine_folder")
 # Parameters that came later, with the values that every earlier result was made with: its key does not name them.
-LATER = {"dtype": "auto", "dev_questions": 0, "unanswerable_share": -1.0, "engine": LOCAL, "processes": 1}
+LATER = {
+    "dtype": "auto", "dev_questions": 0, "unanswerable_share": -1.0, "engine": LOCAL, "processes": 1, "retrieved": "",
+}  # fmt: skip
 # What an adapter that was trained on questions alone does not see.
-OF_RETRIEVAL = ("embedder", "top_k", "chunk_chars", "collection", "raft_without_golden", "allow_low_hit_rate")
+OF_RETRIEVAL = (
+    "embedder", "top_k", "chunk_chars", "collection", "raft_without_golden", "allow_low_hit_rate", "retrieved",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,6 +279,11 @@ class Identities:
         )
 
 
+def content_of(path: Path) -> str:
+    """Return the hash of the passages that were given: of the bytes of the files, wherever they lie."""
+    return digest([hashlib.sha256(file.read_bytes()).hexdigest() for file in find_files(path, JSON_SUFFIXES)])
+
+
 @functools.cache
 def base_fingerprint(name: str, revision: str) -> str:
     """Return the identity of a base's weights; the weights of a large model are read for it."""
@@ -283,4 +294,6 @@ def _made_of(params: FinetuneParams | CompareParams, left_out: tuple[str, ...]) 
     """Return the parameters that make a result; later ones only where they are not what all results were made with."""
     values = {name: value for name, value in params.as_dict().items() if name not in left_out}
     values |= {"dtype": computable(params.dtype)}
+    if params.retrieved.strip() and "retrieved" in values:
+        values["retrieved"] = content_of(Path(params.retrieved.strip()))
     return {name: value for name, value in values.items() if name not in LATER or value != LATER[name]}

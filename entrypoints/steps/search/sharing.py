@@ -89,8 +89,10 @@ class Sharing:
             ConfigError: If no trial has a value.
         """
         best = best_of(self.tune, trials)
-        asked = [(best.result or {})["identity"], len(trials), compared_on_test(self.tune.params).as_dict()]
-        task = digest(["tune best", self.tune.key, asked])
+        compared = compared_on_test(self.tune.params).as_dict()
+        # The key of the tune holds the content of that file.
+        del compared["retrieved"]
+        task = digest(["tune best", self.tune.key, [(best.result or {})["identity"], len(trials), compared]])
 
         def compare() -> Record:
             return self._made().compare(best, len(trials))

@@ -24,6 +24,8 @@ def guard_of(found: RetrievedSplit, context: Context, question: Question, answer
         return None
     if not question.answerable:
         return "false_answer"
+    if question.id in found.missed:
+        return None
     gold = {passage.id for passage in found.gold[question.id]}
     return "false_refusal" if not gold or gold & set(answer.passages) else None
 

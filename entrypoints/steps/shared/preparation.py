@@ -120,13 +120,13 @@ def only_available(params: S, preparation: Preparation, workspace: Workspace) ->
     Raises:
         ConfigError: If that is none of those asked for.
     """
-    if has_documents(preparation):
+    if has_documents(preparation) or params.retrieved.strip():
         return params
     asked = params.contexts()
     lost = [context for context in asked if context != "none"]
     said = f"context {', '.join(lost)} is unavailable: {preparation.name} has no documents to show passages of"
     if "none" not in asked:
-        raise ConfigError(f"{said}; use -P context=none, or prepare the questions with documents=...")
+        raise ConfigError(f"{said}; use -P context=none, or give documents=... to prepare, or retrieved=...")
     if lost:
         workspace.say(said)
     return dataclasses.replace(params, context="none")

@@ -1,10 +1,12 @@
-"""The passages of a split's questions: retrieved once and frozen, and the gold ones where they are known."""
+"""The passages of a split's questions: retrieved once or given in a file, frozen, and the gold ones where known."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from entrypoints.steps.shared.given import read_given, with_passages, withheld_given
 from entrypoints.steps.shared.preparation import has_documents, open_embedder
 from entrypoints.steps.shared.workspace import Workspace
+from ragft.params import BaseParams, DataParams
 from ragft.retrieval.chunking import chunk
 from ragft.retrieval.contexts import GOLD_IS_KNOWN, context_passages, gold_passages
 from ragft.retrieval.metrics import has_evidence, hit_at_k, recall_at_k, reciprocal_rank
@@ -22,13 +24,18 @@ class RetrievedSplit:
         retrieved: Question id -> the nearest passages, nearest first.
         gold: Question id -> the passages that hold the evidence; empty where it is unknown.
         withheld: Question id -> the nearest passages that cannot answer it; missing where there are none, or where
-            they were not looked for (`with_withheld`).
+            they were not looked for.
+        missed: Ids of the questions whose evidence is known and in none of the passages that were given: the search
+            missed it, however many passages hold it.
+        collection: Id of the collection that the passages come from.
     """
 
     questions: tuple[Question, ...]
     retrieved: Mapping[str, Sequence[Passage]]
     gold: Mapping[str, Sequence[Passage]]
     withheld: Mapping[str, Sequence[Passage]] = field(default_factory=dict)
+    missed: frozenset[str] = frozenset()
+    collection: str = ""
 
     def context(self, context: Context) -> dict[str, Sequence[Passage]]:
         """Return question id -> passages, leaving out questions for which the context is not available."""
@@ -55,35 +62,78 @@ class RetrievedSplit:
         """
         metrics: dict[str, dict[str, float | None]] = {f"hit_at_{k}": {}, f"recall_at_{k}": {}, "mrr": {}}
         for question in self.questions:
-            known = bool(self.gold[question.id])
-            ranking = [passage.id for passage in self.retrieved[question.id]]
             relevant = {passage.id for passage in self.gold[question.id]}
-            metrics[f"hit_at_{k}"][question.id] = float(hit_at_k(ranking, relevant, k)) if known else None
-            metrics[f"recall_at_{k}"][question.id] = recall_at_k(ranking, relevant, k) if known else None
-            metrics["mrr"][question.id] = reciprocal_rank(ranking, relevant) if known else None
+            ranking = [passage.id for passage in self.retrieved[question.id]]
+            found: tuple[float | None, ...] = (None, None, None)
+            if relevant:
+                found = (
+                    float(hit_at_k(ranking, relevant, k)),
+                    recall_at_k(ranking, relevant, k),
+                    reciprocal_rank(ranking, relevant),
+                )
+            elif question.id in self.missed:
+                found = (0.0, 0.0, 0.0)
+            for name, value in zip(metrics, found, strict=True):
+                metrics[name][question.id] = value
         return metrics
 
 
 def retrieve(
-    preparation: Preparation, split: Split, questions: Sequence[Question], embedder: str, k: int, workspace: Workspace
+    params: DataParams,
+    preparation: Preparation,
+    split: Split,
+    questions: Sequence[Question],
+    workspace: Workspace,
+    *,
+    withheld: bool = False,
 ) -> RetrievedSplit:
-    """Return the passages of the questions from the split's own collection; none where the data have no documents."""
+    """Return the questions with their passages: those of ``retrieved``, else of the split's own collection.
+
+    Without documents and a file there are none. With ``withheld`` passages that cannot answer are looked for too. Of
+    a file, questions without passages are left out.
+
+    Raises:
+        DataError: If the file cannot be used.
+    """
+    if isinstance(params, BaseParams) and params.retrieved.strip():
+        return _given(params, preparation, split, questions, workspace, withheld=withheld)
     if not has_documents(preparation):
         return RetrievedSplit(tuple(questions), {q.id: () for q in questions}, {q.id: () for q in questions})
-    retriever = Retriever(workspace.store, open_embedder(embedder), preparation.collections[split])
-    found = retriever.retrieve([question.text for question in questions], k)
+    collection = preparation.collections[split]
+    retriever = Retriever(workspace.store, open_embedder(params.embedder), collection)
+    ranked = retriever.retrieve([question.text for question in questions], params.top_k)
     wanted = {document for question in questions for document in question.documents}
     dataset = load_dataset(workspace.store, preparation.dataset)
     passages = {d.id: chunk(d, preparation.settings["chunk_chars"]) for d in dataset.documents if d.id in wanted}
     gold = {
         q.id: gold_passages(q, [p for d in q.documents for p in passages.get(d, ())], has_evidence) for q in questions
     }
-    return RetrievedSplit(tuple(questions), {q.id: p for q, p in zip(questions, found, strict=True)}, gold)
+    retrieved = {q.id: p for q, p in zip(questions, ranked, strict=True)}
+    found = RetrievedSplit(tuple(questions), retrieved, gold, collection=collection)
+    return replace(found, withheld=find_withheld(retriever, questions, params.top_k)) if withheld else found
 
 
-def with_withheld(
-    found: RetrievedSplit, preparation: Preparation, split: Split, embedder: str, k: int, workspace: Workspace
+def _given(
+    params: BaseParams,
+    preparation: Preparation,
+    split: Split,
+    questions: Sequence[Question],
+    workspace: Workspace,
+    *,
+    withheld: bool,
 ) -> RetrievedSplit:
-    """Return the questions with as many passages that cannot answer them, from the same collection."""
-    retriever = Retriever(workspace.store, open_embedder(embedder), preparation.collections[split])
-    return replace(found, withheld=find_withheld(retriever, found.questions, k))
+    """Return the questions with the passages of a file, the best ``top_k`` of each."""
+    given = read_given(params, preparation, split, workspace)
+    asked = with_passages(given, split, questions, workspace)
+    gold = {question.id: given.gold(question) for question in asked}
+    retrieved = {question.id: given.frozen[question.id][: params.top_k] for question in asked}
+    others = withheld_given(given, params, preparation, split, workspace) if withheld else {}
+    return RetrievedSplit(
+        asked,
+        retrieved,
+        {question: passages for question, (passages, _) in gold.items()},
+        # Where the search gave fewer passages than top_k, as many are withheld.
+        {question: others[question][: len(shown)] for question, shown in retrieved.items() if question in others},
+        frozenset(question for question, (_, missed) in gold.items() if missed),
+        given.content.collection,
+    )

@@ -20,6 +20,7 @@ from ragft.judging.metrics import ROW_ID, judge_metric, number_metric, overlap_m
 from ragft.judging.outcomes import JUDGED_BY
 from ragft.judging.overlap import overlap
 from ragft.judging.verbosity import Padded, check_padding, choose, padded
+from ragft.lists import first_of
 from ragft.params import NO_JUDGE, ScoringParams
 from ragft.prompts.criterion import Criterion
 from ragft.types import Score, digest
@@ -27,7 +28,6 @@ from ragft.types import Score, digest
 # Outcomes of a repeat that is scored, or was never asked for.
 ASKED_AND_READ = ("scored", "empty", "not_applicable")
 # This many ids are named in a line; the rest are in rows.csv.
-MOST_NAMED = 10
 
 
 def score(
@@ -210,11 +210,6 @@ def too_long_lines(ids: Sequence[str], judged: Judged) -> list[str]:
                 f"{first_of(found)}"
             )
     return lines
-
-
-def first_of(ids: Sequence[str]) -> str:
-    """Return the first ten ids, and dots where there are more."""
-    return f"{', '.join(ids[:MOST_NAMED])}{', ...' if len(ids) > MOST_NAMED else ''}"
 
 
 def item_of(row: Scored) -> Item:

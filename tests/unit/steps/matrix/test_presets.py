@@ -1,6 +1,7 @@
 """Presets, lists of the command line, and the cells they make."""
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
@@ -131,6 +132,17 @@ def test_every_list_can_be_given() -> None:
     assert {field.name for field in dataclasses.fields(RECORDS["embedded"])} - {"crossed", "factors"} <= lists
 
 
+def test_passages_that_were_given_are_part_of_a_cell_by_their_content(tmp_path: Path) -> None:
+    usual = cells_of(StudyParams(), matrix_of(StudyParams()))[0].compare
+    contents = []
+    for name, text in (("a", "1"), ("b", "1"), ("c", "2")):
+        path = tmp_path / f"{name}.jsonl"
+        path.write_text(text)
+        contents.append(_made_of(dataclasses.replace(usual, retrieved=str(path)), ()))
+    assert contents[0] == contents[1] != contents[2]
+    assert contents[0].keys() - _made_of(usual, ()).keys() == {"retrieved"}
+
+
 def test_a_precision_that_was_asked_for_is_part_of_what_a_cell_is_and_the_usual_one_is_not() -> None:
     usual, full = (cells_of(params, matrix_of(params))[0] for params in (StudyParams(), StudyParams(dtype="float32")))
     for before, after in ((usual.finetune, full.finetune), (usual.compare, full.compare)):
@@ -140,6 +152,7 @@ def test_a_precision_that_was_asked_for_is_part_of_what_a_cell_is_and_the_usual_
         assert made_of.pop("unanswerable_share", -1.0) == -1.0
         assert made_of.pop("processes", 1) == 1
         assert made_of.pop("engine", "local") == "local"
+        assert made_of.pop("retrieved", "") == ""
         assert _made_of(before, ()) == made_of
         assert _made_of(after, ()) == made_of | {"dtype": "float32"}
     asked = cells_of(StudyParams(dev_questions=40), matrix_of(StudyParams()))[0].finetune
