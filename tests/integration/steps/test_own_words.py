@@ -10,7 +10,7 @@ from entrypoints.steps.shared.workspace import Workspace
 from ragft.judging.abstention import abstains
 from ragft.models.generation import Generator
 from ragft.models.loading import LoadedModel, load_base
-from ragft.models.messages import Generated
+from ragft.models.messages import Generated, Messages
 from ragft.store.connection import Store
 from ragft.training.formats import NO_ANSWER, REFUSAL, TrainingExample
 from tests.tiny_model import make_tiny_model
@@ -86,7 +86,7 @@ def test_only_whole_sentences_that_abstain_are_taught(
     made = Generated(reply, 10, 5, cut)
     monkeypatch.setattr(Generator, "_decode", lambda *given: [[0]] * len(given[1]))
     monkeypatch.setattr(Generator, "_sampled", lambda *given: [[[0]] * 16] * len(given[1]))
-    monkeypatch.setattr(Generator, "_reply", lambda *_: made)
+    monkeypatch.setattr(Messages, "reply", lambda *_: made)
     found = in_own_words(TAUGHT[:1], pocket, workspace)
     assert found.examples[0].answer == (reply if taught else REFUSAL)
 

@@ -59,9 +59,7 @@ def test_a_reply_at_the_limit_is_marked_as_cut(tiny: LoadedModel, generator: Gen
     prompt = chat.prompt_ids(tiny.tokenizer, "Short?")
     written = decoding.decode(tiny.model, [prompt], repeats=1, max_new_tokens=3, stop=[], choose=decoding.greedy)[0]
     assert written[-1] not in written[:-1]
-    ended = replace(tiny, model=copy.deepcopy(tiny.model))
-    ended.model.generation_config.eos_token_id = written[-1]
-    ending = Generator(ended).generate(["Short?"], 3)[0]
+    ending = Generator(replace(tiny, stop=(written[-1],))).generate(["Short?"], 3)[0]
     assert (ending.tokens, ending.cut) == (3, False)
 
 
