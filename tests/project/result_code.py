@@ -26,7 +26,10 @@ KINDS: dict[str, tuple[str, ...]] = {
         "entrypoints/steps/**/preparation.py",
     ),
     "embedding": ("ragft/retrieval/embedding.py", "ragft/retrieval/embedders.py"),
-    "retrieval": ("ragft/retrieval/retriever.py", "ragft/store/passages.py", "ragft/store/retrievals.py"),
+    "retrieval": (
+        "ragft/retrieval/retriever.py", "ragft/retrieval/given.py", "ragft/store/passages.py",
+        "ragft/store/retrievals.py",
+    ),
     "training": (
         *_WRITING, "ragft/training", "ragft/retrieval/metrics.py", "ragft/data/splits.py",
         "ragft/analysis/knowledge/categories.py", "ragft/analysis/knowledge/forgetting.py", "ragft/pocket/general.py",
