@@ -78,7 +78,7 @@ def page() -> Iterator[Page]:
 @pytest.fixture
 def pictures(pytestconfig: pytest.Config) -> Path:
     """Where pictures of the pages are kept, to be looked at."""
-    folder = pytestconfig.rootpath / ".ragft" / "pictures"
+    folder = pytestconfig.rootpath / "build" / "pictures"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
