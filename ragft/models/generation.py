@@ -1,7 +1,7 @@
 """Answers, replies and distributions from a model in this process."""
 
 import logging
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 
@@ -37,6 +37,7 @@ class Generator:
         self._batch_rows = batch_rows or (CUDA_BATCH_ROWS if on_cuda else CPU_BATCH_ROWS)
         room = fitting.room(loaded.context_window, window, reading.virtual_tokens(loaded.model))
         self._messages = Messages(loaded.tokenizer, loaded.name, room, loaded.stop)
+        self.fits, self.fit_passages = self._messages.fits, self._messages.fit_passages
 
     @property
     def identity(self) -> str:
@@ -67,21 +68,6 @@ class Generator:
 
         self._work_through(prompts, max_new_tokens, 1, work)
         return [found[index] for index in range(len(messages))]
-
-    def fits(self, message: str, max_new_tokens: int, prefix: str = "") -> bool:
-        """Return whether a message, the beginning of its reply and so many more tokens fit the context window."""
-        return self._messages.fits(message, max_new_tokens, prefix)
-
-    def fit_passages(
-        self,
-        question: str,
-        passages: Sequence[str],
-        render: Callable[[str, Sequence[str]], str],
-        max_new_tokens: int,
-        golden: Collection[int] = (),
-    ) -> tuple[int, ...]:
-        """Return the positions of the passages that fit (see `Messages.fit_passages`)."""
-        return self._messages.fit_passages(question, passages, render, max_new_tokens, golden)
 
     def sample(
         self,

@@ -58,7 +58,6 @@ def test_a_gpu_too_full_to_ask_is_full_and_the_host_is_no_gpu(monkeypatch: pytes
         raise RuntimeError(on_the_host)
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library frees in its own way")
 def test_what_work_held_goes_back_to_the_machine() -> None:
     def held() -> int:
         return psutil.Process().memory_info().rss
@@ -68,5 +67,6 @@ def test_what_work_held_goes_back_to_the_machine() -> None:
     stays, before = bytearray(50_000), held()
     del blocks
     shortage.give_back()
-    assert before - held() > 150_000_000
+    if platform.libc_ver()[0] == "glibc":  # another C library frees in its own way, and must only not fail here
+        assert before - held() > 150_000_000
     assert stays

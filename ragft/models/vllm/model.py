@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from ragft.errors import PrerequisiteError
@@ -39,6 +39,7 @@ class VllmModel:
         self._served_name = served_name
         self.window = min(limit for limit in (described.context_window, server.window, window) if limit)
         self._messages = Messages(described.tokenizer, described.name, self.window, described.stop)
+        self.fits, self.fit_passages = self._messages.fits, self._messages.fit_passages
 
     def narrowed(self, window: int) -> "VllmModel":
         """Return the model with a smaller window; 0 for the one that it has."""
@@ -93,21 +94,6 @@ class VllmModel:
             if on_batch is not None:
                 on_batch(made)
         return [found[index] for index in range(len(messages))]
-
-    def fits(self, message: str, max_new_tokens: int, prefix: str = "") -> bool:
-        """Return whether a message, the beginning of its reply and so many more tokens fit the context window."""
-        return self._messages.fits(message, max_new_tokens, prefix)
-
-    def fit_passages(
-        self,
-        question: str,
-        passages: Sequence[str],
-        render: Callable[[str, Sequence[str]], str],
-        max_new_tokens: int,
-        golden: Collection[int] = (),
-    ) -> tuple[int, ...]:
-        """Return the positions of the passages that fit (see `Messages.fit_passages`)."""
-        return self._messages.fit_passages(question, passages, render, max_new_tokens, golden)
 
     def sample(
         self,
