@@ -14,8 +14,8 @@ RIVERS = ("Ister", "Morva", "Selke", "Tarn", "Ulde", "Vanne", "Wirra", "Yrsa")
 DAYS = ("Monday", "Tuesday", "Friday", "Sunday")
 
 
-def make_study(folder: Path) -> dict[str, Any]:
-    """Write data and base under ``folder`` and return the parameters of the study."""
+def make_data(folder: Path) -> dict[str, Any]:
+    """Write eight documents and three questions of each under ``folder`` and return the parameters that name them."""
     documents = folder / "documents"
     documents.mkdir(parents=True)
     rows: list[dict[str, str]] = []
@@ -31,10 +31,13 @@ def make_study(folder: Path) -> dict[str, Any]:
         rows += [{"question": q, "answer": answer, "document": f"{town}.md"} for q, answer in asked.items()]
     questions = folder / "questions.jsonl"
     questions.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
+    return {"dataset": "rows", "path": questions, "documents": documents}
+
+
+def make_study(folder: Path) -> dict[str, Any]:
+    """Write data and base under ``folder`` and return the parameters of the study."""
     return {
-        "dataset": "rows",
-        "path": questions,
-        "documents": documents,
+        **make_data(folder),
         "base": make_tiny_model(folder / "base"),
         "format": "closed_book",
         "samples": 4,

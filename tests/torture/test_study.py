@@ -37,7 +37,7 @@ def test_tables_are_identical_after_twenty_kills(tmp_path: Path) -> None:
         out = tmp_path / f"{home_number}.json"
         for kill_point in (*FIRST, *SECOND):
             entry = home_number % 2 if kill_point in OFTEN else 0
-            if killed_in(home, f"{kill_point}:{entry}", out):
+            if killed_in(home, f"{kill_point}:{entry}", STUDY, out):
                 kills[kill_point] += 1
         rest = home.step("study", **STUDY, export=out)
         done = re.search(r"2 cells, of which (\d) are done", rest.stdout)
