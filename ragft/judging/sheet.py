@@ -43,6 +43,17 @@ def row_id(secret: bytes, item: Item) -> str:
     return "r" + hmac.new(secret, f"sheet {content}".encode(), hashlib.sha256).hexdigest()[:12]
 
 
+def columns_of(criteria: Sequence[Criterion]) -> tuple[str, ...]:
+    """Return the headings of the sheet; those of the criteria explain their labels."""
+    return ROW, *SHOWN, *(_head(criterion) for criterion in criteria), ANNOTATOR
+
+
+def row_of(secret: bytes, item: Item, criteria: Sequence[Criterion]) -> tuple[str, ...]:
+    """Return the cells of an item, in the order of the columns; nobody has graded it yet."""
+    shown = (item.question, "\nor: ".join(item.references), "\n\n".join(item.passages), item.answer)
+    return row_id(secret, item), *map(cell, shown), *[""] * len(criteria), ""
+
+
 def write_sheet(
     path: Path, items: Sequence[Item], criteria: Sequence[Criterion], secret: bytes, *, most: int = 0
 ) -> int:
@@ -57,11 +68,9 @@ def write_sheet(
     rows = {row_id(secret, item): item for item in items}
     text = io.StringIO(newline="")
     writer = csv.writer(text)
-    writer.writerow([ROW, *SHOWN, *(_head(criterion) for criterion in criteria), ANNOTATOR])
+    writer.writerow(columns_of(criteria))
     chosen = sorted(rows.items())[: most or None]
-    for key, item in chosen:
-        shown = (item.question, "\nor: ".join(item.references), "\n\n".join(item.passages), item.answer)
-        writer.writerow([key, *map(cell, shown), *[""] * len(criteria), ""])
+    writer.writerows(row_of(secret, item, criteria) for _, item in chosen)
     # The byte order mark makes spreadsheet programs read UTF-8.
     content = text.getvalue().encode("utf-8-sig", "replace")
     if path.exists() and path.read_bytes() != content:

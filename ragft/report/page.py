@@ -1,9 +1,6 @@
 """From the records to the page: one HTML file that needs nothing else."""
 
-import base64
-import hashlib
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
@@ -17,6 +14,7 @@ from ragft.report import svg
 from ragft.report.figures import attribution_forest, forest, reach_of, rise_of, track_of
 from ragft.report.packing import pack
 from ragft.report.page_data import Curve, Metric, Report
+from ragft.report.sealed import PLACE, policy_of, text_of, with_data
 from ragft.report.words import CONTEXTS, OUTCOMES, clean, clip, interval, label, meaning, number, sentence, signed
 
 MOST_BYTES = 2_000_000
@@ -24,7 +22,6 @@ MOST_BYTES = 2_000_000
 MOST_CHARACTERS = 2000
 MOST_POINTS = 400
 CURVES = {"train_loss": "training loss", "dev_loss": "loss on held-out questions (dev)"}
-PLACE = "@@questions@@"
 
 
 def render(report: Report) -> str:
@@ -33,17 +30,13 @@ def render(report: Report) -> str:
     Every text of the report may be hostile: texts are escaped, the questions are data that no browser reads
     as a script or a tag, and a content security policy allows the page's own script and style and nothing else.
     """
-    css, script = _file("page.css"), _file("page.js")
-    policy = (
-        f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(css)}'; base-uri 'none'; "
-        "form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
-    )
+    css, script = text_of("page.css"), text_of("page.js")
     criteria = list(report.scales)
     shown: dict[str, Any] = {
         "report": report,
         "css": Markup(css),
         "script": Markup(script),
-        "policy": policy,
+        "policy": policy_of(script, css),
         "cards": _cards(report),
         "guards": _guards(report),
         "forest": forest(report.comparison),
@@ -59,21 +52,10 @@ def render(report: Report) -> str:
         "files": report.comparison.of_files,
         "place": Markup(PLACE),
     }
-    template = _environment().from_string(_file("page.html.jinja"))
+    template = _environment().from_string(text_of("page.html.jinja"))
     empty = template.render(**shown, left_out=("x" * 600,))
     packed = pack(report.questions, criteria, MOST_BYTES - len(empty.encode()) - 1000, report.source)
-    # The place for the data is the last thing before the script, so a text that looks like it changes nothing.
-    before, _, after = template.render(**shown, left_out=packed.left_out).rpartition(PLACE)
-    return f"{before}{packed.text}{after}"
-
-
-@cache
-def _file(name: str) -> str:
-    return (files("ragft.report") / name).read_text(encoding="utf-8")
-
-
-def _hash(text: str) -> str:
-    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+    return with_data(template.render(**shown, left_out=packed.left_out), packed.text)
 
 
 @cache

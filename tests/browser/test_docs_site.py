@@ -31,7 +31,7 @@ def address(tmp_path: Path) -> Iterator[str]:
 
 
 def test_pages_and_search_ask_only_their_own_server(address: str, pytestconfig: pytest.Config) -> None:
-    pictures = pytestconfig.rootpath / ".ragft" / "pictures"
+    pictures = pytestconfig.rootpath / "build" / "pictures"
     pictures.mkdir(parents=True, exist_ok=True)
     asked: list[str] = []
     with sync_playwright() as playwright:

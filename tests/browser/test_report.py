@@ -52,7 +52,7 @@ def page(browser: Browser) -> Iterator[Page]:
 @pytest.fixture
 def pictures(pytestconfig: pytest.Config) -> Path:
     """Where pictures of the page are kept, to be looked at."""
-    folder = pytestconfig.rootpath / ".ragft" / "pictures"
+    folder = pytestconfig.rootpath / "build" / "pictures"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 

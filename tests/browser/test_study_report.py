@@ -57,7 +57,7 @@ def test_ink_and_paper_differ_enough_on_the_page_and_in_its_figures(
     assert window.locator("figure rect").first.evaluate(COLOUR, "fill") == paper
     for mark in window.locator("figure text, figure circle[r='5']").all():
         assert contrast(mark.evaluate(COLOUR, "fill"), paper) >= 4.5
-    folder = pytestconfig.rootpath / ".ragft" / "pictures"
+    folder = pytestconfig.rootpath / "build" / "pictures"
     folder.mkdir(parents=True, exist_ok=True)
     window.screenshot(path=folder / f"study_{scheme}.png", full_page=True)
     window.close()

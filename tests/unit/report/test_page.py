@@ -26,7 +26,7 @@ PAYLOADS = [
     '"><img src=x onerror=alert(1)>',
     "<!--<script>",
     "{{ 7 * 7 }}{% raw %}",
-    "@@questions@@",
+    "@@data@@",
     "\u2028alert(1)\u2029",
     "\ud800 half \x00 nul \x1b[31m \u202e backwards",
     "]]></svg><svg onload=alert(1)>",
