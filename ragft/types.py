@@ -199,7 +199,8 @@ class Score:
         reason: The judge's reasoning of the first readable repeat.
         n_scored: Repeats that were read.
         n_unscored: Repeats that were not.
-        spread: Standard deviation between readable repeats (0.0 with one).
+        spread: Standard deviation between readable repeats, or of the probabilities where one expectation was taken of
+            them; 0.0 where neither is known.
     """
 
     criterion: str

@@ -1,6 +1,7 @@
 """From judgements to scores: one row per item, and summaries that count what could not be read."""
 
 import json
+import math
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -108,10 +109,29 @@ def row_of(criterion: Criterion, found: Sequence[Judgement], repeats: int, estim
         read_reason(readable[0].reply, criterion) if readable and estimator != "expected_no_rationale" else "",
         n_scored=len(values),
         n_unscored=repeats - len(values),
-        spread=statistics.stdev(values) if len(values) > 1 else 0.0,
+        spread=_spread(criterion, readable, values, estimator),
     )
     masses = tuple(entry.mass for entry in entries if entry.mass is not None)
     return Row(score, values, masses, dict(outcomes), tuple(entry.served_by for entry in entries if entry.served_by))
+
+
+def _spread(
+    criterion: Criterion, readable: Sequence[Judgement], values: Sequence[float], estimator: Estimator
+) -> float:
+    """Return how far the judge is from one score: the spread of its repeats, or of its probabilities where it has some.
+
+    The estimator ``expected`` keeps its reason and not its probabilities, so nothing is known of it.
+    """
+    if estimator != "expected_no_rationale" or not readable:
+        return statistics.stdev(values) if len(values) > 1 else 0.0
+    try:
+        given = json.loads(readable[0].reply)
+        scores = [(float(share), criterion.scores[label]) for label, share in given.items()]
+        mean = sum(share * score for share, score in scores)
+        found = math.sqrt(sum(share * (score - mean) ** 2 for share, score in scores))
+    except (ArithmeticError, ValueError, TypeError, AttributeError, KeyError):
+        return 0.0  # a served judge wrote something of its own before its score
+    return found if found <= criterion.range else 0.0
 
 
 def _last_attempt(found: Sequence[Judgement], repeat: int) -> Judgement | None:
