@@ -1,24 +1,30 @@
-"""What a registered version is when MLflow loads it: a question in, the answer and its sources out.
+"""What a registered version is when MLflow loads it: a question or a chat in, the answer and its sources out.
 
 MLflow runs this file when it logs or loads a version (models from code); nothing is pickled.
 """
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import mlflow
 import pandas as pd
 import yaml
 from mlflow import MlflowClient
+from mlflow.entities import Document, LiveSpan, SpanType
+from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
+from mlflow.tracing.constant import SpanAttributeKey
 
 import ragft.pocket
-from ragft.errors import PrerequisiteError
+from ragft.chat.completions import Answered, Source, Turn, chunks, completion, turn
+from ragft.errors import DataError, PrerequisiteError
 from ragft.models.fingerprint import file_sha256
 from ragft.models.generation import Generator
 from ragft.models.loading import LoadedModel, load_adapter, load_base
@@ -43,12 +49,14 @@ class RetrievalModel(PythonModel):
             PrerequisiteError: If the base, the adapter or the passages are not those of the version.
         """
         path = Path(context.artifacts["serving"])
-        tags = _registered_tags(path.parents[1])
+        version = _registered(path.parents[1])
+        tags: Mapping[str, str] = dict(version.tags)
         if file_sha256(path) != tags.get(SERVING_SHA256):
             raise PrerequisiteError(
                 f"{path} is not what was registered: its tag {SERVING_SHA256} is {tags.get(SERVING_SHA256)}; restore "
                 "the file, or register the version again"
             )
+        self._uri = f"models:/{version.name}/{version.version}"
         config = json.loads(path.read_text(encoding="utf-8"))
         self._as = _served_as(tags, config)
         self._generator = Generator(_load(config, self._as, tags, context.artifacts), window=self._as.context_window)
@@ -63,24 +71,128 @@ class RetrievalModel(PythonModel):
         context: PythonModelContext,  # noqa: ARG002 - MLflow's signature
         model_input: pd.DataFrame,
         params: dict[str, Any] | None = None,  # noqa: ARG002
-    ) -> pd.DataFrame:
-        """Return one row per question: ``answer``, and ``sources``, the passages that the model was shown."""
-        questions = [str(text) for text in model_input["question"]]
-        messages, sources = [], []
+    ) -> pd.DataFrame | dict[str, Any]:
+        """Answer questions, or one chat.
+
+        Returns:
+            For each row with a ``question``: ``answer``, and ``sources``, the passages that the model was shown. For
+            ``messages``: OpenAI's chat completion, the sources in its ``custom_outputs``.
+
+        Raises:
+            DataError: If the input has neither, or a question is no text.
+        """
+        asked = _asked(model_input.to_dict("records"))
+        if isinstance(asked, Turn):
+            *_, last = self._answer(asked.question)
+            return completion(last, asked, self._uri)
+        if len(asked) == 1:
+            *_, last = self._answer(asked[0])
+            return pd.DataFrame({"answer": [last.text], "sources": [[source.text for source in last.sources]]})
+        prepared = self._prepare(asked)
+        messages = [message for message, _ in prepared]
+        answers = [reply.text for reply in self._generator.generate(messages, self._as.max_new_tokens)]
+        return pd.DataFrame({"answer": answers, "sources": [[p.text for p in shown] for _, shown in prepared]})
+
+    def predict_stream(
+        self,
+        context: PythonModelContext,  # noqa: ARG002 - MLflow's signature
+        model_input: dict[str, Any],
+        params: dict[str, Any] | None = None,  # noqa: ARG002
+    ) -> Iterator[dict[str, Any]]:
+        """Answer one question, or one chat, while the answer is written.
+
+        Yields:
+            For a ``question``: the ``answer`` piece by piece, then the ``sources``. For ``messages``: OpenAI's chunks,
+            the sources in the ``custom_outputs`` of the last.
+
+        Raises:
+            DataError: If the input has neither, or the question is no text.
+        """
+        asked = _asked([model_input])
+        if isinstance(asked, Turn):
+            yield from chunks(self._answer(asked.question), asked, self._uri)
+            return
+        said, sources = "", []
+        for answered in self._answer(asked[0]):
+            piece, said = answered.text[len(said) :], answered.text
+            sources = [source.text for source in answered.sources]
+            if piece:
+                yield {"answer": piece}
+        yield {"answer": "", "sources": sources}
+
+    def _prepare(self, questions: Sequence[str]) -> list[tuple[str, list[Passage]]]:
+        """Return for each question the message that the model reads, and the passages in it."""
         nothing: list[list[Passage]] = [[] for _ in questions]
         found = self._retriever.retrieve(questions, self._as.top_k) if self._retriever else nothing
+        prepared = []
         for question, passages in zip(questions, found, strict=True):
             texts = [passage.text for passage in passages]
             kept = self._generator.fit_passages(question, texts, self._prompt.render, self._as.max_new_tokens)
-            shown = [texts[place] for place in kept]
-            messages.append(self._prompt.render(question, shown))
-            sources.append(shown)
-        answers = [reply.text for reply in self._generator.generate(messages, self._as.max_new_tokens)]
-        return pd.DataFrame({"answer": answers, "sources": sources})
+            shown = [passages[place] for place in kept]
+            prepared.append((self._prompt.render(question, [passage.text for passage in shown]), shown))
+        return prepared
+
+    def _answer(self, question: str) -> Iterator[Answered]:
+        """Yield the answer to a question as it grows, and leave a trace where MLflow traces."""
+        with _span("answer", SpanType.CHAIN, mlflow.get_current_active_span(), {"question": question}) as whole:
+            message, shown = self._retrieve(question, whole)
+            sources = [Source(passage.id, passage.document_id, passage.text) for passage in shown]
+            read = {"messages": [{"role": "user", "content": message}]}
+            with _span("generate", SpanType.CHAT_MODEL, whole, read) as span:
+                span.set_attribute(SpanAttributeKey.MESSAGE_FORMAT, "openai")
+                for reply in self._generator.stream(message, self._as.max_new_tokens):
+                    answered = Answered(reply.text, reply.prompt_tokens, reply.tokens, reply.cut, sources)
+                    yield answered
+                span.set_outputs(completion(answered, Turn(question, 0), self._uri))
+                used = {"input_tokens": answered.prompt_tokens, "output_tokens": answered.tokens}
+                span.set_attribute(SpanAttributeKey.CHAT_USAGE, {**used, "total_tokens": sum(used.values())})
+            whole.set_outputs(answered.text)
+
+    def _retrieve(self, question: str, whole: LiveSpan) -> tuple[str, list[Passage]]:
+        """Return the message that the model reads and the passages in it; found in a span where there are any."""
+        if self._retriever is None:
+            return self._prepare([question])[0]
+        with _span("retrieve", SpanType.RETRIEVER, whole, {"query": question}) as span:
+            message, shown = self._prepare([question])[0]
+            span.set_outputs([Document(p.text, {"doc_uri": p.document_id}, p.id) for p in shown])
+        return message, shown
 
 
-def _registered_tags(folder: Path) -> Mapping[str, str]:
-    """Return the tags of the version whose files lie in ``folder``.
+@contextmanager
+def _span(name: str, kind: str, parent: LiveSpan | None, inputs: Mapping[str, Any]) -> Iterator[LiveSpan]:
+    """Open a span of MLflow's trace.
+
+    It is not made the current one, which would be of the thread: each piece of a stream may be asked for in another.
+    """
+    span = mlflow.start_span_no_context(name, kind, parent, inputs)
+    try:
+        yield span
+    except Exception as error:
+        span.record_exception(error)
+        raise
+    finally:
+        span.end()
+
+
+def _asked(rows: Sequence[Mapping[Any, Any]]) -> Turn | list[str]:
+    """Return the chat or the questions.
+
+    Raises:
+        DataError: If the rows have neither, or a question is no text.
+    """
+    if rows and rows[0].get("messages") is not None:
+        if len(rows) > 1:
+            raise DataError(f"there are {len(rows)} rows of messages, expected one: ask one chat at a time")
+        return turn(rows[0]["messages"])
+    questions = [row.get("question") for row in rows]
+    if not rows or not all(isinstance(text, str) for text in questions):
+        wrong = next((f"question is {text!r}" for text in questions if not isinstance(text, str)), "there is no row")
+        raise DataError(f"{wrong}, expected a text in each row's column question, or one list of messages")
+    return [str(text) for text in questions]
+
+
+def _registered(folder: Path) -> ModelVersion:
+    """Return the version whose files lie in ``folder``.
 
     Raises:
         PrerequisiteError: If they were not fetched from the registry, or it does not know that version.
@@ -88,7 +200,7 @@ def _registered_tags(folder: Path) -> Mapping[str, str]:
     try:
         fetched = yaml.safe_load((folder / FETCHED_AS).read_text(encoding="utf-8"))
         name, number = fetched["model_name"], str(fetched["model_version"])
-        found = MlflowClient().get_model_version(name, number)
+        return MlflowClient().get_model_version(name, number)
     except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
         raise PrerequisiteError(
             f"{folder} was not fetched from the registry ({error!r}): load a version by its address there, "
@@ -98,7 +210,6 @@ def _registered_tags(folder: Path) -> Mapping[str, str]:
         raise PrerequisiteError(
             f"the registry of MLFLOW_TRACKING_URI cannot be asked for the version in {folder}: {error.message}"
         ) from error
-    return dict(found.tags)
 
 
 def _served_as(tags: Mapping[str, str], config: Mapping[str, Any]) -> ServedAs:

@@ -15,7 +15,7 @@ from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
-from mlflow.types.schema import Array, ColSpec, DataType, Schema
+from mlflow.types.schema import Array, ColSpec, DataType, Object, Property, Schema
 
 from ragft.errors import ConfigError, PrerequisiteError
 from ragft.models.adapter_folder import check_adapter
@@ -28,8 +28,15 @@ TRAINING_TAG = f"{TAG_PREFIX}training"
 PROBES_TAG = f"{TAG_PREFIX}probes"
 CHOSEN_TAG = f"{TAG_PREFIX}chosen_from"
 FILES_TAG = f"{TAG_PREFIX}files_sha256"
+_MESSAGE = Object([Property("role", DataType.string), Property("content", DataType.string)])
+# Either column alone is an input: MLflow knows no "one of", so the model itself refuses an input with neither.
 SIGNATURE = ModelSignature(
-    inputs=Schema([ColSpec(DataType.string, "question")]),
+    inputs=Schema(
+        [
+            ColSpec(DataType.string, "question", required=False),
+            ColSpec(Array(_MESSAGE), "messages", required=False),
+        ]
+    ),
     outputs=Schema([ColSpec(DataType.string, "answer"), ColSpec(Array(DataType.string), "sources")]),
 )
 

@@ -1,6 +1,6 @@
 """The decoding loop: each prompt is read once for any number of replies, and a reply that has ended costs nothing."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -52,17 +52,41 @@ def decode(
     return loop(read, repeats, max_new_tokens, stops, choose)
 
 
+@torch.no_grad()
+def stream(
+    model: Any,  # noqa: ANN401 - any causal LM
+    prompt: Sequence[int],
+    *,
+    max_new_tokens: int,
+    stop: Sequence[int],
+) -> Iterator[int]:
+    """Yield the tokens of the most likely reply to one prompt as they are chosen, those that `decode` returns."""
+    read = read_prompts(model, [prompt])
+    stops = torch.tensor(list(stop), device=read.mask.device)
+    for _, tokens in _row_steps(read, 1, max_new_tokens, stops, greedy):
+        yield int(tokens)
+
+
 def _decode_rows(read: Read, repeats: int, max_new_tokens: int, stops: torch.Tensor, choose: Choose) -> list[list[int]]:
     """Decode with a row of the cache for each reply."""
+    replies: list[list[int]] = [[] for _ in range(len(read.mask) * repeats)]
+    for rows, tokens in _row_steps(read, repeats, max_new_tokens, stops, choose):
+        _append(replies, rows, tokens)
+    return replies
+
+
+def _row_steps(
+    read: Read, repeats: int, max_new_tokens: int, stops: torch.Tensor, choose: Choose
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Yield which replies go on, and the next token of each, one step after the other."""
     logits, mask, cache = read.logits.repeat_interleave(repeats, 0), read.mask.repeat_interleave(repeats, 0), read.cache
     if repeats > 1:
         cache.batch_repeat_interleave(repeats)
     rows = torch.arange(len(mask), device=mask.device)
     position = mask.sum(-1, keepdim=True)
-    replies: list[list[int]] = [[] for _ in range(len(rows))]
     for step in range(max_new_tokens):
         tokens = choose(logits, step, rows)
-        _append(replies, rows, tokens)
+        yield rows, tokens
         going = ~torch.isin(tokens, stops)
         if step + 1 == max_new_tokens or not bool(going.any()):
             break
@@ -75,7 +99,6 @@ def _decode_rows(read: Read, repeats: int, max_new_tokens: int, stops: torch.Ten
             input_ids=tokens[:, None], attention_mask=mask, position_ids=position, past_key_values=cache, use_cache=True
         )
         logits, position = out.logits[:, -1].float(), position + 1
-    return replies
 
 
 def _decode_branches(

@@ -69,6 +69,33 @@ class Generator:
         self._work_through(prompts, max_new_tokens, 1, work)
         return [found[index] for index in range(len(messages))]
 
+    def stream(self, message: str, max_new_tokens: int) -> Iterator[Generated]:
+        """Yield the most likely reply to one message as it grows; the last is the one that `generate` returns.
+
+        Each text begins with the one before.
+
+        Raises:
+            ConfigError: If the prompt and its reply do not fit the context window.
+            PrerequisiteError: If the device has too little memory.
+        """
+        prompt = self._messages.ids(message)
+        self._messages.check_fits([prompt], max_new_tokens)
+        written: list[int] = []
+        said = ""
+        tokens = decoding.stream(self._model, prompt, max_new_tokens=max_new_tokens, stop=self._messages.stop)
+        try:
+            for token in tokens:
+                written.append(token)
+                reply = self._messages.settled(prompt, written)
+                if len(reply.text) > len(said):
+                    said = reply.text
+                    yield reply
+        except (RuntimeError, MemoryError) as error:
+            if not shortage.is_shortage(error):
+                raise
+            raise self._no_room(len(prompt), 1, max_new_tokens) from error
+        yield self._messages.reply(prompt, written)
+
     def sample(
         self,
         prompts: Sequence[str],
@@ -178,6 +205,12 @@ class Generator:
     def _short_of_memory(self) -> str:
         return f"{self.loaded.device} has too little memory for {self.loaded.name}"
 
+    def _no_room(self, prompt: int, repeats: int, new_tokens: int) -> PrerequisiteError:
+        return PrerequisiteError(
+            f"{self._short_of_memory} and one prompt of {prompt} tokens with {repeats} replies of {new_tokens}: use a "
+            "quantization, a smaller top_k or chunk_chars, or a smaller max_new_tokens"
+        )
+
     def _work_through(
         self, prompts: Sequence[Sequence[int]], new_tokens: int, repeats: int, work: Callable[[list[int]], None]
     ) -> None:
@@ -191,11 +224,7 @@ class Generator:
                 if not shortage.is_shortage(error):
                     raise
                 if len(batch) == 1:
-                    raise PrerequisiteError(
-                        f"{self._short_of_memory} and one prompt of {len(prompts[batch[0]])} tokens with {repeats} "
-                        f"replies of {new_tokens}: use a quantization, a smaller top_k or chunk_chars, or a smaller "
-                        "max_new_tokens"
-                    ) from error
+                    raise self._no_room(len(prompts[batch[0]]), repeats, new_tokens) from error
             else:
                 del waiting[0]
                 continue

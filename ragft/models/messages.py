@@ -1,12 +1,15 @@
 """What a model reads and writes, in its own tokens: messages that fit its context window, labels, replies."""
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from transformers import PreTrainedTokenizerBase
 
 from ragft.errors import ConfigError
 from ragft.models import chat, fitting
+
+# What a tokenizer writes for a character of which only the first bytes are there.
+UNFINISHED_CHARACTER = "\ufffd"
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,3 +144,12 @@ class Messages:
             text, next_turn, _ = text.partition(chat.PLAIN_STOP)
             ended = ended or bool(next_turn)
         return Generated(text.strip(), len(prompt), len(written), not ended)
+
+    def settled(self, prompt: Sequence[int], written: Sequence[int]) -> Generated:
+        """Return an unfinished reply without the end of its text that the next tokens may change or take away."""
+        reply = self.reply(prompt, written)
+        text = reply.text.rstrip(UNFINISHED_CHARACTER)
+        if self.tokenizer.chat_template is None:
+            longest = max(n for n in range(len(chat.PLAIN_STOP)) if text.endswith(chat.PLAIN_STOP[:n]))
+            text = text[: len(text) - longest]
+        return replace(reply, text=text.rstrip())

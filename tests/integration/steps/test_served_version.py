@@ -3,23 +3,30 @@
 import dataclasses
 import json
 import shutil
+import socket
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import mlflow
 import psycopg
 import pytest
 import torch
+import uvicorn
 from mlflow import MlflowClient
+from mlflow.entities import SpanType
+from openai import BadRequestError, OpenAI
 from psycopg.conninfo import make_conninfo
 
 from entrypoints.steps import evaluate, finetune, promote, rollback
 from entrypoints.steps.shared.bases import require_base_of
 from entrypoints.steps.shared.weights import open_registry
 from entrypoints.steps.shared.workspace import Workspace
+from ragft.chat.server import chat_app
 from ragft.errors import ConfigError, DataError, PrerequisiteError
 from ragft.models.fingerprint import write_manifest
 from ragft.params import DataParams, EvaluateParams, FinetuneParams, PromoteParams, RollbackParams
@@ -182,6 +189,104 @@ def test_a_prompt_that_no_tag_holds_is_refused_before_anything_is_compared(made:
     (tmp_path / "long.txt").write_text(f"$passages $question {'word ' * 20_000}")
     with pytest.raises(ConfigError, match="100,021 characters as JSON"):
         promote.run(dataclasses.replace(made.promoted, prompt=str(tmp_path / "long.txt")), made.workspace)
+
+
+@pytest.fixture(scope="module")
+def model(made: Made) -> Any:  # noqa: ANN401 - MLflow types what it takes and gives too widely
+    """The version as MLflow loads it."""
+    return mlflow.pyfunc.load_model(made.version.uri)
+
+
+def chat(*texts: str) -> dict[str, list[dict[str, str]]]:
+    """A chat whose last message is a user's."""
+    roles = ("user", "assistant") * len(texts)
+    return {"messages": [{"role": role, "content": text} for role, text in zip(roles, texts, strict=False)]}
+
+
+def test_a_chat_is_answered_as_its_last_question_is_whole_and_in_pieces(made: Made, model: Any) -> None:  # noqa: ANN401
+    question = "Which river has town 3?"
+    plain = model.predict([{"question": question}, {"question": "Which colour has town 4?"}])
+    whole = model.predict(chat("Hello", "Yes?", question))
+    (choice,) = whole["choices"]
+    assert choice["message"] == {"role": "assistant", "content": plain["answer"][0]}
+    assert whole["model"] == made.version.uri
+    assert [source["text"] for source in whole["custom_outputs"]["sources"]] == list(plain["sources"][0])
+    assert {source["document"] for source in whole["custom_outputs"]["sources"]} <= {f"t{n}" for n in range(TOWNS)}
+    assert whole["custom_outputs"]["ignored_messages"] == 2
+    assert whole["usage"]["completion_tokens"] > 1
+
+    *pieces, end = model.predict_stream(chat(question))
+    assert len(pieces) > 3
+    assert "".join(piece["choices"][0]["delta"]["content"] for piece in pieces) == plain["answer"][0]
+    assert (end["usage"], end["choices"][0]["finish_reason"]) == (whole["usage"], choice["finish_reason"])
+    *pieces, end = model.predict_stream({"question": question})
+    assert "".join(piece["answer"] for piece in pieces) == plain["answer"][0]
+    assert end == {"answer": "", "sources": list(plain["sources"][0])}
+
+    for wrong in ([{"query": "Which?"}], {"messages": [{"role": "assistant", "content": "Yes?"}]}):
+        with pytest.raises(DataError, match="expected"):
+            model.predict(wrong)
+
+
+def test_an_answer_leaves_a_trace_with_its_passages_and_its_tokens(model: Any) -> None:  # noqa: ANN401
+    before = mlflow.get_last_active_trace_id()
+    for _ in model.predict_stream(chat("Which river has town 3?")):
+        pass
+    mlflow.flush_trace_async_logging()
+    found = mlflow.get_trace(mlflow.get_last_active_trace_id() or "")
+    assert found is not None
+    assert found.info.trace_id != before
+    spans = {span.name: span for span in found.data.spans}
+    assert [spans[name].span_type for name in ("answer", "retrieve", "generate")] == [
+        SpanType.CHAIN, SpanType.RETRIEVER, SpanType.CHAT_MODEL,
+    ]  # fmt: skip
+    assert {span.parent_id for name, span in spans.items() if name != "answer"} == {spans["answer"].span_id}
+    documents = spans["retrieve"].outputs
+    assert len(documents) == 4
+    assert {document["metadata"]["doc_uri"] for document in documents} <= {f"t{n}" for n in range(TOWNS)}
+    usage = found.info.token_usage or {}
+    assert usage["output_tokens"] > 1
+    assert found.info.request_metadata["mlflow.modelId"] == model.model_id
+
+    mlflow.tracing.disable()
+    try:
+        model.predict(chat("Which river has town 3?"))
+    finally:
+        mlflow.tracing.enable()
+    assert mlflow.get_last_active_trace_id() == found.info.trace_id
+
+
+def test_openais_client_talks_to_the_server(made: Made, model: Any) -> None:  # noqa: ANN401
+    uri = made.version.uri
+    plain = model.predict([{"question": "Which river has town 3?"}])
+    listening = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(chat_app(model, uri), log_level="warning"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+    thread.start()
+    try:
+        client = OpenAI(base_url=f"http://127.0.0.1:{listening.getsockname()[1]}/v1", api_key="none", max_retries=0)
+        assert [model.id for model in client.models.list()] == [uri]
+        asked: dict[str, Any] = {"model": uri, "messages": chat("Which river has town 3?")["messages"]}
+        whole = client.chat.completions.create(**asked, temperature=0)
+        assert whole.choices[0].message.content == plain["answer"][0]
+        sources = (whole.model_extra or {})["custom_outputs"]["sources"]
+        assert [source["text"] for source in sources] == list(plain["sources"][0])
+        pieces = list(client.chat.completions.create(**asked, stream=True))
+        assert len(pieces) > 3
+        assert "".join(piece.choices[0].delta.content or "" for piece in pieces) == plain["answer"][0]
+        for wrong, said in (
+            ({"model": "gpt"}, f"model is 'gpt', expected '{uri}'"),
+            ({"n": 2}, "n is 2, which is not offered"),
+            ({"messages": [{"role": "user", "content": "word " * 9000}]}, "alone does not fit"),
+            ({"messages": [{"role": "user", "content": "word " * 9000}], "stream": True}, "alone does not fit"),
+            ({"messages": []}, "messages is [], expected a list"),
+        ):
+            with pytest.raises(BadRequestError) as refused:
+                client.chat.completions.create(**(asked | wrong))
+            assert said in refused.value.message
+    finally:
+        server.should_exit = True
+        thread.join()
 
 
 @pytest.fixture
