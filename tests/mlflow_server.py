@@ -3,6 +3,7 @@
 It is started by the command of docker/compose.yaml, with this machine's addresses and folders.
 """
 
+import base64
 import os
 import signal
 import socket
@@ -22,6 +23,16 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 COMPOSE = Path(__file__).resolve().parents[1] / "docker" / "compose.yaml"
 SECONDS_TO_START = 180
+# Webhooks and the gateway may go to this machine, and webhooks are known at once. By default they go by https to public
+# addresses alone, and a new webhook is known within a minute.
+TO_THIS_MACHINE = {
+    "MLFLOW_WEBHOOK_ALLOWED_SCHEMES": "http",
+    "MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS": "true",
+    "MLFLOW_WEBHOOK_CACHE_TTL": "0",
+    "MLFLOW_GATEWAY_API_BASE_ALLOWED_SCHEMES": "http",
+    "MLFLOW_GATEWAY_API_BASE_ALLOW_PRIVATE_IPS": "true",
+    "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY": base64.urlsafe_b64encode(bytes(32)).decode(),
+}
 SECONDS_TO_STOP = 20
 
 
@@ -65,7 +76,7 @@ def mlflow_server(dsn: str, folder: Path, port: int = 0) -> Iterator[str]:
         }
     )
     environment = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW_")}
-    environment |= {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    environment |= {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"} | TO_THIS_MACHINE
     log = folder / "mlflow_server.log"
     with (
         log.open("w") as out,

@@ -88,6 +88,9 @@ class VllmStandIn:
             with self._lock, quiet_peft():
                 self._load(body["lora_name"], body["lora_path"])
             return 200, "Success"
+        if path == "/v1/unload_lora_adapter":
+            known = self.loaded.pop(body["lora_name"], None)
+            return (200, "Success") if known else (404, {"error": f"no adapter {body['lora_name']}"})
         self.bodies.append(body)
         return 200, {"choices": [self._complete(body)], "system_fingerprint": self.fingerprint}
 
