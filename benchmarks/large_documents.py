@@ -71,7 +71,7 @@ def main() -> None:
         folder = Path(name)
         count = write(folder, megabytes)
         mlflow.set_tracking_uri(f"sqlite:///{folder / 'mlflow.db'}")
-        preparation.open_embedder = RandomEmbedder  # type: ignore[assignment]
+        preparation.open_embedder = RandomEmbedder  # type: ignore[assignment, attr-defined]
         params = PrepareParams(
             dataset="rows",
             path=str(folder / "questions.jsonl"),

@@ -6,7 +6,7 @@ from pathlib import Path
 from ragft.data.files import ROW_SUFFIXES
 from ragft.errors import ConfigError
 from ragft.lists import entries
-from ragft.params import LOCAL, CompareParams, Params
+from ragft.params import LOCAL, SEARCHING, CompareParams, Params
 from ragft.prompts.answer import load_answer_prompt
 from ragft.prompts.criterion import load_criteria
 from ragft.store.private import shown
@@ -16,7 +16,8 @@ SEVERAL = ("ratings",)
 # What has no meaning where two files of answers are compared.
 SETTLED = (
     "model", "dataset", "path", "documents", "data_seed", "split", "questions", "chunk_chars", "embedder", "top_k",
-    "collection", "retrieved", "context", "prompt", "quantization", "dtype", "max_new_tokens", "context_window",
+    *SEARCHING, "collection", "retrieved", "context", "prompt", "quantization", "dtype", "max_new_tokens",
+    "context_window",
 )  # fmt: skip
 
 

@@ -41,7 +41,10 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "tune": ("trials", "space", "objective", "sampler_seed"),
     "data": (
         "dataset", "path", "name", "documents", "check", "data_seed", "split", "questions", "chunk_chars", "embedder",
-        "top_k", "collection", "retrieved", "export_retrieved", "allow_leaks",
+        "collection", "allow_leaks",
+    ),
+    "retrieval": (
+        "top_k", "retriever", "reranker", "language", "index", "min_recall", "retrieved", "export_retrieved",
     ),
     "model": (
         "base", "revision", "dtype", "model", "against", "model_url", "served_model", "quantization", "continue_from",

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from ragft.errors import ConfigError
 from ragft.lists import entries
-from ragft.types import CONTEXTS, DECIDING, SPLITS, WITHHELD, Split
+from ragft.types import CONTEXTS, DECIDING, INDEXES, RETRIEVERS, SPLITS, WITHHELD, Split
 
 METHODS = ("lora", "qlora", "dora", "ia3", "prompt_tuning")
 FORMATS = ("closed_book", "retrieved", "oracle", "raft")
@@ -37,6 +37,9 @@ OBJECTIVES = (DEV_LOSS, *MEASURES)
 GUARDS = ("false_answers", "false_refusals", "forgetting")
 GUARD_MARGIN = 5.0
 NO_JUDGE = "none"
+NO_RERANKER = "none"
+# How passages are found, beside how many.
+SEARCHING = ("retriever", "reranker", "language", "index", "min_recall")
 EXECUTORS = ("serial", "ray")
 LOCAL, VLLM = ENGINES = ("local", "vllm")
 PRESETS = ("embedded", "paper", "tiny", "context", "causes", "real")
@@ -171,9 +174,36 @@ class PreparationParams(NameParams):
 
 @dataclass(frozen=True, kw_only=True)
 class DataParams(PreparationParams):
-    """Which data, and how much of them is retrieved for a question."""
+    """Which data, and what is retrieved of them for a question, and how."""
 
     top_k: int = param(0, f"passages retrieved for a question; 0: {USUAL_TOP_K}", minimum=0)
+    retriever: str = param(
+        "dense", "what finds passages: vectors, words (BM25), or both, fused by their ranks", choices=RETRIEVERS
+    )
+    reranker: str = param(
+        NO_RERANKER,
+        "cross-encoder that puts the first 50 in order: a folder, or a name that was downloaded; none: none",
+    )
+    language: str = param(
+        "english",
+        "what lexical and hybrid read words with: a text search configuration of Postgres; simple: as they are",
+    )
+    index: str = param(
+        "exact", "how vectors are searched: exact, all of them; hnsw, for more than a million passages", choices=INDEXES
+    )
+    min_recall: float = param(
+        0.99, "with index=hnsw: least share it must find of what exact search finds", minimum=0.0, maximum=1.0
+    )
+
+    def __post_init__(self) -> None:
+        """Check that the index is of what is searched."""
+        super().__post_init__()
+        if self.index != "exact" and self.retriever == "lexical":
+            raise ConfigError(
+                f"index is {self.index}, but retriever is lexical, which searches no vectors: leave index out"
+            )
+        if not self.reranker.strip():
+            raise ConfigError("reranker is empty: name a cross-encoder, or give none")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,6 +218,17 @@ class BaseParams(DataParams):
     dtype: str = param(
         "auto", "precision of the base's weights; auto: bfloat16 on CUDA, float32 elsewhere", choices=DTYPES
     )
+
+    def __post_init__(self) -> None:
+        """Check that nothing says how to find passages that are given."""
+        super().__post_init__()
+        usual = {"retriever": "dense", "reranker": NO_RERANKER, "index": "exact"}
+        asked = [f"{name}={value}" for name, value in self.as_dict().items() if name in usual and value != usual[name]]
+        if self.retrieved.strip() and asked:
+            raise ConfigError(
+                f"{', '.join(asked)} was given with retrieved={self.retrieved}, whose passages another search found: "
+                "give one or the other"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -626,6 +667,11 @@ class StudyParams(Params):
     split: str = param("", "which questions: some of test, test_seen, confirm")
     embedder: str = param("", "embedders, as in prepare")
     top_k: str = param("", "passages retrieved for a question, as in prepare")
+    retriever: str = param("", f"what finds passages: some of {', '.join(RETRIEVERS)}")
+    reranker: str = param("", "cross-encoders, as in prepare; none is one of them")
+    language: str = param("english", "as in prepare")
+    index: str = param("exact", "as in prepare", choices=INDEXES)
+    min_recall: float = param(0.99, "as in prepare", minimum=0.0, maximum=1.0)
     chunk_chars: str = param("", "maximum characters of a passage, as in prepare")
     context_window: str = param("", "maximum tokens of prompt and answer together, as in evaluate")
     prompt: str = param("", "prompt templates: default, or files")

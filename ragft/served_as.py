@@ -8,7 +8,7 @@ from typing import Any
 
 from ragft.errors import DataError
 from ragft.prompts.answer import AnswerPrompt
-from ragft.types import canonical_json
+from ragft.types import INDEXES, RETRIEVERS, IndexKind, RetrieverKind, Search, canonical_json
 
 # Tags of a version: how it is served where that is no longer as it was registered, and what its serving.json is.
 SERVED_AS = "ragft.served_as"
@@ -39,6 +39,7 @@ class ServedAs:
         embedder: Name or path from which it is loaded.
         dtype: Of the base's weights, such as "float32".
         quantization: How the base's weights are held.
+        retriever: How passages are found; it and what follows it as in `ragft.types.Search`.
     """
 
     prompt: str
@@ -52,6 +53,18 @@ class ServedAs:
     embedder: str
     dtype: str
     quantization: str
+    retriever: str = "dense"
+    language: str = "english"
+    index: str = "exact"
+    reranker: str = ""
+    reranker_sha256: str = ""
+
+    @property
+    def search(self) -> Search:
+        """How passages are found."""
+        retriever: RetrieverKind = self.retriever  # type: ignore[assignment]  # checked where it was read
+        index: IndexKind = self.index  # type: ignore[assignment]
+        return Search(retriever, self.language, index, self.reranker, self.reranker_sha256)
 
     @property
     def answer_prompt(self) -> AnswerPrompt:
@@ -61,11 +74,13 @@ class ServedAs:
     @property
     def words(self) -> str:
         """Everything but the collection as a phrase; templates are named by their hash."""
-        return ", ".join(f"{name} {value}" for name, value in self._shown().items() if name != "collection")
+        usual = {**LATER, "reranker": "none"}
+        shown = {name: value for name, value in self._shown().items() if usual.get(name) != value}
+        return ", ".join(f"{name} {value}" for name, value in shown.items() if name != "collection")
 
     def as_dict(self) -> dict[str, Any]:
-        """Return name -> value."""
-        return dataclasses.asdict(self)
+        """Return name -> value; settings that came later only where they are not as all were served before."""
+        return {name: value for name, value in dataclasses.asdict(self).items() if LATER.get(name) != value}
 
     def to_json(self) -> str:
         """Return it as canonical JSON."""
@@ -89,6 +104,10 @@ class ServedAs:
             "embedder": self.embedder,
             "dtype": self.dtype,
             "quantization": self.quantization,
+            "retriever": self.retriever,
+            "language": self.language,
+            "index": self.index,
+            "reranker": f"{self.reranker} ({self.reranker_sha256[:12]})" if self.reranker else "none",
         }
 
     @classmethod
@@ -112,13 +131,24 @@ class ServedAs:
         """
         given: Mapping[str, Any] = values if isinstance(values, dict) else {}
         fields = {field.name: field.type for field in dataclasses.fields(cls)}
-        problems = [f"{name} is missing" for name in fields if name not in given]
+        problems = [f"{name} is missing" for name in fields if name not in given and name not in LATER]
         problems += [f"{name} is no setting" for name in given if name not in fields]
         problems += [
             f"{name} is {given[name]!r}, expected {getattr(kind, '__name__', kind)}"
             for name, kind in fields.items()
             if name in given and type(given[name]) is not kind
         ]
+        problems += [
+            f"{name} is {given[name]!r}, expected one of: {', '.join(allowed)}"
+            for name, allowed in {"retriever": RETRIEVERS, "index": INDEXES}.items()
+            if isinstance(given.get(name), str) and given[name] not in allowed
+        ]
         if problems:
             raise DataError(f"{source} does not say how a version is served", problems)
         return cls(**given)
+
+
+# The settings that came later, with the values that every version before was served with.
+LATER = {
+    field.name: field.default for field in dataclasses.fields(ServedAs) if field.default is not dataclasses.MISSING
+}

@@ -29,8 +29,7 @@ from ragft.models.fingerprint import file_sha256
 from ragft.models.generation import Generator
 from ragft.models.loading import LoadedModel, load_adapter, load_base
 from ragft.models.quantization import Quantization
-from ragft.retrieval.embedders import load_embedder
-from ragft.retrieval.retriever import Retriever
+from ragft.retrieval.opening import open_retriever
 from ragft.served_as import FETCHED_AS, RETRIEVED, SERVED_AS, SERVING_SHA256, ServedAs
 from ragft.store.server import open_store
 from ragft.types import Passage
@@ -64,7 +63,7 @@ class RetrievalModel(PythonModel):
         self._retriever = None
         if self._as.context == RETRIEVED:
             store = open_store(os.environ.get("RAGFT_DSN"), Path(config["home"]))
-            self._retriever = Retriever(store, load_embedder(self._as.embedder), self._as.collection)
+            self._retriever = open_retriever(store, self._as.embedder, self._as.collection, self._as.search)
 
     def predict(
         self,

@@ -12,6 +12,11 @@ SPLITS: tuple[Split, ...] = get_args(Split)
 Context = Literal["none", "retrieved", "withheld", "oracle", "oracle_distractors"]
 CONTEXTS: tuple[Context, ...] = get_args(Context)
 
+RetrieverKind = Literal["dense", "lexical", "hybrid"]
+RETRIEVERS: tuple[RetrieverKind, ...] = get_args(RetrieverKind)
+IndexKind = Literal["exact", "hnsw"]
+INDEXES: tuple[IndexKind, ...] = get_args(IndexKind)
+
 # The context that a verdict is given in, and the one that shows whether answers are invented.
 DECIDING: Context = "retrieved"
 WITHHELD: Context = "withheld"
@@ -126,6 +131,48 @@ class Passage:
     document_id: str
     position: int
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """How passages are found.
+
+    Attributes:
+        retriever: By vectors, by words, or by both, fused.
+        language: Text search configuration of Postgres that words are read with.
+        index: What finds vectors: all of them, or the graph of an HNSW index, which may miss some.
+        reranker: Name or folder of a cross-encoder that puts the first ones in order; empty: none.
+        reranker_sha256: What that is.
+    """
+
+    retriever: RetrieverKind = "dense"
+    language: str = "english"
+    index: IndexKind = "exact"
+    reranker: str = ""
+    reranker_sha256: str = ""
+
+    @property
+    def made_of(self) -> dict[str, str]:
+        """What of it decides what is found, as a part of a key; nothing for an exact search by vectors alone."""
+        parts: dict[str, str] = (
+            {}
+            if self.retriever == "dense"
+            else {
+                "retriever": self.retriever,
+                "language": self.language,
+            }
+        )
+        if self.retriever != "lexical" and self.index != "exact":
+            parts["index"] = self.index
+        return {**parts, "reranker": self.reranker_sha256} if self.reranker_sha256 else parts
+
+    @property
+    def words(self) -> str:
+        """Say it: "hybrid, english, reranked by minilm"."""
+        parts: list[str] = [self.retriever] if self.retriever == "dense" else [self.retriever, self.language]
+        if self.retriever != "lexical" and self.index != "exact":
+            parts.append(self.index)
+        return ", ".join([*parts, f"reranked by {self.reranker}"] if self.reranker else parts)
 
 
 @dataclass(frozen=True, slots=True)

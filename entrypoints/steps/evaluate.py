@@ -27,6 +27,7 @@ from entrypoints.steps.shared.preparation import ensure_prepared, has_documents,
 from entrypoints.steps.shared.prepared import Prepared
 from entrypoints.steps.shared.retrieved import RetrievedSplit, retrieve
 from entrypoints.steps.shared.runs import step_run
+from entrypoints.steps.shared.searching import searched_by
 from entrypoints.steps.shared.workspace import Workspace
 from ragft import tracking
 from ragft.analysis.verdict.health import Health
@@ -185,6 +186,7 @@ def _score(answered: Answered, judging: Judging, tags: Mapping[str, Any], worksp
     params, preparation = answered.prepared.params, answered.prepared.preparation
     name = tracking.run_name(preparation.name, subject.samples, subject.variant)
     tags = {**tags, **_tags(subject, params, preparation), "ragft.collection": found.collection}
+    tags |= searched_by(found.search)
     calibrations = judges.known_calibrations(workspace.store, judge, criteria, params, preparation.dataset)
     evaluations = []
     for context, answers in answered.answers.items():
@@ -300,9 +302,10 @@ def looked_at(preparation: Preparation, split: str) -> str:
 def _conditions(answered: Answered, answers: Mapping[str, Answer]) -> dict[str, str]:
     """Return what was asked of what, beside the judge: the other side of a comparison must have the same."""
     params, preparation = answered.prepared.params, answered.prepared.preparation
+    searched = answered.found.search.made_of
     return {
         "data": looked_at(preparation, params.split),
-        "retrieval": digest([answered.found.collection, params.top_k]),
+        "retrieval": digest([answered.found.collection, params.top_k, *([searched] if searched else [])]),
         "messages": digest(sorted((question, answer.prompt) for question, answer in answers.items())),
     }
 

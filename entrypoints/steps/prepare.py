@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from entrypoints.steps.shared.preparation import has_documents, open_embedder, prepare
+from entrypoints.steps.shared.preparation import has_documents, prepare
 from entrypoints.steps.shared.retrieved import retrieve
 from entrypoints.steps.shared.sources import with_top_k
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.data.retrieved_rows import Ranking, as_row
 from ragft.errors import ConfigError
 from ragft.params import PrepareParams
-from ragft.retrieval.retriever import Retriever
+from ragft.retrieval.opening import open_retriever
 from ragft.store.datasets import Preparation
 from ragft.types import Split, canonical_json
 
@@ -49,9 +49,9 @@ def _export(params: PrepareParams, preparation: Preparation, workspace: Workspac
 
 def _lines(params: PrepareParams, preparation: Preparation, split: Split, workspace: Workspace) -> Iterator[str]:
     found = retrieve(params, preparation, split, preparation.splits[split], workspace, withheld=True)
-    retriever = Retriever(workspace.store, open_embedder(params.embedder), found.collection)
-    similar = retriever.similarities([question.text for question in found.questions], params.top_k)
-    for question, scores in zip(found.questions, similar, strict=True):
+    retriever = open_retriever(workspace.store, params.embedder, found.collection, found.search)
+    scored = retriever.scores([question.text for question in found.questions], params.top_k)
+    for question, scores in zip(found.questions, scored, strict=True):
         shown, gold = (tuple(each[question.id]) for each in (found.retrieved, found.gold))
         withheld = tuple(found.withheld.get(question.id, ()))
         yield canonical_json(as_row(question, Ranking(shown, gold, withheld), scores))

@@ -1,7 +1,7 @@
 """Builds collections of passages, searches them, and freezes what was found."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -11,15 +11,21 @@ from ragft.errors import ConfigError, DataError
 from ragft.result_versions import VERSIONS
 from ragft.retrieval.chunking import chunk
 from ragft.store.connection import Store
-from ragft.store.passages import embedded, find_collection, freeze_collection, nearest, write_passages
+from ragft.store.indexes import index_vectors, index_words, languages
+from ragft.store.passages import embedded, find_collection, freeze_collection, require_collection, write_passages
 from ragft.store.retrievals import freeze, frozen
-from ragft.types import Document, Passage, digest
+from ragft.store.searching import Ranked, by_both, by_words, nearest
+from ragft.types import Document, Passage, Search, digest
 
 PASSAGES_AT_ONCE = 256
 QUESTIONS_AT_ONCE = 256
 # Passages are embedded in order of length within so many of them: documents larger than memory are read once more,
 # not held.
 SORTED_AT_ONCE = 20_000
+# Of what is found so many are read again by a reranker.
+READ = 50
+# The nearest vectors, all of them looked at.
+EXACT = Search()
 
 
 class EmbeddingModel(Protocol):
@@ -30,6 +36,26 @@ class EmbeddingModel(Protocol):
 
     def encode(self, texts: Sequence[str], *, question: bool = False) -> npt.NDArray[np.float32]:
         """Return one vector for each text, n x dimension."""
+        ...
+
+
+class RerankingModel(Protocol):
+    """What retrieval needs of a reranker; `ragft.retrieval.reranking.Reranker` is one.
+
+    Attributes:
+        sha256: What it is.
+        window: How many tokens of question and passage it reads at once.
+        pairs: How many pairs of question and passage it has read.
+        cut: How many of them did not fit its window, so that their end was not read.
+    """
+
+    sha256: str
+    window: int
+    pairs: int
+    cut: int
+
+    def scores(self, question: str, passages: Sequence[str]) -> list[float]:
+        """Return a number for each passage, larger is better."""
         ...
 
 
@@ -123,31 +149,48 @@ def _embed_missing(
 
 
 class Retriever:
-    """Finds the passages of one collection that are nearest to a question; the answer never changes."""
+    """Finds the passages of one collection that answer a question best; the answer never changes.
 
-    def __init__(self, store: Store, embedder: EmbeddingModel, collection: str) -> None:
-        """Check that the collection is there and was made with exactly this embedder.
+    Attributes:
+        search: How it finds them.
+        reranker: What puts the first ones in order, where there is one.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        embedder: EmbeddingModel,
+        collection: str,
+        search: Search = EXACT,
+        reranker: RerankingModel | None = None,
+    ) -> None:
+        """Check that the collection is there and was made with exactly this embedder, and that it can be searched so.
 
         Raises:
-            ConfigError: If it is not.
+            ConfigError: If it is not, or the server does not know the language.
         """
-        kept = find_collection(store, collection)
-        if kept is None:
-            raise ConfigError(f"there is no collection {collection} in the store at {store.place}; run prepare first")
+        kept = require_collection(store, collection)
         if kept.embedder != embedder.id or kept.dimension != embedder.dimension:
             raise ConfigError(
                 f"collection {collection[:12]} was embedded with {kept.embedder} ({kept.dimension} dimensions), and "
                 f"the embedder is {embedder.id} ({embedder.dimension}); use the embedder that prepared the data, or "
                 "run prepare again with this one"
             )
+        if search.retriever != "dense":
+            check_language(store, search.language)
+        self.search = search
+        self.reranker = reranker
+        self.size = kept.size
         self._store = store
         self._embedder = embedder
         self._collection = collection
+        self._is_indexed = False
 
     def retrieve(self, questions: Sequence[str], k: int = 5) -> list[list[Passage]]:
-        """Return the ``k`` nearest passages of each question, nearest first; fewer when the collection is smaller.
+        """Return the ``k`` best passages of each question, best first.
 
-        What was found is frozen: a question that was asked before is answered from the store.
+        Fewer are found where the collection is smaller, and by words where fewer share one with the question. What was
+        found is frozen: a question that was asked before is answered from the store.
 
         Raises:
             ConfigError: If ``k`` is below 1.
@@ -159,20 +202,96 @@ class Retriever:
         missing = [question for question, key in keys.items() if key not in passages]
         for start in range(0, len(missing), QUESTIONS_AT_ONCE):
             batch = missing[start : start + QUESTIONS_AT_ONCE]
-            neighbours = nearest(self._store, self._collection, self._embedder.encode(batch, question=True), k)
-            freeze(self._store, {keys[q]: [p for p, _ in near] for q, near in zip(batch, neighbours, strict=True)})
+            found = self._find(batch, k)
+            freeze(self._store, {keys[q]: [p for p, _ in ranking] for q, ranking in zip(batch, found, strict=True)})
         if missing:
             passages |= frozen(self._store, [keys[question] for question in missing])
         return [list(passages[keys[question]]) for question in questions]
 
-    def similarities(self, questions: Sequence[str], k: int) -> list[dict[str, float]]:
-        """Return for each question the ids of its ``k`` nearest passages with their cosine similarity, in [-1, 1]."""
+    def scores(self, questions: Sequence[str], k: int) -> list[dict[str, float]]:
+        """Return for each question the ids of its ``k`` best passages with what they are ranked by, larger is better.
+
+        That is the cosine similarity, the BM25, or the sum of reciprocal ranks; with a reranker it is its score, and
+        the passages behind those that it reads have none.
+        """
         found: list[dict[str, float]] = []
         for start in range(0, len(questions), QUESTIONS_AT_ONCE):
-            vectors = self._embedder.encode(questions[start : start + QUESTIONS_AT_ONCE], question=True)
-            ranked = nearest(self._store, self._collection, vectors, k)
-            found += [{passage.id: 1 - distance for passage, distance in near} for near in ranked]
+            ranked = self._find(questions[start : start + QUESTIONS_AT_ONCE], k)
+            found += [{p.id: score for p, score in ranking if score is not None} for ranking in ranked]
         return found
 
+    def recall(self, questions: Sequence[str], k: int) -> float:
+        """Return how much of what the same search finds with an exact index this one finds, in [0, 1]; 1.0 of nothing.
+
+        The share of the first ``k`` passages, averaged over the questions. What exact search finds is frozen as well.
+        """
+        exact = Retriever(
+            self._store, self._embedder, self._collection, replace(self.search, index="exact"), self.reranker
+        )
+        pairs = zip(exact.retrieve(questions, k), self.retrieve(questions, k), strict=True)
+        shares = [len(set(wanted) & set(found)) / len(wanted) for wanted, found in pairs if wanted]
+        return sum(shares) / len(shares) if shares else 1.0
+
+    def _find(self, questions: Sequence[str], k: int) -> list[list[tuple[Passage, float | None]]]:
+        """Return the ``k`` best passages of each question with their scores, best first."""
+        ranked = self._search(questions, k if self.reranker is None else max(k, READ))
+        if self.reranker is None:
+            return [list(ranking) for ranking in ranked]
+        return [_reranked(self.reranker, q, ranking)[:k] for q, ranking in zip(questions, ranked, strict=True)]
+
+    def _search(self, questions: Sequence[str], k: int) -> Ranked:
+        self._index()
+        search, collection = self.search, self._collection
+        if search.retriever == "lexical":
+            return by_words(self._store, collection, questions, k, language=search.language)
+        vectors = self._embedder.encode(questions, question=True)
+        approximate = search.index == "hnsw"
+        if search.retriever == "hybrid":
+            return by_both(
+                self._store, collection, questions, vectors, k, language=search.language, approximate=approximate
+            )
+        ranked = nearest(self._store, collection, vectors, k, approximate=approximate)
+        return [[(passage, 1 - distance) for passage, distance in ranking] for ranking in ranked]
+
+    def _index(self) -> None:
+        """Make what the search reads, at the first question that was not asked before."""
+        if self._is_indexed:
+            return
+        if self.search.retriever != "dense":
+            index_words(self._store, self._collection, self.search.language)
+        if self.search.retriever != "lexical" and self.search.index == "hnsw":
+            index_vectors(self._store, self._collection)
+        self._is_indexed = True
+
     def _key(self, question: str, k: int) -> str:
-        return digest({"version": VERSIONS["retrieval"], "collection": self._collection, "question": question, "k": k})
+        return digest(
+            {
+                "version": VERSIONS["retrieval"],
+                "collection": self._collection,
+                "question": question,
+                "k": k,
+                **self.search.made_of,
+            }
+        )
+
+
+def check_language(store: Store, language: str) -> None:
+    """Check that the server can read words in a language.
+
+    Raises:
+        ConfigError: If it has no text search configuration of this name, with those it has.
+    """
+    if language not in (known := languages(store)):
+        raise ConfigError(
+            f"language is {language!r}, which Postgres has no text search configuration for; it has: "
+            f"{', '.join(known)} (simple for any other language: words as they are)"
+        )
+
+
+def _reranked(
+    reranker: RerankingModel, question: str, ranking: Sequence[tuple[Passage, float]]
+) -> list[tuple[Passage, float | None]]:
+    """Return a ranking with its first passages in the reranker's order; equal scores stay in theirs."""
+    first = [passage for passage, _ in ranking[:READ]]
+    scored = list(zip(first, reranker.scores(question, [passage.text for passage in first]), strict=True))
+    return [*sorted(scored, key=lambda each: -each[1]), *((passage, None) for passage, _ in ranking[READ:])]

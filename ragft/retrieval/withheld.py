@@ -29,11 +29,9 @@ def find_withheld(retriever: Retriever, questions: Sequence[Question], k: int) -
     depth = SEARCHED_FIRST * k
     while missing:
         rankings = retriever.retrieve([question.text for question in missing], depth)
-        for question, ranking in zip(missing, rankings, strict=True):
-            withheld[question.id] = withheld_passages(question, ranking, k)
-        if len(rankings[0]) < depth:
-            break
-        missing = [question for question in missing if len(withheld[question.id]) < k]
+        found = list(zip(missing, rankings, strict=True))
+        withheld |= {question.id: withheld_passages(question, ranking, k) for question, ranking in found}
+        missing = [question for question, ranking in found if len(withheld[question.id]) < k and len(ranking) == depth]
         depth *= 2
     return {question: passages for question, passages in withheld.items() if passages}
 

@@ -16,7 +16,6 @@ from ragft.types import Passage
 
 # A halfvec of more does not fit the 8 kB page in which it is stored inline.
 MOST_DIMENSIONS = 4000
-_QUERIES_AT_ONCE = 64
 
 Vectors = npt.NDArray[np.float32]
 
@@ -120,6 +119,18 @@ def find_collection(store: Store, collection: str) -> Collection | None:
         return _find_collection(cursor, collection)
 
 
+def require_collection(store: Store, collection: str) -> Collection:
+    """Return the collection with this id.
+
+    Raises:
+        ConfigError: If there is none.
+    """
+    found = find_collection(store, collection)
+    if found is None:
+        raise ConfigError(f"there is no collection {collection} in the store at {store.place}; run prepare first")
+    return found
+
+
 @replayed
 def collection_passages(store: Store, collection: str) -> list[Passage]:
     """Return the passages of ``collection`` in the order of document and position."""
@@ -130,7 +141,7 @@ def collection_passages(store: Store, collection: str) -> list[Passage]:
             'ORDER BY p.document COLLATE "C", p.position, p.number',
             [collection],
         )
-        return [_passage(*row) for row in cursor]
+        return [passage_of(*row) for row in cursor]
 
 
 @replayed
@@ -138,56 +149,7 @@ def load_passages(store: Store, passage_ids: Iterable[str]) -> dict[str, Passage
     """Return those of ``passage_ids`` that are there, by id."""
     with store.transaction() as cursor:
         cursor.execute("SELECT id, document, position, text FROM passages WHERE id = ANY(%s)", [list(passage_ids)])
-        return {row[0]: _passage(*row) for row in cursor}
-
-
-@replayed
-def nearest(store: Store, collection: str, vectors: Vectors, k: int) -> list[list[tuple[Passage, float]]]:
-    """Return for each row of ``vectors`` (n x d) the ``k`` nearest passages with their cosine distance in [0, 2].
-
-    The search is exact over half-precision vectors; equal distances are ordered by a hash of
-    the passage id, in the same way in every store.
-
-    Raises:
-        ConfigError: If the collection is unknown or has another dimension.
-        DataError: If a vector is zero or not finite.
-    """
-    found = find_collection(store, collection)
-    if found is None:
-        raise ConfigError(f"there is no collection {collection} in the store at {store.place}; run prepare first")
-    if vectors.ndim != 2 or vectors.shape[1] != found.dimension:
-        raise ConfigError(
-            f"query vectors have the shape {vectors.shape}; collection {collection} has {found.dimension} dimensions "
-            f"(embedder {found.embedder})"
-        )
-    problems = _bad_vectors(vectors, [f"query {row}" for row in range(len(vectors))])
-    if problems:
-        raise DataError("a vector that is zero or not finite has no neighbours", problems)
-    results: list[list[tuple[Passage, float]]] = [[] for _ in range(len(vectors))]
-    for start in range(0, len(vectors), _QUERIES_AT_ONCE):
-        batch = vectors[start : start + _QUERIES_AT_ONCE]
-        with store.transaction() as cursor:
-            cursor.execute(
-                _NEAREST, {"collection": found.number, "queries": [HalfVector(row) for row in batch], "k": k}
-            )
-            for query, distance, *passage in cursor:
-                results[start + query - 1].append((_passage(*passage), distance))
-    return results
-
-
-_NEAREST = """
-    SELECT q.rank, n.distance, p.id, p.document, p.position, p.text
-    FROM unnest(%(queries)s::halfvec[]) WITH ORDINALITY AS q (embedding, rank)
-    CROSS JOIN LATERAL (
-        SELECT m.passage, m.embedding <=> q.embedding AS distance
-        FROM members m
-        WHERE m.collection = %(collection)s
-        ORDER BY distance, m.passage
-        LIMIT %(k)s
-    ) n
-    JOIN passages p ON p.number = n.passage
-    ORDER BY q.rank, n.distance, n.passage
-"""
+        return {row[0]: passage_of(*row) for row in cursor}
 
 
 def _number(passage_id: str) -> int:
@@ -195,7 +157,8 @@ def _number(passage_id: str) -> int:
     return int.from_bytes(hashlib.sha256(passage_id.encode()).digest()[:8], "big") >> 1
 
 
-def _passage(passage_id: str, document: str, position: int, text: str) -> Passage:
+def passage_of(passage_id: str, document: str, position: int, text: str) -> Passage:
+    """Return the passage of a row of the table."""
     return Passage(passage_id, from_postgres(document), position, from_postgres(text))
 
 
@@ -243,12 +206,12 @@ def _check_vectors(passages: Sequence[Passage], vectors: Vectors) -> None:
         raise ConfigError(f"{len(passages)} passages need as many vectors; got the shape {vectors.shape}")
     if not 1 <= vectors.shape[1] <= MOST_DIMENSIONS:
         raise ConfigError(f"vectors have {vectors.shape[1]} dimensions; the store holds 1 to {MOST_DIMENSIONS}")
-    problems = _bad_vectors(vectors, [f"passage {p.id} of document {p.document_id!r}" for p in passages])
+    problems = bad_vectors(vectors, [f"passage {p.id} of document {p.document_id!r}" for p in passages])
     if problems:
         raise DataError("a vector that is zero or not finite cannot be searched; nothing was written", problems)
 
 
-def _bad_vectors(vectors: Vectors, names: Sequence[str]) -> list[str]:
+def bad_vectors(vectors: Vectors, names: Sequence[str]) -> list[str]:
     """Return a line for each vector that half precision would make zero or not finite."""
     with np.errstate(over="ignore"):
         half = vectors.astype(np.float16)

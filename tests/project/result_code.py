@@ -27,7 +27,8 @@ KINDS: dict[str, tuple[str, ...]] = {
     ),
     "embedding": ("ragft/retrieval/embedding.py", "ragft/retrieval/embedders.py"),
     "retrieval": (
-        "ragft/retrieval/retriever.py", "ragft/retrieval/given.py", "ragft/store/passages.py",
+        "ragft/retrieval/retriever.py", "ragft/retrieval/given.py", "ragft/retrieval/reranking.py",
+        "ragft/retrieval/opening.py", "ragft/store/passages.py", "ragft/store/indexes.py", "ragft/store/searching.py",
         "ragft/store/retrievals.py",
     ),
     "training": (

@@ -121,7 +121,9 @@ def test_help_groups_every_option_under_its_heading(step: str) -> None:
 def test_a_long_help_has_a_heading_for_data_model_judge_and_verdict() -> None:
     result = CliRunner().invoke(step_command("promote", PromoteParams, print), ["--help"])
     headings = re.findall(r"^(\w+):$", result.output, flags=re.MULTILINE)
-    assert headings == ["Data", "Model", "Answers", "Judge", "Verdict", "Servers", "Other"]
+    assert headings == [
+        "Data", "Retrieval", "Model", "Answers", "Judge", "Verdict", "Servers", "Other",
+    ]  # fmt: skip
 
 
 def test_a_step_offers_only_what_it_uses() -> None:

@@ -7,7 +7,8 @@ import pytest
 
 from ragft.errors import DataError
 from ragft.prompts.answer import load_answer_prompt
-from ragft.served_as import ServedAs
+from ragft.served_as import LATER, ServedAs
+from ragft.types import Search
 
 PROMPT = load_answer_prompt()
 SERVED = ServedAs(
@@ -33,8 +34,11 @@ def test_it_comes_back_as_it_was_kept() -> None:
 @pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(ServedAs)])
 def test_every_setting_is_needed_and_checked(field: str) -> None:
     values = SERVED.as_dict()
-    with pytest.raises(DataError, match=f"{field} is missing"):
-        ServedAs.from_dict({name: value for name, value in values.items() if name != field}, source="a tag")
+    if field in LATER:
+        assert field not in values
+    else:
+        with pytest.raises(DataError, match=f"{field} is missing"):
+            ServedAs.from_dict({name: value for name, value in values.items() if name != field}, source="a tag")
     with pytest.raises(DataError, match=f"{field} is None, expected"):
         ServedAs.from_dict({**values, field: None}, source="a tag")
 
@@ -54,3 +58,15 @@ def test_all_that_changes_is_told() -> None:
     )
     assert "collection" not in SERVED.words
     assert json.loads(SERVED.to_json())["collection"] == "c" * 64
+
+
+def test_what_came_later_stands_only_where_it_is_not_usual() -> None:
+    assert SERVED.to_json() == ServedAs.from_json(SERVED.to_json(), source="a tag").to_json()
+    hybrid = dataclasses.replace(SERVED, retriever="hybrid", reranker="minilm", reranker_sha256="a" * 64)
+    assert ServedAs.from_json(hybrid.to_json(), source="a tag") == hybrid
+    assert hybrid.as_dict().keys() - SERVED.as_dict().keys() == {"retriever", "reranker", "reranker_sha256"}
+    assert hybrid.search == Search("hybrid", reranker="minilm", reranker_sha256="a" * 64)
+    assert hybrid.words == f"{SERVED.words}, retriever hybrid, reranker minilm (aaaaaaaaaaaa)"
+    assert hybrid.changes(SERVED) == "retriever hybrid (was dense), reranker minilm (aaaaaaaaaaaa) (was none)"
+    with pytest.raises(DataError, match="retriever is 'sparse', expected one of: dense, lexical, hybrid"):
+        ServedAs.from_dict({**SERVED.as_dict(), "retriever": "sparse"}, source="a tag")

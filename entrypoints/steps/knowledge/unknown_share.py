@@ -18,7 +18,7 @@ from ragft.judging.closed_book import verdict
 from ragft.models.fingerprint import fingerprint_weights
 from ragft.models.generation import Generator
 from ragft.models.loading import LoadedModel
-from ragft.params import FinetuneParams
+from ragft.params import SEARCHING, FinetuneParams
 from ragft.prompts.answer import AnswerPrompt
 from ragft.store.datasets import Preparation
 from ragft.training.result import Measure
@@ -104,9 +104,10 @@ def watch(dosed: Dosed, prompt: AnswerPrompt) -> Measure:
 
 def log(params: FinetuneParams, dosed: Dosed, preparation: Preparation, fingerprint: str, workspace: Workspace) -> None:
     """Log the curves of this dose with those of the other doses of the same experiment, and the slope over all."""
-    varied = replace(params, unknown_share=0.0, seed=0).as_dict()
     # They came later; curves of any number of processes belong together, and a dose is taught without passages.
-    del varied["processes"], varied["retrieved"]
+    apart = ("processes", "retrieved", *SEARCHING)
+    given = replace(params, unknown_share=0.0, seed=0).as_dict()
+    varied = {name: value for name, value in given.items() if name not in apart}
     experiment = digest([preparation.dataset, fingerprint, varied])[:16]
     sizes = {"known": dosed.known, "unknown": dosed.unknown, "held_out_known": dosed.held_out}
     mlflow.log_metrics({f"dose_{name}_n": len(asked) for name, asked in sizes.items()})

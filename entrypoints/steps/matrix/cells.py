@@ -18,7 +18,17 @@ from ragft.data.files import JSON_SUFFIXES, find_files
 from ragft.errors import ConfigError
 from ragft.models.fingerprint import fingerprint_weights
 from ragft.models.precision import computable
-from ragft.params import LOCAL, VLLM, CompareParams, DataParams, FinetuneParams, PrepareParams, StudyParams
+from ragft.params import (
+    LOCAL,
+    NO_RERANKER,
+    SEARCHING,
+    VLLM,
+    CompareParams,
+    DataParams,
+    FinetuneParams,
+    PrepareParams,
+    StudyParams,
+)
 from ragft.prompts.answer import load_answer_prompt
 from ragft.prompts.criterion import load_criteria
 from ragft.result_versions import OTHER_LIBRARIES, TRAINING_LIBRARIES, VERSIONS, libraries
@@ -28,7 +38,10 @@ Role = Literal["cell", "agreement"]
 # Where the data of presets lie.
 CHECKOUT = Path(__file__).resolve().parents[3]
 # How answers are made and judged; the rest of a matrix is how adapters are made.
-SETTINGS = ("split", "embedder", "top_k", "chunk_chars", "context_window", "prompt", "judge", "estimator")
+SETTINGS = (
+    "split", "embedder", "top_k", "retriever", "reranker", "chunk_chars", "context_window", "prompt", "judge",
+    "estimator",
+)  # fmt: skip
 TRAINING = (
     "method", "format", "samples", "epochs", "learning_rate", "unknown_share", "unanswerable_share", "withheld_share",
     "seed",
@@ -40,10 +53,12 @@ ADDRESSES = ("path", "name", "documents", "model", "against", "engine_url", "eng
 # Parameters that came later, with the values that every earlier result was made with: its key does not name them.
 LATER = {
     "dtype": "auto", "dev_questions": 0, "unanswerable_share": -1.0, "engine": LOCAL, "processes": 1, "retrieved": "",
+    "retriever": "dense", "reranker": NO_RERANKER, "language": "english", "index": "exact", "min_recall": 0.99,
 }  # fmt: skip
 # What an adapter that was trained on questions alone does not see.
 OF_RETRIEVAL = (
     "embedder", "top_k", "chunk_chars", "collection", "raft_without_golden", "allow_low_hit_rate", "retrieved",
+    *SEARCHING,
 )  # fmt: skip
 
 
@@ -296,4 +311,9 @@ def _made_of(params: FinetuneParams | CompareParams, left_out: tuple[str, ...]) 
     values |= {"dtype": computable(params.dtype)}
     if params.retrieved.strip() and "retrieved" in values:
         values["retrieved"] = content_of(Path(params.retrieved.strip()))
+    if values.get("reranker", NO_RERANKER) != NO_RERANKER:
+        # It brings torch along, which a plan does without where nothing is reranked.
+        from entrypoints.steps.shared.searching import search_of
+
+        values["reranker"] = search_of(params).reranker_sha256
     return {name: value for name, value in values.items() if name not in LATER or value != LATER[name]}

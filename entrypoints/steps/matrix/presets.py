@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 
 from ragft.errors import ConfigError
 from ragft.lists import entries
-from ragft.params import DEFAULT_DATASET, ESTIMATORS, FORMATS, METHODS, StudyParams
-from ragft.types import CONTEXTS, DECIDING, SPLITS, WITHHELD
+from ragft.params import DEFAULT_DATASET, ESTIMATORS, FORMATS, METHODS, NO_RERANKER, StudyParams
+from ragft.types import CONTEXTS, DECIDING, RETRIEVERS, SPLITS, WITHHELD
 
 T = TypeVar("T", str, int, float)
 
@@ -43,6 +43,8 @@ class Matrix:
     split: tuple[str, ...] = ("test",)
     embedder: tuple[str, ...] = ("default",)
     top_k: tuple[int, ...] = (0,)
+    retriever: tuple[str, ...] = ("dense",)
+    reranker: tuple[str, ...] = (NO_RERANKER,)
     chunk_chars: tuple[int, ...] = (0,)
     context_window: tuple[int, ...] = (0,)
     prompt: tuple[str, ...] = ("default",)
@@ -165,6 +167,7 @@ def listed(name: str, text: str, kind: Callable[[str], T]) -> tuple[T, ...]:
 def _check(matrix: Matrix) -> None:
     choices = {
         "method": METHODS, "format": FORMATS, "context": CONTEXTS, "estimator": ESTIMATORS, "split": SPLITS,
+        "retriever": RETRIEVERS,
     }  # fmt: skip
     for name, allowed in choices.items():
         if wrong := [value for value in getattr(matrix, name) if value not in allowed]:

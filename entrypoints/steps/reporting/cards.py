@@ -17,6 +17,7 @@ from registry.versions import Version
 SETTINGS = (
     "samples", "format", "method", "epochs", "batch_size", "gradient_accumulation_steps", "learning_rate", "lora_rank",
     "lora_alpha", "lora_dropout", "target_modules", "max_length", "raft_without_golden", "collection", "top_k",
+    "retriever", "reranker",
 )  # fmt: skip
 MEASURED = ("train_loss", "dev_loss", "trainable_parameters", "tokens_per_second", "peak_memory_bytes")
 

@@ -8,6 +8,7 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
 from entrypoints.steps.shared.compared import ToCompare
+from entrypoints.steps.shared.searching import SEARCHED, search_of, searched_by
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.analysis.statistics.clusters import cluster
 from ragft.analysis.verdict import guards
@@ -23,6 +24,8 @@ from ragft.types import DECIDING, Question
 from registry.versions import Version
 
 SOURCE = "the dev split"
+# Newest first; of the runs that were alike in all else, some may have found their passages otherwise.
+MOST_RUNS = 50
 # What two evaluations must share for their scores to be paired.
 SHARED = ("ragft.data_sha256", "ragft.data_seed", "ragft.judge_identity", "ragft.estimator", "ragft.prompt_sha256")
 
@@ -105,10 +108,12 @@ def _newest(params: CompareParams, version: Version) -> Run | None:
         search_all_experiments=True,
         filter_string=f"{condition} and attributes.status = 'FINISHED'",
         order_by=["attributes.start_time DESC"],
-        max_results=1,
+        max_results=MOST_RUNS,
         output_format="list",
     )
-    return found[0] if found else None
+    # A tag that is missing cannot be asked for.
+    searched = searched_by(search_of(params)).get(SEARCHED)
+    return next((run for run in found if run.data.tags.get(SEARCHED) == searched), None)
 
 
 def _scores(run: Run, measures: Sequence[Measured]) -> dict[str, dict[str, float | None]]:

@@ -16,6 +16,7 @@ from entrypoints.steps.reporting.latest_report import FILE
 from entrypoints.steps.reporting.report_parts import MOST_INVENTED, asked_of, bars_of, invented_of, metrics_of, tried_of
 from entrypoints.steps.shared.compared import Compared, ToCompare
 from entrypoints.steps.shared.evaluation import left_out
+from entrypoints.steps.shared.searching import search_of
 from ragft.analysis.statistics.clusters import cluster
 from ragft.params import BaseParams, CompareParams
 from ragft.report.advice import Situation, advise, command
@@ -173,7 +174,9 @@ def _curves(version: Version) -> tuple[Curve, ...]:
 def _retrieved(params: CompareParams, compared: Compared) -> str:
     """Return how many passages were retrieved and, where they did not fit, how many were seen."""
     lost = left_out(compared.sides[compared.version.uri][DECIDING].rows)
-    return f"{params.top_k} passages retrieved for a question" + (f", of which {lost}" if lost else "")
+    search = search_of(params)
+    how = f" ({search.words})" if search.made_of else ""
+    return f"{params.top_k} passages retrieved for a question{how}" + (f", of which {lost}" if lost else "")
 
 
 def _provenance(params: CompareParams, compared: Compared) -> dict[str, str]:

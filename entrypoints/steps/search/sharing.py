@@ -13,6 +13,7 @@ from entrypoints.steps.search.asked import compared_on_test, in_words
 from entrypoints.steps.search.tune import Tune
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.errors import ConfigError, PrerequisiteError
+from ragft.params import SEARCHING
 from ragft.store.claims import adrift, claims_on, offer
 from ragft.store.connection import Cursor
 from ragft.store.tune_trials import (
@@ -89,9 +90,10 @@ class Sharing:
             ConfigError: If no trial has a value.
         """
         best = best_of(self.tune, trials)
-        compared = compared_on_test(self.tune.params).as_dict()
-        # The key of the tune holds the content of that file.
-        del compared["retrieved"]
+        # The key of the tune says how passages are found, and holds the content of a file of them.
+        elsewhere = ("retrieved", *SEARCHING)
+        asked = compared_on_test(self.tune.params).as_dict()
+        compared = {name: value for name, value in asked.items() if name not in elsewhere}
         task = digest(["tune best", self.tune.key, [(best.result or {})["identity"], len(trials), compared]])
 
         def compare() -> Record:

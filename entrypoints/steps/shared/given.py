@@ -4,13 +4,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from entrypoints.steps.shared.preparation import open_embedder
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.data.retrieved_rows import GivenPassages, read_retrieved
 from ragft.errors import DataError
 from ragft.lists import first_of
 from ragft.params import BaseParams
 from ragft.retrieval.given import freeze_given, gold_among, passages_by_document
+from ragft.retrieval.opening import open_embedder
 from ragft.retrieval.retriever import Retriever, collect_passages
 from ragft.retrieval.withheld import can_be_withheld, find_withheld, withheld_passages
 from ragft.store.datasets import Preparation, load_dataset

@@ -10,6 +10,7 @@ from entrypoints.steps.shared.bases import base_path, require_base
 from entrypoints.steps.shared.endpoints import open_endpoint
 from entrypoints.steps.shared.engines import describe, open_engine, serve_base, serve_version
 from entrypoints.steps.shared.prepared import Prepared
+from entrypoints.steps.shared.searching import search_of
 from entrypoints.steps.shared.sources import with_top_k
 from entrypoints.steps.shared.weights import load_base_model, load_version, open_registry
 from entrypoints.steps.shared.workspace import Workspace
@@ -176,7 +177,7 @@ def served_as(
     params: BaseParams, asked: ScoringParams, context: str, preparation: Preparation, loaded: DescribedModel
 ) -> ServedAs:
     """Return how this model answers from these data, as ``asked`` says, with passages from all documents."""
-    prompt = load_answer_prompt(asked.prompt)
+    prompt, search = load_answer_prompt(asked.prompt), search_of(params)
     return ServedAs(
         prompt=prompt.with_passages,
         prompt_alone=prompt.without_passages,
@@ -189,6 +190,11 @@ def served_as(
         embedder=_findable(params.embedder),
         dtype=loaded.dtype,
         quantization=loaded.quantization,
+        retriever=search.retriever,
+        language=search.language,
+        index=search.index,
+        reranker=_findable(search.reranker) if search.reranker else "",
+        reranker_sha256=search.reranker_sha256,
     )
 
 

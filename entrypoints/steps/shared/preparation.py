@@ -1,7 +1,6 @@
 """The data of a step, prepared: loaded, split, cut into passages and embedded, where that was not done before."""
 
 import dataclasses
-import functools
 import json
 from collections.abc import Sequence
 from typing import Any, TypeVar
@@ -10,6 +9,7 @@ import mlflow
 
 from entrypoints.steps.shared import window_check
 from entrypoints.steps.shared.runs import step_run
+from entrypoints.steps.shared.searching import check_search
 from entrypoints.steps.shared.sources import read_dataset, read_loaded, with_top_k
 from entrypoints.steps.shared.workspace import Workspace
 from ragft import tracking
@@ -19,7 +19,7 @@ from ragft.data.splits import assign_splits
 from ragft.errors import ConfigError, DataError
 from ragft.params import POCKET, USUAL_CHUNK_CHARS, BaseParams, PreparationParams, PrepareParams, ScoringParams
 from ragft.result_versions import VERSIONS
-from ragft.retrieval.embedders import load_embedder
+from ragft.retrieval.opening import open_embedder
 from ragft.retrieval.retriever import Chosen, build_collection, count_passages
 from ragft.retrieval.sizes import sizes_of
 from ragft.store.datasets import (
@@ -40,9 +40,6 @@ TEST_SEEN = 0.1
 
 S = TypeVar("S", bound=ScoringParams)
 
-# One embedder serves all that a command retrieves.
-open_embedder = functools.cache(load_embedder)
-
 
 def prepare(params: PrepareParams, workspace: Workspace, base: str = POCKET, revision: str = "") -> Preparation:
     """Return the preparation of the data, made where it is missing.
@@ -54,6 +51,7 @@ def prepare(params: PrepareParams, workspace: Workspace, base: str = POCKET, rev
         DataError: If the files cannot be read, naming every bad record.
         PrerequisiteError: If no path is given and nothing of that name was prepared before.
     """
+    check_search(params, workspace)
     loaded = read_loaded(params, workspace)
     dataset = loaded.dataset
     with step_run(params, f"{dataset.name}|prepare", {"ragft.step": "prepare"}, workspace.home):
@@ -72,7 +70,13 @@ def prepare(params: PrepareParams, workspace: Workspace, base: str = POCKET, rev
 
 
 def ensure_prepared(params: PreparationParams, workspace: Workspace) -> Preparation:
-    """Return the preparation that another step needs, running prepare inside its run where it is missing."""
+    """Return the preparation that another step needs, running prepare inside its run where it is missing.
+
+    Raises:
+        ConfigError: If passages cannot be found in the way that is asked for.
+        PrerequisiteError: If the reranker is not here.
+    """
+    check_search(params, workspace)
     dataset = read_dataset(params, workspace)
     key = preparation_key(dataset.name, dataset.sha256, _settings(params, dataset, workspace))
     found = find_preparation(workspace.store, key=key)

@@ -1,19 +1,21 @@
 """The passages of a split's questions: retrieved once or given in a file, frozen, and the gold ones where known."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from entrypoints.steps.shared.given import read_given, with_passages, withheld_given
-from entrypoints.steps.shared.preparation import has_documents, open_embedder
+from entrypoints.steps.shared.preparation import has_documents
+from entrypoints.steps.shared.searching import search_of, tell_search
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.params import BaseParams, DataParams
 from ragft.retrieval.chunking import chunk
 from ragft.retrieval.contexts import GOLD_IS_KNOWN, context_passages, gold_passages
 from ragft.retrieval.metrics import has_evidence, hit_at_k, recall_at_k, reciprocal_rank
-from ragft.retrieval.retriever import Retriever
+from ragft.retrieval.opening import open_retriever
+from ragft.retrieval.retriever import EXACT
 from ragft.retrieval.withheld import find_withheld
 from ragft.store.datasets import Preparation, load_dataset
-from ragft.types import Answer, Context, Passage, Question, Split
+from ragft.types import Answer, Context, Passage, Question, Search, Split
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class RetrievedSplit:
         missed: Ids of the questions whose evidence is known and in none of the passages that were given: the search
             missed it, however many passages hold it.
         collection: Id of the collection that the passages come from.
+        search: How they were found there; passages that were given were found elsewhere.
     """
 
     questions: tuple[Question, ...]
@@ -36,6 +39,7 @@ class RetrievedSplit:
     withheld: Mapping[str, Sequence[Passage]] = field(default_factory=dict)
     missed: frozenset[str] = frozenset()
     collection: str = ""
+    search: Search = EXACT
 
     def context(self, context: Context) -> dict[str, Sequence[Passage]]:
         """Return question id -> passages, leaving out questions for which the context is not available."""
@@ -100,7 +104,8 @@ def retrieve(
     if not has_documents(preparation):
         return RetrievedSplit(tuple(questions), {q.id: () for q in questions}, {q.id: () for q in questions})
     collection = preparation.collections[split]
-    retriever = Retriever(workspace.store, open_embedder(params.embedder), collection)
+    search = search_of(params)
+    retriever = open_retriever(workspace.store, params.embedder, collection, search)
     ranked = retriever.retrieve([question.text for question in questions], params.top_k)
     wanted = {document for question in questions for document in question.documents}
     dataset = load_dataset(workspace.store, preparation.dataset)
@@ -109,8 +114,17 @@ def retrieve(
         q.id: gold_passages(q, [p for d in q.documents for p in passages.get(d, ())], has_evidence) for q in questions
     }
     retrieved = {q.id: p for q, p in zip(questions, ranked, strict=True)}
-    found = RetrievedSplit(tuple(questions), retrieved, gold, collection=collection)
-    return replace(found, withheld=find_withheld(retriever, questions, params.top_k)) if withheld else found
+    others = find_withheld(retriever, questions, params.top_k) if withheld else {}
+    tell_search(retriever, split, retrieved, questions, params, workspace)
+    return RetrievedSplit(
+        tuple(questions),
+        retrieved,
+        gold,
+        # Where fewer share a word with the question than top_k, as many are withheld.
+        {question: passages[: len(retrieved[question])] for question, passages in others.items()},
+        collection=collection,
+        search=search,
+    )
 
 
 def _given(

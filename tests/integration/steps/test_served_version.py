@@ -30,9 +30,11 @@ from ragft.chat.server import chat_app
 from ragft.errors import ConfigError, DataError, PrerequisiteError
 from ragft.models.fingerprint import write_manifest
 from ragft.params import DataParams, EvaluateParams, FinetuneParams, PromoteParams, RollbackParams
+from ragft.retrieval.reranking import reranker_sha256
 from ragft.store.server import open_store
 from registry.versions import Version
 from tests.tiny_model import make_tiny_model
+from tests.tiny_reranker import make_tiny_reranker
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own ways with data frames, with pandas 3
 torch.set_num_threads(1)
@@ -103,7 +105,7 @@ def made(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ma
         promoted = data.pick(
             PromoteParams, dataset="rows", base=base, model=version.uri, prompt=str(home / "prompt.txt"),
             max_new_tokens=7, context_window=110, top_k=3, chunk_chars=80, estimator="expected_no_rationale",
-            force=True, reason="a test",
+            force=True, reason="a test", retriever="hybrid", reranker=str(make_tiny_reranker(home / "reranker")),
         )  # fmt: skip
         yield Made(workspace, version, promoted, said)
     mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
@@ -143,10 +145,14 @@ def test_what_was_compared_is_what_is_served(made: Made) -> None:
     served = registry.served_as(made.version)
     assert served.answer_prompt.render("q", ["p"]) == "Read this:\n[1] p\n\nThen say in few words: q"
     assert (served.max_new_tokens, served.context_window, served.top_k, served.chunk_chars) == (7, 110, 3, 80)
+    assert (served.retriever, served.language, served.index) == ("hybrid", "english", "exact")
+    assert served.reranker_sha256 == reranker_sha256(made.promoted.reranker)
     assert registry.served_as(base).max_new_tokens == 128
     said = "\n".join(made.said)
     assert f"it is served as it was compared: prompt {served.answer_prompt.sha256[:12]}, max_new_tokens 7" in said
     assert "max_new_tokens 7 (was 128), context_window 110 (was the model's)" in said
+    assert "retriever hybrid (was dense)" in said
+    assert "reranked by" in said
     assert "passages are served from all documents" not in said
     card = MlflowClient().get_model_version(made.version.name, "2").description or ""
     assert "max\\_new\\_tokens 7" in card

@@ -16,10 +16,10 @@ from ragft.store.passages import (
     find_collection,
     freeze_collection,
     load_passages,
-    nearest,
     write_passages,
 )
 from ragft.store.retrievals import freeze, frozen
+from ragft.store.searching import nearest
 from ragft.store.server import open_store
 from ragft.types import Passage
 

@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from entrypoints.steps.matrix.cells import CHECKOUT, _made_of, cells_of
+from entrypoints.steps.matrix.cells import CHECKOUT, OF_RETRIEVAL, _made_of, cells_of
 from entrypoints.steps.matrix.plan import kinds_of
 from entrypoints.steps.matrix.presets import PRESETS as RECORDS
 from entrypoints.steps.matrix.presets import matrix_of
 from ragft.errors import ConfigError
 from ragft.params import PRESETS, StudyParams
+from ragft.retrieval.reranking import reranker_sha256
+from tests.tiny_reranker import make_tiny_reranker
 
 
 def cells(**values: object) -> list[dict[str, object]]:
@@ -153,12 +155,33 @@ def test_a_precision_that_was_asked_for_is_part_of_what_a_cell_is_and_the_usual_
         assert made_of.pop("processes", 1) == 1
         assert made_of.pop("engine", "local") == "local"
         assert made_of.pop("retrieved", "") == ""
+        usual_search = {"retriever": "dense", "reranker": "none", "language": "english", "index": "exact"}
+        assert {name: made_of.pop(name) for name in usual_search} == usual_search
+        assert made_of.pop("min_recall") == 0.99
         assert _made_of(before, ()) == made_of
         assert _made_of(after, ()) == made_of | {"dtype": "float32"}
     asked = cells_of(StudyParams(dev_questions=40), matrix_of(StudyParams()))[0].finetune
     assert _made_of(asked, ()).items() - _made_of(usual.finetune, ()).items() == {("dev_questions", 40)}
     assert kinds_of(usual)["train"] == "pocket lora closed_book"
     assert kinds_of(full)["train"] == "pocket float32 lora closed_book"
+
+
+def test_a_study_varies_how_passages_are_found(tmp_path: Path) -> None:
+    reranker = make_tiny_reranker(tmp_path / "tiny")
+    made = cells(retriever="dense,hybrid", reranker=f"none,{reranker}", format="closed_book", seeds="0", agreement="0")
+    assert [(each["retriever"], each["reranker"]) for each in made] == [
+        ("dense", "none"), ("dense", str(reranker)), ("hybrid", "none"), ("hybrid", str(reranker)),
+    ]  # fmt: skip
+    assert len({each["name"] for each in made}) == 4
+    params = StudyParams(retriever="hybrid", reranker=str(reranker), language="german", format="closed_book", seeds="0")
+    (cell, *_) = cells_of(params, matrix_of(params))
+    said = {"retriever": "hybrid", "language": "german", "reranker": reranker_sha256(str(reranker))}
+    for side in (cell.compare, cell.finetune):
+        assert said.items() <= _made_of(side, ()).items()
+    # An adapter that was trained on questions alone is one and the same.
+    assert not said.keys() & _made_of(cell.finetune, OF_RETRIEVAL).keys()
+    with pytest.raises(ConfigError, match="retriever holds 'sparse', expected some of: dense, lexical, hybrid"):
+        cells(retriever="dense,sparse")
 
 
 def test_a_precision_that_this_machine_lacks_is_not_the_one_a_cell_is_made_in(monkeypatch: pytest.MonkeyPatch) -> None:
