@@ -39,6 +39,7 @@ TYPES: dict[type, click.ParamType[Any]] = {str: click.STRING, int: Number(int), 
 GROUPS: dict[str, tuple[str, ...]] = {
     "study": ("preset", "executor", "gpus_per_cell", "dry_run", "export", "price_input", "price_output"),
     "tune": ("trials", "space", "objective", "sampler_seed"),
+    "remedy": ("budget",),
     "data": (
         "dataset", "path", "name", "documents", "check", "data_seed", "split", "questions", "chunk_chars", "embedder",
         "collection", "allow_leaks",

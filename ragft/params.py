@@ -764,6 +764,20 @@ class TuneParams(FinetuneParams):
             raise ConfigError(f"objective is {self.objective!r}, expected one of: {', '.join(OBJECTIVES)}")
 
 
+@dataclass(frozen=True, kw_only=True)
+class RemedyParams(NameParams):
+    """After a rejection: train what its causes call for, choose on dev, and compare the best once on test.
+
+    How is trained and compared is what the rejected version and its comparison say.
+    """
+
+    dataset: str = param("", "with model=challenger: as in compare")
+    base: str = param("", "with model=challenger: as in compare")
+    model: str = param("challenger", "the rejected version: challenger, models:/<name>@<alias>, models:/<name>/3")
+    against: str = param("champion", "what it was rejected against, and the best is compared with")
+    budget: int = param(3, "how many adapters are tried; more than last time goes on with the same search", minimum=1)
+
+
 def _check_address(name: str, url: str) -> None:
     """Refuse a secret in an address before anything is logged; the message does not repeat it."""
     if "@" in url or "?" in url:
@@ -819,4 +833,5 @@ STEPS: dict[str, type[Params]] = {
     "fingerprint": FingerprintParams,
     "study": StudyParams,
     "tune": TuneParams,
+    "remedy": RemedyParams,
 }

@@ -1,6 +1,7 @@
 """What a run logs, besides the judge's metrics: parameters, tags, tables, the data."""
 
 import csv
+import dataclasses
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,9 +16,11 @@ from mlflow.entities import Metric, Run
 from mlflow.exceptions import MlflowException
 
 from ragft.data.tables import cell
-from ragft.params import Params
+from ragft.errors import PrerequisiteError, RagftError
+from ragft.params import P, Params
 from ragft.types import Question
 
+PARAMS = "params.json"
 MOST_CHARACTERS_OF_A_PARAM = 6000
 UI_KIND = {"mlflow.experimentKind": "custom_model_development"}
 # MLflow's table of runs shows no metric and no tag of its own accord, and no tag of an experiment changes that (3.17).
@@ -45,7 +48,23 @@ def log_params(params: Params) -> None:
     there = MlflowClient().get_run(_active_run().info.run_id).data.params
     missing = {name: str(value)[:MOST_CHARACTERS_OF_A_PARAM] for name, value in params.as_dict().items()}
     mlflow.log_params({name: value for name, value in missing.items() if name not in there})
-    mlflow.log_dict(params.as_dict(), "params.json")
+    mlflow.log_dict(params.as_dict(), PARAMS)
+
+
+def params_of(run_id: str, kind: type[P]) -> P:
+    """Return the parameters that a run logged; those that came after it have their defaults.
+
+    Raises:
+        PrerequisiteError: If the run or its parameters are gone, or are none of ``kind``.
+    """
+    try:
+        logged: Mapping[str, Any] = mlflow.artifacts.load_dict(f"runs:/{run_id}/{PARAMS}")
+        names = {field.name for field in dataclasses.fields(kind)}
+        return kind(**{name: value for name, value in logged.items() if name in names})
+    except (MlflowException, OSError, TypeError, RagftError) as error:
+        raise PrerequisiteError(
+            f"run {run_id} does not say with which parameters it ran ({PARAMS}): {error}"
+        ) from error
 
 
 def name_run(name: str, tags: Mapping[str, Any]) -> None:

@@ -74,8 +74,12 @@ class Registry:
         self._client.set_registered_model_alias(name, CHAMPION, str(version.number))
         return self.get(version.uri)
 
-    def register_adapter(self, lineage: Lineage, config: Mapping[str, Any], adapter: Path) -> Version:
-        """Return the version of an adapter, to which the alias ``challenger`` now points; an adapter has one version.
+    def register_adapter(
+        self, lineage: Lineage, config: Mapping[str, Any], adapter: Path, *, challenges: bool = True
+    ) -> Version:
+        """Return the version of an adapter; an adapter has one version.
+
+        The alias ``challenger`` now points to it if it ``challenges``, else it stays where it is.
 
         Raises:
             PrerequisiteError: If the base is not registered yet.
@@ -88,7 +92,8 @@ class Registry:
         self._check_same_house(existing[0], lineage)
         same = [version for version in existing if version.lineage == lineage]
         version = same[0] if same else self._register(name, lineage, config, adapter)
-        self._client.set_registered_model_alias(name, CHALLENGER, str(version.number))
+        if challenges:
+            self._client.set_registered_model_alias(name, CHALLENGER, str(version.number))
         return self.get(version.uri)
 
     def get(self, uri: str) -> Version:

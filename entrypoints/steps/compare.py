@@ -32,7 +32,7 @@ from ragft.analysis.verdict.design import Design
 from ragft.analysis.verdict.power import Spread
 from ragft.analysis.verdict.slices import slices_of
 from ragft.errors import ConfigError
-from ragft.params import DEFAULT_DATASET, NO_JUDGE, CompareParams, EvaluateParams, VerdictParams
+from ragft.params import DEFAULT_DATASET, NO_JUDGE, CompareParams, EvaluateParams, RemedyParams, VerdictParams
 from ragft.prompts.criterion import load_criteria
 from ragft.store.trials import begin_trial, find_trials, settle_trial
 from ragft.types import DECIDING, Question
@@ -69,7 +69,21 @@ def run(params: CompareParams, workspace: Workspace, turns: Turns | None = None)
     return compared
 
 
-def address_of(params: VerdictParams) -> str:
+def look(params: CompareParams, workspace: Workspace, turns: Turns | None = None) -> Comparison:
+    """Return the comparison alone, as `run` makes it: nothing is decided, reported, or noted of the version.
+
+    The ledger counts it all the same.
+
+    Raises:
+        ConfigError: As `run` does.
+        PrerequisiteError: As `run` does.
+    """
+    version, against = _versions(params)
+    task = _task(settle(params, version), params, version, against, workspace)
+    return _compare(task, _evaluate_sides(task, turns or OneAfterAnother(), workspace), {}, workspace)
+
+
+def address_of(params: VerdictParams | RemedyParams) -> str:
     """Return the version's address; ``challenger`` alone is that of the data set and base."""
     if params.model != CHALLENGER:
         return params.model

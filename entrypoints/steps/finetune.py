@@ -30,7 +30,7 @@ from ragft.store.datasets import Preparation
 from ragft.training.methods import TrainingSettings
 from ragft.training.result import TrainResult
 from ragft.training.trainer import TrainingTask, train
-from registry.versions import Lineage, Version
+from registry.versions import CHALLENGER, Lineage, Version
 
 QUANTIZED = {"qlora": "nf4"}
 
@@ -58,8 +58,10 @@ class Finetuned:
     run_id: str
 
 
-def run(params: FinetuneParams, workspace: Workspace) -> Finetuned:
+def run(params: FinetuneParams, workspace: Workspace, *, challenges: bool = True) -> Finetuned:
     """Return the adapter's version; it is trained unless the same training was finished before.
+
+    ``challenges`` is whether the version becomes the challenger; else that alias stays where it is.
 
     Raises:
         ConfigError: If there are fewer questions than samples, or a setting does not fit the model.
@@ -78,7 +80,7 @@ def run(params: FinetuneParams, workspace: Workspace) -> Finetuned:
         )
         result = _train(prepared, lesson, start, workspace)
         _check(prepared, start, result, workspace)
-        version = _register(prepared, lesson, start, result, workspace)
+        version = _register(prepared, lesson, start, result, workspace, challenges=challenges)
         _tell(result, version, workspace)
     return Finetuned(version, result, run_.info.run_id)
 
@@ -186,9 +188,15 @@ def _check(prepared: Prepared[FinetuneParams], start: Start, result: TrainResult
 
 
 def _register(
-    prepared: Prepared[FinetuneParams], lesson: Lesson, start: Start, result: TrainResult, workspace: Workspace
+    prepared: Prepared[FinetuneParams],
+    lesson: Lesson,
+    start: Start,
+    result: TrainResult,
+    workspace: Workspace,
+    *,
+    challenges: bool,
 ) -> Version:
-    """Return the adapter's version, registered as challenger with how it is served and its card."""
+    """Return the adapter's version, registered with how it is served and its card."""
     params, preparation, base = prepared.params, prepared.preparation, start.base
     lineage = _lineage(params, base, preparation, result, start.parent)
     mlflow.set_tags(version_tags(lineage, params))
@@ -196,7 +204,7 @@ def _register(
         unknown_share.log(params, lesson.dose, preparation, base.fingerprint, workspace)
     with workspace.store.lock(f"registry {lineage.data}", workspace.alert):
         config = serving_config(params, preparation, base, workspace)
-        version = open_registry().register_adapter(lineage, config, result.adapter)
+        version = open_registry().register_adapter(lineage, config, result.adapter, challenges=challenges)
     mlflow.set_tag("ragft.version", version.uri)
     if not cards.is_decided(version):
         cards.describe(version)
@@ -222,8 +230,9 @@ def _lineage(
 def _tell(result: TrainResult, version: Version, workspace: Workspace) -> None:
     dev = f", dev loss {result.dev_losses[0]:.3f} -> {result.dev_losses[-1]:.3f}" if result.dev_losses else ""
     before = ", trained before" if result.reused else ""
+    challenger = " @challenger" if CHALLENGER in version.aliases else ""
     workspace.say(
-        f"{version.uri} @challenger: train loss {result.train_loss:.3f}{dev}, "
+        f"{version.uri}{challenger}: train loss {result.train_loss:.3f}{dev}, "
         f"{result.trainable_parameters:,} trainable parameters, {result.tokens_per_second:,.0f} tokens/s, "
         f"peak {result.peak_memory_bytes / 2**20:,.0f} MiB{before}"
     )

@@ -1,22 +1,25 @@
 """Tune: hyperparameters chosen by dev, in trials that processes share; the best is compared once on test."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import mlflow
 
 from entrypoints.quick_imports import quick_imports
 from entrypoints.steps.matrix import sharing
 from entrypoints.steps.matrix.cells import Identities
-from entrypoints.steps.search import show
+from entrypoints.steps.search import sampler, show
 from entrypoints.steps.search.sampler import require_optuna
-from entrypoints.steps.search.sharing import MakeRunner, Sharing, TrialRunner, name_of
+from entrypoints.steps.search.sharing import Sharing, TrialRunner, name_of
 from entrypoints.steps.search.tune import Tune, tune_of
 from entrypoints.steps.shared.runs import step_run
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.params import TuneParams
 from ragft.store.tune_trials import Record, TuneTrial
 from ragft.store.working import Working
+
+MakeRunner = Callable[[Tune, Workspace], TrialRunner]
 
 
 @dataclass(frozen=True)
@@ -53,8 +56,9 @@ def run(params: TuneParams, workspace: Workspace, runner: MakeRunner | None = No
         worker = sharing.this_worker()
         sharing.refuse_other_code(tune.study, workspace, worker)
         with Working(workspace.store, worker) as working:
-            part = Sharing(tune, workspace, working, runner or _steps)
-            trials = part.search()
+            make = partial(runner or _steps, tune, workspace)
+            part = Sharing(tune, workspace, working, partial(sampler.ask, tune), make)
+            trials = part.work()
             show.log(tune, trials)
             show.tell(tune, trials, workspace)
             best, verdict = part.compare_best(trials)
@@ -68,9 +72,9 @@ def run(params: TuneParams, workspace: Workspace, runner: MakeRunner | None = No
 def _steps(tune: Tune, workspace: Workspace) -> TrialRunner:
     # Torch and all that trains and judges are imported here, when something is to be computed.
     with quick_imports():
-        from entrypoints.steps.search.runner import StepRunner
+        from entrypoints.steps.search.tune_runner import TuneRunner
 
-    return StepRunner(tune, workspace)
+    return TuneRunner(tune, workspace)
 
 
 def _tell(best: TuneTrial, verdict: Record, workspace: Workspace) -> None:

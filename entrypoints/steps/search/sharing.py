@@ -1,4 +1,4 @@
-"""Works through the trials of a tune, together with every other process that was given the same tune."""
+"""Works through the trials of a search, together with every other process that was given the same search."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -8,9 +8,8 @@ from typing import Any, Protocol
 from entrypoints.steps.matrix import sharing
 from entrypoints.steps.matrix.sharing import gone, process, refuse_other_code
 from entrypoints.steps.matrix.show import duration
-from entrypoints.steps.search import sampler
-from entrypoints.steps.search.asked import compared_on_test, in_words
-from entrypoints.steps.search.tune import Tune
+from entrypoints.steps.search.asked import in_words
+from entrypoints.steps.search.searched import Search
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.errors import ConfigError, PrerequisiteError
 from ragft.params import SEARCHING
@@ -40,31 +39,33 @@ class TrialRunner(Protocol):
         """Return what the comparison on test says of the best of so many trials."""
 
 
-MakeRunner = Callable[[Tune, Workspace], TrialRunner]
+# The trials that there are -> the values of the next one.
+Ask = Callable[[Sequence[TuneTrial]], Mapping[str, Any]]
 Write = Callable[[Cursor, str, Mapping[str, Any]], None]
 
 
 @dataclass
 class Sharing:
-    """One process's part in a tune."""
+    """One process's part in a search."""
 
-    tune: Tune
+    search: Search
     workspace: Workspace
     working: Working
-    make: MakeRunner
+    ask: Ask
+    make: Callable[[], TrialRunner]
     told: set[str] = field(default_factory=set)
     waited: float = field(default_factory=time.monotonic)
     _runner: TrialRunner | None = None
 
-    def search(self) -> list[TuneTrial]:
-        """Return all trials of the tune, after there are as many as were asked for and each has a result.
+    def work(self) -> list[TuneTrial]:
+        """Return all trials of the search, after there are as many as were asked for and each has a result.
 
         Raises:
-            PrerequisiteError: If a process with other code works on the same tune.
+            PrerequisiteError: If a process with other code works on the same search.
         """
         trials = self._trials()
         done = sum(trial.result is not None for trial in trials)
-        self.workspace.say(f"{max(self.tune.trials, len(trials))} trials, of which {done} are done")
+        self.workspace.say(f"{max(self.search.trials, len(trials))} trials, of which {done} are done")
         self.told |= {trial.task for trial in trials if trial.result is not None}
         while True:
             trials = self._trials()
@@ -74,9 +75,9 @@ class Sharing:
             if left and (taken := self._take([trial.task for trial in left])):
                 self._compute(next(trial for trial in left if trial.task == taken))
             elif adrift(self.workspace.store, [trial.task for trial in left]):
-                # Something new would be asked for without it: a tune that was killed would become another one.
+                # Something new would be asked for without it: a search that was killed would become another one.
                 self._wait("a trial whose process may be gone, and the results")
-            elif len(trials) < self.tune.trials:
+            elif len(trials) < self.search.trials:
                 self._ask()
             elif not left:
                 return trials
@@ -89,18 +90,17 @@ class Sharing:
         Raises:
             ConfigError: If no trial has a value.
         """
-        best = best_of(self.tune, trials)
-        # The key of the tune says how passages are found, and holds the content of a file of them.
+        best = best_of(self.search, trials)
+        # The key of the search says how passages are found, and holds the content of a file of them.
         elsewhere = ("retrieved", *SEARCHING)
-        asked = compared_on_test(self.tune.params).as_dict()
-        compared = {name: value for name, value in asked.items() if name not in elsewhere}
-        task = digest(["tune best", self.tune.key, [(best.result or {})["identity"], len(trials), compared]])
+        compared = {name: value for name, value in self.search.compared.as_dict().items() if name not in elsewhere}
+        task = digest(["tune best", self.search.key, [(best.result or {})["identity"], len(trials), compared]])
 
         def compare() -> Record:
             return self._made().compare(best, len(trials))
 
         while (found := find_tune_verdict(self.workspace.store, task)) is None:
-            offer(self.workspace.store, self.tune.study, {task: f"the comparison of trial {best.number}"})
+            offer(self.workspace.store, self.search.study, {task: f"the comparison of trial {best.number}"})
             if self._take([task]):
                 self._finish(task, compare, save_tune_verdict)
             else:
@@ -108,7 +108,7 @@ class Sharing:
         return best, found
 
     def _trials(self) -> list[TuneTrial]:
-        return find_tune_trials(self.workspace.store, self.tune.key)
+        return find_tune_trials(self.workspace.store, self.search.key)
 
     def _take(self, tasks: Sequence[str]) -> str:
         """Return a task that is this process's own now; "" where none is free."""
@@ -119,22 +119,22 @@ class Sharing:
             (claim,) = claims_on(self.workspace.store, [taken.task])
             self.workspace.say(f"  {process(taken.before)} is gone: {claim.name} is taken over")
         # Whoever began at the same moment had no claim yet when this process looked.
-        refuse_other_code(self.tune.study, self.workspace, self.working.worker)
+        refuse_other_code(self.search.study, self.workspace, self.working.worker)
         return taken.task
 
     def _ask(self) -> None:
         """Add one trial; whoever claims it first computes it. One process asks at a time, each another point."""
-        with self.workspace.store.lock(f"tune {self.tune.key[:12]}", self.workspace.alert):
+        with self.workspace.store.lock(f"tune {self.search.key[:12]}", self.workspace.alert):
             trials = self._trials()
-            if len(trials) >= self.tune.trials:
+            if len(trials) >= self.search.trials:
                 return
             number = len(trials)
-            trial = TuneTrial(number, task_of(self.tune.key, number), sampler.ask(self.tune, trials))
-            add_tune_trial(self.workspace.store, self.tune.key, trial, self.tune.study, name_of(trial))
+            trial = TuneTrial(number, task_of(self.search.key, number), self.ask(trials))
+            add_tune_trial(self.workspace.store, self.search.key, trial, self.search.study, name_of(trial))
 
     def _made(self) -> TrialRunner:
         if self._runner is None:
-            self._runner = self.make(self.tune, self.workspace)
+            self._runner = self.make()
         return self._runner
 
     def _compute(self, trial: TuneTrial) -> None:
@@ -166,9 +166,10 @@ class Sharing:
             if trial.result is None or trial.task in self.told:
                 continue
             self.told.add(trial.task)
+            came = _came_of(self.search, trial.result)
             self.workspace.say(
-                f"[{trial.number + 1}/{max(self.tune.trials, len(trials))}] {name_of(trial)}: "
-                f"{_came_of(self.tune, trial.result)}, {duration(trial.result['seconds'])}, by {trial.result['worker']}"
+                f"[{trial.number + 1}/{max(self.search.trials, len(trials))}] {name_of(trial)}: {came}, "
+                f"{duration(trial.result['seconds'])}, by {trial.result['worker']}"
             )
 
     def _wait(self, what: str) -> None:
@@ -183,7 +184,7 @@ def name_of(trial: TuneTrial) -> str:
     return f"trial {trial.number}, {in_words(trial.parameters)}"
 
 
-def best_of(tune: Tune, trials: Sequence[TuneTrial]) -> TuneTrial:
+def best_of(search: Search, trials: Sequence[TuneTrial]) -> TuneTrial:
     """Return the trial with the best value; of equals the first.
 
     Raises:
@@ -192,10 +193,10 @@ def best_of(tune: Tune, trials: Sequence[TuneTrial]) -> TuneTrial:
     valued = [(trial.result["value"], trial) for trial in trials if trial.result and trial.result["value"] is not None]
     if not valued:
         reasons = "\n".join(f"  - {name_of(trial)}: {trial.result['failure']}" for trial in trials if trial.result)
-        raise ConfigError(f"none of {len(trials)} trials came to a value: search another space\n{reasons}")
-    sign = 1 if tune.maximise else -1
+        raise ConfigError(f"none of {len(trials)} trials came to a value: {search.way_out}\n{reasons}")
+    sign = 1 if search.maximise else -1
     return max(valued, key=lambda each: (sign * each[0], -each[1].number))[1]
 
 
-def _came_of(tune: Tune, result: Mapping[str, Any]) -> str:
-    return f"failed, {result['failure']}" if result["value"] is None else f"{tune.objective} {result['value']:.4g}"
+def _came_of(search: Search, result: Mapping[str, Any]) -> str:
+    return f"failed, {result['failure']}" if result["value"] is None else f"{search.objective} {result['value']:.4g}"

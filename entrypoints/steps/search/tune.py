@@ -1,13 +1,15 @@
 """What a tune asks: which trainings, what chooses among them, and the hash of everything that makes its trials."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from entrypoints.steps.matrix.cells import Cell, Identities
-from entrypoints.steps.search.asked import asked_on_dev, checked_space, trained
+from entrypoints.steps.search.asked import asked_on_dev, checked_space, compared_on_test, trained
 from entrypoints.steps.shared.primaries import has_short_answers
 from entrypoints.steps.shared.sources import with_top_k
 from entrypoints.steps.shared.weights import open_registry
-from ragft.params import DEV_LOSS, CompareParams, TuneParams
+from ragft.params import DEV_LOSS, CompareParams, FinetuneParams, TuneParams
 from ragft.training.search_space import Space
 from ragft.types import digest
 
@@ -27,6 +29,8 @@ class Tune:
     objective: str
     key: str
     study: str
+    step = "tune"
+    way_out = "search another space"
 
     @property
     def trials(self) -> int:
@@ -37,6 +41,15 @@ class Tune:
     def maximise(self) -> bool:
         """Whether a larger value is better."""
         return self.objective != DEV_LOSS
+
+    @property
+    def compared(self) -> CompareParams:
+        """How the best adapter is compared on test."""
+        return compared_on_test(self.params)
+
+    def training(self, values: Mapping[str, Any]) -> FinetuneParams:
+        """Return the parameters of the training that tries ``values``."""
+        return trained(self.params, values)
 
 
 def tune_of(params: TuneParams, identities: Identities) -> Tune:

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from entrypoints.steps.matrix.cells import Identities
-from entrypoints.steps.search.runner import StepRunner
 from entrypoints.steps.search.tune import tune_of
+from entrypoints.steps.search.tune_runner import TuneRunner
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.params import TuneParams
 from ragft.store.connection import Store
@@ -40,6 +40,6 @@ def test_the_best_of_a_tune_is_not_compared_with_itself(
     version = registry.register_adapter(ADAPTER, {}, adapter)
     workspace = Workspace(home=tmp_path, store=store, say=print)
     tune = tune_of(TuneParams(space="epochs=1..3", against=version.uri), Identities(workspace))
-    found = StepRunner(tune, workspace).compare(TuneTrial(0, "task", {"epochs": 1}, {"version": version.uri}), 3)
+    found = TuneRunner(tune, workspace).compare(TuneTrial(0, "task", {"epochs": 1}, {"version": version.uri}), 3)
     assert (found["verdict"], found["version"], found["against"]) == ("not compared", version.uri, version.uri)
     assert registry.get(version.uri).chosen_from == "3 trials by dev_loss on dev"

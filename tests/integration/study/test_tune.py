@@ -15,9 +15,9 @@ from entrypoints.steps import finetune, tune
 from entrypoints.steps.matrix.cells import Identities, cells_of
 from entrypoints.steps.matrix.presets import matrix_of
 from entrypoints.steps.search import tune as search
-from entrypoints.steps.search.runner import StepRunner
 from entrypoints.steps.search.show import rows
 from entrypoints.steps.search.tune import Tune, tune_of
+from entrypoints.steps.search.tune_runner import TuneRunner
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.errors import ConfigError, DataError, DivergedError, NothingLearntError, PrerequisiteError, RagftError
 from ragft.params import StudyParams, TuneParams
@@ -215,7 +215,7 @@ def test_an_engine_that_cannot_hold_what_is_tried_is_refused(workspace: Workspac
 def test_a_training_that_comes_to_nothing_is_a_failed_trial(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch, error: type[RagftError]
 ) -> None:
-    def fails(*_: object) -> None:
+    def fails(*_: object, **__: object) -> None:
         raise error("the loss is nan at step 3")
 
     monkeypatch.setattr(finetune, "run", fails)
@@ -229,17 +229,17 @@ def test_a_training_that_comes_to_nothing_is_a_failed_trial(
 
 
 def test_another_error_ends_the_tune_and_marks_no_trial(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fails(*_: object) -> None:
+    def fails(*_: object, **__: object) -> None:
         raise PrerequisiteError("the base is not on this machine")
 
     monkeypatch.setattr(finetune, "run", fails)
     with pytest.raises(PrerequisiteError, match="the base is not on this machine"):
-        tune.run(PARAMS, workspace, StepRunner)
+        tune.run(PARAMS, workspace, TuneRunner)
     with workspace.store.transaction() as cursor:
         assert cursor.execute("SELECT count(*) FROM tune_trials WHERE result IS NOT NULL").fetchone() == (0,)
         assert cursor.execute("SELECT owner, failure FROM claims").fetchall() == [("", "")], "given back"
 
 
-def _runner(workspace: Workspace) -> StepRunner:
+def _runner(workspace: Workspace) -> TuneRunner:
     asked: Tune = tune_of(TuneParams(space="epochs=1..3"), Identities(workspace))
-    return StepRunner(asked, workspace)
+    return TuneRunner(asked, workspace)

@@ -1,0 +1,81 @@
+"""What a search for a remedy tries: the trainings that follow from the causes of a rejection, a hash, and no chance."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from entrypoints.steps.knowledge.probed import known_categories
+from entrypoints.steps.matrix.cells import Cell, Identities
+from entrypoints.steps.search.rejection import Judged
+from ragft.analysis.verdict.causes import Cause, causes_of
+from ragft.analysis.verdict.remedies import Experiment, experiments
+from ragft.analysis.verdict.worth import WORTH
+from ragft.params import DEV, CompareParams, FinetuneParams
+from ragft.store.tune_trials import TuneTrial
+from ragft.types import DECIDING, WITHHELD, digest
+
+
+@dataclass(frozen=True)
+class RemedySearch:
+    """A search for what mends a rejected version.
+
+    Attributes:
+        budget: How many trainings are tried at most.
+        causes: Of the rejection, the worst first.
+        experiments: All that may be tried, in their order; empty where no remedy is known.
+    """
+
+    budget: int
+    judged: Judged
+    causes: tuple[Cause, ...]
+    experiments: tuple[Experiment, ...]
+    key: str
+    study: str
+    step = "remedy"
+    objective = WORTH
+    maximise = True
+    way_out = "change the data or the training by hand"
+
+    @property
+    def trials(self) -> int:
+        """How many trials there will be."""
+        return min(self.budget, len(self.experiments))
+
+    @property
+    def compared(self) -> CompareParams:
+        """How the best is compared on test: as the rejected version was."""
+        return self.judged.compared
+
+    @property
+    def on_dev(self) -> CompareParams:
+        """How an adapter is looked at on dev: in the same way, where the verdict looks."""
+        asked = [each for each in self.compared.contexts() if each in (DECIDING, WITHHELD)]
+        return replace(self.compared, split=DEV, context=",".join(asked))
+
+    def training(self, values: Mapping[str, Any]) -> FinetuneParams:
+        """Return the rejected version's own training with these changes."""
+        return replace(self.judged.trained, **values)
+
+    def next(self, trials: Sequence[TuneTrial]) -> Mapping[str, Any]:
+        """Return the changes of the trial after these."""
+        return self.experiments[len(trials)].changes
+
+
+def remedy_search(judged: Judged, budget: int, identities: Identities) -> RemedySearch:
+    """Return what follows from a rejection.
+
+    Raises:
+        PrerequisiteError: If the base or the data are not there.
+    """
+    lineage = judged.version.lineage
+    causes = causes_of(judged.comparison, lineage.format)
+    probed = bool(known_categories(lineage.base_fingerprint, lineage.data_sha256, identities.workspace))
+    found = tuple(experiments([each.name for each in causes], judged.trained, probed=probed)) if causes else ()
+    search = RemedySearch(budget, judged, causes, found, key="", study="")
+    cell = Cell(judged.trained, search.on_dev)
+    asked = [judged.version.identity, judged.against.identity, [dict(each.changes) for each in found]]
+    return replace(
+        search,
+        key=digest(["remedy", identities.cell(cell), *asked]),
+        study=digest(["remedy", identities.study([cell]), *asked]),
+    )
