@@ -132,7 +132,7 @@ def _told(record: Record, workspace: Workspace) -> Remedied:
     """Log and print the table, why the chosen one was chosen, and what test says of it."""
     verdict = record["verdict"]
     lines, sentence = remedies.table(record), remedies.outcome(record)
-    mlflow.log_dict(record, "remedies.json")
+    mlflow.log_dict(record, remedies.FILE)
     tracking.log_table(list(_flat(record)), "remedies")
     tags = {"ragft.version": verdict["version"], "ragft.verdict": verdict["verdict"]}
     note = "\n".join([*lines, "", remedies.why(record), "", sentence])

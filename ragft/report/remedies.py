@@ -1,4 +1,4 @@
-"""What a search for a remedy found, as a table and in sentences; made from its record, `remedies.json` of its run.
+"""What a search for a remedy found, as a table and in sentences; made from its record, `remedy.json` of its run.
 
 The record holds JSON values: `version` and `against` (addresses), `causes` (name, words), `before` (figures on test),
 `trials` (remedies, changes, value, failure, version, figures on dev), `chosen` (number of a trial), `verdict` (of the
@@ -12,6 +12,7 @@ from ragft.params import DEV, GUARDS
 from ragft.report.words import count, number, signed
 
 Record = Mapping[str, Any]
+FILE = "remedy.json"
 NONE = "–"
 
 
