@@ -150,7 +150,7 @@ def test_trainings_and_comparisons_differ_from_the_rejected_ones_in_what_was_cha
     class Seeing(imagined):  # type: ignore[misc, valid-type]
         def run(self, trial: TuneTrial) -> Record:
             seen.append(self.search)
-            return super().run(trial)
+            return dict(super().run(trial))
 
     remedy.run(replace(PARAMS, budget=1), lost, Seeing)
     (search,) = seen
@@ -166,7 +166,7 @@ def test_a_killed_search_goes_on_with_the_trial_that_it_was_at(
         def run(self, trial: TuneTrial) -> Record:
             if trial.number == 1:
                 raise KeyboardInterrupt
-            return super().run(trial)
+            return dict(super().run(trial))
 
     with pytest.raises(KeyboardInterrupt):
         remedy.run(PARAMS, lost, Killed)
