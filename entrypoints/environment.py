@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from entrypoints.home import home
+from entrypoints.home import fetched_from, home
 from entrypoints.last_words import last_words
 from entrypoints.quick_imports import quick_imports
 from ragft.store.disk import RoomAt
@@ -39,6 +39,9 @@ def prepare_environment() -> Path:
         PrerequisiteError: If the home folder cannot be made.
     """
     folder = home()
+    if fetched_from() and not os.environ.get("RAGFT_HOME"):
+        print(f"everything is kept in {folder}: this code was fetched for one command")
+        os.environ["RAGFT_HOME"] = str(folder)  # processes that this one starts have another parent
     make_home(folder)
     os.environ.setdefault("MLFLOW_TRACKING_URI", f"sqlite:///{folder / 'mlflow.db'}")
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"

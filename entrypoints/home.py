@@ -1,7 +1,11 @@
 """Where everything lies that ragft keeps."""
 
 import os
+import re
+import tempfile
 from pathlib import Path
+
+import psutil
 
 from ragft.errors import ConfigError
 from ragft.store.private import shown
@@ -11,9 +15,23 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 
 
 def home() -> Path:
-    """Return the folder of everything that ragft keeps: ``RAGFT_HOME``, or the checkout's ``.ragft``."""
-    given = Path(os.environ.get("RAGFT_HOME") or CHECKOUT / ".ragft")
+    """Return the folder of everything that ragft keeps: ``RAGFT_HOME``, or ``.ragft`` in the checkout.
+
+    Code that was fetched for one command has it in the folder where the command was started.
+    """
+    given = Path(os.environ.get("RAGFT_HOME") or (fetched_from() or CHECKOUT) / ".ragft")
     try:
         return given.resolve()
     except (OSError, RuntimeError, ValueError) as error:
         raise ConfigError(f"RAGFT_HOME is {shown(given)}, which is no folder: {error}"[:_LONGEST_MESSAGE]) from error
+
+
+def fetched_from() -> Path | None:
+    """Return where ``mlflow run`` was started with a Git address; None where this code is a checkout that stays.
+
+    MLflow clones such a project into a new temporary folder for each command, and nothing kept there is found again.
+    """
+    made_for_this_run = re.fullmatch(r"tmp[a-z0-9_]{8}", CHECKOUT.name) and "MLFLOW_RUN_ID" in os.environ
+    if not made_for_this_run or CHECKOUT.parent != Path(tempfile.gettempdir()).resolve():
+        return None
+    return Path(psutil.Process(os.getppid()).cwd())

@@ -2,6 +2,9 @@
 
 import json
 import os
+import re
+import shlex
+import signal
 import socket
 import subprocess
 import time
@@ -10,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import mlflow
 import pytest
 from mlflow import MlflowClient
@@ -123,6 +127,8 @@ def test_a_version_is_served_with_its_sources(client: MlflowClient, checkout: Ch
     with subprocess.Popen(words, cwd=checkout.home, env=environment, stderr=subprocess.PIPE, text=True) as server:
         try:
             reply = _ask(server, f"http://127.0.0.1:{port}/invocations", "Which data sets are used?")
+            chat = {"messages": [{"role": "user", "content": "Which data sets are used?"}]}
+            completion = httpx2.post(f"http://127.0.0.1:{port}/invocations", json=chat, timeout=60).json()
         finally:
             subprocess.run(["pkill", "-P", str(server.pid)], check=False)
             server.terminate()
@@ -130,6 +136,30 @@ def test_a_version_is_served_with_its_sources(client: MlflowClient, checkout: Ch
     assert isinstance(answer["answer"], str)
     assert len(answer["sources"]) == 5
     assert all(source.strip() for source in answer["sources"])
+    assert completion["choices"][0]["message"]["content"] == answer["answer"]
+    assert [source["text"] for source in completion["custom_outputs"]["sources"]] == answer["sources"]
+
+
+def test_the_commands_of_the_page_on_serving(client: MlflowClient, checkout: Checkout) -> None:
+    page = (ROOT / "docs" / "serving.md").read_text(encoding="utf-8").replace("ragft-qasper-pocket", NAME)
+    (block,) = re.findall(r"^```sh\n(.*?)^```", page, flags=re.MULTILINE | re.DOTALL)
+    serve, ask = (shlex.split(line) for line in block.splitlines())
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    server = checkout.begin([word.replace("5002", port) for word in serve], {}, cold=False)
+    try:
+        assert server.stdout is not None
+        said = next(line for line in server.stdout if "answers as model" in line)
+        assert f"models:/{NAME}/1 answers as model models:/{NAME}@champion at http://127.0.0.1:{port}/v1" in said
+        done = subprocess.run([word.replace("5002", port) for word in ask], capture_output=True, text=True, check=True)
+    finally:
+        os.kill(server.pid, signal.SIGTERM)
+        code = server.wait()
+    assert code == 143
+    reply = json.loads(done.stdout)
+    assert reply["model"] == f"models:/{NAME}/1"
+    assert len(reply["custom_outputs"]["sources"]) == 5
 
 
 def _ask(server: "subprocess.Popen[str]", url: str, question: str) -> dict[str, Any]:
