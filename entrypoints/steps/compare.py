@@ -34,6 +34,7 @@ from ragft.analysis.verdict.slices import slices_of
 from ragft.errors import ConfigError
 from ragft.params import DEFAULT_DATASET, NO_JUDGE, CompareParams, EvaluateParams, RemedyParams, VerdictParams
 from ragft.prompts.criterion import load_criteria
+from ragft.report.advice import command
 from ragft.store.trials import begin_trial, find_trials, settle_trial
 from ragft.types import DECIDING, Question
 from registry.card import Verdict, note
@@ -211,6 +212,8 @@ def _tell(task: ToCompare, compared: Compared, spreads: Mapping[str, Spread], wo
     """Say the verdict and what it rests on, what the comparison could show, and where the change comes from."""
     verdicts.tell(task, compared.sides, compared.comparison, compared.decision, spreads, workspace)
     _tell_causes(compared.comparison, report.all_contexts(task.given, task.params, compared.version), workspace)
+    if compared.decision.outcome == "reject" and task.params.split == "test":
+        workspace.say(f"  - what may mend it: {command('remedy', {'model': compared.version.uri})}")
 
 
 def _report(task: ToCompare, compared: Compared, workspace: Workspace) -> None:

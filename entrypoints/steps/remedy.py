@@ -54,7 +54,7 @@ def run(params: RemedyParams, workspace: Workspace, runner: MakeRunner | None = 
     found = judged(params)
     tags = {"ragft.step": "remedy", "ragft.remedied": found.version.uri, "ragft.comparison_run": found.run_id}
     with step_run(params, f"{found.version.lineage.data}|remedy {found.version.short}", tags, workspace.home):
-        search = remedy_search(found, params.budget, Identities(workspace)) if found.outcome == "reject" else None
+        search = remedy_search(found, params, Identities(workspace)) if found.outcome == "reject" else None
         if search is None or not search.experiments:
             return _nothing(found, search, workspace)
         mlflow.set_tags({"ragft.remedy": search.key, "ragft.objective": search.objective})

@@ -4,21 +4,15 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ragft.analysis.verdict.causes import CAUSES, causes_of
 from ragft.analysis.verdict.comparison import Comparison, Result
 from ragft.analysis.verdict.guards import FALSE_ANSWERS, title
 from ragft.analysis.verdict.health import Health
+from ragft.analysis.verdict.remedies import TAUGHT
+from ragft.params import GUARDS
 from ragft.report.words import signed
 
-# Attribution's term -> what a loss in it means, in words for a reader outside the team.
-LOST = {
-    "memory": "its answers without passages score lower",
-    "use of good context": "it makes less of passages that hold the answer",
-    "distractor robustness": "it is distracted by passages that do not hold the answer",
-    "retrieval": "it copes worse with what retrieval finds or misses",
-}
 LENGTH_CHECK = "length limit"
-# The share of examples whose answer is withheld, where nothing better is known.
-TAUGHT = "0.25"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +54,7 @@ def advise(comparison: Comparison, outcome: str, situation: Situation) -> Advice
     if outcome == "promote":
         return _promote(comparison, situation)
     if outcome == "reject":
-        start = f"Keep {situation.base}: {_loss(comparison)}."
-        if FALSE_ANSWERS in comparison.claims.harmful:
-            return _teach_to_abstain(start, situation)
-        return _train_again(start + _where(comparison), situation)
+        return _reject(comparison, situation)
     if outcome == "hold":
         return _hold(comparison, situation)
     return _mend(comparison, situation) or _too_little(comparison, situation)
@@ -112,6 +103,26 @@ def _promote(comparison: Comparison, situation: Situation) -> Advice:
             command("promote", {**params, "split": "confirm"}),
         )
     return Advice(f"Make it the champion in place of {situation.base}.", command("promote", params))
+
+
+def _reject(comparison: Comparison, situation: Situation) -> Advice:
+    start = f"Keep {situation.base}: {_loss(comparison)}."
+    if situation.split == "test" and causes_of(comparison, situation.format):
+        return _remedy(start + _where(comparison), comparison, situation)
+    if FALSE_ANSWERS in comparison.claims.harmful:
+        return _teach_to_abstain(start, situation)
+    return _train_again(start + _where(comparison), situation)
+
+
+def _remedy(start: str, comparison: Comparison, situation: Situation) -> Advice:
+    """Return the command that trains what the causes call for; it knows how the version was trained and compared."""
+    read = " Read what it invented, below." if FALSE_ANSWERS in comparison.claims.harmful else ""
+    against = {name: value for name, value in situation.compare.items() if name == "against"}
+    return Advice(
+        f"{start}{read} This trains what the causes call for (passages, passages that cannot answer, fewer steps: "
+        "whatever was missing), chooses on the dev questions, and compares the best with these ones.",
+        command("remedy", {"model": situation.model, **against}),
+    )
 
 
 def _hold(comparison: Comparison, situation: Situation) -> Advice:
@@ -200,13 +211,13 @@ def _train_again(start: str, situation: Situation, *, explain: bool = True) -> A
 
 
 def _teach_to_abstain(start: str, situation: Situation) -> Advice:
-    params = {**situation.finetune, "withheld_share": TAUGHT}
+    params = {**situation.finetune, "withheld_share": str(TAUGHT)}
     if situation.format == "closed_book":
         params["format"] = "retrieved"
     both = f"{command('finetune', params)} &&\n{command('compare', situation.compare)}"
     return Advice(
         f"{start} Read what it invented, below. To try again, train an adapter on passages as it will see them, with "
-        f"passages that cannot answer in {100 * float(TAUGHT):g} % of the examples, so that it learns to say so.",
+        f"passages that cannot answer in {100 * TAUGHT:g} % of the examples, so that it learns to say so.",
         both,
     )
 
@@ -224,13 +235,8 @@ def _loss(comparison: Comparison) -> str:
     said = [f"gave {' and '.join(rises)}"] if rises else []
     said += [f"lost {' and '.join(parts)}"] if parts else []
     text = f"the adapter {' and '.join(said)}"
-    causes = [
-        LOST[term.name]
-        for attribution in comparison.attributions
-        for term in sorted(attribution.terms, key=lambda term: term.value)
-        if term.high < 0 and term.name in LOST and attribution.criterion in comparison.claims.worse
-    ]
-    return f"{text}, because {' and '.join(dict.fromkeys(causes))}" if causes else text
+    causes = [CAUSES[each.name] for each in causes_of(comparison, "") if each.name not in GUARDS]
+    return f"{text}, because {' and '.join(causes)}" if causes else text
 
 
 def _where(comparison: Comparison) -> str:

@@ -1,1 +1,1 @@
-"""A tune's trials: what is tried next, how several processes try it, and how the result is shown."""
+"""The trials of a tune or a remedy: what is tried next, how processes share it, how the result is shown."""

@@ -10,7 +10,7 @@ from entrypoints.steps.search.rejection import Judged
 from ragft.analysis.verdict.causes import Cause, causes_of
 from ragft.analysis.verdict.remedies import Experiment, experiments
 from ragft.analysis.verdict.worth import WORTH
-from ragft.params import DEV, CompareParams, FinetuneParams
+from ragft.params import DEV, CompareParams, FinetuneParams, RemedyParams
 from ragft.store.tune_trials import TuneTrial
 from ragft.types import DECIDING, WITHHELD, digest
 
@@ -21,11 +21,13 @@ class RemedySearch:
 
     Attributes:
         budget: How many trainings are tried at most.
+        dev_questions: How many dev questions choose; 0: all.
         causes: Of the rejection, the worst first.
         experiments: All that may be tried, in their order; empty where no remedy is known.
     """
 
     budget: int
+    dev_questions: int
     judged: Judged
     causes: tuple[Cause, ...]
     experiments: tuple[Experiment, ...]
@@ -50,7 +52,7 @@ class RemedySearch:
     def on_dev(self) -> CompareParams:
         """How an adapter is looked at on dev: in the same way, where the verdict looks."""
         asked = [each for each in self.compared.contexts() if each in (DECIDING, WITHHELD)]
-        return replace(self.compared, split=DEV, context=",".join(asked))
+        return replace(self.compared, split=DEV, questions=self.dev_questions, context=",".join(asked))
 
     def training(self, values: Mapping[str, Any]) -> FinetuneParams:
         """Return the rejected version's own training with these changes."""
@@ -61,7 +63,7 @@ class RemedySearch:
         return self.experiments[len(trials)].changes
 
 
-def remedy_search(judged: Judged, budget: int, identities: Identities) -> RemedySearch:
+def remedy_search(judged: Judged, params: RemedyParams, identities: Identities) -> RemedySearch:
     """Return what follows from a rejection.
 
     Raises:
@@ -71,7 +73,7 @@ def remedy_search(judged: Judged, budget: int, identities: Identities) -> Remedy
     causes = causes_of(judged.comparison, lineage.format)
     probed = bool(known_categories(lineage.base_fingerprint, lineage.data_sha256, identities.workspace))
     found = tuple(experiments([each.name for each in causes], judged.trained, probed=probed)) if causes else ()
-    search = RemedySearch(budget, judged, causes, found, key="", study="")
+    search = RemedySearch(params.budget, params.dev_questions, judged, causes, found, key="", study="")
     cell = Cell(judged.trained, search.on_dev)
     asked = [judged.version.identity, judged.against.identity, [dict(each.changes) for each in found]]
     return replace(

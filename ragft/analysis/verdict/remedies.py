@@ -2,8 +2,8 @@
 
 Every remedy is a change of the rejected version's own training, all else as it was. Sources: training with passages,
 some of them distractors and some without the golden one, is RAFT (Zhang et al. 2024, arXiv 2403.10131); facts that the
-base did not know teach it to invent (Gekhman et al. 2024, arXiv 2405.05904); fewer and smaller steps forget less
-(Biderman et al. 2024, arXiv 2405.09673).
+base did not know teach it to invent (Gekhman et al. 2024, arXiv 2405.05904); forgetting grows with the number of steps
+(Kalajdzievski 2024, arXiv 2401.05605).
 """
 
 import dataclasses

@@ -13,14 +13,19 @@ import pytest
 import torch
 from psycopg.conninfo import make_conninfo
 
-from entrypoints.steps import compare, evaluate, finetune, prepare, promote
+from entrypoints.steps import compare, evaluate, finetune, prepare, promote, remedy
+from entrypoints.steps.search import remedy as search
+from entrypoints.steps.search.rejection import judged
 from entrypoints.steps.shared.compared import Compared
 from entrypoints.steps.shared.evaluation import Evaluation
 from entrypoints.steps.shared.preparation import ensure_prepared
 from entrypoints.steps.shared.retrieved import retrieve
+from entrypoints.steps.shared.weights import open_registry
 from entrypoints.steps.shared.workspace import Workspace
+from ragft import tracking
+from ragft.analysis.verdict.causes import Cause
 from ragft.errors import ConfigError, DataError
-from ragft.params import BaseParams, CompareParams, EvaluateParams, FinetuneParams, PrepareParams
+from ragft.params import BaseParams, CompareParams, EvaluateParams, FinetuneParams, PrepareParams, RemedyParams
 from ragft.store.passages import load_passages
 from ragft.store.server import open_store
 from ragft.types import digest
@@ -261,3 +266,44 @@ def test_passages_of_test_documents_are_refused_for_train(made: Made) -> None:
     assert told.value.problems == (f"{train[1].id}: document t4",)
     allowed = dataclasses.replace(params, collection="all")
     assert len(retrieve(allowed, preparation, "train", train, made.workspace).questions) == len(train)
+
+
+def test_a_remedy_is_trained_and_asked_with_the_passages_that_were_given(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = {"retrieved": str(made.exported)}
+    registry = open_registry()
+    rejected = finetune.run(dataclasses.replace(made.train, seed=1, **given), made.workspace).version
+    asked = made.data.pick(
+        CompareParams, model=rejected.uri, context="retrieved", primary="answer_f1", margin=0.2, **QUICK, **given
+    )
+    compare.run(asked, made.workspace)
+    # Which verdict a tiny model comes to is chance, so rejection and cause are imagined; all else is real.
+    monkeypatch.setattr(remedy, "judged", lambda params: dataclasses.replace(judged(params), outcome="reject"))
+    monkeypatch.setattr(search, "causes_of", lambda _, __: (Cause("distractor robustness"),))
+    params = RemedyParams(model=f"models:/{rejected.name}@challenger", budget=1)
+    found = remedy.run(params, made.workspace)
+    (trial,) = found.record["trials"]
+    mended = registry.get(trial["version"])
+    assert (trial["changes"], mended.lineage.format, mended.lineage.seed) == ({"format": "raft"}, "raft", 1)
+    assert trial["figures"]["answer_f1"]["n"] == 2, "dev has one town"
+    assert found.record["verdict"]["figures"]["answer_f1"]["n"] == 6, "test has three"
+    assert mended.chosen_from == "1 trials by gain_less_harm on dev"
+    shown = [
+        tracking.params_of(run.info.run_id, type(kind))
+        for step, kind in (("finetune", made.train), ("compare", asked))
+        for run in mlflow.search_runs(
+            filter_string=f"tags.`ragft.step` = '{step}' and tags.`ragft.version` = '{mended.uri}'",
+            output_format="list",
+        )
+    ]
+    assert [each.retrieved for each in shown] == [str(made.exported)] * 2
+    assert shown[1] == dataclasses.replace(shown[1], margin=0.2, max_new_tokens=7, split="test")
+    with made.workspace.store.transaction() as cursor:
+        looks = cursor.execute("SELECT split_part(data, ' ', 4), outcome FROM trials WHERE name = %s", [mended.uri])
+        outcomes = dict(looks.fetchall())
+    assert outcomes["dev"].startswith("gain_less_harm ")
+    assert outcomes["test"] == found.record["verdict"]["verdict"]
+    # The alias still names the rejected version, so the same command goes on, and finds everything done.
+    assert remedy.run(params, made.workspace) == found
+    assert registry.get(params.model).uri == rejected.uri

@@ -152,11 +152,11 @@ def test_trainings_and_comparisons_differ_from_the_rejected_ones_in_what_was_cha
             seen.append(self.search)
             return dict(super().run(trial))
 
-    remedy.run(replace(PARAMS, budget=1), lost, Seeing)
+    remedy.run(replace(PARAMS, budget=1, dev_questions=20), lost, Seeing)
     (search,) = seen
     assert search.training({"format": "raft"}) == replace(TRAINED, format="raft")
     assert search.compared == replace(COMPARED, against=CHAMPION)
-    assert search.on_dev == replace(COMPARED, against=CHAMPION, split="dev", context="retrieved,withheld")
+    assert search.on_dev == replace(COMPARED, against=CHAMPION, split="dev", questions=20, context="retrieved,withheld")
 
 
 def test_a_killed_search_goes_on_with_the_trial_that_it_was_at(

@@ -39,8 +39,14 @@ def advised(comparison: Comparison, outcome: str, situation: Situation = SITUATI
     return advice.text, [step for step, _ in commands(advice.command)]
 
 
-def test_a_rejected_closed_book_adapter_is_to_be_trained_with_passages() -> None:
-    advice = advise(WORSE, "reject", SITUATION)
+def test_what_a_rejection_on_test_calls_for_is_one_command() -> None:
+    advice = advise(WORSE, "reject", replace(SITUATION, compare={"questions": "60", "against": "models:/m/1"}))
+    assert commands(advice.command) == [("remedy", {"model": SITUATION.model, "against": "models:/m/1"})]
+    assert advice.text.startswith("Keep base v1: the adapter lost 0.5")
+
+
+def test_a_closed_book_adapter_rejected_elsewhere_is_to_be_trained_with_passages() -> None:
+    advice = advise(WORSE, "reject", replace(SITUATION, split="confirm"))
     assert advice.text.startswith("Keep base v1: the adapter lost 0.5")
     assert "points of accuracy and 0.5" in advice.text
     assert [step for step, _ in commands(advice.command)] == ["finetune", "compare"]
@@ -117,7 +123,8 @@ def test_inconclusive_for_want_of_questions_asks_for_them() -> None:
 @pytest.mark.parametrize("value", ["a b", "it's", "$(rm -rf /)", "`id`", "x;y", "ü"])
 def test_values_are_quoted(value: str) -> None:
     situation = replace(SITUATION, finetune={"dataset": value}, compare={"dataset": value})
-    assert commands(advise(WORSE, "reject", situation).command)[0][1]["dataset"] == value
+    assert commands(advise(WORSE, "reject", replace(situation, split="confirm")).command)[0][1]["dataset"] == value
+    assert commands(advise(WORSE, "reject", replace(situation, model=value)).command)[0][1]["model"] == value
 
 
 def test_harm_is_named_by_what_rose_and_promotes_in_no_way() -> None:
@@ -130,7 +137,9 @@ def test_harm_is_named_by_what_rose_and_promotes_in_no_way() -> None:
     assert advised(harmful, "reject")[0].startswith(
         "Keep base v1: the adapter gave 100 percentage points more false answers."
     )
-    given = commands(advise(harmful, "reject", SITUATION).command)[0][1]
+    assert "Read what it invented, below." in advised(harmful, "reject")[0]
+    assert advised(harmful, "reject")[1] == ["remedy"]
+    given = commands(advise(harmful, "reject", replace(SITUATION, split="confirm")).command)[0][1]
     assert (given["format"], given["withheld_share"]) == ("retrieved", "0.25")
     text, steps = advised(slipped, "hold")
     assert "on the whole the adapter is better, but it is slightly worse elsewhere (false answers)" in text
