@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.end_to_end.conftest import ROOT, Checkout
 
 PAGE = (ROOT / "docs" / "running.md").read_text(encoding="utf-8")
-PARTS = ("ragft/", "registry/", "entrypoints/", "tests/data/qasper/", "MLproject", "conda.yaml")
+PARTS = ("ragft/", "registry/", "entrypoints/", "tests/data/answer_files/", "MLproject", "conda.yaml")
 
 
 def git(folder: Path, *words: str) -> str:
@@ -43,8 +43,9 @@ def test_what_a_git_address_makes_stays_where_it_was_typed(checkout: Checkout, t
     said = done.stdout + done.stderr
     assert done.returncode == 0, said
     assert f"everything is kept in {here / '.ragft'}: this code was fetched for one command" in said
-    assert "retrieval sees 71 passages" in said
+    assert "Do not ship tuned" in said
     assert {path.name for path in here.iterdir()} == {".ragft"}
     (clone,) = [folder for folder in temporary.iterdir() if (folder / "MLproject").exists()]
     assert not (clone / ".ragft").exists()
-    assert (here / ".ragft" / "postgres").is_dir()
+    (report,) = (here / ".ragft" / "reports").glob("*.html")
+    assert f"report: {report.as_uri()}" in said
