@@ -32,14 +32,20 @@ def deciding_bound(sums: ClusterSums, resamples: Resamples, level: float, extrem
     return np.asarray(deciding_bounds(sums, resamples, (level,), extreme)[0])
 
 
-def deciding_bounds(sums: ClusterSums, resamples: Resamples, levels: Sequence[float], extreme: float) -> Array:
-    """Return `deciding_bound` at several ``levels``, all below a half or all above it, [levels, studies]."""
+def deciding_bounds(
+    sums: ClusterSums, resamples: Resamples, levels: Sequence[float], extreme: float, *, told: Array | None = None
+) -> Array:
+    """Return `deciding_bound` at several ``levels``, all below a half or all above it, [levels, studies].
+
+    ``told`` [studies, clusters] says which clusters got better or worse where the totals do not: by default it is they.
+    """
+    told = sums.totals if told is None else told
     upper = levels[0] > 0.5
     end = extreme if upper else -extreme
     cautious = np.fmax if upper else np.fmin  # where the bootstrap is silent, NaN, the other decides
-    guarded = with_unseen(sums, end)
+    guarded = with_unseen(sums, end, told)
     robust = cr2(guarded)
-    silent = ((sums.totals != 0).sum(axis=1) < FEW) & (sums.clusters >= ENOUGH)
+    silent = ((told != 0).sum(axis=1) < FEW) & (sums.clusters >= ENOUGH)
     bounds = []
     for level in levels:
         studentised = np.where(silent, np.nan, studentised_bound(sums, resamples, level))
@@ -49,16 +55,16 @@ def deciding_bounds(sums: ClusterSums, resamples: Resamples, levels: Sequence[fl
     return np.array(bounds)
 
 
-def with_unseen(sums: ClusterSums, end: float) -> ClusterSums:
+def with_unseen(sums: ClusterSums, end: float, told: Array | None = None) -> ClusterSums:
     """Return the clusters with one more, of mean size, that stands for a document the sample missed.
 
     ``end`` is the worst difference there can be, or the best one for an upper bound. The document weighs
     (10 - seen) / 10 of one while fewer than 10 clusters lie on that side of 0, and nothing from then on. Its mean is
     ``end`` for one question; for m questions it shrinks as the standard deviation of a mean does, by
     sqrt((1 + (m - 1) ICC) / m). With 50 documents that all tie, the lower bound is thus not 0 but about what 50 draws
-    can exclude.
+    can exclude. ``told`` is as in `deciding_bounds`.
     """
-    seen = (sums.totals * np.sign(end) > 0).sum(axis=1)
+    seen = ((sums.totals if told is None else told) * np.sign(end) > 0).sum(axis=1)
     weight = np.clip(1 - seen / ENOUGH, 0.0, 1.0)
     if not weight.any():
         return sums
