@@ -12,6 +12,7 @@ import mlflow
 from entrypoints.steps import evaluate
 from entrypoints.steps.shared import judges, scoring
 from entrypoints.steps.shared.evaluation import Evaluation
+from entrypoints.steps.shared.kept_labels import keep_labels, keep_table
 from entrypoints.steps.shared.model_under_test import find_version, settle
 from entrypoints.steps.shared.runs import step_run
 from entrypoints.steps.shared.sources import read_dataset
@@ -21,9 +22,10 @@ from ragft.errors import ConfigError, DataError
 from ragft.judging.agreement import Agreement, compare, compare_estimators, mean_of_people, oriented
 from ragft.judging.calibration import Calibration, calibrate
 from ragft.judging.confusion_plot import draw_confusion
+from ragft.judging.labels import item_key, labels_of
 from ragft.judging.ratings import Columns, RatedTable, read_table
 from ragft.judging.sheet import is_sheet, read_sheets, row_id, write_sheet
-from ragft.lists import entries
+from ragft.lists import entries, first_of
 from ragft.params import NO_JUDGE, SERVED, EvaluateParams, JudgeParams
 from ragft.prompts.criterion import Criterion, load_criteria
 from ragft.store.calibrations import save_calibration
@@ -168,6 +170,7 @@ def _from_sheets(
         for evaluation in reversed(evaluations)
         for index, row in enumerate(evaluation.rows)
     }
+    source = ", ".join(path.name for path in paths)
     rated = []
     for criterion in criteria:
         given = ratings.numbers[criterion.name]
@@ -177,10 +180,23 @@ def _from_sheets(
                 f"none of the {len(given)} rated rows is among these {len(places)} answers: give the parameters, and "
                 "the RAGFT_HOME or database, with which the sheet was written"
             )
-        if lost := len(given) - len(keys):
-            workspace.alert(f"warning: {lost} of {len(given)} rated rows are not among these answers and are left out")
+        if lost := [key for key in given if key not in places]:
+            workspace.alert(
+                f"warning: {len(lost)} of {len(given)} rated rows are not among these answers and are left out: "
+                f"{first_of(lost)}"
+            )
         if keys:
             rows = [places[key] for key in keys]
+            keep_labels(
+                labels_of(
+                    criterion,
+                    [item_key(scoring.item_of(evaluation.rows[index])) for evaluation, index in rows],
+                    list(zip(*(given[key] for key in keys), strict=True)),
+                    ratings.annotators,
+                    source,
+                ),
+                workspace,
+            )
             rated.append(
                 Rated(
                     complete[criterion.name],
@@ -192,7 +208,6 @@ def _from_sheets(
             )
     if not rated:
         raise DataError(f"{', '.join(map(str, paths))} hold no rating: fill in the columns of the criteria")
-    source = ", ".join(path.name for path in paths)
     return Found(rated, ratings.annotators, judged_by.identity, judged_by.name, data, source)
 
 
@@ -219,6 +234,9 @@ def _from_table(
     settled = settle(params, None)
     data = read_dataset(settled, workspace).sha256 if params.dataset else _sha256(path)
     identity, name, scores = "", GIVEN_SCORES, table.scores
+    kept = keep_table(path, criterion, table, workspace)
+    if kept and scores is None and params.judge == NO_JUDGE:
+        return Found([], table.annotators, "", NO_JUDGE, data, path.name)
     if scores is None:
         with ExitStack() as stack:
             judge = judges.open_judge(settled, None, workspace, stack)

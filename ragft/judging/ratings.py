@@ -179,9 +179,10 @@ def _joined(
         kept = first.setdefault(tuple(_text(row.get(part)) for part in parts if part) or (str(index),), index)
         person = _text(row.get(ANNOTATOR)).strip() or path.stem
         people[person] = None
-        if (kept, person) in given:
-            problems.append(f"row {index + 1}: {person} rated this answer before")
-        given[kept, person] = numbers[index]
+        before, now = given.get((kept, person)), numbers[index]
+        if before is not None and now is not None and before != now:
+            problems.append(f"row {index + 1}: {person} rated this answer before, with {before:g} and now {now:g}")
+        given[kept, person] = before if now is None else now
     if problems:
         raise DataError(f"{path}: one person rates an answer once", problems)
     kept_rows = list(first.values())

@@ -4,6 +4,8 @@ import csv
 import hashlib
 import hmac
 import io
+import re
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +21,10 @@ SHOWN = ("question", "reference", "passages", "answer")
 NOTHING = frozenset({"", "-", "na", "n/a", "nan", "none", "?"})
 WORDS = {"yes": 1.0, "true": 1.0, "no": 0.0, "false": 0.0}
 LONGEST_CELL = 10_000_000
+ROW_ID = re.compile(r"r[0-9a-f]{12}")
+NUMBER = re.compile(r"[0-9]{1,9}(?:[.,][0-9]{1,9})?")
+# What spreadsheet programs turn 3/4 or 1-2 into: 2026-03-04, 03.04.2026, 3-Apr.
+DATE = re.compile(r"[0-9]+[-./ ][0-9]+[-./ ][0-9]|[0-9]+[-. ]+[A-Za-z]{3}|[A-Za-z]{3}[-. ]+[0-9]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +91,8 @@ def read_sheets(paths: Sequence[Path], criteria: Sequence[Criterion]) -> Ratings
     Cells hold a label of the criterion; an empty cell, "-" or "n/a" is no rating.
 
     Raises:
-        DataError: Naming each cell that is not a label, each missing column, and each row that one person rated twice.
+        DataError: Naming each cell that is not a label, each row without its id, each missing column, and each row that
+            one person rated twice.
     """
     heads = {_head(criterion): criterion for criterion in criteria}
     found: dict[str, dict[str, dict[str, float]]] = {criterion.name: {} for criterion in criteria}
@@ -100,12 +107,16 @@ def read_sheets(paths: Sequence[Path], criteria: Sequence[Criterion]) -> Ratings
                 if text.lower() in NOTHING:
                     continue
                 place = f"{path}, line {line}, {criterion.name}"
-                if text not in criterion.scores:
-                    problems.append(f"{place}: {text!r}, expected one of {', '.join(criterion.scores)}")
+                label = _label(text, criterion)
+                if not ROW_ID.fullmatch(cells[ROW] or ""):
+                    problems.append(f"{place}: row is {cells[ROW] or ''!r}, expected the id that the sheet gave it")
+                elif label is None:
+                    date = ", not a date, which a spreadsheet program made of it" if DATE.search(text) else ""
+                    problems.append(f"{place}: {text!r}, expected one of {', '.join(criterion.scores)}{date}")
                 elif person in found[criterion.name].setdefault(cells[ROW], {}):
                     problems.append(f"{place}: {person} rated row {cells[ROW]} twice")
                 else:
-                    found[criterion.name][cells[ROW]][person] = criterion.scores[text]
+                    found[criterion.name][cells[ROW]][person] = criterion.scores[label]
     if problems:
         raise DataError("the sheet cannot be read", problems)
     return Ratings(
@@ -115,6 +126,19 @@ def read_sheets(paths: Sequence[Path], criteria: Sequence[Criterion]) -> Ratings
             for name, rows in found.items()
         },
     )
+
+
+def _label(text: str, criterion: Criterion) -> str | None:
+    """Return the label that a cell holds; a number stands for the same number: 4,00 is what became of a 4."""
+    if text in criterion.scores:
+        return text
+    number = _as_number(text)
+    same = [label for label in criterion.scores if number is not None and _as_number(label) == number]
+    return same[0] if len(same) == 1 else None
+
+
+def _as_number(text: str) -> float | None:
+    return float(text.replace(",", ".")) if NUMBER.fullmatch(text) else None
 
 
 def is_sheet(path: Path) -> bool:
@@ -129,18 +153,27 @@ def _head(criterion: Criterion) -> str:
     return f"{criterion.name} ({legend})"
 
 
+def _decoded(content: bytes) -> str:
+    """Return the text of a file in UTF-8, or in UTF-16 where its first bytes say so ("Unicode text")."""
+    return content.decode("utf-16" if content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8-sig")
+
+
 def csv_rows(path: Path, columns: Sequence[str], problems: list[str]) -> list[tuple[int, dict[str, str]]]:
     """Return (line, column -> cell) of each row of a CSV file, separated by commas, semicolons or tabs.
 
     A file that lacks one of ``columns`` is added to the problems and has no rows.
 
     Raises:
-        DataError: If it cannot be read as CSV in UTF-8.
+        DataError: If it cannot be read as CSV in UTF-8 or UTF-16.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        text = _decoded(path.read_bytes())
+    except OSError as error:
         raise DataError(f"{path} cannot be read: {error}; expected CSV in UTF-8") from error
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path} cannot be read: {error}; expected CSV in UTF-8: in a spreadsheet program, save it as CSV UTF-8"
+        ) from error
     before = csv.field_size_limit(LONGEST_CELL)
     try:
         # In half of Europe, spreadsheet programs separate cells with semicolons.

@@ -62,7 +62,9 @@ def test_one_row_a_person_is_joined(tmp_path: Path) -> None:
     assert found.annotators == ("Ann", "Bo")
     assert found.people == ((4.0, None, 1.0), (5.0, 2.0, None))
     assert [item.answer for item in found.items or ()] == ["a", "other", "b"]
-    with pytest.raises(DataError, match="Bo rated this answer before"):
+    again = read_table(written(tmp_path, text + "q1,a,5,Bo\nq2,b,,Ann\n"), NOBODY, ACCURACY)
+    assert again.people == found.people
+    with pytest.raises(DataError, match="row 5: Bo rated this answer before, with 5 and now 1"):
         read_table(written(tmp_path, text + "q1,a,1,Bo\n"), NOBODY, ACCURACY)
 
 

@@ -113,3 +113,38 @@ def test_a_sheet_that_people_wrote_in_is_not_written_over(tmp_path: Path) -> Non
     with pytest.raises(ConfigError, match=r"another file is that people may have written in"):
         write_sheet(path, ITEMS, CRITERIA, SECRET)
     assert path.read_bytes() == content
+
+
+def test_what_a_spreadsheet_makes_of_a_label_is_read_or_named(tmp_path: Path) -> None:
+    write_sheet(tmp_path / "sheet.csv", ITEMS, CRITERIA, SECRET)
+    head, *rows = rows_of(tmp_path / "sheet.csv")
+    cells = ["4,00", "4.0", "04", "2026-04-03", "3. Apr", "3,5", "", "4"]
+    lost = [*[row[0] for row in rows[:7]], "1.23E+47"]
+    text = "\n".join(
+        [
+            "\t".join(head),
+            *("\t".join([key, "q", "r", "p", "a", cell, "", ""]) for key, cell in zip(lost, cells, strict=True)),
+        ]
+    )
+    for encoding in ("utf-16", "utf-8-sig"):
+        path = tmp_path / f"{encoding}.csv"
+        path.write_text(text, encoding=encoding)
+        assert is_sheet(path)
+        with pytest.raises(DataError) as caught:
+            read_sheets([path], CRITERIA)
+        date = ", not a date, which a spreadsheet program made of it"
+        assert [problem.split(", accuracy: ")[1] for problem in caught.value.problems] == [
+            f"'2026-04-03', expected one of 1, 2, 3, 4, 5{date}",
+            f"'3. Apr', expected one of 1, 2, 3, 4, 5{date}",
+            "'3,5', expected one of 1, 2, 3, 4, 5",
+            "row is '1.23E+47', expected the id that the sheet gave it",
+        ]
+        path.write_text("\n".join(text.split("\n")[:4]), encoding=encoding)
+        assert [*read_sheets([path], CRITERIA).numbers["accuracy"].values()] == [(4.0,), (4.0,), (4.0,)]
+
+
+def test_a_sheet_in_an_old_encoding_is_named_with_the_way_out(tmp_path: Path) -> None:
+    path = tmp_path / "old.csv"
+    path.write_bytes("row;question;reference;passages;answer\nr1;Café?;r;p;a\n".encode("cp1252"))
+    with pytest.raises(DataError, match="save it as CSV UTF-8"):
+        read_sheets([path], CRITERIA)

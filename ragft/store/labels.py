@@ -1,0 +1,118 @@
+"""What people said of answers, and with what probability they were asked."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from ragft.errors import DataError
+from ragft.store.connection import Store, replayed
+from ragft.store.text import from_postgres, to_postgres
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """One person's score of one answer.
+
+    Attributes:
+        item: Hash of what was labelled, by `ragft.judging.labels`.
+        criterion: Name of the criterion.
+        scale: Hash of the labels that were offered; numbers on different scales are never mixed.
+        annotator: Who gave it.
+        value: The number of the label.
+        source: The file it came from.
+    """
+
+    item: str
+    criterion: str
+    scale: str
+    annotator: str
+    value: float
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """A pair of answers of a sample: with what probability people were asked about it, and whether they were."""
+
+    probability: float
+    drawn: bool
+
+
+@replayed
+def save_labels(store: Store, labels: Iterable[Label]) -> int:
+    """Write labels in one transaction, and return how many earlier ones of the same people they changed.
+
+    Raises:
+        DataError: If two of them are one person's about one answer, and differ; nothing is written then.
+    """
+    given: dict[tuple[str, str, str, str], Label] = {}
+    problems = []
+    for label in labels:
+        key = (label.item, label.criterion, label.scale, label.annotator)
+        if given.setdefault(key, label).value != label.value:
+            first = given[key]
+            problems.append(
+                f"{label.annotator} gave one answer {first.value:g} ({first.source}) and {label.value:g} "
+                f"({label.source}) under {label.criterion}"
+            )
+    if problems:
+        raise DataError("one person's labels of one answer differ: keep the one that is meant", problems)
+    changed = 0
+    with store.transaction() as cursor:
+        for key, label in sorted(given.items()):
+            item, criterion, scale, annotator = (to_postgres(part) for part in key)
+            row = cursor.execute(
+                "SELECT value FROM labels WHERE item = %s AND criterion = %s AND scale = %s AND annotator = %s",
+                [item, criterion, scale, annotator],
+            ).fetchone()
+            changed += row is not None and row[0] != label.value
+            cursor.execute(
+                "INSERT INTO labels (item, criterion, scale, annotator, value, source) VALUES (%s, %s, %s, %s, %s, %s) "
+                "ON CONFLICT (item, criterion, scale, annotator) DO UPDATE "
+                "SET value = excluded.value, source = excluded.source, made = clock_timestamp()",
+                [item, criterion, scale, annotator, label.value, to_postgres(label.source)],
+            )
+    return changed
+
+
+@replayed
+def find_labels(store: Store, items: Iterable[str]) -> list[Label]:
+    """Return everything that people said of these items, in the order of items, criteria and people."""
+    with store.transaction() as cursor:
+        cursor.execute(
+            "SELECT item, criterion, scale, annotator, value, source FROM labels WHERE item = ANY(%s) "
+            "ORDER BY item, criterion, scale, annotator",
+            [list(items)],
+        )
+        return [
+            Label(item, from_postgres(criterion), scale, from_postgres(annotator), value, from_postgres(source))
+            for item, criterion, scale, annotator, value, source in cursor
+        ]
+
+
+@replayed
+def save_sample(store: Store, sample: str, pairs: Mapping[str, Sampled]) -> None:
+    """Write a sample: pair -> how it was sampled, with every pair that could have been drawn.
+
+    ``sample`` is the hash of what made it (the pairs, their probabilities, the seed), so writing it again is harmless.
+    """
+    with store.transaction() as cursor:
+        cursor.executemany(
+            "INSERT INTO label_samples (sample, pair, probability, drawn) VALUES (%s, %s, %s, %s) "
+            "ON CONFLICT DO NOTHING",
+            [(sample, pair, each.probability, each.drawn) for pair, each in sorted(pairs.items())],
+        )
+
+
+@replayed
+def find_samples(store: Store, pairs: Iterable[str]) -> dict[str, dict[str, Sampled]]:
+    """Return pair -> sample -> how the pair was sampled there; a pair of no sample is left out."""
+    found: dict[str, dict[str, Sampled]] = defaultdict(dict)
+    with store.transaction() as cursor:
+        cursor.execute(
+            "SELECT pair, sample, probability, drawn FROM label_samples WHERE pair = ANY(%s) ORDER BY pair, sample",
+            [list(pairs)],
+        )
+        for pair, sample, probability, drawn in cursor:
+            found[pair][sample] = Sampled(probability, drawn)
+    return dict(found)
