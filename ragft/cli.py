@@ -66,7 +66,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "ratings", "estimators", "sheet", "rows", "human_columns", "score_column", "question_column", "answer_column",
         "reference_column", "passages_column", "group_column",
     ),
-    "verdict": ("primary", "margin", "guards", "advisory", "force", "to", "reason", "on_reject"),
+    "verdict": ("primary", "margin", "guards", "advisory", "uniform_labels", "force", "to", "reason", "on_reject"),
     "servers": ("engine", "engine_url", "engine_folder", "concurrency", "timeout_s", "deadline_s"),
 }  # fmt: skip
 _GROUP_OF = {name: group for group, names in GROUPS.items() for name in names}

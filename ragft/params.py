@@ -532,6 +532,11 @@ class VerdictParams(ScoringParams):
         "points); none: no guard",
     )
     advisory: bool = param(False, "let a judge that is only advisory promote (recorded)")
+    uniform_labels: bool = param(
+        False,
+        "people's labels of which it is not known how their questions were drawn are a uniform sample: let them count "
+        "(recorded)",
+    )
 
     def primaries(self) -> tuple[str, ...]:
         """Return the primaries that were named, none where the usual ones are meant.

@@ -143,7 +143,21 @@ def _results(verdict: Verdict, most: int | None) -> list[str]:
     table = _table(columns, [_row(each) for each in (*whole, *shown)])
     left = f"{len(parts) - len(shown)} more slices stand in model\\_card.md of run {inline(verdict.run_id)}."
     asked = f"Answers were made with {inline(verdict.asked)}; once promoted, it is served so." if verdict.asked else ""
-    return [against, asked, table, left if len(shown) < len(parts) else ""]
+    return [against, asked, table, *_people(comparison), left if len(shown) < len(parts) else ""]
+
+
+def _people(comparison: Comparison) -> list[str]:
+    """Return what the judge, people and both together say of each primary that people scored too."""
+    if not comparison.corrected:
+        return []
+    rows = [
+        [each.criterion, who, f"{found.change:+.2f}", f"{found.low:+.2f} to {found.high:+.2f}"]
+        for each in comparison.corrected
+        for who, found in each.rows
+    ]
+    said = "; ".join(f"{inline(each.criterion)}: {each.basis}" for each in comparison.corrected)
+    note = " The means above are the judge's." if comparison.by_people else ""
+    return [_table(("criterion", "by", "change", "interval"), rows), f"{said}.{note}"]
 
 
 def _row(result: Result) -> list[str]:
@@ -213,8 +227,11 @@ def _limits(version: Version, verdict: Verdict | None) -> list[str]:
     if verdict:
         comparison = verdict.comparison
         estimator = inline(comparison.conditions.get("estimator", "unknown"))
+        corrected = (
+            ", which people's scores correct where the table says so" if comparison.by_people else ", not of people"
+        )
         limits.append(
-            f"Scores are the judgement of the model {inline(verdict.judge)} (estimator {estimator}), not of people."
+            f"Scores are the judgement of the model {inline(verdict.judge)} (estimator {estimator}){corrected}."
         )
         if comparison.advisory:
             limits.append("That judge is only advisory, for the reasons above.")

@@ -6,6 +6,7 @@ from ragft.analysis.verdict.comparison import Comparison, Result
 from ragft.analysis.verdict.effect import Effect
 from ragft.analysis.verdict.guards import GuardResult, title
 from ragft.analysis.verdict.missing import Missing
+from ragft.analysis.verdict.people import in_words
 from ragft.analysis.verdict.what_would_change import TippingPoint
 from ragft.types import AS_ANSWERED
 
@@ -131,6 +132,7 @@ def evidence(comparison: Comparison, *, advisory_allowed: bool) -> tuple[str, ..
     reasons = [
         _result(result, result.effect, comparison) for result in comparison.primaries if result.effect is not None
     ]
+    reasons += [f"By whom, {each.criterion}: {in_words(each)}." for each in comparison.corrected]
     reasons += [_guard(guard, comparison) for guard in comparison.guards]
     reasons += [
         f"Slice {cut.slice} ({cut.missing.asked} questions) vetoes a promotion: {name(cut)} is worse by more than "
@@ -196,8 +198,11 @@ def _result(result: Result, effect: Effect, comparison: Comparison) -> str:
     elif result.criterion not in claims.worse:
         said.append(f"a loss beyond the margin of {result.margin:g} is not ruled out")
     groups = "independent groups" if comparison.of_files else "independent groups of documents"
+    scored = f"{effect.base:.2f} to {effect.version:.2f}, a change of"
+    if result.criterion in comparison.by_people:
+        scored = "by people and the judge together, a change of"
     text = (
-        f"{name(result)}: {effect.base:.2f} to {effect.version:.2f}, a change of {effect.gain:+.2f} (95 % interval "
+        f"{name(result)}: {scored} {effect.gain:+.2f} (95 % interval "
         f"{result.bounds.low:+.2f} to {result.bounds.high:+.2f}; {effect.n:,} questions in {effect.clusters:,} "
         f"{groups}; {effect.wins} better, {effect.ties} equal, {effect.losses} worse): "
         f"{join(said)}."

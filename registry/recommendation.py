@@ -95,14 +95,19 @@ def _held_back(comparison: Comparison, version: str) -> str:
 def _better(comparison: Comparison) -> str:
     claims = comparison.claims
     start = "No, it is worse" if claims.worse else "Yes" if claims.superior else "No gain is shown"
-    return f"{start}: {'; '.join(_primary(result) for result in comparison.primaries)}."
+    return f"{start}: {'; '.join(_primary(result, comparison) for result in comparison.primaries)}."
 
 
-def _primary(result: Result) -> str:
+def _primary(result: Result, comparison: Comparison) -> str:
     name = result.criterion.replace("_", " ")
     if result.effect is None:
         return f"{name} was scored for no question on both sides"
     bounds = result.bounds
+    if found := comparison.by_people.get(result.criterion):
+        return (
+            f"{name} changes by {result.effect.gain:+.2f} ({bounds.low:+.2f} to {bounds.high:+.2f}), by the judge "
+            f"and people's scores of {found.pairs:,} pairs of answers"
+        )
     return (
         f"{name} {result.effect.base:.2f} → {result.effect.version:.2f}, a change of {result.effect.gain:+.2f} "
         f"({bounds.low:+.2f} to {bounds.high:+.2f})"

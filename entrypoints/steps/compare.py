@@ -17,6 +17,7 @@ from entrypoints.steps.shared.compared import (
     decisive,
 )
 from entrypoints.steps.shared.evaluation import Evaluation
+from entrypoints.steps.shared.labelled import find_people
 from entrypoints.steps.shared.model_under_test import settle
 from entrypoints.steps.shared.preparation import ensure_prepared
 from entrypoints.steps.shared.primaries import settle_primaries
@@ -155,6 +156,7 @@ def _compare(task: ToCompare, sides: Sides, spreads: Mapping[str, Spread], works
             tried=len(begin_trial(workspace.store, data, version.identity, version.uri)),
             spreads=spreads,
             health=verdicts.health(task, deciding),
+            people=find_people(task, deciding, workspace),
         ),
     )
 

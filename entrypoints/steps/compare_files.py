@@ -15,6 +15,7 @@ from entrypoints.steps.shared.compared import Sides, decisive
 from entrypoints.steps.shared.evaluation import Evaluation, Scored
 from entrypoints.steps.shared.guards import Remembered
 from entrypoints.steps.shared.judges import Judge
+from entrypoints.steps.shared.labelled import find_people
 from entrypoints.steps.shared.model_under_test import settle
 from entrypoints.steps.shared.primaries import settle_for_answers
 from entrypoints.steps.shared.runs import step_run
@@ -170,6 +171,7 @@ def _compare(task: FilesToCompare, pairs: AnswerPairs, sides: Sides, workspace: 
             advisory=verdicts.advisory(task, deciding),
             tried=len(begin_trial(workspace.store, pairs.identity, version.identity, version.uri)),
             health=verdicts.health(task, deciding),
+            people=find_people(task, deciding, workspace),
         ),
     )
 

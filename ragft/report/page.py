@@ -127,7 +127,7 @@ def _cards(report: Report) -> list[dict[str, Any]]:
     reach = reach_of(lines, max((each.margin for each in report.comparison.primaries), default=0.1))
     cards = []
     for result, line in zip(report.comparison.primaries, lines, strict=True):
-        said = []
+        said, people = [], result.criterion in report.comparison.by_people
         if result.criterion in claims.worse:
             said.append("worse: the interval lies below 0")
         elif result.criterion in claims.superior:
@@ -136,7 +136,9 @@ def _cards(report: Report) -> list[dict[str, Any]]:
             said.append(f"a loss of more than {number(result.margin)} (the margin) is ruled out")
         else:
             said.append(f"a loss of more than {number(result.margin)} (the margin) is not ruled out")
-        cards.append({"result": result, "line": line, "effect": result.effect, "said": said[0], "reach": reach})
+        cards.append(
+            {"result": result, "line": line, "effect": result.effect, "said": said[0], "reach": reach, "people": people}
+        )
     return cards
 
 

@@ -27,6 +27,9 @@ from ragft.types import Question
 from registry.gate import Decision
 from registry.recommendation import short
 
+# By whom a change is logged, where people scored some of the answers.
+WHO = ("judge_alone", "people_alone", "together")
+
 
 def announce(design: Design, params: CompareParams, workspace: Workspace) -> None:
     """Say what will decide, before anything is computed."""
@@ -82,6 +85,11 @@ def log(comparison: Comparison, decision: Decision) -> None:
                     f"change_{result.criterion}_n": float(result.missing.asked - result.missing.dropped),
                 }
             )
+    for found in comparison.corrected:
+        for who, each in zip(WHO, (found.judge, found.people, found.both), strict=True):
+            if each is not None:
+                numbers = {"": each.change, "_low": each.low, "_high": each.high}
+                mlflow.log_metrics({f"change_{found.criterion}_{who}{end}": value for end, value in numbers.items()})
     mlflow.log_metrics(guards.metrics(comparison))
 
 
@@ -105,12 +113,26 @@ def tell(
     workspace.say(decision.headline)
     for reason in (*decision.reasons, *decision.would_change):
         workspace.say(f"  - {reason}")
+    for line in _people(comparison):
+        workspace.say(f"  {line}")
     if not comparison.faults:
         planning.tell_after(comparison, spreads, workspace)
     if warning := integrity.padding_warning(deciding):
         workspace.say(f"  - warning: {warning}")
     for name, term in comparison.equal_length.items():
         workspace.say(f"  - {name}: {term.words}, if longer answers score higher in a straight line")
+
+
+def _people(comparison: Comparison) -> list[str]:
+    """Return what the judge, people and both say, as lines of a table; none where people said nothing."""
+    rows = [(each.criterion, who, found) for each in comparison.corrected for who, found in each.rows]
+    if not rows:
+        return []
+    lines = [f"{'':16}{'by':20}{'change':>8}  95 % interval"]
+    return [
+        *lines,
+        *(f"{name:16}{who:20}{each.change:>+8.2f}  {each.low:+.2f} to {each.high:+.2f}" for name, who, each in rows),
+    ]
 
 
 def tell_summary(decision: Decision, workspace: Workspace) -> None:

@@ -9,6 +9,7 @@ and the t with the unseen document decides alone.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -32,20 +33,32 @@ def deciding_bound(sums: ClusterSums, resamples: Resamples, level: float, extrem
     return np.asarray(deciding_bounds(sums, resamples, (level,), extreme)[0])
 
 
-def deciding_bounds(
-    sums: ClusterSums, resamples: Resamples, levels: Sequence[float], extreme: float, *, told: Array | None = None
-) -> Array:
-    """Return `deciding_bound` at several ``levels``, all below a half or all above it, [levels, studies].
+@dataclass(frozen=True, slots=True, eq=False)
+class Told:
+    """What is known of documents that got better or worse, where the totals do not say it: people correct a judge.
 
-    ``told`` [studies, clusters] says which clusters got better or worse where the totals do not: by default it is they.
+    Attributes:
+        totals: Above 0 for a document that got better, below for one that got worse, [studies, clusters].
+        below: How far below 0 a document may lie that the sample missed, as a multiple of the extreme, [studies].
+        above: The same above 0.
     """
-    told = sums.totals if told is None else told
+
+    totals: Array
+    below: Array
+    above: Array
+
+
+def deciding_bounds(
+    sums: ClusterSums, resamples: Resamples, levels: Sequence[float], extreme: float, *, told: Told | None = None
+) -> Array:
+    """Return `deciding_bound` at several ``levels``, all below a half or all above it, [levels, studies]."""
+    changed = sums.totals if told is None else told.totals
     upper = levels[0] > 0.5
     end = extreme if upper else -extreme
     cautious = np.fmax if upper else np.fmin  # where the bootstrap is silent, NaN, the other decides
     guarded = with_unseen(sums, end, told)
     robust = cr2(guarded)
-    silent = ((told != 0).sum(axis=1) < FEW) & (sums.clusters >= ENOUGH)
+    silent = ((changed != 0).sum(axis=1) < FEW) & (sums.clusters >= ENOUGH)
     bounds = []
     for level in levels:
         studentised = np.where(silent, np.nan, studentised_bound(sums, resamples, level))
@@ -55,20 +68,22 @@ def deciding_bounds(
     return np.array(bounds)
 
 
-def with_unseen(sums: ClusterSums, end: float, told: Array | None = None) -> ClusterSums:
+def with_unseen(sums: ClusterSums, end: float, told: Told | None = None) -> ClusterSums:
     """Return the clusters with one more, of mean size, that stands for a document the sample missed.
 
     ``end`` is the worst difference there can be, or the best one for an upper bound. The document weighs
     (10 - seen) / 10 of one while fewer than 10 clusters lie on that side of 0, and nothing from then on. Its mean is
     ``end`` for one question; for m questions it shrinks as the standard deviation of a mean does, by
     sqrt((1 + (m - 1) ICC) / m). With 50 documents that all tie, the lower bound is thus not 0 but about what 50 draws
-    can exclude. ``told`` is as in `deciding_bounds`.
+    can exclude. ``told`` says, where the totals do not, on which side documents lie, and how far off one may be.
     """
-    seen = ((sums.totals if told is None else told) * np.sign(end) > 0).sum(axis=1)
+    seen = ((sums.totals if told is None else told.totals) * np.sign(end) > 0).sum(axis=1)
     weight = np.clip(1 - seen / ENOUGH, 0.0, 1.0)
     if not weight.any():
         return sums
     size, depth = sums.n / np.maximum(sums.clusters, 1), depth_of_unseen(sums, end)[:, None]
+    if told is not None:
+        depth = depth * (told.below if end < 0 else told.above)[:, None]
     unseen = (size * weight)[:, None]
     return ClusterSums(
         np.hstack([sums.totals, depth * unseen]),

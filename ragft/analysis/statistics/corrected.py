@@ -7,7 +7,7 @@ probability p_i (then x_i = 1, else 0). For any weight L the mean of
 
     d_i = L f_i + (x_i / p_i) (y_i - L f_i)
 
-has the expectation of the mean of y, whatever the judge is worth. Three things are changed:
+has the expectation of the mean of y, whatever the judge is worth. Four things are changed:
 
 - **Normalised weights.** With w_i = x_i / p_i, sums over what people were asked are divided by sum(w), not by the
   number of questions (Hajek 1971), and f is centred. Constants, in y or in f, then cost nothing, and a sheet of which
@@ -20,17 +20,24 @@ has the expectation of the mean of y, whatever the judge is worth. Three things 
   has: totals per cluster T_g, sizes per cluster W_g = sum in g of w, mean sum(T) / sum(W). CR2 takes leverage and
   degrees of freedom from W_g, so only documents in which people were asked count as evidence; the bootstrap draws all
   documents, asked or not. With everything asked it is the plain clustered mean of y.
+- **Room for a document that was not asked about.** As everywhere (`with_unseen`), but which documents got worse is told
+  by people alone, and the judge may have praised what got worst: how much, is what it did where people saw a loss.
 - **The weight is fitted without the document it is used in.** L minimises sum(S_g^2), a regression through the origin;
   L_g is that of all other documents. Else few labels would make the error look smaller than it is. It is not below 0: a
   judge that says the opposite of people is not listened to.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from ragft.analysis.statistics.bounds import Told
 from ragft.analysis.statistics.clusters import Array, ClusterSums
+
+# A judge whose values vary by less than their root says the same of everything: what is left is rounding.
+ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,14 +46,14 @@ class CorrectedSums:
 
     Attributes:
         sums: Totals and squares of the values, and sizes, which add up to the number of labels, [studies, clusters].
-        told: Sum of people's own values of each cluster, [studies, clusters]: which documents got worse or better.
+        told: Which documents got worse or better by people's own values, and how far off one may be that nobody saw.
         weight: How far the judge is listened to, [studies]: 0 not at all, 1 point for point.
         share: The share of the questions that needed asking, [studies]. The others are known to be 0, and all of the
             above is about those that needed it: a mean or a bound, times ``share``, is one of all questions.
     """
 
     sums: ClusterSums
-    told: Array
+    told: Told
     weight: Array
     share: Array
 
@@ -61,59 +68,87 @@ def corrected_sums(
         people: People's values, [studies, questions]; NaN where they were not asked.
         probability: With which each question was asked, above 0, [studies, questions]; only ratios count, so a uniform
             sample may be 1 everywhere.
-        cluster: Number of each question's cluster, [questions], from 0.
+        cluster: Number of each question's cluster, [questions]; from 0, and each number has a question.
         same: 1.0 where both sides gave the same answer, [studies, questions], so that the value is 0 and nobody has to
             be asked; 0.0 elsewhere. They count as asked, in no interval as labels.
 
     Raises:
         ValueError: If a probability is not above 0, or a study has no label.
     """
-    groups = int(cluster.max()) + 1
-    order = np.argsort(cluster, kind="stable")
-    starts = np.searchsorted(cluster[order], np.arange(groups))
-
-    def add(values: Array) -> Array:
-        return np.asarray(np.add.reduceat(values[:, order], starts, axis=1))
-
-    asking = np.ones_like(judge) if same is None else 1.0 - same
+    asking = np.ones(judge.shape) if same is None else 1.0 - same
     asked = ~np.isnan(people) & (asking > 0)
+    weights = _weights(asked, probability)
+    own, centred = np.where(asked, people, 0.0), _centred(judge, asking > 0)
+    labels, needed = asked.sum(axis=1)[:, None], asking.sum(axis=1)[:, None]
+    scale, share = labels / needed, needed / judge.shape[1]
+
+    add = _adding(cluster)
+    sizes, spoken, heard, expected = add(weights), add(weights * own), add(weights * centred), add(centred)
+    # What each cluster adds to the error, of people's values and of the judge's beside their mean over all questions.
+    outcome = spoken - sizes * spoken.sum(axis=1, keepdims=True) / labels
+    covariate = heard - sizes * heard.sum(axis=1, keepdims=True) / labels - scale * expected
+    fitted, weight = _fitted(outcome, covariate)
+
+    totals = spoken - fitted * (heard - scale * expected)
+    squares = add(weights * (own - fitted[:, cluster] * centred * (1.0 - scale)) ** 2)
+    if same is not None:
+        # Documents differ in how many of their questions needed asking, which moves the mean of all too.
+        mean = totals.sum(axis=1, keepdims=True) / labels
+        totals = totals + mean * scale * (add(asking) - share * np.bincount(cluster))
+    told = Told(spoken, *(_depth(weights, side * own, side * centred, weight) for side in (-1.0, 1.0)))
+    return CorrectedSums(ClusterSums(totals, squares, sizes), told, weight, share[:, 0])
+
+
+def _weights(asked: npt.NDArray[np.bool_], probability: Array) -> Array:
+    """Return the inverse probabilities of the labels, which add up to their number, [studies, questions]."""
     if not (probability[asked] > 0).all():
         raise ValueError("a label was sampled with probability 0")
-    labels = asked.sum(axis=1)
+    labels = asked.sum(axis=1, keepdims=True)
     if not labels.all():
         raise ValueError("a study has no label")
     weights = np.where(asked, 1.0 / np.where(asked, probability, 1.0), 0.0)
-    weights *= (labels / weights.sum(axis=1))[:, None]
-    own = np.where(asked, people, 0.0)
-    needed = asking.sum(axis=1)
-    scale = (labels / needed)[:, None]
-    known = ~np.isnan(judge) & (asking > 0)
-    centre = np.where(known, judge, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
-    centred = np.where(known, judge - centre[:, None], 0.0)
+    return np.asarray(weights * labels / weights.sum(axis=1, keepdims=True))
 
-    sizes = add(weights)
-    count = labels[:, None]
-    people_mean = (weights * own).sum(axis=1)[:, None] / count
-    judge_mean = (weights * centred).sum(axis=1)[:, None] / count
-    outcome = add(weights * (own - people_mean) * asked)
-    covariate = add(weights * (centred - judge_mean) * asked) - scale * add(centred)
+
+def _centred(judge: Array, needed: npt.NDArray[np.bool_]) -> Array:
+    """Return the judge's values less their mean; 0.0 where there is none, or none is needed."""
+    known = ~np.isnan(judge) & needed
+    mean = np.where(known, judge, 0.0).sum(axis=1, keepdims=True) / np.maximum(known.sum(axis=1, keepdims=True), 1)
+    return np.where(known, judge - mean, 0.0)
+
+
+def _adding(cluster: npt.NDArray[np.integer]) -> Callable[[Array], Array]:
+    """Return what adds [studies, questions] up to [studies, clusters]."""
+    order = np.argsort(cluster, kind="stable")
+    starts = np.searchsorted(cluster[order], np.arange(int(cluster.max()) + 1))
+    sorted_already = bool((np.diff(cluster) >= 0).all())
+
+    def add(values: Array) -> Array:
+        return np.asarray(np.add.reduceat(values if sorted_already else values[:, order], starts, axis=1))
+
+    return add
+
+
+def _depth(weights: Array, people: Array, judge: Array, weight: Array) -> Array:
+    """Return how far off a document may be that people were not asked about, as a multiple of the extreme, [studies].
+
+    At worst people give it the extreme, 1. The judge makes that worse by what it said the other way of the questions
+    that people found to lie on this side, above 0 here; where there is none, it may have said the extreme.
+    """
+    there = weights * np.maximum(people, 0.0)
+    otherwise = -(weights * judge * (people > 0)).sum(axis=1)
+    reach = there.sum(axis=1)
+    wrong = np.divide(otherwise, reach, out=np.ones_like(reach), where=reach > 0)
+    return np.asarray(1 + weight * np.clip(wrong, 0.0, 1.0))
+
+
+def _fitted(outcome: Array, covariate: Array) -> tuple[Array, Array]:
+    """Return the judge's weight for each cluster, fitted without it, [studies, clusters], and of all, [studies]."""
     product, square = outcome * covariate, covariate**2
-    total, squared = product.sum(axis=1), square.sum(axis=1)
-    fitted = _slope(total[:, None] - product, squared[:, None] - square)
-
-    by_question = fitted[:, cluster]
-    value = own - by_question * centred * (1.0 - scale)
-    totals = add(weights * own) - fitted * (add(weights * centred) - scale * add(centred))
-    mean = totals.sum(axis=1)[:, None] / count
-    share = needed / judge.shape[1]
-    if same is not None:
-        # Documents differ in how many of their questions needed asking, which moves the mean of all too.
-        totals = totals + mean * scale * (add(asking) - share[:, None] * np.bincount(cluster, minlength=groups))
-    return CorrectedSums(
-        ClusterSums(totals, add(weights * value**2), sizes), add(weights * own), _slope(total, squared), share
-    )
+    total, squared = product.sum(axis=1, keepdims=True), square.sum(axis=1, keepdims=True)
+    return _slope(total - product, squared - square), _slope(total, squared)[:, 0]
 
 
 def _slope(product: Array, square: Array) -> Array:
     """Return the slope of a regression through the origin, not below 0; 0.0 where the covariate does not vary."""
-    return np.maximum(np.divide(product, square, out=np.zeros_like(product), where=square > 1e-12), 0.0)
+    return np.maximum(np.divide(product, square, out=np.zeros_like(product), where=square > ROUNDING), 0.0)

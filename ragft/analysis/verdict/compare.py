@@ -1,7 +1,7 @@
 """From the scores of two sides to a comparison."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from ragft.analysis.statistics.clusters import Clusters, cluster
 from ragft.analysis.verdict.attribution import Attribution, Term, attribute
 from ragft.analysis.verdict.comparison import Check, Comparison, Result
 from ragft.analysis.verdict.conditions import check_conditions
+from ragft.analysis.verdict.correcting import any_judged, correct_all, with_corrected, without_people
 from ragft.analysis.verdict.design import Design
 from ragft.analysis.verdict.effect import Bounds, Levels, Resampling
 from ragft.analysis.verdict.equal_length import at_equal_length
@@ -18,6 +19,7 @@ from ragft.analysis.verdict.guards import GuardRates, check_guards, guard_result
 from ragft.analysis.verdict.health import Health
 from ragft.analysis.verdict.multiplicity import claim
 from ragft.analysis.verdict.paired_scores import Pairs
+from ragft.analysis.verdict.people import People
 from ragft.analysis.verdict.power import Power, Spread, power
 from ragft.analysis.verdict.scale import Measured
 from ragft.analysis.verdict.side import Side, pair_sides
@@ -40,6 +42,7 @@ class Findings:
         spreads: Criterion -> spread of its differences on dev, known before the comparison. A criterion without one
             takes that of the comparison itself.
         health: Whether the comparison is to be believed at all; None where that is not known.
+        people: Criterion -> what people said of some of the answers.
     """
 
     checks: tuple[Check, ...] = ()
@@ -47,6 +50,17 @@ class Findings:
     tried: int = 1
     spreads: Mapping[str, Spread] = field(default_factory=dict)
     health: Health | None = None
+    people: Mapping[str, People] = field(default_factory=dict)
+
+    @property
+    def without_doubts(self) -> "Findings":
+        """The findings where people correct all that the judge scores: its bias is measured, so nothing rests on it."""
+        return replace(self, advisory=(), health=self.health and replace(self.health, fooled=()))
+
+    @property
+    def kept(self) -> dict[str, Any]:
+        """What a comparison keeps as it is."""
+        return {"checks": self.checks, "advisory": self.advisory, "tried": self.tried, "health": self.health}
 
 
 def compare(
@@ -77,11 +91,13 @@ def compare(
     check_guards(guards, design.primary)
     masks = masks_of(slices or {}, sorted(clusters.labels))
     guarded = {guard.name: pair_guard(guard) for guard in guards if not guard.unmeasured}
-    primaries = len(design.primary)
-    levels = Levels(design.alpha, primaries, len(masks) * primaries, rejecting=primaries + len(guarded))
-    resampling = Resampling(design.resamples, design.seed)
-    results = _results(pairs, masks, design, levels, resampling)
+    levels, resampling = _levels(design, len(masks), len(guarded)), Resampling(design.resamples, design.seed)
     family = {name: pairs[design.context, name] for name in design.primary}
+    by_judge = _results(pairs, masks, design, levels, resampling)
+    corrected = correct_all(family, by_judge, findings.people, levels, resampling)
+    results, alone = with_corrected(by_judge, corrected), without_people(family, corrected)
+    if corrected and not any_judged(alone):
+        findings = findings.without_doubts
     decided = {each.criterion: each for each in results if each.primary and not each.slice}
     bounds = {name: decided[name].bounds for name in family}
     found = tuple(guard_result(guard, guarded.get(guard.name), levels, resampling) for guard in guards)
@@ -97,16 +113,14 @@ def compare(
         largest=int(sizes.max()),
         results=results,
         claims=claim(bounds, margins, {each.name: each.bounds for each in found if each.bounds}),
-        checks=findings.checks,
-        advisory=findings.advisory,
-        tried=findings.tried,
-        health=findings.health,
-        power=_powers(family, margins, sizes, levels, findings.spreads),
-        changes=_changes(family, bounds, margins, levels),
-        carriers=carriers(family, margins, levels, resampling, guarded),
+        **findings.kept,
+        power=_powers(alone, margins, sizes, levels, findings.spreads),
+        changes=_changes(alone, bounds, margins, levels),
+        carriers=carriers(family, margins, levels, resampling, guarded) if len(alone) == len(family) else (),
         attributions=_attributions(pairs, base, version, design, resampling),
         equal_length=_equal_length(family, base, version, design),
         guards=found,
+        corrected=corrected,
     )
 
 
@@ -132,6 +146,11 @@ def spreads_of(
     pairs = _paired(base, version, cluster(questions), criteria, design)
     spreads = {name: pairs[design.context, name].spread(source) for name in design.primary}
     return {name: spread for name, spread in spreads.items() if spread is not None}
+
+
+def _levels(design: Design, slices: int, guards: int) -> Levels:
+    primaries = len(design.primary)
+    return Levels(design.alpha, primaries, slices * primaries, rejecting=primaries + guards)
 
 
 def _paired(

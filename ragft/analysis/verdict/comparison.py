@@ -12,13 +12,14 @@ from ragft.analysis.verdict.guards import NEEDED, GuardResult
 from ragft.analysis.verdict.health import Health
 from ragft.analysis.verdict.missing import Missing
 from ragft.analysis.verdict.multiplicity import Claims
+from ragft.analysis.verdict.people import Corrected
 from ragft.analysis.verdict.power import Power
 from ragft.analysis.verdict.slices import LEAST_OF_A_SLICE
 from ragft.analysis.verdict.what_would_change import Carrier, TippingPoint
 from ragft.types import AS_ANSWERED, digest
 
 # Came later: left out of a comparison where they are empty, so that an older one keeps its identity.
-LATER = ("claim_highs", "guards", "harmful", "unsafe", "slipped", "health", "unknown", "of_files")
+LATER = ("claim_highs", "guards", "harmful", "unsafe", "slipped", "health", "unknown", "of_files", "corrected")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,8 @@ class Comparison:
         equal_length: Primary criterion -> the change that is left at equal length, where lengths are known.
         guards: What was found of each guard, measured or not; empty in a comparison that named none.
         health: Whether it is to be believed at all; None in a comparison of before this was asked.
+        corrected: The primaries of which people scored some answers: what the judge, people and both say; where there
+            are enough labels, the last decides.
     """
 
     base: str
@@ -117,6 +120,7 @@ class Comparison:
     equal_length: Mapping[str, Term]
     guards: tuple[GuardResult, ...] = ()
     health: Health | None = None
+    corrected: tuple[Corrected, ...] = ()
 
     @property
     def of_files(self) -> bool:
@@ -141,6 +145,11 @@ class Comparison:
     def primaries(self) -> tuple[Result, ...]:
         """The results that decide, in the order of the design."""
         return tuple(result for result in self.results if result.primary and not result.slice)
+
+    @property
+    def by_people(self) -> Mapping[str, Corrected]:
+        """Primary -> its corrected change, where people's labels decide."""
+        return {each.criterion: each for each in self.corrected if each.decides}
 
     @property
     def vetoes(self) -> tuple[Result, ...]:

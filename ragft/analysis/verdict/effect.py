@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from ragft.analysis.statistics.bounds import deciding_bounds
+from ragft.analysis.statistics.bounds import Told, deciding_bounds
 from ragft.analysis.statistics.clusters import Array, ClusterSums, cluster_sums
 from ragft.analysis.statistics.resampling import Resamples, draw, resample
 
@@ -151,12 +151,15 @@ def gains_of(base: Array, version: Array, sign: float) -> Array:
     return np.where(np.abs(gains) <= TIE, 0.0, gains)
 
 
-def bounds(sums: ClusterSums, resamples: Resamples, extreme: float, levels: Levels) -> Bounds:
-    """Return the deciding bounds of one study, whose resamples are ``resamples``."""
-    lows = deciding_bounds(sums, resamples, [levels.alpha / rank for rank in range(1, levels.family + 1)], extreme)
+def bounds(
+    sums: ClusterSums, resamples: Resamples, extreme: float, levels: Levels, *, told: Told | None = None
+) -> Bounds:
+    """Return the deciding bounds of one study; ``resamples`` are its own, ``told`` is as in `deciding_bounds`."""
+    below = [levels.alpha / rank for rank in range(1, levels.family + 1)]
+    lows = deciding_bounds(sums, resamples, below, extreme, told=told)
     above = [1 - levels.alpha / rank for rank in range(1, levels.rejecting + 1)]
     above += [1 - levels.alpha / levels.vetoes] if levels.vetoes else []
-    highs = deciding_bounds(sums, resamples, above, extreme)
+    highs = deciding_bounds(sums, resamples, above, extreme, told=told)
     claim_lows, claim_highs = (tuple(float(bound) for bound in found[:, 0]) for found in (lows, highs))
     return Bounds(
         claim_lows[0],

@@ -9,6 +9,7 @@ from markdown_it import MarkdownIt
 
 from ragft.analysis.verdict.effect import Bounds
 from ragft.analysis.verdict.missing import Missing
+from ragft.analysis.verdict.people import Corrected, Estimate
 from ragft.types import digest
 from registry.card import MOST_OF_A_DESCRIPTION, Training, Verdict, card, description, note, with_standing
 from registry.gate import decide, force
@@ -235,3 +236,28 @@ def test_how_the_answers_were_made_stands_on_the_card() -> None:
     assert "Answers were made with max\\_new\\_tokens 8; once promoted, it is served so." in card(
         VERSION, TRAINING, replace(verdict(), asked="max_new_tokens 8")
     )
+
+
+def test_what_people_said_stands_below_the_results() -> None:
+    found = verdict()
+    bounds = Bounds(-0.1, 0.3, (-0.1,))
+    corrected = Corrected(
+        criterion="accuracy",
+        pairs=47,
+        documents=31,
+        asking=220,
+        drawn="a uniform sample",
+        judge=Estimate(0.4, 0.3, 0.5),
+        people=Estimate(0.05, -0.3, 0.4),
+        both=Estimate(0.1, -0.1, 0.3),
+        weight=0.8,
+        bounds=bounds,
+    )
+    with_people = replace(found, comparison=replace(found.comparison, corrected=(corrected,)))
+    said = card(VERSION, TRAINING, with_people)
+
+    assert "| accuracy | the judge alone | +0.40 | +0.30 to +0.50 |" in said
+    assert "| accuracy | people alone | +0.05 | -0.30 to +0.40 |" in said
+    assert "| accuracy | both together | +0.10 | -0.10 to +0.30 |" in said
+    assert "to 47 of the 220 questions whose answers differ, in 31 groups, a uniform sample; both together" in said
+    assert "people's scores correct" in said and "people's scores correct" not in card(VERSION, TRAINING, found)

@@ -149,3 +149,17 @@ def test_with_probabilities_it_is_what_glide_says() -> None:
     # weights, which costs it a little.
     assert float(found.mean[0]) == pytest.approx(0.012557, abs=0.002)
     assert float(cr2(found).error[0]) == pytest.approx(0.024883, rel=0.04)
+
+
+def test_a_document_that_nobody_saw_may_be_praised_as_losses_were_that_people_saw() -> None:
+    everything = np.tile([-1.0, 0.0, 3.0, 0.0], QUESTIONS // 4)[None]
+    people = some(everything, 40)
+    fair = corrected_sums(everything, people, ONES, CLUSTER).told
+    deceived = corrected_sums(np.where(everything < 0, 1.5, everything), people, ONES, CLUSTER)
+    blind = corrected_sums(everything, np.where(people < 0, np.nan, people), ONES, CLUSTER)
+
+    assert fair.below == 1 and fair.above == 1
+    assert fair.totals.sum() == np.nansum(people)
+    assert deceived.told.below == pytest.approx(1 + deceived.weight * (1.5 - 1.125))  # a point of loss, less the mean
+    assert deceived.weight > 0.5 and deceived.told.above == 1
+    assert blind.told.below == 1 + blind.weight  # no loss was seen: it may have praised one without measure

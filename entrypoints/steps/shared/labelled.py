@@ -1,0 +1,84 @@
+"""What people said of the answers that are compared: looked up in the store, and said where it cannot count."""
+
+from collections.abc import Mapping
+
+from entrypoints.steps.shared.compared import Task
+from entrypoints.steps.shared.evaluation import Evaluation
+from entrypoints.steps.shared.scoring import item_of
+from entrypoints.steps.shared.workspace import Workspace
+from ragft.analysis.verdict.people import People
+from ragft.judging.g_eval import Item
+from ragft.judging.labels import PairLabels, bare_key, item_key, pair_key, pair_labels
+from ragft.lists import first_of
+from ragft.prompts.criterion import Criterion
+from ragft.store.connection import Store
+from ragft.store.labels import find_labels, find_samples
+
+
+def find_people(task: Task, deciding: Mapping[str, Evaluation], workspace: Workspace) -> dict[str, People]:
+    """Return criterion -> what people said of both answers to some questions, of the judged criteria that decide.
+
+    ``deciding`` is the address of each side -> its evaluation in the context that decides. What cannot count is said.
+    """
+    judged = [criterion for criterion in task.criteria if criterion.name in task.design.primary]
+    pairs = _pairs(deciding[task.against.uri], deciding[task.version.uri])
+    found = {}
+    for criterion, labels in _labels(pairs, judged, task, workspace.store):
+        for line in _left_out(criterion, labels):
+            workspace.say(f"note: {line}")
+        if labels.base:
+            found[criterion.name] = People(labels.base, labels.version, labels.same, labels.probability)
+            workspace.say(f"people: {_said(criterion, labels)}")
+    return found
+
+
+def _pairs(base: Evaluation, version: Evaluation) -> dict[str, tuple[Item, Item]]:
+    """Return question id -> both answers, of the questions that both sides answered."""
+    own = {row.id: row for row in version.rows if row.given}
+    return {row.id: (item_of(row), item_of(own[row.id])) for row in base.rows if row.given and row.id in own}
+
+
+def _labels(
+    pairs: Mapping[str, tuple[Item, Item]], criteria: list[Criterion], task: Task, store: Store
+) -> list[tuple[Criterion, PairLabels]]:
+    """Return each criterion with what people said; nothing where nobody ever labelled one of these answers."""
+    items = {item for pair in pairs.values() for item in pair}
+    labels = find_labels(store, {key(item) for item in items for key in (item_key, bare_key)}) if criteria else []
+    if not labels:
+        return []
+    samples = find_samples(store, {pair_key(*pair) for pair in pairs.values()})
+    uniform = task.params.uniform_labels
+    return [(each, pair_labels(pairs, each, labels, samples, uniform=uniform)) for each in criteria]
+
+
+def _said(criterion: Criterion, labels: PairLabels) -> str:
+    """Return how much people said, and what of that was asked for."""
+    of = f" of {labels.asked:,} that were asked" if labels.asked else ""
+    return f"{len(labels.base):,} pairs of answers{of} have labels under {criterion.name} by {first_of(labels.people)}"
+
+
+def _left_out(criterion: Criterion, labels: PairLabels) -> list[str]:
+    """Return which labels do not count, and what would make them."""
+    lines = []
+    if labels.other_scale:
+        lines.append(
+            f"{labels.other_scale:,} answers have labels under {criterion.name} on another scale than "
+            f"{', '.join(criterion.scores)}: they do not count"
+        )
+    if labels.one_sided:
+        lines.append(
+            f"{len(labels.one_sided):,} questions have people's labels of one answer only under {criterion.name}, and "
+            f"a change needs both: {first_of(labels.one_sided)}"
+        )
+    if labels.unsampled and labels.probability:
+        lines.append(
+            f"{len(labels.unsampled):,} pairs of answers with people's labels under {criterion.name} are of no sample "
+            f"and do not count beside those that are: {first_of(labels.unsampled)}"
+        )
+    elif labels.unsampled:
+        lines.append(
+            f"{len(labels.unsampled):,} pairs of answers have people's labels under {criterion.name}, but nothing is "
+            "known of how their questions were drawn, so they do not count in the verdict; where each question was as "
+            "likely to be asked as any other, add -P uniform_labels=True"
+        )
+    return lines
