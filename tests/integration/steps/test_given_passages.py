@@ -271,7 +271,7 @@ def test_passages_of_test_documents_are_refused_for_train(made: Made) -> None:
 def test_a_remedy_is_trained_and_asked_with_the_passages_that_were_given(
     made: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given = {"retrieved": str(made.exported)}
+    given: dict[str, Any] = {"retrieved": str(made.exported)}
     registry = open_registry()
     rejected = finetune.run(dataclasses.replace(made.train, seed=1, **given), made.workspace).version
     asked = made.data.pick(
@@ -289,7 +289,7 @@ def test_a_remedy_is_trained_and_asked_with_the_passages_that_were_given(
     assert trial["figures"]["answer_f1"]["n"] == 2, "dev has one town"
     assert found.record["verdict"]["figures"]["answer_f1"]["n"] == 6, "test has three"
     assert mended.chosen_from == "1 trials by gain_less_harm on dev"
-    shown = [
+    shown: list[Any] = [
         tracking.params_of(run.info.run_id, type(kind))
         for step, kind in (("finetune", made.train), ("compare", asked))
         for run in mlflow.search_runs(
