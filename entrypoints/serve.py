@@ -15,12 +15,18 @@ class ServeParams(Params):
     """Answer chats over HTTP with a version of the registry, until the command is ended."""
 
     model: str = param("", "models:/<name>/<number> or models:/<name>@<alias>; clients give the same as their model")
-    host: str = param("127.0.0.1", "address to listen on; nobody has to log in")
+    host: str = param("127.0.0.1", "address to listen on; nobody has to log in", group="servers")
     port: int = param(5002, "port to listen on; 0: one that is free", minimum=0, maximum=65535, group="servers")
 
 
 def main(params: ServeParams) -> None:
-    """Load the version, say where it is served, and serve it."""
+    """Load the version, say where it is served, and serve it.
+
+    Raises:
+        ConfigError: If the address is no version's, or cannot be listened on.
+    """
+    if not params.model.startswith("models:/"):
+        raise ConfigError(f"model is {params.model!r}, expected models:/<name>/<number> or models:/<name>@<alias>")
     listening = _listen(params.host, params.port)
     from entrypoints.environment import EXPERIMENT, prepare_environment
 
