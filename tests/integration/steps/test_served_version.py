@@ -197,10 +197,14 @@ def test_a_prompt_that_no_tag_holds_is_refused_before_anything_is_compared(made:
         promote.run(dataclasses.replace(made.promoted, prompt=str(tmp_path / "long.txt")), made.workspace)
 
 
+def base_uri(made: Made) -> str:
+    return f"models:/{made.version.name}/1"
+
+
 @pytest.fixture(scope="module")
 def model(made: Made) -> Any:  # noqa: ANN401 - MLflow types what it takes and gives too widely
-    """The version as MLflow loads it."""
-    return mlflow.pyfunc.load_model(made.version.uri)
+    """The base as MLflow loads it: what the other tests promote does not change how it is served."""
+    return mlflow.pyfunc.load_model(base_uri(made))
 
 
 def chat(*texts: str) -> dict[str, list[dict[str, str]]]:
@@ -215,7 +219,7 @@ def test_a_chat_is_answered_as_its_last_question_is_whole_and_in_pieces(made: Ma
     whole = model.predict(chat("Hello", "Yes?", question))
     (choice,) = whole["choices"]
     assert choice["message"] == {"role": "assistant", "content": plain["answer"][0]}
-    assert whole["model"] == made.version.uri
+    assert whole["model"] == base_uri(made)
     assert [source["text"] for source in whole["custom_outputs"]["sources"]] == list(plain["sources"][0])
     assert {source["document"] for source in whole["custom_outputs"]["sources"]} <= {f"t{n}" for n in range(TOWNS)}
     assert whole["custom_outputs"]["ignored_messages"] == 2
@@ -263,7 +267,7 @@ def test_an_answer_leaves_a_trace_with_its_passages_and_its_tokens(model: Any) -
 
 
 def test_openais_client_talks_to_the_server(made: Made, model: Any) -> None:  # noqa: ANN401
-    uri = made.version.uri
+    uri = base_uri(made)
     plain = model.predict([{"question": "Which river has town 3?"}])
     listening = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(chat_app(model, uri), log_level="warning"))
