@@ -118,7 +118,7 @@ def pair_labels(
             continue
         one, other = (by_item.get(item_key(item)) or by_item.get(bare_key(item)) or [] for item in items)
         if one and other:
-            both[name] = one, other
+            both[name] = _by_the_same(one, other)
         elif one or other:
             one_sided.append(name)
     sampled = {name: samples.get(pair_key(*pairs[name]), {}) for name in pairs if name not in same}
@@ -138,6 +138,14 @@ def pair_labels(
         ),
         unsampled=tuple(name for name in both if name not in kept),
     )
+
+
+def _by_the_same(one: list[Label], other: list[Label]) -> tuple[list[Label], list[Label]]:
+    """Return the labels of those who scored both answers, where somebody did: how strict one is then cancels out."""
+    people = {label.annotator for label in one} & {label.annotator for label in other}
+    if not people:
+        return one, other
+    return [each for each in one if each.annotator in people], [each for each in other if each.annotator in people]
 
 
 def _returned(sampled: Mapping[str, Mapping[str, Sampled]], labelled: Collection[str]) -> frozenset[str]:

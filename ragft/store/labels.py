@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ragft.errors import DataError
-from ragft.store.connection import Store, replayed
+from ragft.store.connection import Cursor, Store, replayed
 from ragft.store.text import from_postgres, to_postgres
 
 
@@ -48,46 +48,46 @@ def save_labels(store: Store, labels: Iterable[Label]) -> int:
     given: dict[tuple[str, str, str, str], Label] = {}
     problems = []
     for label in labels:
-        key = (label.item, label.criterion, label.scale, label.annotator)
-        if given.setdefault(key, label).value != label.value:
-            first = given[key]
+        first = given.setdefault(_key(label), label)
+        if first.value != label.value:
             problems.append(
                 f"{label.annotator} gave one answer {first.value:g} ({first.source}) and {label.value:g} "
                 f"({label.source}) under {label.criterion}"
             )
     if problems:
         raise DataError("one person's labels of one answer differ: keep the one that is meant", problems)
-    changed = 0
     with store.transaction() as cursor:
-        for key, label in sorted(given.items()):
-            item, criterion, scale, annotator = (to_postgres(part) for part in key)
-            row = cursor.execute(
-                "SELECT value FROM labels WHERE item = %s AND criterion = %s AND scale = %s AND annotator = %s",
-                [item, criterion, scale, annotator],
-            ).fetchone()
-            changed += row is not None and row[0] != label.value
-            cursor.execute(
-                "INSERT INTO labels (item, criterion, scale, annotator, value, source) VALUES (%s, %s, %s, %s, %s, %s) "
-                "ON CONFLICT (item, criterion, scale, annotator) DO UPDATE "
-                "SET value = excluded.value, source = excluded.source, made = clock_timestamp()",
-                [item, criterion, scale, annotator, label.value, to_postgres(label.source)],
-            )
-    return changed
+        before = {_key(label): label.value for label in _found(cursor, {label.item for label in given.values()})}
+        cursor.executemany(
+            "INSERT INTO labels (item, criterion, scale, annotator, value, source) VALUES (%s, %s, %s, %s, %s, %s) "
+            "ON CONFLICT (item, criterion, scale, annotator) DO UPDATE "
+            "SET value = excluded.value, source = excluded.source, made = clock_timestamp()",
+            [(*map(to_postgres, key), label.value, to_postgres(label.source)) for key, label in sorted(given.items())],
+        )
+    return sum(key in before and before[key] != label.value for key, label in given.items())
+
+
+def _key(label: Label) -> tuple[str, str, str, str]:
+    return label.item, label.criterion, label.scale, label.annotator
 
 
 @replayed
 def find_labels(store: Store, items: Iterable[str]) -> list[Label]:
     """Return everything that people said of these items, in the order of items, criteria and people."""
     with store.transaction() as cursor:
-        cursor.execute(
-            "SELECT item, criterion, scale, annotator, value, source FROM labels WHERE item = ANY(%s) "
-            "ORDER BY item, criterion, scale, annotator",
-            [list(items)],
-        )
-        return [
-            Label(item, from_postgres(criterion), scale, from_postgres(annotator), value, from_postgres(source))
-            for item, criterion, scale, annotator, value, source in cursor
-        ]
+        return _found(cursor, items)
+
+
+def _found(cursor: Cursor, items: Iterable[str]) -> list[Label]:
+    cursor.execute(
+        "SELECT item, criterion, scale, annotator, value, source FROM labels WHERE item = ANY(%s) "
+        "ORDER BY item, criterion, scale, annotator",
+        [list(items)],
+    )
+    return [
+        Label(item, from_postgres(criterion), scale, from_postgres(annotator), value, from_postgres(source))
+        for item, criterion, scale, annotator, value, source in cursor
+    ]
 
 
 @replayed

@@ -104,7 +104,7 @@ def calibrated(tmp_path_factory: pytest.TempPathFactory) -> Calibrated:
         checkout.step("judge", **given, ratings=rated(sheet, folder / "contrary.csv", lambda words: 6 - words))
         foreign = folder / "foreign.csv"
         ids = re.compile(r"^r[0-9a-f]{12}(?=,)", flags=re.MULTILINE)
-        foreign.write_text(ids.sub(lambda found: found[0][::-1], ann.read_text()))
+        foreign.write_text(ids.sub(lambda found: f"r{found[0][:0:-1]}", ann.read_text()))
         refused = checkout.step("judge", check=False, **given, ratings=foreign)
         withheld = checkout.step("judge", check=False, **given, context="withheld")
         estimators = checkout.step("judge", **given, estimators="sampled,expected_no_rationale").stdout

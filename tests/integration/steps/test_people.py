@@ -13,9 +13,10 @@ from entrypoints.steps.reporting.file_report import ComparedFiles
 from entrypoints.steps.shared import judges, scoring
 from entrypoints.steps.shared.evaluation import Scored
 from entrypoints.steps.shared.workspace import Workspace
+from ragft.errors import ConfigError
 from ragft.judging.g_eval import Item
 from ragft.judging.labels import pair_key
-from ragft.params import CompareParams, JudgeParams
+from ragft.params import CompareParams, JudgeParams, ScoringParams
 from ragft.store.connection import Store
 from ragft.store.labels import Sampled, save_sample
 from tests.integration.judging.scripted import ScriptedJudge, by_word_count
@@ -24,6 +25,10 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own ways with data
 QUESTIONS, DOCUMENTS = 90, 45
 # People find the longer answers worse by a point, and the judge better by one.
 OLD, NEW = "three words {n}", "four words are {n}"
+
+
+def opened(params: ScoringParams, *_: object) -> ScriptedJudge | None:
+    return None if params.judge == "none" else ScriptedJudge(by_word_count)
 
 
 @pytest.fixture
@@ -37,9 +42,7 @@ def workspace(store: Store, tmp_path: Path, said: list[str], monkeypatch: pytest
     mlflow.set_tracking_uri(f"sqlite:///{tmp_path / 'mlflow.db'}")
     mlflow.create_experiment("ragft", artifact_location=(tmp_path / "artifacts").as_uri())
     mlflow.set_experiment("ragft")
-    monkeypatch.setattr(
-        judges, "open_judge", lambda params, *_: params.judge != "none" and ScriptedJudge(by_word_count)
-    )
+    monkeypatch.setattr(judges, "open_judge", opened)
     yield Workspace(home=tmp_path, store=store, say=said.append)
     mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
 
@@ -92,9 +95,11 @@ def test_people_correct_a_judge_that_is_biased_and_what_they_say_decides(workspa
     assert alone.comparison.primaries[0].effect and alone.comparison.primaries[0].effect.gain > 0.5
     assert alone.comparison.advisory and "corrected" not in alone.comparison.to_dict()
 
-    label(workspace, range(1, QUESTIONS), extra=(("Question 1?", "other words", "ann", "2.5"),))
-    assert "kept 149 labels" in " ".join(said)
-    assert "1 of 150 numbers are no labels of accuracy (1, 2, 3, 4, 5)" in " ".join(said)
+    with pytest.raises(ConfigError, match="is to be judged, which needs a judge"):
+        label(workspace, range(1, QUESTIONS), extra=(("Question 1?", "other words", "ann", "2,5"),))
+    assert "1 of 150 numbers are no labels of accuracy (1, 2, 3, 4, 5): 2.5. So compare does not use" in " ".join(said)
+    label(workspace, range(1, QUESTIONS))
+    assert "kept 149 labels of 149 answers under accuracy" in " ".join(said)
     before = compared(workspace)
     assert before.comparison.sha256 == alone.comparison.sha256
     assert "nothing is known of how their questions were drawn" in " ".join(said)

@@ -77,10 +77,19 @@ def test_a_sheet_that_hardly_came_back_does_not_count() -> None:
 
 def test_people_are_averaged_and_a_label_of_what_was_shown_comes_before_one_of_the_words() -> None:
     old, new = PAIRS["q0"]
-    labels = [label(old, 1.0), label(old, 4.0, "bo"), label(old, 5.0, "cy", bare=True), label(new, 3.0, bare=True)]
-    got = found(labels, uniform=True)
+    labels = [label(old, 1.0), label(old, 4.0, "bo"), label(old, 5.0, "cy", bare=True)]
+    got = found([*labels, label(new, 3.0, bare=True), label(new, 4.0, "bo", bare=True)], uniform=True)
 
-    assert (got.base, got.version, got.people) == ({"q0": 2.5}, {"q0": 3.0}, ("ann", "bo"))
+    assert (got.base, got.version, got.people) == ({"q0": 2.5}, {"q0": 3.5}, ("ann", "bo"))
+
+
+def test_of_several_people_those_count_who_scored_both_answers() -> None:
+    old, new = PAIRS["q0"]
+    strict, kind = [label(old, 1.0), label(new, 2.0)], label(old, 5.0, "bo")
+    got, apart = found([*strict, kind], uniform=True), found([kind, strict[1]], uniform=True)
+
+    assert (got.base, got.version, got.people) == ({"q0": 1.0}, {"q0": 2.0}, ("ann",))
+    assert (apart.base, apart.version, apart.people) == ({"q0": 5.0}, {"q0": 2.0}, ("ann", "bo"))
 
 
 def test_one_side_alone_and_another_scale_are_counted_and_left_out() -> None:
