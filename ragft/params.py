@@ -782,7 +782,7 @@ class RemedyParams(NameParams):
     against: str = param("champion", "what it was rejected against, and the best is compared with")
     budget: int = param(3, "how many adapters are tried; more than last time goes on with the same search", minimum=1)
     dev_questions: int = param(
-        0, "how many dev questions choose, and the champion answers too; 0: all", minimum=0, group="remedy"
+        0, "how many dev questions choose, and the loss is measured on; 0: all", minimum=0, group="remedy"
     )
 
 

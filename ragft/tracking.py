@@ -63,7 +63,8 @@ def params_of(run_id: str, kind: type[P]) -> P:
         return kind(**{name: value for name, value in logged.items() if name in names})
     except (MlflowException, OSError, TypeError, RagftError) as error:
         raise PrerequisiteError(
-            f"run {run_id} does not say with which parameters it ran ({PARAMS}): {error}"
+            f"run {run_id} does not say with which parameters it ran ({PARAMS}): restore it, or run its step again "
+            f"({error})"
         ) from error
 
 

@@ -10,7 +10,7 @@ from entrypoints.steps.compare import address_of
 from entrypoints.steps.shared.weights import open_registry
 from ragft import tracking
 from ragft.analysis.verdict.comparison import Comparison
-from ragft.errors import ConfigError, PrerequisiteError
+from ragft.errors import ConfigError, DataError, PrerequisiteError
 from ragft.params import CompareParams, FinetuneParams, RemedyParams
 from ragft.report.advice import command
 from registry.versions import CHAMPION, Version
@@ -56,7 +56,7 @@ def judged(params: RemedyParams) -> Judged:
     against = registry.get(f"models:/{version.name}@{CHAMPION}" if params.against == CHAMPION else params.against)
     if against.number == version.number:
         raise ConfigError(f"{version.uri} is {params.against}: it was not rejected, and there is nothing to remedy")
-    run_id, outcome, record = _newest(version, against)
+    run_id, outcome, comparison = _newest(version, against)
     compared = replace(
         tracking.params_of(run_id, CompareParams), against=against.uri, split=SPLIT, answers="", on_reject="record"
     )
@@ -65,7 +65,7 @@ def judged(params: RemedyParams) -> Judged:
         version,
         against,
         outcome,
-        Comparison.from_dict(record),
+        comparison,
         compared,
         # An alias may have moved since.
         replace(trained, continue_from=version.lineage.parent),
@@ -73,7 +73,7 @@ def judged(params: RemedyParams) -> Judged:
     )
 
 
-def _newest(version: Version, against: Version) -> tuple[str, str, dict[str, Any]]:
+def _newest(version: Version, against: Version) -> tuple[str, str, Comparison]:
     """Return run, outcome and record of the newest comparison that came to a verdict."""
     found = mlflow.search_runs(
         search_all_experiments=True,
@@ -85,13 +85,19 @@ def _newest(version: Version, against: Version) -> tuple[str, str, dict[str, Any
         max_results=MOST_RUNS,
         output_format="list",
     )
+    asked = {"model": version.uri, **({} if CHAMPION in against.aliases else {"against": against.uri})}
     for run in found:
         try:
-            record = mlflow.artifacts.load_dict(f"runs:/{run.info.run_id}/comparison.json")
+            record: dict[str, Any] = mlflow.artifacts.load_dict(f"runs:/{run.info.run_id}/comparison.json")
         except (MlflowException, OSError):
             continue  # it was killed before it wrote that down, or its files were deleted
-        return run.info.run_id, run.data.tags["ragft.verdict"], record
-    asked = {"model": version.uri, **({} if CHAMPION in against.aliases else {"against": against.uri})}
+        try:
+            return run.info.run_id, run.data.tags["ragft.verdict"], Comparison.from_dict(record)
+        except DataError as error:
+            raise PrerequisiteError(
+                f"the comparison of {version.uri} in run {run.info.run_id} cannot be read: {error}; compare again: "
+                f"{command('compare', asked)}"
+            ) from error
     raise PrerequisiteError(
         f"{version.uri} was never compared with {against.uri} on {SPLIT}, so nobody knows what is wrong with it: run "
         f"{command('compare', asked)}"

@@ -55,8 +55,9 @@ class RemedySearch:
         return replace(self.compared, split=DEV, questions=self.dev_questions, context=",".join(asked))
 
     def training(self, values: Mapping[str, Any]) -> FinetuneParams:
-        """Return the rejected version's own training with these changes."""
-        return replace(self.judged.trained, **values)
+        """Return the rejected version's own training with these changes; its loss is measured where dev chooses."""
+        asked = self.dev_questions or self.judged.trained.dev_questions
+        return replace(self.judged.trained, dev_questions=asked, **values)
 
     def next(self, trials: Sequence[TuneTrial]) -> Mapping[str, Any]:
         """Return the changes of the trial after these."""

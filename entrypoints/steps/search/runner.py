@@ -17,6 +17,7 @@ from entrypoints.steps.shared.weights import open_registry
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.errors import ConfigError, DataError, NothingLearntError
 from ragft.params import DEV, FinetuneParams
+from ragft.report.words import count
 from ragft.store.trials import begin_trial, settle_trial
 from ragft.store.tune_trials import Record, TuneTrial
 from registry.versions import CHAMPION
@@ -68,7 +69,7 @@ class StepRunner(ABC):
         """Return the verdict on the best of so many trials on test, where it is asked for the first time."""
         search, registry = self._search, open_registry()
         version = registry.get((best.result or {})["version"])
-        chosen_from = f"{trials} trials by {search.objective} on {DEV}"
+        chosen_from = f"{count(trials, 'trial')} by {search.objective} on {DEV}"
         registry.note_choice(version, chosen_from)
         said = {"version": version.uri, "chosen_from": chosen_from}
         asked = replace(search.compared, model=version.uri)

@@ -271,11 +271,16 @@ def test_passages_of_test_documents_are_refused_for_train(made: Made) -> None:
 def test_a_remedy_is_trained_and_asked_with_the_passages_that_were_given(
     made: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given: dict[str, Any] = {"retrieved": str(made.exported)}
-    registry = open_registry()
-    rejected = finetune.run(dataclasses.replace(made.train, seed=1, **given), made.workspace).version
+    given, registry = str(made.exported), open_registry()
+    rejected = finetune.run(dataclasses.replace(made.train, seed=1, retrieved=given), made.workspace).version
     asked = made.data.pick(
-        CompareParams, model=rejected.uri, context="retrieved", primary="answer_f1", margin=0.2, **QUICK, **given
+        CompareParams,
+        model=rejected.uri,
+        context="retrieved",
+        primary="answer_f1",
+        margin=0.2,
+        retrieved=given,
+        **QUICK,
     )
     compare.run(asked, made.workspace)
     # Which verdict a tiny model comes to is chance, so rejection and cause are imagined; all else is real.
@@ -288,17 +293,11 @@ def test_a_remedy_is_trained_and_asked_with_the_passages_that_were_given(
     assert (trial["changes"], mended.lineage.format, mended.lineage.seed) == ({"format": "raft"}, "raft", 1)
     assert trial["figures"]["answer_f1"]["n"] == 2, "dev has one town"
     assert found.record["verdict"]["figures"]["answer_f1"]["n"] == 6, "test has three"
-    assert mended.chosen_from == "1 trials by gain_less_harm on dev"
-    shown: list[Any] = [
-        tracking.params_of(run.info.run_id, type(kind))
-        for step, kind in (("finetune", made.train), ("compare", asked))
-        for run in mlflow.search_runs(
-            filter_string=f"tags.`ragft.step` = '{step}' and tags.`ragft.version` = '{mended.uri}'",
-            output_format="list",
-        )
-    ]
-    assert [each.retrieved for each in shown] == [str(made.exported)] * 2
-    assert shown[1] == dataclasses.replace(shown[1], margin=0.2, max_new_tokens=7, split="test")
+    assert mended.chosen_from == "1 trial by gain_less_harm on dev"
+    trained, compared = (_run_of(step, mended) for step in ("finetune", "compare"))
+    assert tracking.params_of(trained, FinetuneParams).retrieved == given
+    shown = tracking.params_of(compared, CompareParams)
+    assert (shown.retrieved, shown.margin, shown.max_new_tokens, shown.split) == (given, 0.2, 7, "test")
     with made.workspace.store.transaction() as cursor:
         looks = cursor.execute("SELECT split_part(data, ' ', 4), outcome FROM trials WHERE name = %s", [mended.uri])
         outcomes = dict(looks.fetchall())
@@ -307,3 +306,10 @@ def test_a_remedy_is_trained_and_asked_with_the_passages_that_were_given(
     # The alias still names the rejected version, so the same command goes on, and finds everything done.
     assert remedy.run(params, made.workspace) == found
     assert registry.get(params.model).uri == rejected.uri
+
+
+def _run_of(step: str, version: Version) -> str:
+    """The run of a step that is about a version."""
+    said = f"tags.`ragft.step` = '{step}' and tags.`ragft.version` = '{version.uri}'"
+    (run,) = mlflow.search_runs(filter_string=said, output_format="list")
+    return str(run.info.run_id)

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import mlflow
@@ -147,14 +148,16 @@ def test_trainings_and_comparisons_differ_from_the_rejected_ones_in_what_was_cha
 ) -> None:
     seen: list[RemedySearch] = []
 
-    class Seeing(imagined):  # type: ignore[misc, valid-type]
+    class Seeing(Imagined):
+        computed, compared = imagined.computed, imagined.compared
+
         def run(self, trial: TuneTrial) -> Record:
             seen.append(self.search)
             return dict(super().run(trial))
 
     remedy.run(replace(PARAMS, budget=1, dev_questions=20), lost, Seeing)
     (search,) = seen
-    assert search.training({"format": "raft"}) == replace(TRAINED, format="raft")
+    assert search.training({"format": "raft"}) == replace(TRAINED, format="raft", dev_questions=20)
     assert search.compared == replace(COMPARED, against=CHAMPION)
     assert search.on_dev == replace(COMPARED, against=CHAMPION, split="dev", questions=20, context="retrieved,withheld")
 
@@ -162,7 +165,9 @@ def test_trainings_and_comparisons_differ_from_the_rejected_ones_in_what_was_cha
 def test_a_killed_search_goes_on_with_the_trial_that_it_was_at(
     lost: Workspace, said: list[str], imagined: type[Imagined]
 ) -> None:
-    class Killed(imagined):  # type: ignore[misc, valid-type]
+    class Killed(Imagined):
+        computed, compared = imagined.computed, imagined.compared
+
         def run(self, trial: TuneTrial) -> Record:
             if trial.number == 1:
                 raise KeyboardInterrupt
@@ -202,6 +207,16 @@ def test_what_cannot_be_remedied_is_said_and_nothing_is_trained(workspace: Works
     assert asked().startswith(
         f"{REJECTED} was rejected, and its comparison names no cause: every context may show one, "
     )
+    compared(comparison=replace(HARMED, base=7))  # type: ignore[arg-type]  # another version's record
+    with pytest.raises(
+        PrerequisiteError, match=rf"cannot be read: Comparison.base is 7.*-e compare -P model={REJECTED} "
+    ):
+        asked()
+    compared()
+    run = MlflowClient().get_run(str(MlflowClient().get_model_version(NAME, "2").run_id))
+    (Path(str(run.info.artifact_uri).removeprefix("file://")) / "params.json").unlink()
+    with pytest.raises(PrerequisiteError, match=rf"run {run.info.run_id} does not say with which parameters it ran"):
+        asked()
     assert (imagined.computed, imagined.compared) == ([], [])
     with pytest.raises(ConfigError, match="budget is 0, expected at least 1"):
         RemedyParams(budget=0)
