@@ -110,7 +110,8 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _recipe(row: Mapping[str, Any]) -> str:
-    refusals = " and refusals" if float(row["axes"]["unanswerable_share"]) > 0 else ""
+    share = float(row["axes"]["unanswerable_share"])
+    refusals = f" and {share:.0%} refusals".replace("%", " %") if share > 0 else ""
     return f"{WORDS[row['axes']['format']]}{refusals}, seed {row['axes']['seed']}"
 
 
