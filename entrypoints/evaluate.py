@@ -1,12 +1,12 @@
-"""The step evaluate: EvaluateParams in, a run with its artifacts out."""
+"""The step evaluate: VerifyParams in, a run with its artifacts out."""
 
 from entrypoints.failed import name_run
 from entrypoints.quick_imports import quick_imports
 from ragft.cli import step_command
-from ragft.params import EvaluateParams
+from ragft.params import VerifyParams
 
 
-def main(params: EvaluateParams) -> None:
+def main(params: VerifyParams) -> None:
     """Run the step and print what it made."""
     from entrypoints.parameter_checks import check
 
@@ -15,12 +15,12 @@ def main(params: EvaluateParams) -> None:
 
     with opened_workspace() as workspace:
         with quick_imports():
-            from entrypoints.steps import evaluate
+            from entrypoints.steps import evaluate, verify
 
-        evaluate.run(params, workspace)
+        (verify if params.verify else evaluate).run(params, workspace)
 
 
-command = step_command("evaluate", EvaluateParams, main, name_run)
+command = step_command("evaluate", VerifyParams, main, name_run)
 
 if __name__ == "__main__":
     command()

@@ -62,6 +62,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "judge": (
         "judge", "judge_url", "criteria", "estimator", "repeats", "judge_max_new_tokens", "top_logprobs", "agreement",
     ),
+    "verifier": ("verify", "verifier", "verifier_url", "max_false_answers", "confidence"),
     "people": (
         "ratings", "estimators", "sheet", "rows", "human_columns", "score_column", "question_column", "answer_column",
         "reference_column", "passages_column", "group_column",

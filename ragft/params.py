@@ -40,6 +40,7 @@ NO_JUDGE = "none"
 NO_RERANKER = "none"
 # How passages are found, beside how many.
 SEARCHING = ("retriever", "reranker", "language", "index", "min_recall")
+OVERLAP = "overlap"
 EXECUTORS = ("serial", "ray")
 LOCAL, VLLM = ENGINES = ("local", "vllm")
 PRESETS = ("embedded", "paper", "tiny", "context", "causes", "real")
@@ -480,6 +481,53 @@ class EvaluateParams(ScoringParams):
 
 
 @dataclass(frozen=True, kw_only=True)
+class VerifyParams(EvaluateParams):
+    """Retrieve, generate, judge; the results are a run, and the base a version. verify=True checks what may leave."""
+
+    verify: bool = param(
+        False, "check answers before they leave: choose a threshold on dev, report risk and coverage on the split"
+    )
+    verifier: str = param(
+        OVERLAP,
+        "what checks them: overlap, a rule; base, the base without adapter; a hub name or a path; with verifier_url, "
+        "its name there",
+    )
+    verifier_url: str = param("", "OpenAI-protocol server that holds the verifier, up to and with /v1")
+    max_false_answers: float = param(
+        0.1, "the most of the answers that leave which may be wrong, a share", minimum=0.001, maximum=0.999
+    )
+    confidence: float = param(0.9, "how sure that is, a share", minimum=0.5, maximum=0.999)
+
+    def __post_init__(self) -> None:
+        """Check what a promise can be made of."""
+        super().__post_init__()
+        _check_address("verifier_url", self.verifier_url)
+        if not self.verify:
+            return
+        if self.answers.strip():
+            raise ConfigError(
+                f"answers is {self.answers!r} and verify true: a threshold is chosen on the dev questions of the data "
+                "set, whose answers a file does not hold; name a model, or leave verify out"
+            )
+        if self.split == DEV:
+            raise ConfigError(
+                "split is dev and verify true: the threshold is chosen on dev, so what it does is seen on another split"
+            )
+        if DECIDING not in self.contexts():
+            raise ConfigError(f"context is {self.context!r} and verify true: add {DECIDING}, in which answers leave")
+        if self.verifier_url and self.verifier in (OVERLAP, "base"):
+            raise ConfigError(
+                f"verifier_url is {self.verifier_url} and verifier {self.verifier!r}: give the name by which that "
+                "server knows it"
+            )
+        if not self.verifier_url and SMOLLM2 in (self.verifier, self.base if self.verifier == "base" else ""):
+            raise ConfigError(
+                f"verifier is {self.verifier!r} and base {self.base!r}: what {SMOLLM2} says of answers has nothing to "
+                f"do with the truth; use verifier={OVERLAP}, or name another model"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
 class JudgeParams(EvaluateParams):
     """Calibrate the judge: write a blind sheet for people, or hold their ratings against its scores."""
 
@@ -833,7 +881,7 @@ STEPS: dict[str, type[Params]] = {
     "prepare": PrepareParams,
     "probe": ProbeParams,
     "finetune": FinetuneParams,
-    "evaluate": EvaluateParams,
+    "evaluate": VerifyParams,
     "judge": JudgeParams,
     "compare": CompareParams,
     "promote": PromoteParams,

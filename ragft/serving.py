@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +24,24 @@ from mlflow.pyfunc.model import PythonModel, PythonModelContext
 from mlflow.tracing.constant import SpanAttributeKey
 
 import ragft.pocket
+from ragft.analysis.verification.promise import Promise
 from ragft.chat.completions import Answered, Source, Turn, chunks, completion, turn
 from ragft.errors import DataError, PrerequisiteError
+from ragft.judging.backend import LocalJudge
+from ragft.judging.g_eval import Item
+from ragft.judging.served import ServedJudge
+from ragft.models.endpoint import Endpoint
 from ragft.models.fingerprint import file_sha256
 from ragft.models.generation import Generator
 from ragft.models.loading import LoadedModel, load_adapter, load_base
 from ragft.models.quantization import Quantization
+from ragft.params import OVERLAP
 from ragft.retrieval.opening import open_retriever
 from ragft.served_as import FETCHED_AS, RETRIEVED, SERVED_AS, SERVING_SHA256, ServedAs
+from ragft.store.connection import Store
 from ragft.store.server import open_store
 from ragft.types import Passage
+from ragft.verifying import Asked, Checks, Overlap, Verifier, checks_of
 
 # Not beside this file: MLflow runs a copy of it that lies with the version.
 POCKET = Path(ragft.pocket.__file__).resolve().parent / "model"
@@ -61,9 +70,11 @@ class RetrievalModel(PythonModel):
         self._generator = Generator(_load(config, self._as, tags, context.artifacts), window=self._as.context_window)
         self._prompt = self._as.answer_prompt
         self._retriever = None
+        self._checks = None
         if self._as.context == RETRIEVED:
             store = open_store(os.environ.get("RAGFT_DSN"), Path(config["home"]))
             self._retriever = open_retriever(store, self._as.embedder, self._as.collection, self._as.search)
+            self._checks = checks_of(tags, self._as, partial(_verifier, config, self._as, tags, store))
 
     def predict(
         self,
@@ -75,7 +86,8 @@ class RetrievalModel(PythonModel):
 
         Returns:
             For each row with a ``question``: ``answer``, and ``sources``, the passages that the model was shown. For
-            ``messages``: OpenAI's chat completion, the sources in its ``custom_outputs``.
+            ``messages``: OpenAI's chat completion, the sources in its ``custom_outputs``. Of a version whose answers
+            are checked before they leave (`ragft.verifying`), both also have ``verified`` and ``why``.
 
         Raises:
             DataError: If the input has neither, or a question is no text.
@@ -86,11 +98,13 @@ class RetrievalModel(PythonModel):
             return completion(last, asked, self._uri)
         if len(asked) == 1:
             *_, last = self._answer(asked[0])
-            return pd.DataFrame({"answer": [last.text], "sources": [[source.text for source in last.sources]]})
+            found = pd.DataFrame({"answer": [last.text], "sources": [[source.text for source in last.sources]]})
+            return found.assign(**last.checked)
         prepared = self._prepare(asked)
         messages = [message for message, _ in prepared]
         answers = [reply.text for reply in self._generator.generate(messages, self._as.max_new_tokens)]
-        return pd.DataFrame({"answer": answers, "sources": [[p.text for p in shown] for _, shown in prepared]})
+        sources = [[passage.text for passage in shown] for _, shown in prepared]
+        return _checked(self._checks, asked, pd.DataFrame({"answer": answers, "sources": sources}))
 
     def predict_stream(
         self,
@@ -102,7 +116,7 @@ class RetrievalModel(PythonModel):
 
         Yields:
             For a ``question``: the ``answer`` piece by piece, then the ``sources``. For ``messages``: OpenAI's chunks,
-            the sources in the ``custom_outputs`` of the last.
+            the sources in the ``custom_outputs`` of the last. An answer that is checked before it leaves is one piece.
 
         Raises:
             DataError: If the input has neither, or the question is no text.
@@ -111,13 +125,13 @@ class RetrievalModel(PythonModel):
         if isinstance(asked, Turn):
             yield from chunks(self._answer(asked.question), asked, self._uri)
             return
-        said, sources = "", []
+        said, end = "", {}
         for answered in self._answer(asked[0]):
             piece, said = answered.text[len(said) :], answered.text
-            sources = [source.text for source in answered.sources]
+            end = {"sources": [source.text for source in answered.sources], **answered.checked}
             if piece:
                 yield {"answer": piece}
-        yield {"answer": "", "sources": sources}
+        yield {"answer": "", **end}
 
     def _prepare(self, questions: Sequence[str]) -> list[tuple[str, list[Passage]]]:
         """Return for each question the message that the model reads, and the passages in it."""
@@ -141,10 +155,14 @@ class RetrievalModel(PythonModel):
                 span.set_attribute(SpanAttributeKey.MESSAGE_FORMAT, "openai")
                 for reply in self._generator.stream(message, self._as.max_new_tokens):
                     answered = Answered(reply.text, reply.prompt_tokens, reply.tokens, reply.cut, sources)
-                    yield answered
+                    if self._checks is None:
+                        yield answered
                 span.set_outputs(completion(answered, Turn(question, 0), self._uri))
                 used = {"input_tokens": answered.prompt_tokens, "output_tokens": answered.tokens}
                 span.set_attribute(SpanAttributeKey.CHAT_USAGE, {**used, "total_tokens": sum(used.values())})
+            if self._checks is not None:
+                answered = _check(self._checks, question, answered)
+                yield answered
             whole.set_outputs(answered.text)
 
     def _retrieve(self, question: str, whole: LiveSpan) -> tuple[str, list[Passage]]:
@@ -155,6 +173,43 @@ class RetrievalModel(PythonModel):
             message, shown = self._prepare([question])[0]
             span.set_outputs([Document(p.text, {"doc_uri": p.document_id}, p.id) for p in shown])
         return message, shown
+
+
+def _check(checks: Checks, question: str, answered: Answered) -> Answered:
+    """Return what leaves in place of a whole answer."""
+    shown = tuple(source.text for source in answered.sources)
+    (reply,) = checks.replies([Item(question, answered.text, (), shown)])
+    return replace(answered, text=reply.answer, checked={"verified": reply.verified, "why": reply.why})
+
+
+def _checked(checks: Checks | None, questions: Sequence[str], found: pd.DataFrame) -> pd.DataFrame:
+    """Return what leaves in place of the answers; without checks, the answers."""
+    if checks is None:
+        return found
+    rows = zip(questions, found["answer"], found["sources"], strict=True)
+    replies = checks.replies([Item(question, answer, (), tuple(shown)) for question, answer, shown in rows])
+    return found.assign(
+        answer=[reply.answer for reply in replies],
+        verified=[reply.verified for reply in replies],
+        why=[reply.why for reply in replies],
+    )
+
+
+def _verifier(
+    config: Mapping[str, Any], served_as: ServedAs, tags: Mapping[str, str], store: Store, promise: Promise
+) -> Verifier:
+    """Return the verifier of a promise. The base is loaded once more: another thread may be using the adapter."""
+    if promise.verifier == OVERLAP:
+        return Overlap()
+    if promise.verifier_url:
+        keys = (os.environ.get(name) for name in ("RAGFT_JUDGE_API_KEY", "RAGFT_API_KEY", "OPENAI_API_KEY"))
+        endpoint = Endpoint(promise.verifier_url, promise.verifier, api_key=next(filter(None, keys), ""))
+        return Asked(ServedJudge(endpoint), store)
+    if promise.verifier == "base":
+        base = _load_base(config, served_as, tags, "none")
+    else:
+        base = load_base(promise.verifier, quantization="none")
+    return Asked(LocalJudge(Generator(base)), store)
 
 
 @contextmanager
@@ -221,20 +276,28 @@ def _served_as(tags: Mapping[str, str], config: Mapping[str, Any]) -> ServedAs:
 def _load(
     config: Mapping[str, Any], served_as: ServedAs, tags: Mapping[str, str], artifacts: Mapping[str, str]
 ) -> LoadedModel:
+    kind: Quantization = served_as.quantization  # type: ignore[assignment]  # it was one when it was written
+    base = _load_base(config, served_as, tags, kind)
+    adapter = tags["ragft.adapter_sha256"]  # empty for a base
+    if bool(adapter) != ("adapter" in artifacts):
+        raise PrerequisiteError(
+            f"the version of {base.name} was registered {'with' if adapter else 'without'} an adapter"
+        )
+    return load_adapter(base, Path(artifacts["adapter"]), adapter) if adapter else base
+
+
+def _load_base(
+    config: Mapping[str, Any], served_as: ServedAs, tags: Mapping[str, str], kind: Quantization
+) -> LoadedModel:
     name = tags["ragft.base"]
     path = config["base_path"] or str(POCKET)
-    kind: Quantization = served_as.quantization  # type: ignore[assignment]  # it was one when it was written
     base = load_base(path, revision=tags["ragft.revision"], quantization=kind, dtype=served_as.dtype)
     if base.fingerprint != tags["ragft.base_fingerprint"]:
         raise PrerequisiteError(
             f"base {name} at {path} has fingerprint {base.fingerprint}, the version was made for "
             f"{tags['ragft.base_fingerprint']}: restore that base"
         )
-    base = replace(base, name=name)
-    adapter = tags["ragft.adapter_sha256"]  # empty for a base
-    if bool(adapter) != ("adapter" in artifacts):
-        raise PrerequisiteError(f"the version of {name} was registered {'with' if adapter else 'without'} an adapter")
-    return load_adapter(base, Path(artifacts["adapter"]), adapter) if adapter else base
+    return replace(base, name=name)
 
 
 set_model(RetrievalModel())

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ragft.analysis.verdict.comparison import Comparison, Result
+from ragft.analysis.verification.promise import Promise
 from registry.gate import Decision
 from registry.markdown import escaped, inline
 from registry.recommendation import Recommendation
@@ -23,7 +24,7 @@ _FORMATS = {
     "raft": "the question with golden and distracting passages, some without the golden one",
 }
 # No other paragraph begins so: what is not ours is escaped.
-_STANDING = "**Now**: "
+_STANDING, _PROMISED = "**Now**: ", "**Checked before they leave**: "
 _CUT = "\n\n(cut here; the whole card is the artifact model\\_card.md of the run)\n"
 
 
@@ -82,11 +83,23 @@ def note(decision: Decision) -> str:
 
 def with_standing(text: str, standing: str) -> str:
     """Return a card or description that says below its title where the version stands now."""
+    return _with_line(text, f"{_STANDING}{inline(standing)}", _STANDING)
+
+
+def with_promise(text: str, promise: Promise) -> str:
+    """Return a card or description that says below its title what is promised of the answers."""
+    return _with_line(text, _promised(promise), _PROMISED)
+
+
+def _with_line(text: str, line: str, begins: str) -> str:
+    """Return a text with a line below its title, in place of one that begins alike."""
     title, *rest = text.split("\n\n") if text.startswith("# ") else ["", *text.split("\n\n")]
-    if rest and rest[0].startswith(_STANDING):
-        rest = rest[1:]
-    said = "\n\n".join(part for part in (title, f"{_STANDING}{inline(standing)}", *rest) if part)
+    said = "\n\n".join(part for part in (title, line, *(each for each in rest if not each.startswith(begins))) if part)
     return said if len(said) <= MOST_OF_A_DESCRIPTION else _cut(said)
+
+
+def _promised(promise: Promise) -> str:
+    return f"{_PROMISED}{inline(promise.words)}. This holds for answers made with {inline(promise.served_as.words)}."
 
 
 def _cut(text: str) -> str:
@@ -95,7 +108,9 @@ def _cut(text: str) -> str:
 
 def _card(version: Version, training: Training | None, verdict: Verdict | None, most: int | None) -> str:
     lineage = version.lineage
-    parts = [f"# {inline(version.name)}, version {version.number}", _what(lineage), _headline(verdict)]
+    promise = Promise.from_json(version.promise, source=f"the promise of {version.uri}") if version.promise else None
+    parts = [f"# {inline(version.name)}, version {version.number}", _promised(promise) if promise else ""]
+    parts += [_what(lineage), _headline(verdict)]
     if verdict:
         parts += ["## Results", *_results(verdict, most), "## Verdict", *_verdict(verdict, most)]
     parts += ["## Data", _data(lineage, verdict), "## Training", _training(lineage, training)]

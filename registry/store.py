@@ -17,10 +17,12 @@ from mlflow.models import ModelSignature
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 from mlflow.types.schema import Array, ColSpec, DataType, Object, Property, Schema
 
+from ragft.analysis.verification.promise import PROMISE, Promise
 from ragft.errors import ConfigError, PrerequisiteError
 from ragft.models.adapter_folder import check_adapter
 from ragft.models.fingerprint import file_sha256, folder_sha256
 from ragft.served_as import ADDED, SERVED_AS, SERVING_SHA256, ServedAs
+from registry import card
 from registry.markdown import inline
 from registry.versions import CHALLENGER, CHAMPION, TAG_PREFIX, Lineage, Version, registered_name
 
@@ -189,6 +191,24 @@ class Registry:
         self._client.set_model_version_tag(version.name, str(version.number), CHOSEN_TAG, chosen_from)
         return dataclasses.replace(version, chosen_from=chosen_from)
 
+    def keep_promise(self, version: Version, promise: Promise) -> Version:
+        """Keep what is promised of a version's answers, in its tag and on its card; return the version read back."""
+        self._client.set_model_version_tag(version.name, str(version.number), PROMISE, promise.to_json())
+        described = self._client.get_model_version(version.name, str(version.number)).description or ""
+        self.describe(version, card.with_promise(described, promise))
+        return self.get(version.uri)
+
+    def base_of(self, name: str) -> Version:
+        """Return the version of the base of a registered model.
+
+        Raises:
+            PrerequisiteError: If there is none.
+        """
+        for version in self.versions(name):
+            if version.lineage.kind == "base":
+                return version
+        raise PrerequisiteError(f"{name} has no base version: register the base first")
+
     def keep_probes(self, version: Version, probes: str) -> None:
         """Note what the version's weights make of a few texts, so that an engine can be held against it anywhere."""
         self._client.set_model_version_tag(version.name, str(version.number), PROBES_TAG, probes)
@@ -308,4 +328,5 @@ def _version(entry: ModelVersion) -> Version:
         aliases=tuple(entry.aliases),
         lineage=Lineage.from_tags(entry.tags, source=source),
         chosen_from=entry.tags.get(CHOSEN_TAG, ""),
+        promise=entry.tags.get(PROMISE, ""),
     )

@@ -87,6 +87,7 @@ class Version:
 
     Attributes:
         chosen_from: From what it was chosen, and by what, in words; "" where it was the only one.
+        promise: What is promised of its answers, as its tag holds it (`Promise`); "" where nothing is.
     """
 
     name: str
@@ -95,6 +96,7 @@ class Version:
     aliases: tuple[str, ...]
     lineage: Lineage
     chosen_from: str = ""
+    promise: str = ""
 
     @property
     def uri(self) -> str:

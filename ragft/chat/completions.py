@@ -3,7 +3,7 @@
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ragft.errors import DataError
@@ -51,6 +51,7 @@ class Answered:
         tokens: Tokens that it wrote; 0 where nobody counted.
         cut: True when it stopped at the length limit.
         sources: The passages, nearest first.
+        checked: Whether the answer was verified before it left, and why; empty where answers are not checked.
     """
 
     text: str
@@ -58,6 +59,7 @@ class Answered:
     tokens: int
     cut: bool
     sources: Sequence[Source]
+    checked: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def finish_reason(self) -> str:
@@ -120,4 +122,4 @@ def _head(kind: str, model: str) -> dict[str, Any]:
 
 def _more(answered: Answered, asked: Turn) -> dict[str, Any]:
     sources = [source.as_dict() for source in answered.sources]
-    return {"custom_outputs": {"sources": sources, "ignored_messages": asked.ignored}}
+    return {"custom_outputs": {"sources": sources, **answered.checked, "ignored_messages": asked.ignored}}

@@ -27,13 +27,13 @@ def forest_figure(comparison: Comparison) -> Figure:
         if line is not None:
             _draw(axes, -row, line, plot.reach)
     axes.axvline(0, color=INK, linewidth=0.8)
-    axes.set_yticks([-row for row in range(len(lines))], [_plain(name) for name, _ in lines])
+    axes.set_yticks([-row for row in range(len(lines))], [plain(name) for name, _ in lines])
     for tick, (_, line) in zip(axes.get_yticklabels(), lines, strict=True):
         tick.set_fontweight("normal" if line else "bold")
     axes.set_xlim(-plot.reach, plot.reach)
     axes.set_ylim(-len(lines) + 0.4, 0.6)
     axes.set_xlabel("change in score points with its 95 % interval; right of 0 is better; dashed: the margin")
-    _quiet(axes, ("top", "right", "left"))
+    quiet(axes, ("top", "right", "left"))
     return figure
 
 
@@ -46,7 +46,7 @@ def bars_figure(bars: Bars, base: str, version: str) -> Figure:
             mean, x = pair[side], index + (side - 0.5) * 0.36
             if mean.value is None:
                 continue
-            shown = _plain(name) if index == 0 else None
+            shown = plain(name) if index == 0 else None
             axes.bar(x, mean.value - bars.least, 0.32, bottom=bars.least, color=colour, label=shown)
             if mean.low is not None and mean.high is not None:
                 axes.plot([x, x], [mean.low, mean.high], color=INK, linewidth=1.2)
@@ -61,7 +61,7 @@ def bars_figure(bars: Bars, base: str, version: str) -> Figure:
     axes.set_ylim(bars.least, bars.most)
     if axes.get_legend_handles_labels()[0]:
         axes.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=2)
-    _quiet(axes, ("top", "right"))
+    quiet(axes, ("top", "right"))
     return figure
 
 
@@ -78,12 +78,13 @@ def _draw(axes: Axes, y: float, line: Track, reach: float) -> None:
     )
 
 
-def _quiet(axes: Axes, without: Sequence[str]) -> None:
+def quiet(axes: Axes, without: Sequence[str]) -> None:
+    """Draw no ticks, and none of the sides ``without``."""
     for side in without:
         axes.spines[side].set_visible(False)
     axes.tick_params(length=0)
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Return a name without what matplotlib would read as mathematics."""
     return clip(text, 60).replace("$", r"\$")

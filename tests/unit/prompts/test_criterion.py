@@ -25,7 +25,15 @@ How rude the answer is.
 
 
 def test_the_criteria_of_the_study_and_of_the_tools_are_built_in() -> None:
-    assert NAMES == ["accuracy", "answer_relevancy", "completeness", "faithfulness", "hallucination", "style"]
+    assert NAMES == [
+        "accuracy",
+        "answer_relevancy",
+        "completeness",
+        "faithfulness",
+        "hallucination",
+        "style",
+        "supported",
+    ]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,0 +1,88 @@
+"""The verifier of answers: it is opened, and asked of an evaluation's answers."""
+
+import dataclasses
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import numpy as np
+
+from entrypoints.steps.shared import judges
+from entrypoints.steps.shared.evaluation import Evaluation, Scored
+from entrypoints.steps.shared.workspace import Workspace
+from ragft.analysis.verification.threshold import Checked
+from ragft.errors import DataError
+from ragft.judging.g_eval import Item
+from ragft.lists import first_of
+from ragft.params import OVERLAP, ScoringParams, VerifyParams
+from ragft.verifying import Asked, Overlap, Verifier
+
+# The share of the answers of which nobody may be able to tell whether they are right.
+MOST_UNKNOWN = 0.05
+
+
+@dataclass(frozen=True)
+class Verified:
+    """An evaluation's answers with their scores.
+
+    Attributes:
+        rows: Those that state something.
+        scores: One a row, None where the verifier has none.
+        checked: The same as the statistics take them.
+        unknown: Of how many nobody can tell whether they are right; they count as wrong.
+    """
+
+    evaluation: Evaluation
+    rows: tuple[Scored, ...]
+    scores: tuple[float | None, ...]
+    checked: Checked
+    unknown: int
+
+
+def open_verifier(params: VerifyParams, workspace: Workspace, stack: ExitStack) -> Verifier:
+    """Return the verifier; a served one stays open as long as ``stack``, and its key is that of a judge."""
+    if params.verifier == OVERLAP:
+        return Overlap()
+    usual = ScoringParams()
+    asked = dataclasses.replace(
+        params.pick(ScoringParams),
+        judge=params.verifier,
+        judge_url=params.verifier_url,
+        # No reply is written, and these would only make it another verifier.
+        judge_max_new_tokens=usual.judge_max_new_tokens,
+        top_logprobs=usual.top_logprobs,
+    )
+    judge = judges.open_judge(asked, None, workspace, stack)
+    if judge is None:
+        raise RuntimeError("a verifier is asked for, and there is none")
+    return Asked(judge, workspace.store)
+
+
+def verified(evaluation: Evaluation, clusters: Mapping[str, str], verifier: Verifier, workspace: Workspace) -> Verified:
+    """Return the answers of an evaluation with their scores; ``clusters`` is question id -> its cluster.
+
+    Raises:
+        DataError: If of too many answers nobody can tell whether they are right.
+    """
+    rows = tuple(row for row in evaluation.rows if not row.abstained)
+    unknown = [row.id for row in rows if row.outcome is None]
+    if len(unknown) > MOST_UNKNOWN * len(rows):
+        raise DataError(
+            f"of {len(unknown)} of {len(rows)} answers ({evaluation.context}) nobody can tell whether they are right "
+            f"({first_of(unknown)}), and at most {MOST_UNKNOWN:.0%} may be so: give short references that a rule can "
+            "look for, or a judge with the criterion accuracy"
+        )
+    with workspace.progress("verify", part=f"({evaluation.context})") as line:
+        scores = verifier.scores([item_of(row) for row in rows], line.tell)
+    checked = Checked(
+        scores=np.array([-np.inf if score is None else score for score in scores], dtype=np.float64),
+        wrong=np.array([float(row.outcome != "right") for row in rows]),
+        labels=[clusters[row.id] for row in rows],
+        asked=len(evaluation.rows),
+    )
+    return Verified(evaluation, rows, tuple(scores), checked, len(unknown))
+
+
+def item_of(row: Scored) -> Item:
+    """Return what a verifier is asked about: never the reference."""
+    return Item(row.question, row.answer, (), row.passages)

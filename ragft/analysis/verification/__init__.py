@@ -1,0 +1,1 @@
+"""When answers may leave: thresholds that keep a promise, and how risk goes with coverage."""

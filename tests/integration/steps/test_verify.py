@@ -1,0 +1,173 @@
+"""Answers are checked before they leave: the threshold comes from dev, is kept with the version, and is served."""
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import mlflow
+import psycopg
+import pytest
+import torch
+from mlflow import MlflowClient
+from psycopg.conninfo import make_conninfo
+
+from entrypoints.steps import verify
+from entrypoints.steps.reporting.verification import VerifiedSide
+from entrypoints.steps.shared.workspace import Workspace
+from ragft.analysis.verification.promise import PROMISE, Promise
+from ragft.errors import DataError
+from ragft.judging.abstention import abstains
+from ragft.params import VerifyParams
+from ragft.store.server import open_store
+from ragft.verifying import NOT_SUPPORTED
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own ways with data frames, with pandas 3
+torch.set_num_threads(1)
+NAMES = [f"{first} {second}" for first in ("Azure", "Giant", "Jade", "Mellow", "Sandy", "Cosmic")
+         for second in ("Swan", "Raven", "Stone", "River")]  # fmt: skip
+BASE = ("ragft-plans-pocket", "1")
+
+
+def write_plans(folder: Path) -> None:
+    """Write two questions about each of a few plans as SQuAD does; of every fourth plan the price is not told."""
+    for split, names in {"train": NAMES[:1], "dev": NAMES[1:16], "test": NAMES[16:]}.items():
+        articles = [article(NAMES.index(name), name) for name in names]
+        (folder / f"{split}.json").write_text(json.dumps({"version": "v2.0", "data": articles}))
+
+
+def article(number: int, name: str) -> dict[str, Any]:
+    told = f"{name} includes voicemail." if number % 4 == 3 else f"The monthly price of {name} is ${40 + number}."
+    text = f"{name} is a mobile plan for homes. The activation fee of {name} is ${12 + number}. {told}"
+    questions = []
+    for what, value in (("monthly price", f"${40 + number}"), ("activation fee", f"${12 + number}")):
+        answers = [{"text": value, "answer_start": text.index(value)}] if value in text else []
+        question = f"What is the {what} of {name}?"
+        questions.append(
+            {"id": f"{what} {number}", "question": question, "answers": answers, "is_impossible": not answers}
+        )
+    return {"title": name, "paragraphs": [{"context": text, "qas": questions}]}
+
+
+@dataclass(frozen=True)
+class Made:
+    """The base, evaluated with checked answers."""
+
+    workspace: Workspace
+    params: VerifyParams
+    sides: list[VerifiedSide]
+    said: list[str]
+
+
+@pytest.fixture(scope="module")
+def made(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
+    home = tmp_path_factory.mktemp("verify")
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute("CREATE SCHEMA verify")
+    dsn = make_conninfo(postgres, options="-csearch_path=verify")
+    mlflow.set_tracking_uri(f"sqlite:///{home / 'mlflow.db'}")
+    mlflow.create_experiment("verify", artifact_location=(home / "artifacts").as_uri())
+    mlflow.set_experiment("verify")
+    (home / "plans").mkdir()
+    write_plans(home / "plans")
+    params = VerifyParams(
+        dataset="squad", path=str(home / "plans"), name="plans", base="pocket", collection="all", context="retrieved",
+        judge="none", top_k=2, allow_leaks=True, verify=True, max_false_answers=0.5,
+    )  # fmt: skip
+    said: list[str] = []
+    with pytest.MonkeyPatch.context() as patch, open_store(dsn, home) as store:
+        patch.setenv("RAGFT_DSN", dsn)
+        workspace = Workspace(home, store, said.append)
+        yield Made(workspace, params, verify.run(params, workspace), said)
+    mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
+
+
+def test_what_leaves_is_counted_and_kept_with_the_version(made: Made) -> None:
+    (side,) = made.sides
+    chosen, found = side.choice.chosen, side.at_threshold()
+    assert chosen is not None
+    assert found is not None
+    above = [row for row, score in zip(side.split["retrieved"].rows, side.split["retrieved"].scores, strict=True)
+             if score is not None and score > chosen.threshold]  # fmt: skip
+    assert (found.leaving, found.wrong) == (len(above), sum(row.outcome == "wrong" for row in above))
+    promise = kept()
+    assert (promise.limit, promise.asked, promise.leaving) == (0.5, 30, chosen.leaving.n)
+    assert (promise.adapter_sha256, promise.verifier) == ("", "overlap")
+    described = MlflowClient().get_model_version(*BASE).description or ""
+    assert "**Checked before they leave**: with 90% confidence at most 50% of the answers that leave" in described
+    (run,) = MlflowClient().search_runs(["1"], "tags.`ragft.verify` = 'true' and attributes.status = 'FINISHED'")
+    assert run.data.metrics["verified_coverage"] == pytest.approx(len(above) / 16)
+    files = {file.path for file in MlflowClient().list_artifacts(run.info.run_id)}
+    assert {"risk_coverage.png", "risk_coverage.csv", "verified.csv", "promise.json"} <= files
+    assert any("it wrong" in line or "with it" in line for line in made.said)
+
+
+def kept() -> Promise:
+    return Promise.from_json(MlflowClient().get_model_version(*BASE).tags[PROMISE], source="the tag")
+
+
+@pytest.fixture
+def promised() -> Iterator[Promise]:
+    """The promise, which is put back afterwards."""
+    promise = kept()
+    yield promise
+    MlflowClient().set_model_version_tag(*BASE, PROMISE, promise.to_json())
+
+
+def served(made: Made, promise: Promise) -> "pd.DataFrame":
+    """Return what the version replies to the test questions under a promise."""
+    MlflowClient().set_model_version_tag(*BASE, PROMISE, promise.to_json())
+    rows = made.sides[0].split["retrieved"].evaluation.rows
+    found: pd.DataFrame = mlflow.pyfunc.load_model(f"models:/{BASE[0]}/{BASE[1]}").predict(
+        [{"question": r.question} for r in rows]
+    )
+    return found.assign(evaluated=[row.answer for row in rows], question=[row.question for row in rows])
+
+
+def test_an_answer_below_the_threshold_is_not_served(made: Made, promised: Promise) -> None:
+    answers = made.sides[0].split["retrieved"]
+    scores = {row.question: score for row, score in zip(answers.rows, answers.scores, strict=True)}
+    middle = sorted(score for score in scores.values() if score is not None)[len(scores) // 2 - 1]
+    replies = served(made, dataclasses.replace(promised, threshold=middle)).to_dict("records")
+    assert {reply["verified"] for reply in replies} == {True, False}
+    assert any(reply["answer"] == NOT_SUPPORTED for reply in replies)
+    for reply in replies:
+        assert len(reply["sources"]) == 2
+        score = scores.get(reply["question"])
+        if score is not None and score <= middle:
+            assert reply["answer"] == NOT_SUPPORTED
+            assert reply["why"] == f"score {score:.3g} of the verifier overlap, and answers leave above {middle:.4g}"
+        else:
+            assert reply["answer"] == reply["evaluated"]
+        assert reply["verified"] == (score is not None and score > middle)
+    assert abstains(NOT_SUPPORTED)
+
+
+def test_a_version_that_is_served_otherwise_claims_nothing(made: Made, promised: Promise) -> None:
+    other = dataclasses.replace(promised, served_as=dataclasses.replace(promised.served_as, top_k=3))
+    replies = served(made, other)
+    assert not replies["verified"].any()
+    assert set(replies["why"]) == {"not checked: it was made for other conditions: top_k 2 (was 3)"}
+    assert list(replies["answer"]) == list(replies["evaluated"])
+    other = dataclasses.replace(promised, verifier_sha256="0" * 64)
+    assert set(served(made, other)["why"]) == {"not checked: the verifier overlap is not the one it was made with"}
+
+
+def test_without_a_promise_it_is_served_as_before(made: Made, promised: Promise) -> None:
+    assert promised
+    MlflowClient().delete_model_version_tag(*BASE, PROMISE)
+    found: pd.DataFrame = mlflow.pyfunc.load_model(f"models:/{BASE[0]}/{BASE[1]}").predict(
+        [{"question": "What is it?"}]
+    )
+    assert list(found.columns) == ["answer", "sources"]
+
+
+def test_a_promise_that_nothing_keeps_is_refused_with_what_it_would_take(made: Made) -> None:
+    with pytest.raises(DataError, match=r"at most 30% .* it would take about [\d,]+ dev questions, and there are 30"):
+        verify.run(dataclasses.replace(made.params, max_false_answers=0.3), made.workspace)
+    assert kept().limit == 0.5
