@@ -6,7 +6,7 @@ from pathlib import Path
 from ragft.data.files import ROW_SUFFIXES
 from ragft.errors import ConfigError
 from ragft.lists import entries
-from ragft.params import LOCAL, OVERLAP, SEARCHING, CompareParams, Params
+from ragft.params import LOCAL, OVERLAP, SEARCHING, CompareParams, Params, SidesParams
 from ragft.prompts.answer import load_answer_prompt
 from ragft.prompts.criterion import load_criteria
 from ragft.store.private import shown
@@ -41,7 +41,7 @@ def _check(params: Params) -> None:
         for value in _paths(name, values):
             if not Path(value).exists():
                 raise ConfigError(f"{name} is {value!r}, which does not exist (looked in {Path.cwd()})")
-    if isinstance(params, CompareParams):
+    if isinstance(params, SidesParams):
         _check_two_files(params)
     if "prompt" in values:
         load_answer_prompt(values["prompt"])
@@ -65,7 +65,7 @@ def _check(params: Params) -> None:
         require_base(verifier)
 
 
-def _check_two_files(params: CompareParams) -> None:
+def _check_two_files(params: SidesParams) -> None:
     """Refuse a file against a version, before the registry is asked for one, and what files settle themselves."""
     against = params.against
     usual = CompareParams().as_dict()

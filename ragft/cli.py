@@ -64,8 +64,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ),
     "verifier": ("verify", "verifier", "verifier_url", "max_false_answers", "confidence"),
     "people": (
-        "ratings", "estimators", "sheet", "rows", "human_columns", "score_column", "question_column", "answer_column",
-        "reference_column", "passages_column", "group_column",
+        "budget", "asked_twice", "ratings", "estimators", "sheet", "rows", "human_columns", "score_column",
+        "question_column", "answer_column", "reference_column", "passages_column", "group_column",
     ),
     "verdict": ("primary", "margin", "guards", "advisory", "uniform_labels", "force", "to", "reason", "on_reject"),
     "servers": ("engine", "engine_url", "engine_folder", "concurrency", "timeout_s", "deadline_s"),

@@ -620,8 +620,8 @@ class VerdictParams(ScoringParams):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CompareParams(VerdictParams):
-    """Compare a version with the champion, or two files of answers, question by question; the verdict is a run."""
+class SidesParams(VerdictParams):
+    """Two sides: a version and what it should replace, or two files of answers."""
 
     against: str = param("champion", "what it should replace: champion, a version, or with answers a file of answers")
     answers: str = param(
@@ -629,7 +629,6 @@ class CompareParams(VerdictParams):
         "compare two files instead of versions, this one and against (input, output, expected_output, context); then "
         "no model answers",
     )
-    on_reject: str = param("record", "what the verdict reject does to the exit code", choices=ON_REJECT)
 
     def __post_init__(self) -> None:
         """Check that a file is not compared with a version."""
@@ -639,6 +638,25 @@ class CompareParams(VerdictParams):
                 f"answers is {self.answers!r} and against is {self.against!r}: name the file of the other answers, "
                 "-P against=base.jsonl"
             )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompareParams(SidesParams):
+    """Compare a version with the champion, or two files of answers, question by question; the verdict is a run."""
+
+    on_reject: str = param("record", "what the verdict reject does to the exit code", choices=ON_REJECT)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelParams(SidesParams):
+    """Ask people about the answers whose labels say most about a verdict, or read what they said."""
+
+    budget: int = param(60, "how many questions people are asked about, both answers of each", minimum=1)
+    asked_twice: int = param(5, "questions of these that are asked a second time, for a person's own noise", minimum=0)
+    sheet: str = param(
+        "", "where the sheet is written (.csv), and the page beside it (.html); empty: under sheets in the home folder"
+    )
+    ratings: str = param("", "filled-in sheets, or files that the page saved, joined by commas; empty: write them")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -883,6 +901,7 @@ STEPS: dict[str, type[Params]] = {
     "finetune": FinetuneParams,
     "evaluate": VerifyParams,
     "judge": JudgeParams,
+    "label": LabelParams,
     "compare": CompareParams,
     "promote": PromoteParams,
     "rollback": RollbackParams,

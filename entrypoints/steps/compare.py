@@ -54,7 +54,7 @@ def run(params: CompareParams, workspace: Workspace, turns: Turns | None = None)
         RejectedError: If the verdict is reject and ``on_reject`` is fail.
     """
     require_name(params, workspace.store)
-    version, against = _versions(params)
+    version, against = versions_of(params)
     settled = settle(params, version)
     tags = {"ragft.step": "compare"}
     with step_run(settled, f"{settled.data_name}|compare", tags, workspace.home) as run_:
@@ -80,9 +80,17 @@ def look(params: CompareParams, workspace: Workspace, turns: Turns | None = None
         ConfigError: As `run` does.
         PrerequisiteError: As `run` does.
     """
-    version, against = _versions(params)
+    version, against = versions_of(params)
     task = _task(settle(params, version), params, version, against, workspace)
     return _compare(task, _evaluate_sides(task, turns or OneAfterAnother(), workspace), {}, workspace)
+
+
+def both_sides(
+    settled: CompareParams, version: Version, against: Version, workspace: Workspace
+) -> tuple[ToCompare, Sides]:
+    """Return what a comparison would compare, computed where it lacks; the verdict is not looked at."""
+    task = _task(settled, settled, version, against, workspace)
+    return task, _evaluate_sides(task, OneAfterAnother(), workspace)
 
 
 def address_of(params: VerdictParams | RemedyParams) -> str:
@@ -113,7 +121,7 @@ def _task(
     return ToCompare(settled, preparation, given, version, against, criteria, design)
 
 
-def _versions(params: CompareParams) -> tuple[Version, Version]:
+def versions_of(params: VerdictParams) -> tuple[Version, Version]:
     """Return the version and what it is compared against, which must be of one registered model."""
     registry = open_registry()
     against = params.against
@@ -141,7 +149,7 @@ def _evaluate_sides(task: ToCompare, turns: Turns, workspace: Workspace) -> dict
 def _compare(task: ToCompare, sides: Sides, spreads: Mapping[str, Spread], workspace: Workspace) -> Comparison:
     """Return the comparison of both sides on the questions that the deciding context asked."""
     version, against = task.version, task.against
-    questions = _questions(task, sides)
+    questions = questions_of(task, sides)
     deciding = decisive(sides)
     data = deciding[version.uri].conditions["data"]
     return verdicts.compare_sides(
@@ -161,7 +169,7 @@ def _compare(task: ToCompare, sides: Sides, spreads: Mapping[str, Spread], works
     )
 
 
-def _questions(task: ToCompare, sides: Sides) -> Sequence[Question]:
+def questions_of(task: ToCompare, sides: Sides) -> Sequence[Question]:
     """Return the questions that the deciding context asked."""
     params, asking = task.params, sides[task.version.uri].get(DECIDING)
     if asking is None:
@@ -220,7 +228,7 @@ def _tell(task: ToCompare, compared: Compared, spreads: Mapping[str, Spread], wo
 
 def _report(task: ToCompare, compared: Compared, workspace: Workspace) -> None:
     """Log the report and say where it lies, and what the adapter forgot."""
-    questions = _questions(task, compared.sides)
+    questions = questions_of(task, compared.sides)
     trials = find_trials(workspace.store, compared.comparison.conditions["data"])
     path = report.log(task, compared, questions, trials, workspace.home)
     workspace.say(f"report: {path.as_uri()}")

@@ -67,6 +67,14 @@ def run(params: CompareParams, workspace: Workspace) -> ComparedFiles:
     return compared
 
 
+def both_sides(params: CompareParams, workspace: Workspace) -> tuple[FilesToCompare, Sides]:
+    """Return what a comparison would compare, judged where that was not done; the verdict is not looked at."""
+    version, against = read_two(Path(params.answers), Path(params.against))
+    pairs = pair_answers(version, against)
+    task = _task(params, version, against, pairs)
+    return task, _evaluate_sides(task, pairs, workspace)
+
+
 def _task(params: CompareParams, version: AnswerFile, against: AnswerFile, pairs: AnswerPairs) -> FilesToCompare:
     """Return what is to be compared, and by what."""
     settled = settle(params, None)
@@ -150,7 +158,7 @@ def _bare(row: Scored) -> Scored:
     return row if row.facts["answerable"] else dataclasses.replace(row, references=())
 
 
-def _asked(task: FilesToCompare) -> list[Question]:
+def questions_of(task: FilesToCompare) -> list[Question]:
     """Return the questions that the primaries ask: where shared words decide, those with an answer."""
     if set(task.design.primary) <= OVERLAP.keys():
         return [question for question in task.questions if question.answerable]
@@ -158,7 +166,7 @@ def _asked(task: FilesToCompare) -> list[Question]:
 
 
 def _compare(task: FilesToCompare, pairs: AnswerPairs, sides: Sides, workspace: Workspace) -> Comparison:
-    questions, deciding = _asked(task), decisive(sides, AS_ANSWERED)
+    questions, deciding = questions_of(task), decisive(sides, AS_ANSWERED)
     version = task.version
     return verdicts.compare_sides(
         task,

@@ -40,13 +40,14 @@ class Ratings:
     numbers: Mapping[str, Mapping[str, tuple[float | None, ...]]]
 
 
-def row_id(secret: bytes, item: Item) -> str:
+def row_id(secret: bytes, item: Item, *, again: bool = False) -> str:
     """Return the id of an item on the sheet: "r" and 12 hex digits that say nothing about where it came from.
 
+    An item that is there ``again``, to see what a person says of it the second time, has another id.
     Without the letter a spreadsheet program would save some of them as numbers (123e45 becomes 1.23E+47).
     """
     content = digest([item.question, item.answer, item.references, item.passages])
-    return "r" + hmac.new(secret, f"sheet {content}".encode(), hashlib.sha256).hexdigest()[:12]
+    return "r" + hmac.new(secret, f"sheet {'again ' * again}{content}".encode(), hashlib.sha256).hexdigest()[:12]
 
 
 def columns_of(criteria: Sequence[Criterion]) -> tuple[str, ...]:
@@ -54,10 +55,10 @@ def columns_of(criteria: Sequence[Criterion]) -> tuple[str, ...]:
     return ROW, *SHOWN, *(_head(criterion) for criterion in criteria), ANNOTATOR
 
 
-def row_of(secret: bytes, item: Item, criteria: Sequence[Criterion]) -> tuple[str, ...]:
+def row_of(secret: bytes, item: Item, criteria: Sequence[Criterion], *, again: bool = False) -> tuple[str, ...]:
     """Return the cells of an item, in the order of the columns; nobody has graded it yet."""
     shown = (item.question, "\nor: ".join(item.references), "\n\n".join(item.passages), item.answer)
-    return row_id(secret, item), *map(cell, shown), *[""] * len(criteria), ""
+    return row_id(secret, item, again=again), *map(cell, shown), *[""] * len(criteria), ""
 
 
 def write_sheet(
@@ -72,17 +73,26 @@ def write_sheet(
         ConfigError: If another file is already there, perhaps a sheet with ratings.
     """
     rows = {row_id(secret, item): item for item in items}
+    chosen = sorted(rows.items())[: most or None]
+    write_rows(path, [row_of(secret, item, criteria) for _, item in chosen], criteria)
+    return len(chosen)
+
+
+def write_rows(path: Path, rows: Sequence[Sequence[str]], criteria: Sequence[Criterion]) -> None:
+    """Write a sheet of these rows, each by `row_of`.
+
+    Raises:
+        ConfigError: If another file is already there, perhaps a sheet with ratings.
+    """
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(columns_of(criteria))
-    chosen = sorted(rows.items())[: most or None]
-    writer.writerows(row_of(secret, item, criteria) for _, item in chosen)
+    writer.writerows(rows)
     # The byte order mark makes spreadsheet programs read UTF-8.
     content = text.getvalue().encode("utf-8-sig", "replace")
     if path.exists() and path.read_bytes() != content:
         raise ConfigError(f"sheet is {path}, where another file is that people may have written in: name a new one")
     path.write_bytes(content)
-    return len(chosen)
 
 
 def read_sheets(paths: Sequence[Path], criteria: Sequence[Criterion]) -> Ratings:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
@@ -63,6 +64,14 @@ def store(dsn: str, tmp_path: Path) -> Iterator[Store]:
     """An empty store, open."""
     with open_store(dsn, tmp_path) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An MLflow database with its tables and nothing in them, to be copied: to make one takes seconds."""
+    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    SqlAlchemyStore(f"sqlite:///{path}", str(path.parent))  # type: ignore[no-untyped-call]
+    return path
 
 
 StartScript = Callable[..., "subprocess.Popen[str]"]

@@ -21,7 +21,7 @@ def find_people(task: Task, deciding: Mapping[str, Evaluation], workspace: Works
     ``deciding`` is the address of each side -> its evaluation in the context that decides. What cannot count is said.
     """
     judged = [criterion for criterion in task.criteria if criterion.name in task.design.primary]
-    pairs = _pairs(deciding[task.against.uri], deciding[task.version.uri])
+    pairs = pairs_of(deciding[task.against.uri], deciding[task.version.uri])
     found = {}
     for criterion, labels in _labels(pairs, judged, task, workspace.store):
         for line in _left_out(criterion, labels):
@@ -32,7 +32,7 @@ def find_people(task: Task, deciding: Mapping[str, Evaluation], workspace: Works
     return found
 
 
-def _pairs(base: Evaluation, version: Evaluation) -> dict[str, tuple[Item, Item]]:
+def pairs_of(base: Evaluation, version: Evaluation) -> dict[str, tuple[Item, Item]]:
     """Return question id -> both answers, of the questions that both sides answered."""
     own = {row.id: row for row in version.rows if row.given}
     return {row.id: (item_of(row), item_of(own[row.id])) for row in base.rows if row.given and row.id in own}

@@ -2,21 +2,25 @@
 
 import csv
 import json
+import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import pytest
 
 from entrypoints.steps import compare_files, judge
+from entrypoints.steps import label as label_step
 from entrypoints.steps.reporting.file_report import ComparedFiles
 from entrypoints.steps.shared import judges, scoring
 from entrypoints.steps.shared.evaluation import Scored
 from entrypoints.steps.shared.workspace import Workspace
-from ragft.errors import ConfigError
+from ragft.errors import ConfigError, DataError
 from ragft.judging.g_eval import Item
 from ragft.judging.labels import pair_key
-from ragft.params import CompareParams, JudgeParams, ScoringParams
+from ragft.params import CompareParams, JudgeParams, LabelParams, ScoringParams
 from ragft.store.connection import Store
 from ragft.store.labels import Sampled, save_sample
 from tests.integration.judging.scripted import ScriptedJudge, by_word_count
@@ -37,8 +41,11 @@ def said() -> list[str]:
 
 
 @pytest.fixture
-def workspace(store: Store, tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
+def workspace(
+    store: Store, tmp_path: Path, empty_database: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Workspace]:
     """A home with a store and an MLflow store of its own, where the judge counts words."""
+    shutil.copy(empty_database, tmp_path / "mlflow.db")
     mlflow.set_tracking_uri(f"sqlite:///{tmp_path / 'mlflow.db'}")
     mlflow.create_experiment("ragft", artifact_location=(tmp_path / "artifacts").as_uri())
     mlflow.set_experiment("ragft")
@@ -56,7 +63,8 @@ def item(n: int, *, tuned: bool) -> Item:
     return scoring.item_of(Scored(str(n), f"Question {n}?", answer(n, tuned=tuned), (f"Reference {n}",), ()))
 
 
-def compared(workspace: Workspace, *, uniform_labels: bool = False) -> ComparedFiles:
+def given(workspace: Workspace) -> dict[str, Any]:
+    """Write the two files, and return the parameters that name them and their judge."""
     for name, tuned in (("base", False), ("tuned", True)):
         rows = [
             {"input": f"Question {n}?", "output": answer(n, tuned=tuned), "expected_output": f"Reference {n}",
@@ -64,16 +72,18 @@ def compared(workspace: Workspace, *, uniform_labels: bool = False) -> ComparedF
             for n in range(QUESTIONS)
         ]  # fmt: skip
         (workspace.home / f"{name}.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
-    given = CompareParams(
-        answers=str(workspace.home / "tuned.jsonl"),
-        against=str(workspace.home / "base.jsonl"),
-        judge="counts",
-        criteria="accuracy",
-        primary="accuracy",
-        repeats=1,
-        uniform_labels=uniform_labels,
-    )
-    return compare_files.run(given, workspace)
+    return {
+        "answers": str(workspace.home / "tuned.jsonl"),
+        "against": str(workspace.home / "base.jsonl"),
+        "judge": "counts",
+        "criteria": "accuracy",
+        "primary": "accuracy",
+        "repeats": 1,
+    }
+
+
+def compared(workspace: Workspace, *, uniform_labels: bool = False) -> ComparedFiles:
+    return compare_files.run(CompareParams(**given(workspace), uniform_labels=uniform_labels), workspace)
 
 
 def label(workspace: Workspace, numbers: range, *, extra: tuple[tuple[str, ...], ...] = ()) -> None:
@@ -144,3 +154,85 @@ def test_with_a_known_sample_labels_count_by_themselves_and_few_of_them_decide_n
     told = " ".join(said)
     assert "20 pairs of answers of 20 that were asked have labels under accuracy by ann" in told
     assert "from 30 in 10 groups on, both together would decide" in told
+
+
+def graded(sheet: Path, person: str, *, wrong: int = 0) -> Path:
+    """Fill in a sheet as people see it: the shorter answer is a point better; every ``wrong``-th grade is off."""
+    with sheet.open(encoding="utf-8-sig", newline="") as file:
+        head, *rows = csv.reader(file)
+    place = next(index for index, name in enumerate(head) if name.startswith("accuracy"))
+    for number, row in enumerate(rows, 1):
+        value = 4 if row[head.index("answer")].startswith("three") else 3
+        row[place], row[head.index("annotator")] = str(value - (bool(wrong) and number % wrong == 0)), person
+    path = sheet.with_name(f"{person}.csv")
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
+        csv.writer(file).writerows([head, *rows])
+    return path
+
+
+def test_a_sheet_that_was_drawn_comes_back_and_decides(workspace: Workspace, said: list[str]) -> None:
+    params = LabelParams(**given(workspace), budget=36, asked_twice=4)
+    label_step.run(params, workspace)
+    (sheet,) = (workspace.home / "sheets").glob("*.csv")
+    with sheet.open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    # Both answers of a question follow each other, and the first four questions come once more at the end.
+    assert len(rows) == 2 * (36 + 4)
+    assert [one["question"] for one in rows[::2]] == [other["question"] for other in rows[1::2]]
+    assert [row["answer"] for row in rows[-8:]] == [row["answer"] for row in rows[:8]]
+    assert len({row["row"] for row in rows}) == len(rows)
+    orders = {one["answer"].startswith("three") for one in rows[::2]}
+    assert orders == {True, False}, "the order of the two says nothing"
+    page = sheet.with_suffix(".html").read_text(encoding="utf-8")
+    assert all(row["row"] in page for row in rows)
+    assert "36 of the 60 questions whose answers differ" in " ".join(said)
+    content = sheet.read_bytes()
+    label_step.run(params, workspace)
+    assert sheet.read_bytes() == content, "the same command draws the same questions"
+
+    people = ",".join(str(graded(sheet, *person)) for person in (("ann",), ("bo",)))
+    label_step.run(LabelParams(**given(workspace), budget=36, ratings=people), workspace)
+    told = "\n".join(said)
+    assert "kept 144 labels of 72 answers under accuracy" in told
+    # Nobody disagrees; what is left is that documents differ in how many of their questions needed asking.
+    assert re.search(r"the interval is ±0\.\d\d points; ±0\.\d\d was expected when the sheet was written", told)
+    assert "kappa of people among themselves is 1.00" in told
+    assert "16 answers were graded twice by the same person: 0.00 points apart from oneself" in told
+
+    found = compared(workspace)
+    (corrected,) = found.comparison.corrected
+    assert (corrected.pairs, corrected.asking, corrected.decides) == (36, 60, True)
+    assert corrected.both.change == pytest.approx(-2 / 3)
+    assert found.decision.outcome == "reject"
+
+
+def test_people_who_differ_widen_the_interval_and_are_told_by_how_much(workspace: Workspace, said: list[str]) -> None:
+    label_step.run(LabelParams(**given(workspace), budget=40), workspace)
+    (sheet,) = (workspace.home / "sheets").glob("*.csv")
+    people = ",".join(str(each) for each in (graded(sheet, "ann", wrong=3), graded(sheet, "bo", wrong=5)))
+    label_step.run(LabelParams(**given(workspace), budget=40, ratings=people), workspace)
+    told = "\n".join(said)
+    assert re.search(r"people differ by 0\.\d\d points about a change \(standard deviation, 40 questions\)", told)
+    half, without = (float(found) for found in re.findall(r"the interval (?:is|would be) ±(\d\.\d\d)", told))
+    assert 0 < without < half
+    assert re.search(r"20 answers were graded twice by the same person: 0\.\d\d points", told)
+
+
+def test_what_cannot_be_labelled_is_refused(workspace: Workspace, tmp_path: Path) -> None:
+    sides = given(workspace)
+    with pytest.raises(ConfigError, match="primary is answer_f1, which no judge scores"):
+        label_step.run(LabelParams(**{**sides, "primary": "answer_f1"}), workspace)
+    with pytest.raises(ConfigError, match="gave the same answer to all 90 questions"):
+        copy = tmp_path / "copy.jsonl"
+        copy.write_bytes((tmp_path / "base.jsonl").read_bytes() + b"\n")
+        label_step.run(LabelParams(**{**sides, "answers": str(copy)}), workspace)
+    label_step.run(LabelParams(**sides, budget=30, sheet=str(tmp_path / "s.csv")), workspace)
+    foreign = tmp_path / "foreign.csv"
+    text = (tmp_path / "s.csv").read_text(encoding="utf-8-sig")
+    foreign.write_text(re.sub(r"^r([0-9a-f]{12})", lambda row: f"r{row[1][::-1]}", text, flags=re.MULTILINE))
+    with pytest.raises(DataError, match="none of the 70 labelled rows is an answer of these two sides"):
+        label_step.run(LabelParams(**sides, ratings=str(graded(foreign, "cy"))), workspace)
+    with pytest.raises(DataError, match="holds no label"):
+        label_step.run(LabelParams(**sides, ratings=str(tmp_path / "s.csv")), workspace)
+    with pytest.raises(ConfigError, match="where another file is that people may have written in"):
+        label_step.run(LabelParams(**sides, budget=31, sheet=str(graded(tmp_path / "s.csv", "cy"))), workspace)

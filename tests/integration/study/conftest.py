@@ -6,17 +6,9 @@ from pathlib import Path
 
 import mlflow
 import pytest
-from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.store.connection import Store
-
-
-@pytest.fixture(scope="module")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    SqlAlchemyStore(f"sqlite:///{path}", str(path.parent))  # type: ignore[no-untyped-call]
-    return path
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""Asking people: which answers, on which page, and what they said."""
