@@ -21,6 +21,8 @@ FUSED = 50
 _QUERIES_AT_ONCE = 64
 # Neighbours that a search of an HNSW index looks at before it looks for more.
 _EF_SEARCH = 200
+# A tsvector holds a megabyte, and a character is up to four bytes.
+_MOST_CHARACTERS = 100_000
 
 
 @replayed
@@ -50,7 +52,7 @@ def by_words(store: Store, collection: str, questions: Sequence[str], k: int, *,
         ConfigError: If the collection is unknown.
     """
     found = require_collection(store, collection)
-    values = {"k": k, "questions": [to_postgres(question) for question in questions], "language": language}
+    values = {"k": k, "questions": _read(questions), "language": language}
     ranked = _search(store, _BY_WORDS, found, values)
     return [[(passage, -cost / MILLION) for passage, cost in ranking] for ranking in ranked]
 
@@ -79,7 +81,7 @@ def by_both(
     values = {
         "k": k,
         "embeddings": [HalfVector(row) for row in vectors],
-        "questions": [to_postgres(question) for question in questions],
+        "questions": _read(questions),
         "language": language,
         "candidates": max(k, FUSED),
     }
@@ -164,6 +166,11 @@ def _use_index(cursor: Cursor, k: int) -> None:
     cursor.execute("SET LOCAL enable_sort = off")
     cursor.execute("SET LOCAL hnsw.iterative_scan = strict_order")
     cursor.execute("SELECT set_config('hnsw.ef_search', %s, true)", [str(min(1000, max(_EF_SEARCH, 2 * k)))])
+
+
+def _read(questions: Sequence[str]) -> list[str]:
+    """Return the questions as Postgres reads them; of more words than it can read at once, the first."""
+    return [to_postgres(question[:_MOST_CHARACTERS]) for question in questions]
 
 
 def _checked(store: Store, collection: str, vectors: Vectors) -> Collection:

@@ -9,6 +9,7 @@ from pgvector import HalfVector
 from psycopg import sql
 
 from ragft.errors import ConfigError, PrerequisiteError
+from ragft.result_versions import VERSIONS
 from ragft.retrieval import opening
 from ragft.retrieval.opening import open_retriever
 from ragft.retrieval.retriever import READ, Retriever, build_collection
@@ -16,7 +17,13 @@ from ragft.retrieval.withheld import find_withheld
 from ragft.store import searching
 from ragft.store.connection import Store
 from ragft.store.indexes import K1, B, index_words
-from ragft.store.passages import Vectors, collection_passages, require_collection
+from ragft.store.passages import (
+    Vectors,
+    collection_passages,
+    freeze_collection,
+    require_collection,
+    write_passages,
+)
 from ragft.store.searching import by_both, by_words, nearest
 from ragft.types import Document, Passage, Question, Search, digest
 from tests.integration.hashed import HashEmbedder
@@ -72,7 +79,14 @@ def test_a_question_of_stop_words_finds_nothing_and_one_that_is_hard_to_parse_fi
     store: Store, collection: str
 ) -> None:
     index_words(store, collection, "english")
-    hard = ["the of and a?", "", "' | & ! (:*) \\ <-> router", "x\x00y\ud800 router", "router " * 3000]
+    hard = [
+        "the of and a?",
+        "",
+        "' | & ! (:*) \\ <-> router",
+        "x\x00y\ud800 router",
+        "router " * 3000,
+        "router " + " ".join(f"w{n}" for n in range(200_000)),
+    ]
     nothing, empty, *others = by_words(store, collection, hard, 3, language="english")
     assert (nothing, empty) == ([], [])
     once = by_words(store, collection, ["router"], 3, language="english")[0]
@@ -81,6 +95,14 @@ def test_a_question_of_stop_words_finds_nothing_and_one_that_is_hard_to_parse_fi
     assert len(by_words(store, collection, ["the"], 3, language="english")[0]) == 0
     index_words(store, collection, "simple")
     assert len(by_words(store, collection, ["the"], 3, language="simple")[0]) == 3
+
+
+def test_a_passage_of_more_words_than_postgres_indexes_is_refused(store: Store) -> None:
+    words = " ".join(f"word{n}" for n in range(120_000))
+    write_passages(store, [Passage("big", "d", 0, words)], np.ones((1, 4), dtype=np.float32), "four")
+    freeze_collection(store, "c", ["big"], "four", 2_000_000)
+    with pytest.raises(ConfigError, match=r"more words than Postgres can index .*; use a smaller chunk_chars"):
+        index_words(store, "c", "english")
 
 
 def test_passages_of_one_score_are_in_the_same_order_in_every_store(store: Store, embedder: HashEmbedder) -> None:
@@ -156,7 +178,7 @@ def test_a_way_to_search_is_part_of_the_key_and_the_usual_one_is_not(
     ways += [Search(reranker="x", reranker_sha256="a"), Search(reranker="x", reranker_sha256="b")]
     keys = [Retriever(store, embedder, collection, way)._key("why?", 3) for way in ways]
     assert len(set(keys)) == len(ways)
-    assert keys[0] == digest({"version": 1, "collection": collection, "question": "why?", "k": 3})
+    assert keys[0] == digest({"version": VERSIONS["retrieval"], "collection": collection, "question": "why?", "k": 3})
     # What is not used decides nothing.
     unused = [Search(language="german"), Search("lexical", index="hnsw")]
     assert [way.made_of for way in unused] == [{}, LEXICAL.made_of]
@@ -180,6 +202,7 @@ def test_an_index_of_vectors_is_used_and_its_recall_is_told(store: Store, monkey
     asked = [f"w{n} w{n + 7}" for n in range(0, 1500, 30)]
     indexed = Retriever(store, embedder, collection, Search(index="hnsw"))
     assert indexed.recall(asked, 5) > 0.99
+    assert Retriever(store, embedder, collection, Search("hybrid", index="hnsw")).recall(asked, 5) > 0.99
     vectors = embedder.encode(asked)
     number = require_collection(store, collection).number
     assert f"members_hnsw_{number}" in plan_of(store, collection, vectors, approximate=True)
