@@ -21,14 +21,14 @@ class RemedySearch:
 
     Attributes:
         budget: How many trainings are tried at most.
-        dev_questions: How many dev questions choose; 0: all.
+        on_dev: How an adapter is looked at on dev: as the rejected version was compared, where a verdict looks.
         causes: Of the rejection, the worst first.
         experiments: All that may be tried, in their order; empty where no remedy is known.
     """
 
     budget: int
-    dev_questions: int
     judged: Judged
+    on_dev: CompareParams
     causes: tuple[Cause, ...]
     experiments: tuple[Experiment, ...]
     key: str
@@ -48,15 +48,9 @@ class RemedySearch:
         """How the best is compared on test: as the rejected version was."""
         return self.judged.compared
 
-    @property
-    def on_dev(self) -> CompareParams:
-        """How an adapter is looked at on dev: in the same way, where the verdict looks."""
-        asked = [each for each in self.compared.contexts() if each in (DECIDING, WITHHELD)]
-        return replace(self.compared, split=DEV, questions=self.dev_questions, context=",".join(asked))
-
     def training(self, values: Mapping[str, Any]) -> FinetuneParams:
         """Return the rejected version's own training with these changes; its loss is measured where dev chooses."""
-        asked = self.dev_questions or self.judged.trained.dev_questions
+        asked = self.on_dev.questions or self.judged.trained.dev_questions
         return replace(self.judged.trained, dev_questions=asked, **values)
 
     def next(self, trials: Sequence[TuneTrial]) -> Mapping[str, Any]:
@@ -73,12 +67,17 @@ def remedy_search(judged: Judged, params: RemedyParams, identities: Identities) 
     lineage = judged.version.lineage
     causes = causes_of(judged.comparison, lineage.format)
     probed = bool(known_categories(lineage.base_fingerprint, lineage.data_sha256, identities.workspace))
-    found = tuple(experiments([each.name for each in causes], judged.trained, probed=probed)) if causes else ()
-    search = RemedySearch(params.budget, params.dev_questions, judged, causes, found, key="", study="")
-    cell = Cell(judged.trained, search.on_dev)
+    found = tuple(experiments([each.name for each in causes], judged.trained, probed=probed))
+    contexts = [each for each in judged.compared.contexts() if each in (DECIDING, WITHHELD)]
+    on_dev = replace(judged.compared, split=DEV, questions=params.dev_questions, context=",".join(contexts))
+    cell = Cell(judged.trained, on_dev)
     asked = [judged.version.identity, judged.against.identity, [dict(each.changes) for each in found]]
-    return replace(
-        search,
+    return RemedySearch(
+        params.budget,
+        judged,
+        on_dev,
+        causes,
+        found,
         key=digest(["remedy", identities.cell(cell), *asked]),
         study=digest(["remedy", identities.study([cell]), *asked]),
     )

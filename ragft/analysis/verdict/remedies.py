@@ -79,8 +79,8 @@ def _softer(params: FinetuneParams) -> Changes:
 
 WITH_PASSAGES = Remedy("with retrieved passages", _with_passages)
 WITH_DISTRACTORS = Remedy("with distractors, some without the golden passage", _with_distractors)
-REFUSING = Remedy(f"passages that cannot answer in {TAUGHT:.0%} of the samples", _refusing(TAUGHT))
-REFUSING_MORE = Remedy(f"passages that cannot answer in {TAUGHT_MORE:.0%} of the samples", _refusing(TAUGHT_MORE))
+REFUSING = Remedy(f"passages that cannot answer in {100 * TAUGHT:g} % of the samples", _refusing(TAUGHT))
+REFUSING_MORE = Remedy(f"passages that cannot answer in {100 * TAUGHT_MORE:g} % of the samples", _refusing(TAUGHT_MORE))
 REFUSING_LESS = Remedy("half as many samples that teach to abstain", _refusing_less)
 KNOWN_ONLY = Remedy("without facts that the base did not know", _known_only)
 SOFTER = Remedy(f"1/{SHORTER} of the epochs at 1/{SLOWER} of the rate", _softer)

@@ -136,7 +136,7 @@ def test_several_causes_are_mended_together_the_first_remedies_first() -> None:
     softer = {"epochs": 1, "learning_rate": 0.00025}
     assert found[0].changes == {"format": "retrieved", "withheld_share": 0.25, **softer}
     assert found[0].remedies == (
-        "passages that cannot answer in 25% of the samples",
+        "passages that cannot answer in 25 % of the samples",
         "1/2 of the epochs at 1/4 of the rate",
     )
     assert found[1].changes == {"format": "retrieved", "withheld_share": 0.25}, "nothing is unknown where it is shown"
@@ -149,6 +149,10 @@ def test_facts_are_left_out_only_where_the_base_was_probed() -> None:
     assert [dict(each.changes) for each in experiments([FORGETTING], BLIND, probed=False)] == [
         {"epochs": 1, "learning_rate": 0.00025}
     ]
+
+
+def test_without_a_cause_nothing_is_tried() -> None:
+    assert experiments([], BLIND, probed=True) == []
 
 
 def test_what_finetune_refuses_is_not_tried() -> None:
