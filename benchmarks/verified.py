@@ -27,8 +27,9 @@ from typing import Any
 import numpy as np
 from scipy.stats import norm
 
-from ragft.analysis.statistics.clusters import Array
+from ragft.analysis.statistics.clusters import Array, cluster
 from ragft.analysis.verification.threshold import Checked, choose
+from ragft.types import Question
 
 OUTPUT = Path(__file__).with_name("results") / "verified.json"
 LIMIT, CONFIDENCE = 0.1, 0.9
@@ -161,7 +162,7 @@ def on_telecom(models: Sequence[str], verifiers: Sequence[str]) -> list[dict[str
             for name in verifiers:
                 params = VerifyParams(dataset="telecom", base="pocket", verifier=name, judge="none")
                 verifier = open_verifier(params, workspace, stack)
-                labels = {s: {row.id: f"{s} {row.documents[0]}" for row in side.rows} for s, side in sides.items()}
+                labels = {split: _labels(split, side.rows) for split, side in sides.items()}
                 checked = {s: verified(side, labels[s], verifier, workspace) for s, side in sides.items()}
                 scores = {row.id: score for each in checked.values()
                           for row, score in zip(each.rows, each.scores, strict=True)}  # fmt: skip
@@ -176,9 +177,15 @@ def on_telecom(models: Sequence[str], verifiers: Sequence[str]) -> list[dict[str
     return found
 
 
+def _labels(split: str, rows: Sequence[Any]) -> dict[str, str]:
+    """Return question id -> its documents, those that others share with it included."""
+    asked = [Question(row.id, row.question, row.references, row.documents) for row in rows]
+    return {question: f"{split} {label}" for question, label in cluster(asked).labels.items()}
+
+
 def _share_of_wrong(rows: Sequence[Mapping[str, Any]]) -> float:
     stated = [row["outcome"] for row in rows if row["outcome"] != "abstained"]
-    return float(sum(outcome != "right" for outcome in stated) / len(stated))
+    return float(np.mean([outcome != "right" for outcome in stated]))
 
 
 def main() -> None:

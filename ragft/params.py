@@ -645,6 +645,18 @@ class CompareParams(SidesParams):
     """Compare a version with the champion, or two files of answers, question by question; the verdict is a run."""
 
     on_reject: str = param("record", "what the verdict reject does to the exit code", choices=ON_REJECT)
+    verify: bool = param(
+        False, "the version's answers that its promise (evaluate -P verify=True) lets not leave count as abstentions"
+    )
+
+    def __post_init__(self) -> None:
+        """Check that what is verified is a version."""
+        super().__post_init__()
+        if self.verify and self.answers.strip():
+            raise ConfigError(
+                f"answers is {self.answers!r} and verify true: a promise is kept with a version, and files are "
+                "compared as they are; leave verify out"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

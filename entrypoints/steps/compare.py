@@ -1,6 +1,7 @@
 """Compare: evaluate both sides under the same conditions, and say what the difference allows."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from functools import partial
 
 from entrypoints.steps import evaluate
@@ -23,6 +24,7 @@ from entrypoints.steps.shared.preparation import ensure_prepared
 from entrypoints.steps.shared.primaries import settle_primaries
 from entrypoints.steps.shared.runs import step_run
 from entrypoints.steps.shared.sources import require_name
+from entrypoints.steps.shared.verifiers import CHECKED, checks_of_version, with_checks
 from entrypoints.steps.shared.weights import open_registry
 from entrypoints.steps.shared.workspace import Workspace
 from ragft import tracking
@@ -37,7 +39,7 @@ from ragft.params import DEFAULT_DATASET, NO_JUDGE, CompareParams, EvaluateParam
 from ragft.prompts.criterion import load_criteria
 from ragft.report.advice import command
 from ragft.store.trials import begin_trial, find_trials, settle_trial
-from ragft.types import DECIDING, Question
+from ragft.types import DECIDING, Question, digest
 from registry.card import Verdict, note
 from registry.gate import Decision, Policy, decide
 from registry.versions import CHALLENGER, CHAMPION, Version, registered_name
@@ -106,6 +108,8 @@ def verdict_of(compared: Compared, decision: Decision, params: VerdictParams) ->
     judge = cards.judge_name(params, compared.version)
     served_as = compared.sides[compared.version.uri][DECIDING].served_as
     asked = served_as.words if served_as else ""
+    if CHECKED in compared.comparison.conditions:
+        asked += "; what its verifier did not let leave counted as an abstention"
     return Verdict(compared.comparison, decision, params.split, judge, compared.run_id, asked)
 
 
@@ -139,11 +143,15 @@ def _evaluate_sides(task: ToCompare, turns: Turns, workspace: Workspace) -> dict
 
     def evaluated(side: Version) -> Mapping[str, Evaluation]:
         asked = task.params.pick(EvaluateParams, model=side.uri)
-        return {found.context: found for found in evaluate.run(asked, workspace, task.preparation)}
+        checked = checks if side == task.version else None
+        return {found.context: found for found in evaluate.run(asked, workspace, task.preparation, checked)}
 
-    both = (task.against, task.version)
-    sides = {side.uri: turns.evaluate(side, partial(evaluated, side)) for side in turns.order(both)}
-    return {side.uri: sides[side.uri] for side in both}
+    with ExitStack() as stack:
+        checks = checks_of_version(task.version, task.params, workspace, stack) if task.params.verify else None
+        both = (task.against, task.version)
+        sides = {side.uri: turns.evaluate(side, partial(evaluated, side)) for side in turns.order(both)}
+    found = {side.uri: sides[side.uri] for side in both}
+    return with_checks(found, task.version.uri, checks, workspace) if checks else found
 
 
 def _compare(task: ToCompare, sides: Sides, spreads: Mapping[str, Spread], workspace: Workspace) -> Comparison:
@@ -161,12 +169,18 @@ def _compare(task: ToCompare, sides: Sides, spreads: Mapping[str, Spread], works
         findings=Findings(
             checks=integrity.checks(task.params, version, against, deciding),
             advisory=verdicts.advisory(task, deciding),
-            tried=len(begin_trial(workspace.store, data, version.identity, version.uri)),
+            tried=len(begin_trial(workspace.store, data, _identity(task), version.uri)),
             spreads=spreads,
             health=verdicts.health(task, deciding),
             people=find_people(task, deciding, workspace),
         ),
     )
+
+
+def _identity(task: ToCompare) -> str:
+    """Return what is compared, whatever it is called: with its verifier a version is another one."""
+    version = task.version
+    return digest([version.identity, version.promise]) if task.params.verify else version.identity
 
 
 def questions_of(task: ToCompare, sides: Sides) -> Sequence[Question]:
@@ -213,9 +227,7 @@ def _log(task: ToCompare, compared: Compared, workspace: Workspace) -> None:
     text = cards.log(version, verdict_of(compared, decision, task.params))
     if not cards.is_decided(version):
         open_registry().describe(version, text)
-    settle_trial(
-        workspace.store, comparison.conditions["data"], version.identity, decision.outcome, decision.comparison
-    )
+    settle_trial(workspace.store, comparison.conditions["data"], _identity(task), decision.outcome, decision.comparison)
 
 
 def _tell(task: ToCompare, compared: Compared, spreads: Mapping[str, Spread], workspace: Workspace) -> None:

@@ -34,6 +34,7 @@ from ragft.analysis.verdict.health import Health
 from ragft.data.answers import read_answers
 from ragft.data.splits import balanced_subset
 from ragft.errors import DataError
+from ragft.judging.g_eval import Item
 from ragft.judging.outcomes import is_right
 from ragft.judging.squad import squad_metrics
 from ragft.lists import first_of
@@ -45,6 +46,7 @@ from ragft.prompts.criterion import Criterion, load_criteria
 from ragft.served_as import NONE
 from ragft.store.datasets import Preparation
 from ragft.types import AS_ANSWERED, DECIDING, WITHHELD, Answer, Context, Split, digest
+from ragft.verifying import Checks
 from registry.versions import Version
 
 NO_EVIDENCE = "of no question is it known which passages hold the evidence"
@@ -73,10 +75,16 @@ class Answered:
     answers: Mapping[Context, Mapping[str, Answer]]
 
 
-def run(params: EvaluateParams, workspace: Workspace, preparation: Preparation | None = None) -> list[Evaluation]:
+def run(
+    params: EvaluateParams,
+    workspace: Workspace,
+    preparation: Preparation | None = None,
+    checks: Checks | None = None,
+) -> list[Evaluation]:
     """Return an evaluation for each context, each logged as a run; with several, nested in one.
 
-    ``preparation`` is that of the data, where the step that asks has it.
+    ``preparation`` is that of the data, where the step that asks has it. With ``checks``, what leaves is scored in
+    place of what the model wrote.
 
     Raises:
         ConfigError: If a parameter cannot be used.
@@ -94,6 +102,7 @@ def run(params: EvaluateParams, workspace: Workspace, preparation: Preparation |
         found = _retrieve(prepared, workspace)
         subject = _load(prepared, version, workspace, stack)
         answered = _answer(prepared, found, subject, prompt, workspace)
+        answered = _checked(answered, checks) if checks else answered
         judging = _open_judge(answered, criteria, workspace, stack)
         evaluations = _score(answered, judging, tags, workspace)
         _tell(answered, evaluations, workspace)
@@ -169,6 +178,25 @@ def _answer(
     if not by_context:
         raise DataError(f"no question can be asked in the context {params.context}: ask in the context retrieved")
     return Answered(prepared, subject, found, by_context)
+
+
+def _checked(answered: Answered, checks: Checks) -> Answered:
+    """Return the answers with what leaves in place of each."""
+    by_context = {}
+    for context, answers in answered.answers.items():
+        shown = answered.found.context(context)
+        asked = [question for question in answered.found.questions if question.id in answers]
+        items = [
+            Item(q.text, answers[q.id].text, (), tuple(p.text for p in shown[q.id] if p.id in answers[q.id].passages))
+            for q in asked
+        ]
+        by_context[context] = {
+            question.id: dataclasses.replace(
+                answers[question.id], written=dataclasses.replace(answers[question.id].written, text=reply.answer)
+            )
+            for question, reply in zip(asked, checks.replies(items), strict=True)
+        }
+    return dataclasses.replace(answered, answers=by_context)
 
 
 def _open_judge(answered: Answered, criteria: Sequence[Criterion], workspace: Workspace, stack: ExitStack) -> Judging:

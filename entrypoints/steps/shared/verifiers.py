@@ -8,17 +8,23 @@ from dataclasses import dataclass
 import numpy as np
 
 from entrypoints.steps.shared import judges
+from entrypoints.steps.shared.compared import Sides
 from entrypoints.steps.shared.evaluation import Evaluation, Scored
 from entrypoints.steps.shared.workspace import Workspace
+from ragft.analysis.verification.promise import Promise
 from ragft.analysis.verification.threshold import Checked
-from ragft.errors import DataError
+from ragft.errors import ConfigError, DataError
 from ragft.judging.g_eval import Item
 from ragft.lists import first_of
-from ragft.params import OVERLAP, ScoringParams, VerifyParams
-from ragft.verifying import Asked, Overlap, Verifier
+from ragft.params import OVERLAP, CompareParams, ScoringParams, VerifyParams
+from ragft.types import DECIDING, digest
+from ragft.verifying import Asked, Checks, Overlap, Verifier
+from registry.versions import Version
 
 # The share of the answers of which nobody may be able to tell whether they are right.
 MOST_UNKNOWN = 0.05
+# Among the conditions of a comparison: by which promise the version's answers were checked.
+CHECKED = "checked"
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,51 @@ def open_verifier(params: VerifyParams, workspace: Workspace, stack: ExitStack) 
     if judge is None:
         raise RuntimeError("a verifier is asked for, and there is none")
     return Asked(judge, workspace.store)
+
+
+def checks_of_version(version: Version, params: CompareParams, workspace: Workspace, stack: ExitStack) -> Checks:
+    """Return the checks that a version's promise asks for.
+
+    Raises:
+        ConfigError: If nothing is promised of the version, or the verifier is not the one of the promise.
+    """
+    if not version.promise:
+        raise ConfigError(
+            f"verify is true, but nothing is promised of the answers of {version.uri}: make a promise first, "
+            f"`mlflow run . -e evaluate -P model={version.uri} -P verify=True`"
+        )
+    promise = Promise.from_json(version.promise, source=f"the promise of {version.uri}")
+    asked = {"model": version.uri, "verifier": promise.verifier, "verifier_url": promise.verifier_url}
+    verifier = open_verifier(params.pick(VerifyParams, **asked, verify=False), workspace, stack)
+    if verifier.identity != promise.verifier_sha256:
+        raise ConfigError(
+            f"the verifier {promise.verifier} is not the one that the promise of {version.uri} was made with (another "
+            "precision, weights or version of the rule): make the promise again"
+        )
+    return Checks(promise, verifier)
+
+
+def with_checks(sides: Sides, uri: str, checks: Checks, workspace: Workspace) -> dict[str, Mapping[str, Evaluation]]:
+    """Return the sides of a comparison, which say by whose promise the answers of the version at ``uri`` were checked.
+
+    Raises:
+        ConfigError: If the threshold was chosen for answers that were made otherwise.
+    """
+    made = sides[uri][DECIDING].served_as if DECIDING in sides[uri] else None
+    if made is not None and (changes := made.changes(checks.promise.served_as)):
+        raise ConfigError(
+            f"verify is true, but the promise of {uri} was made under other conditions: {changes}; compare under "
+            "those, or make the promise again under these"
+        )
+    workspace.say(f"answers of {uri} are checked before they are scored: {checks.promise.words}")
+    known = {CHECKED: digest(checks.promise.to_json())}
+    return {
+        side: {
+            context: dataclasses.replace(each, conditions={**each.conditions, **known})
+            for context, each in evaluations.items()
+        }
+        for side, evaluations in sides.items()
+    }
 
 
 def verified(evaluation: Evaluation, clusters: Mapping[str, str], verifier: Verifier, workspace: Workspace) -> Verified:

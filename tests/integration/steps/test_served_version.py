@@ -22,16 +22,18 @@ from mlflow.entities import SpanType
 from openai import BadRequestError, OpenAI
 from psycopg.conninfo import make_conninfo
 
-from entrypoints.steps import evaluate, finetune, promote, rollback
+from entrypoints.steps import compare, evaluate, finetune, promote, rollback
 from entrypoints.steps.shared.bases import require_base_of
 from entrypoints.steps.shared.weights import open_registry
 from entrypoints.steps.shared.workspace import Workspace
+from ragft.analysis.verification.promise import PROMISE, Promise
 from ragft.chat.server import chat_app
 from ragft.errors import ConfigError, DataError, PrerequisiteError
 from ragft.models.fingerprint import write_manifest
-from ragft.params import DataParams, EvaluateParams, FinetuneParams, PromoteParams, RollbackParams
+from ragft.params import CompareParams, DataParams, EvaluateParams, FinetuneParams, PromoteParams, RollbackParams
 from ragft.retrieval.reranking import reranker_sha256
 from ragft.store.server import open_store
+from ragft.verifying import NOT_SUPPORTED, Overlap
 from registry.versions import Version
 from tests.tiny_model import make_tiny_model
 from tests.tiny_reranker import make_tiny_reranker
@@ -168,6 +170,36 @@ def test_what_was_compared_is_what_is_served(made: Made) -> None:
         "version 1 is the first champion there was; another rollback changes nothing",
     ]
     assert len(predicted(f"models:/{made.version.name}@champion", questions[:1])[1][0]) == 4
+
+
+def test_a_version_with_its_verifier_counts_as_abstaining_where_nothing_may_leave(made: Made) -> None:
+    asked = made.promoted.pick(
+        CompareParams, judge="none", context="retrieved", verify=True, against=f"models:/{made.version.name}/1"
+    )
+    registry = open_registry()
+    with pytest.raises(ConfigError, match=r"nothing is promised of the answers of models:/ragft-towns-tiny/2: make"):
+        compare.run(asked, made.workspace)
+    (evaluation,) = evaluate.run(asked.pick(EvaluateParams, model=made.version.uri), made.workspace)
+    assert evaluation.served_as is not None
+    promise = Promise(
+        limit=0.1, confidence=0.9, threshold=1.0, verifier="overlap", verifier_url="",
+        verifier_sha256=Overlap().identity, data="towns", data_sha256="", data_seed=0, asked=9, answers=9, leaving=1,
+        wrong=0, clusters=1, rho=0.0, unknown=0, p=0.05, served_as=evaluation.served_as, collection="",
+        base_fingerprint=made.version.lineage.base_fingerprint, adapter_sha256=made.version.lineage.adapter_sha256,
+    )  # fmt: skip
+    registry.keep_promise(made.version, promise)
+    try:
+        checked = compare.run(asked, made.workspace)
+        plain = compare.run(dataclasses.replace(asked, verify=False), made.workspace)
+        with pytest.raises(ConfigError, match=r"made under other conditions: top_k 2 \(was 3\)"):
+            compare.run(dataclasses.replace(asked, top_k=2), made.workspace)
+    finally:
+        MlflowClient().delete_model_version_tag(made.version.name, str(made.version.number), PROMISE)
+    version, against = checked.sides[made.version.uri]["retrieved"], checked.sides[checked.against.uri]["retrieved"]
+    assert {row.outcome for row in version.rows} == {"abstained"}
+    assert "abstained" not in {row.outcome for row in against.rows}
+    assert {row.answer for row in plain.sides[made.version.uri]["retrieved"].rows}.isdisjoint({NOT_SUPPORTED})
+    assert checked.comparison.conditions.keys() - plain.comparison.conditions.keys() == {"checked"}
 
 
 def test_bytecode_beside_a_loaded_program_is_no_other_file(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:

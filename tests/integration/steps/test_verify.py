@@ -42,7 +42,12 @@ def write_plans(folder: Path) -> None:
 
 
 def article(number: int, name: str) -> dict[str, Any]:
-    told = f"{name} includes voicemail." if number % 4 == 3 else f"The monthly price of {name} is ${40 + number}."
+    told = (
+        f"The monthly price of {name} is ${40 + number}.",
+        f"{name} costs ${40 + number} a month.",
+        f"The monthly price of {name} is ${40 + number}.",
+        f"{name} includes voicemail.",
+    )[number % 4]
     text = f"{name} is a mobile plan for homes. The activation fee of {name} is ${12 + number}. {told}"
     questions = []
     for what, value in (("monthly price", f"${40 + number}"), ("activation fee", f"${12 + number}")):
@@ -101,7 +106,9 @@ def test_what_leaves_is_counted_and_kept_with_the_version(made: Made) -> None:
     described = MlflowClient().get_model_version(*BASE).description or ""
     assert "**Checked before they leave**: with 90% confidence at most 50% of the answers that leave" in described
     (run,) = MlflowClient().search_runs(["1"], "tags.`ragft.verify` = 'true' and attributes.status = 'FINISHED'")
-    assert run.data.metrics["verified_coverage"] == pytest.approx(len(above) / 16)
+    assert run.data.metrics["verified_coverage"] == pytest.approx(
+        len(above) / len(side.split["retrieved"].evaluation.rows)
+    )
     files = {file.path for file in MlflowClient().list_artifacts(run.info.run_id)}
     assert {"risk_coverage.png", "risk_coverage.csv", "verified.csv", "promise.json"} <= files
     assert any("it wrong" in line or "with it" in line for line in made.said)
@@ -123,16 +130,18 @@ def served(made: Made, promise: Promise) -> "pd.DataFrame":
     """Return what the version replies to the test questions under a promise."""
     MlflowClient().set_model_version_tag(*BASE, PROMISE, promise.to_json())
     rows = made.sides[0].split["retrieved"].evaluation.rows
-    found: pd.DataFrame = mlflow.pyfunc.load_model(f"models:/{BASE[0]}/{BASE[1]}").predict(
-        [{"question": r.question} for r in rows]
+    found = mlflow.pyfunc.load_model(f"models:/{BASE[0]}/{BASE[1]}").predict([{"question": r.question} for r in rows])
+    replies: pd.DataFrame = found.assign(
+        evaluated=[row.answer for row in rows], question=[row.question for row in rows]
     )
-    return found.assign(evaluated=[row.answer for row in rows], question=[row.question for row in rows])
+    return replies
 
 
 def test_an_answer_below_the_threshold_is_not_served(made: Made, promised: Promise) -> None:
     answers = made.sides[0].split["retrieved"]
     scores = {row.question: score for row, score in zip(answers.rows, answers.scores, strict=True)}
-    middle = sorted(score for score in scores.values() if score is not None)[len(scores) // 2 - 1]
+    least, *_, most = sorted({score for score in scores.values() if score is not None})
+    middle = (least + most) / 2
     replies = served(made, dataclasses.replace(promised, threshold=middle)).to_dict("records")
     assert {reply["verified"] for reply in replies} == {True, False}
     assert any(reply["answer"] == NOT_SUPPORTED for reply in replies)
