@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ragft.analysis.verdict.comparison import Comparison, Result
-from ragft.analysis.verification.promise import Promise
+from ragft.analysis.verification.promise import PROMISE, Promise
+from ragft.errors import DataError
 from registry.gate import Decision
 from registry.markdown import escaped, inline
 from registry.recommendation import Recommendation
@@ -106,10 +107,19 @@ def _cut(text: str) -> str:
     return text[: MOST_OF_A_DESCRIPTION - len(_CUT)].rpartition("\n")[0] + _CUT
 
 
+def _kept_promise(version: Version) -> str:
+    """Return the line on what is promised; a tag that a person broke does not stop a card."""
+    if not version.promise:
+        return ""
+    try:
+        return _promised(Promise.from_json(version.promise, source=f"the tag {PROMISE}"))
+    except DataError:
+        return f"{_PROMISED}the tag {PROMISE} cannot be read; make the promise again with -P verify=True."
+
+
 def _card(version: Version, training: Training | None, verdict: Verdict | None, most: int | None) -> str:
     lineage = version.lineage
-    promise = Promise.from_json(version.promise, source=f"the promise of {version.uri}") if version.promise else None
-    parts = [f"# {inline(version.name)}, version {version.number}", _promised(promise) if promise else ""]
+    parts = [f"# {inline(version.name)}, version {version.number}", _kept_promise(version)]
     parts += [_what(lineage), _headline(verdict)]
     if verdict:
         parts += ["## Results", *_results(verdict, most), "## Verdict", *_verdict(verdict, most)]

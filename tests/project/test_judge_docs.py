@@ -41,7 +41,7 @@ def test_the_criterion_in_the_text_can_be_read() -> None:
     built_in = TEXT.partition("Built in:")[2].partition("A criterion is")[0]
     names = re.findall(r"`(\w+)`", built_in)
     assert {load_criterion(name).name for name in names} == set(names)
-    assert len(names) == 6
+    assert len(names) == 7
 
 
 def test_the_table_names_files_and_counts_that_are_there() -> None:

@@ -12,7 +12,8 @@ from ragft.judging.g_eval import Item, OnProgress
 from ragft.params import CompareParams, VerifyParams
 from ragft.served_as import ServedAs
 from ragft.verifying import ABSTAINS, NOT_SUPPORTED, checks_of, leaves
-from registry.card import with_promise
+from registry.card import card, with_promise
+from registry.versions import Lineage, Version
 
 AS = ServedAs("$passages $question", "$question", 128, 0, "retrieved", 3, 400, "c" * 64, "default", "float32", "none")
 TOLD = Promise(
@@ -91,6 +92,14 @@ def test_a_card_says_the_newest_promise_once() -> None:
     assert "at most 20% of the answers" in again
     assert again.endswith("An adapter.")
     assert "1 of which nobody can tell counted as wrong" in text
+
+
+def test_a_card_that_is_made_again_says_the_promise() -> None:
+    lineage = Lineage(kind="base", base="pocket", base_fingerprint="b", data="telecom", data_sha256="d", data_seed=0)
+    version = Version("ragft-telecom-pocket", 1, "", (), lineage, promise=TOLD.to_json())
+    assert "**Checked before they leave**: with 90% confidence at most 10%" in card(version)
+    assert "the tag ragft.promise cannot be read" in card(dataclasses.replace(version, promise="{}"))
+    assert "Checked" not in card(dataclasses.replace(version, promise=""))
 
 
 @pytest.mark.parametrize(

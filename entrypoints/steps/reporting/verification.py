@@ -60,7 +60,7 @@ def tell(sides: Sequence[VerifiedSide], params: VerifyParams, workspace: Workspa
     """Say the threshold of each side, and what leaves on the split with it and without."""
     workspace.say(
         f"answers checked before they leave: verifier {params.verifier}, at most {params.max_false_answers:.0%} wrong "
-        f"promised with {params.confidence:.0%} confidence, on questions like those of dev"
+        f"promised with {params.confidence:.0%} confidence, on questions like those of dev (intervals of 95 %)"
     )
     for side in sides:
         auc = side.dev.checked.auc
@@ -77,8 +77,9 @@ def tell(sides: Sequence[VerifiedSide], params: VerifyParams, workspace: Workspa
                 workspace.say(f"      {answers.unknown} of which nobody can tell whether they are right count as wrong")
     if any(_exceeds(side, params) for side in sides):
         workspace.say(
-            f"  more than promised is wrong on {params.split}: in one of ten samples of dev that may happen by chance, "
-            "and it does where its questions are not like those of dev, of which alone something is promised"
+            f"  more than promised is wrong on {params.split}: that may happen by chance, for {1 - params.confidence:.0%} "
+            "of the samples that dev could have been, and it does where the questions are not like those of dev, of "
+            "which alone something is promised"
         )
 
 
