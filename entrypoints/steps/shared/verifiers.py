@@ -17,7 +17,7 @@ from ragft.errors import ConfigError, DataError
 from ragft.judging.g_eval import Item
 from ragft.lists import first_of
 from ragft.params import OVERLAP, CompareParams, ScoringParams, VerifyParams
-from ragft.types import DECIDING, digest
+from ragft.types import DECIDING, WITHHELD, digest
 from ragft.verifying import Asked, Checks, Overlap, Verifier
 from registry.versions import Version
 
@@ -112,12 +112,14 @@ def with_checks(sides: Sides, uri: str, checks: Checks, workspace: Workspace) ->
 def verified(evaluation: Evaluation, clusters: Mapping[str, str], verifier: Verifier, workspace: Workspace) -> Verified:
     """Return the answers of an evaluation with their scores; ``clusters`` is question id -> its cluster.
 
+    Where passages cannot answer, no answer is right unless a rule shows it, so nothing is unknown.
+
     Raises:
-        DataError: If of too many answers nobody can tell whether they are right.
+        DataError: If in the context that decides nobody can tell of too many answers whether they are right.
     """
     rows = tuple(row for row in evaluation.rows if not row.abstained)
-    unknown = [row.id for row in rows if row.outcome is None]
-    if len(unknown) > MOST_UNKNOWN * len(rows):
+    unknown = [row.id for row in rows if row.outcome is None and evaluation.context != WITHHELD]
+    if evaluation.context == DECIDING and len(unknown) > MOST_UNKNOWN * len(rows):
         raise DataError(
             f"of {len(unknown)} of {len(rows)} answers ({evaluation.context}) nobody can tell whether they are right "
             f"({first_of(unknown)}), and at most {MOST_UNKNOWN:.0%} may be so: give short references that a rule can "
