@@ -30,6 +30,7 @@ STEPS = 20
 USUAL_RHO = 0.5
 # No number of dev questions above this is named.
 MOST_NEEDED = 1_000_000
+ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,7 +180,7 @@ def _needed(part: Sample, asked: int, rho: float, limit: float, alpha: float) ->
     if part.share >= limit:
         return None
     least = n = fewest(limit, alpha)
-    while tail(n, n * part.share, limit) > alpha and n < MOST_NEEDED:
+    while tail(n, n * part.share, limit) > alpha + ROUNDING and n < MOST_NEEDED:
         n *= 1.01
     answers = max(n * part.design_effect(rho), least * part.design_effect(USUAL_RHO))
     needed = int(np.ceil(answers * asked / part.n))

@@ -1,0 +1,67 @@
+"""An evaluation's answers as the statistics of a promise take them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from entrypoints.steps.reporting.verification import VerifiedSide, refusal
+from entrypoints.steps.shared.evaluation import Evaluation, Scored
+from entrypoints.steps.shared.verifiers import verified
+from entrypoints.steps.shared.workspace import Workspace
+from ragft.analysis.verification.threshold import choose
+from ragft.errors import DataError
+from ragft.judging.outcomes import Outcome
+from ragft.params import VerifyParams
+from ragft.verifying import Overlap
+
+PASSAGE = "The fee of Azure Swan is $24."
+WORKSPACE = Workspace(Path(), None, lambda _: None)  # type: ignore[arg-type]  # a rule needs no store
+
+
+def evaluation(outcomes: list[Outcome | None], context: str = "retrieved") -> Evaluation:
+    rows = [
+        Scored(str(n), "What is the fee?", "Unknown." if each == "abstained" else "The fee of Azure Swan is $24.",
+               (), (PASSAGE,), outcome=each)
+        for n, each in enumerate(outcomes)
+    ]  # fmt: skip
+    return Evaluation("", {}, rows, context=context)
+
+
+CLUSTERS = {str(number): f"d{number}" for number in range(100)}
+
+
+def test_abstentions_are_asked_about_and_never_leave() -> None:
+    found = verified(evaluation(["right", "abstained", "wrong"]), CLUSTERS, Overlap(), WORKSPACE)
+    assert [row.id for row in found.rows] == ["0", "2"]
+    assert found.scores == (1.0, 1.0)
+    assert list(found.checked.wrong) == [0.0, 1.0]
+    assert found.checked.asked == 3
+
+
+def test_a_few_unknown_answers_count_as_wrong_and_many_are_refused() -> None:
+    few = verified(evaluation([None, *["right"] * 29]), CLUSTERS, Overlap(), WORKSPACE)  # type: ignore[list-item]
+    assert (few.unknown, few.checked.wrong.sum()) == (1, 1.0)
+    with pytest.raises(
+        DataError, match=r"of 2 of 30 answers \(retrieved\) nobody can tell whether they are right \(0, 1\)"
+    ):
+        verified(evaluation([None, None, *["right"] * 28]), CLUSTERS, Overlap(), WORKSPACE)  # type: ignore[list-item]
+    withheld = verified(evaluation([None, None], "withheld"), CLUSTERS, Overlap(), WORKSPACE)
+    assert (withheld.unknown, withheld.checked.wrong.sum()) == (0, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "said"),
+    [
+        (["right"] * 10, r"of the 10 answers that it trusts most, 0 are wrong \(0%\); it would take about 22 dev"),
+        (["wrong"] * 30, "30 are wrong .100%., so no number of dev questions would do"),
+        (["abstained"] * 3, "none of the 3 dev questions has an answer with a score"),
+    ],
+)
+def test_a_refusal_says_what_would_help(outcomes: list[Outcome | None], said: str) -> None:
+    dev = verified(evaluation(outcomes), CLUSTERS, Overlap(), WORKSPACE)
+    side = VerifiedSide("base", dev, {}, choose(dev.checked, 0.1, 0.9))
+    assert side.choice.chosen is None
+    with pytest.raises(DataError, match=said):
+        raise DataError(refusal(side, VerifyParams(verify=True)))
+    assert np.isfinite(dev.checked.scores).all()
