@@ -61,6 +61,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "answers": ("answers", "context", "prompt", "max_new_tokens", "context_window"),
     "judge": (
         "judge", "judge_url", "criteria", "estimator", "repeats", "judge_max_new_tokens", "top_logprobs", "agreement",
+        "traces",
     ),
     "verifier": ("verify", "verifier", "verifier_url", "max_false_answers", "confidence"),
     "people": (

@@ -41,6 +41,7 @@ NO_RERANKER = "none"
 # How passages are found, beside how many.
 SEARCHING = ("retriever", "reranker", "language", "index", "min_recall")
 OVERLAP = "overlap"
+AUTO, YES, NO = TRACES = ("auto", "True", "False")
 EXECUTORS = ("serial", "ray")
 LOCAL, VLLM = ENGINES = ("local", "vllm")
 PRESETS = ("embedded", "paper", "tiny", "context", "causes", "real")
@@ -403,6 +404,12 @@ class ScoringParams(BaseParams):
     concurrency: int = param(8, "maximum calls in flight to a served model", minimum=1)
     timeout_s: float = param(120.0, "maximum seconds for one attempt of a call to a served model", minimum=0.1)
     deadline_s: float = param(600.0, "maximum seconds for a call with all its attempts and waits", minimum=0.1)
+    traces: str = param(
+        AUTO,
+        "each answer as a trace in MLflow, with its passages, scores and reasons: True, False; auto: where a judge "
+        "samples, beside whose work they cost little",
+        choices=TRACES,
+    )
 
     def contexts(self) -> tuple[str, ...]:
         """Return the contexts asked for, in that order; if none is, those that suit the base.

@@ -12,13 +12,14 @@ from typing import Any
 import mlflow
 import pandas as pd
 from mlflow import MlflowClient
+from mlflow.data.dataset import Dataset
 from mlflow.entities import Metric, Run
 from mlflow.exceptions import MlflowException
 
 from ragft.data.tables import cell
 from ragft.errors import PrerequisiteError, RagftError
 from ragft.params import P, Params
-from ragft.types import Question
+from ragft.types import Question, digest
 
 PARAMS = "params.json"
 MOST_CHARACTERS_OF_A_PARAM = 6000
@@ -150,22 +151,45 @@ def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 
 def log_curve(metric: str, points: Sequence[tuple[int, float]]) -> None:
     """Log a metric over steps in one call; one call per point costs sixteen times as much."""
-    now = int(pd.Timestamp.now(tz="UTC").timestamp() * 1000)
+    now = _now_ms()
     metrics = [Metric(metric, value, now, step) for step, value in points]
     MlflowClient().log_batch(_active_run().info.run_id, metrics=metrics)
 
 
-def log_data(name: str, data_sha256: str, split: str, questions: Sequence[Question]) -> None:
-    """Log which data the run used: MLflow's own digest covers only the first rows, so ours is a tag."""
+def log_data(name: str, data_sha256: str, split: str, questions: Sequence[Question], context: str = "") -> Dataset:
+    """Log and return which data the run used: MLflow's own digest covers only the first rows, so ours is a tag.
+
+    What is asked in different contexts are different data to MLflow, which shows one metric of a model for each.
+    """
     frame = pd.DataFrame({"id": [q.id for q in questions], "question": [loggable(q.text) for q in questions]})
-    dataset = mlflow.data.from_pandas(frame, name=f"{name} {split}", digest=data_sha256[:12])  # type: ignore[attr-defined]
+    title = " ".join(filter(None, (name, split, context)))
+    identity = digest([data_sha256, frame["id"].tolist(), context])[:12] if context else data_sha256[:12]
+    dataset: Dataset = mlflow.data.from_pandas(frame, name=title, digest=identity)  # type: ignore[attr-defined]
     mlflow.log_input(dataset, context=split)
     mlflow.set_tags({"ragft.data": name, "ragft.data_sha256": data_sha256, "ragft.split": split})
+    return dataset
+
+
+def log_metrics(metrics: Mapping[str, float]) -> None:
+    """Log metrics to the run alone: MLflow's own function also puts them on the page of a model the run registers."""
+    now = _now_ms()
+    MlflowClient().log_batch(
+        _active_run().info.run_id, metrics=[Metric(name, value, now, 0) for name, value in metrics.items()]
+    )
+
+
+def link_metrics(metrics: Mapping[str, float], model_id: str, dataset: Dataset) -> None:
+    """Show the run's metrics on the page of a LoggedModel, under the data they were measured on."""
+    mlflow.log_metrics(dict(metrics), model_id=model_id, dataset=dataset)
 
 
 def loggable(value: Any) -> Any:  # noqa: ANN401
     """Return ``value`` with its lone surrogates escaped: JSON files and Parquet are UTF-8, which has none."""
     return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
+
+
+def _now_ms() -> int:
+    return int(pd.Timestamp.now(tz="UTC").timestamp() * 1000)
 
 
 def _active_run() -> Run:

@@ -16,6 +16,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 from mlflow.types.schema import Array, ColSpec, DataType, Object, Property, Schema
+from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 
 from ragft.analysis.verification.promise import PROMISE, Promise
 from ragft.errors import ConfigError, PrerequisiteError
@@ -267,6 +268,9 @@ class Registry:
             model_id=info.model_id,
             description=_describe(lineage),
         )
+        # By this tag the model's own page names its version; `mlflow.register_model` sets it too.
+        versions = json.dumps([{"name": name, "version": made.version}])
+        self._client.set_logged_model_tags(info.model_id, {MLFLOW_MODEL_VERSIONS: versions})
         return self.get(f"models:/{name}/{made.version}")
 
     def _check_same_house(self, version: Version, lineage: Lineage) -> None:
@@ -329,4 +333,11 @@ def _version(entry: ModelVersion) -> Version:
         lineage=Lineage.from_tags(entry.tags, source=source),
         chosen_from=entry.tags.get(CHOSEN_TAG, ""),
         promise=entry.tags.get(PROMISE, ""),
+        model_id=_logged_model(entry),
     )
+
+
+def _logged_model(entry: ModelVersion) -> str:
+    """Return the id of the LoggedModel that a version was made of; MLflow 3.17 keeps it in the source alone."""
+    found = re.fullmatch(r"models:/(m-[0-9a-f]+)", entry.source or "")
+    return entry.model_id or (found[1] if found else "")

@@ -88,6 +88,7 @@ class Version:
     Attributes:
         chosen_from: From what it was chosen, and by what, in words; "" where it was the only one.
         promise: What is promised of its answers, as its tag holds it (`Promise`); "" where nothing is.
+        model_id: Its LoggedModel, on whose page MLflow shows the metrics of its evaluations.
     """
 
     name: str
@@ -97,6 +98,7 @@ class Version:
     lineage: Lineage
     chosen_from: str = ""
     promise: str = ""
+    model_id: str = ""
 
     @property
     def uri(self) -> str:

@@ -9,7 +9,7 @@ import mlflow
 
 from entrypoints.steps.reporting import file_report, verdicts
 from entrypoints.steps.reporting.file_report import ComparedFiles, FilesToCompare, data_name
-from entrypoints.steps.shared import guards, integrity, judges, scoring
+from entrypoints.steps.shared import guards, integrity, judges, scoring, traces
 from entrypoints.steps.shared.answer_files import question_of, scored
 from entrypoints.steps.shared.compared import Sides, decisive
 from entrypoints.steps.shared.evaluation import Evaluation, Scored
@@ -116,15 +116,17 @@ def _evaluate_sides(task: FilesToCompare, pairs: AnswerPairs, workspace: Workspa
                 workspace.home,
             ):
                 found = _evaluate(task, rows, (judge, criteria), workspace)
-            conditions = {"data": pairs.identity, "retrieval": UNKNOWN, "messages": UNKNOWN}
-            found = dataclasses.replace(
-                found,
-                name=file.short,
-                context=AS_ANSWERED,
-                conditions={**found.conditions, **conditions},
-                data_sha256=file.sha256,
-                calibrations=judges.known_calibrations(workspace.store, judge, criteria, task.params, file.sha256),
-            )
+                conditions = {"data": pairs.identity, "retrieval": UNKNOWN, "messages": UNKNOWN}
+                found = dataclasses.replace(
+                    found,
+                    name=file.short,
+                    context=AS_ANSWERED,
+                    conditions={**found.conditions, **conditions},
+                    data_sha256=file.sha256,
+                    calibrations=judges.known_calibrations(workspace.store, judge, criteria, task.params, file.sha256),
+                    model=file.short,
+                )
+                traces.write(found, task.params, workspace)
             sides[file.uri] = {AS_ANSWERED: found}
     return sides
 

@@ -8,20 +8,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mlflow.data.dataset import Dataset
+from mlflow.exceptions import MlflowException
+
 from entrypoints.steps.knowledge import forgetting
-from entrypoints.steps.shared import judges, outcomes, scoring
+from entrypoints.steps.shared import judges, outcomes, scoring, traces
 from entrypoints.steps.shared.answer_files import scored
 from entrypoints.steps.shared.evaluation import Evaluation, Scored
 from entrypoints.steps.shared.health import health_of
 from entrypoints.steps.shared.judges import Judge
 from entrypoints.steps.shared.model_under_test import (
-    BASE,
     Subject,
-    base_lineage,
     find_version,
     load_subject,
     served_as,
     settle,
+    subject_tags,
 )
 from entrypoints.steps.shared.preparation import ensure_prepared, has_documents, only_available
 from entrypoints.steps.shared.prepared import Prepared
@@ -39,7 +41,7 @@ from ragft.judging.outcomes import is_right
 from ragft.judging.squad import squad_metrics
 from ragft.lists import first_of
 from ragft.models.answering import answer_questions
-from ragft.params import SERVED, EvaluateParams
+from ragft.params import EvaluateParams
 from ragft.pocket.truth import truth_metrics
 from ragft.prompts.answer import AnswerPrompt, load_answer_prompt
 from ragft.prompts.criterion import Criterion, load_criteria
@@ -220,22 +222,35 @@ def _score(answered: Answered, judging: Judging, tags: Mapping[str, Any], worksp
     for context, answers in answered.answers.items():
         rows = _rows(found, context, answers, params.top_k)
         with _context_run(params, name, context, {**tags, "ragft.context": context}, workspace):
-            tracking.log_data(preparation.name, preparation.dataset, params.split, found.questions)
+            data = tracking.log_data(preparation.name, preparation.dataset, params.split, found.questions, context)
             evaluation = (
                 scoring.score_withheld(rows, criteria, judge, params, workspace)
                 if context == WITHHELD
                 else scoring.score(rows, criteria, judge, params, workspace)
             )
-        evaluation = dataclasses.replace(
-            evaluation,
-            name=name,
-            context=context,
-            conditions={**evaluation.conditions, **_conditions(answered, answers)},
-            data_sha256=preparation.dataset,
-            calibrations=calibrations,
-        )
+            evaluation = dataclasses.replace(
+                evaluation,
+                name=name,
+                context=context,
+                conditions={**evaluation.conditions, **_conditions(answered, answers)},
+                data_sha256=preparation.dataset,
+                calibrations=calibrations,
+                model=subject.title,
+                model_id=subject.model_id,
+            )
+            _show_in_mlflow(evaluation, data, params, workspace)
         evaluations.append(_with_serving(evaluation, answered))
     return evaluations
+
+
+def _show_in_mlflow(evaluation: Evaluation, data: Dataset, params: EvaluateParams, workspace: Workspace) -> None:
+    """Put the metrics on the model's own page, and make the answers traces; the run has everything without these."""
+    if evaluation.model_id:
+        try:
+            tracking.link_metrics(evaluation.metrics, evaluation.model_id, data)
+        except MlflowException as error:
+            workspace.alert(f"the metrics are not on the page of {evaluation.model}, MLflow said: {error.message}")
+    traces.write(evaluation, params, workspace)
 
 
 def _with_serving(evaluation: Evaluation, answered: Answered) -> Evaluation:
@@ -340,21 +355,11 @@ def _conditions(answered: Answered, answers: Mapping[str, Answer]) -> dict[str, 
 
 def _tags(subject: Subject, params: EvaluateParams, preparation: Preparation) -> dict[str, Any]:
     return {
-        **_lineage_tags(subject, params, preparation),
+        **subject_tags(subject, params, preparation),
         "ragft.split": params.split,
         "ragft.top_k": params.top_k,
         "ragft.estimator": params.estimator,
     }
-
-
-def _lineage_tags(subject: Subject, params: EvaluateParams, preparation: Preparation) -> dict[str, str]:
-    """Return what made the model; of a served one only its name and address are known."""
-    if subject.version is not None:
-        return {**subject.version.lineage.tags(), "ragft.model": subject.version.uri}
-    if subject.described is not None:
-        return {**base_lineage(subject.described, preparation).tags(), "ragft.model": BASE}
-    served = {"kind": SERVED, "base": subject.base, "samples": "0", "model_url": params.model_url}
-    return {**{f"ragft.{name}": value for name, value in served.items()}, "ragft.model": subject.base}
 
 
 def _evaluate_file(params: EvaluateParams, criteria: Sequence[Criterion], workspace: Workspace) -> Evaluation:
@@ -373,6 +378,8 @@ def _evaluate_file(params: EvaluateParams, criteria: Sequence[Criterion], worksp
             name=name,
             context=AS_ANSWERED,
             data_sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+            model=path.stem,
         )
+        traces.write(evaluation, settled, workspace)
         scoring.show([evaluation], f"{len(rows)} answers of {path}", workspace)
     return evaluation

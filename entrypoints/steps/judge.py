@@ -10,7 +10,7 @@ from pathlib import Path
 import mlflow
 
 from entrypoints.steps import evaluate
-from entrypoints.steps.shared import judges, scoring
+from entrypoints.steps.shared import judges, scoring, traces
 from entrypoints.steps.shared.evaluation import Evaluation
 from entrypoints.steps.shared.kept_labels import keep_labels, keep_table
 from entrypoints.steps.shared.model_under_test import find_version, settle
@@ -208,6 +208,7 @@ def _from_sheets(
             )
     if not rated:
         raise DataError(f"{', '.join(map(str, paths))} hold no rating: fill in the columns of the criteria")
+    traces.add_labels(evaluations, ratings, params, workspace)
     return Found(rated, ratings.annotators, judged_by.identity, judged_by.name, data, source)
 
 

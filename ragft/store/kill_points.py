@@ -18,6 +18,7 @@ KILL_POINTS = (
     "finetune.checkpoint",
     "generate.write",
     "judge.write",
+    "traces.write",
     "probe.save",
     "claims.take",
     "study.cell",

@@ -20,6 +20,7 @@ from ragft.models.fingerprint import fingerprint_weights
 from ragft.models.precision import computable
 from ragft.params import (
     LOCAL,
+    NO,
     NO_RERANKER,
     SEARCHING,
     VLLM,
@@ -48,8 +49,8 @@ TRAINING = (
 )  # fmt: skip
 AXES = ("dataset", "base", *TRAINING, *SETTINGS)
 # Which file data were read from, and which versions are compared, are no part of what a cell is. What the data are
-# called stands with their hash.
-ADDRESSES = ("path", "name", "documents", "model", "against", "engine_url", "engine_folder")
+# called stands with their hash. Traces only show what a result is made of.
+ADDRESSES = ("path", "name", "documents", "model", "against", "engine_url", "engine_folder", "traces")
 # Parameters that came later, with the values that every earlier result was made with: its key does not name them.
 LATER = {
     "dtype": "auto", "dev_questions": 0, "unanswerable_share": -1.0, "engine": LOCAL, "processes": 1, "retrieved": "",
@@ -192,7 +193,8 @@ def _compare(
     values = {**params.as_dict(), **finetune.as_dict(), **setting, "top_k": finetune.top_k}
     names = {field.name for field in dataclasses.fields(CompareParams)} - {"model", "against"}
     chosen = {name: value for name, value in values.items() if name in names}
-    return CompareParams(**{**chosen, "context": ",".join(matrix.context), "questions": matrix.questions})
+    # A trace of every answer of every cell would be the larger part of MLflow's database.
+    return CompareParams(**{**chosen, "context": ",".join(matrix.context), "questions": matrix.questions, "traces": NO})
 
 
 @dataclass

@@ -90,6 +90,8 @@ class Evaluation:
         served_as: How the answers were made, and so how a version is served that is promoted on them.
         collection: Id of the collection that the passages came from.
         engine: What answered in place of this process, its version and precision; "" for none.
+        model: What a person calls the model that answered: its address, or the name of a file of answers.
+        model_id: Its LoggedModel in MLflow; "" for a served model, and for answers made elsewhere.
     """
 
     run_id: str
@@ -108,6 +110,8 @@ class Evaluation:
     served_as: ServedAs | None = None
     collection: str = ""
     engine: str = ""
+    model: str = ""
+    model_id: str = ""
 
 
 def left_out(rows: Sequence[Scored]) -> str:

@@ -72,6 +72,12 @@ class Subject:
         version = self.version or self.registered
         return version.uri if version else self.base
 
+    @property
+    def model_id(self) -> str:
+        """Its LoggedModel in MLflow; "" for a served model."""
+        version = self.version or self.registered
+        return version.model_id if version else ""
+
     def writer(self, window: int) -> Writer:
         """Return what answers, with at most ``window`` tokens of prompt and answer (0: what the model takes)."""
         if self.endpoint is not None:
@@ -171,6 +177,16 @@ def base_lineage(loaded: DescribedModel, preparation: Preparation) -> Lineage:
         data_sha256=preparation.dataset,
         data_seed=int(preparation.settings["data_seed"]),
     )
+
+
+def subject_tags(subject: Subject, params: EvaluateParams, preparation: Preparation) -> dict[str, str]:
+    """Return what made the model; of a served one only its name and address are known."""
+    if subject.version is not None:
+        return {**subject.version.lineage.tags(), "ragft.model": subject.version.uri}
+    if subject.described is not None:
+        return {**base_lineage(subject.described, preparation).tags(), "ragft.model": BASE}
+    served = {"kind": SERVED, "base": subject.base, "samples": "0", "model_url": params.model_url}
+    return {**{f"ragft.{name}": value for name, value in served.items()}, "ragft.model": subject.base}
 
 
 def served_as(

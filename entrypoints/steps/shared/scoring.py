@@ -111,7 +111,7 @@ def _log(
         if "answerable" in row.facts
     ]
     counted = {**_fact_means(rows), **abstention_table(told), **facts}
-    mlflow.log_metrics(counted)
+    tracking.log_metrics(counted)
     tracking.log_table([_record(row, scores, index) for index, row in enumerate(rows)], "rows")
     return {**metrics, **counted}
 
@@ -173,7 +173,7 @@ def _check_judge(
     mlflow.log_dict({name: dataclasses.asdict(result) for name, result in results.items()}, "canaries.json")
     problems = tuple(f"{name}: {problem}" for name, result in results.items() for problem in result.problems)
     mlflow.set_tag("ragft.judge_advisory", "; ".join(problems)[:5000] or "no")
-    mlflow.log_metrics(
+    tracking.log_metrics(
         {f"geval_{name}/canary_auc": result.auc for name, result in results.items() if result.auc is not None}
     )
     return results
@@ -195,7 +195,7 @@ def _check_padding(
     places = choose(items)
     longer = judge_items([padded(items[place]) for place in places], checked, backend, params, workspace)
     found = check_padding(places, judged, longer, checked)
-    mlflow.log_metrics({f"geval_{name}/padding_shift": each.shift for name, each in found.items()})
+    tracking.log_metrics({f"geval_{name}/padding_shift": each.shift for name, each in found.items()})
     return found
 
 
