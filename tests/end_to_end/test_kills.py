@@ -24,6 +24,7 @@ OF_TRAINING = "finetune.checkpoint"
 OF_EVALUATING = [name for name in KILL_POINTS if name.split(".")[0] in ("prepare", "retrieve", "generate", "judge")]
 OF_STUDIES = ["claims.take", "study.cell"]  # test_study
 OF_PROBING = "probe.save"
+OF_TRACES = "traces.write"  # tests/integration/steps/test_traces.py
 OF_PROMOTING = [name for name in KILL_POINTS if name.startswith("promote.")]  # tests/integration/registry/test_kills.py
 
 
@@ -101,7 +102,7 @@ def homes(tmp_path_factory: pytest.TempPathFactory, papers: Path) -> tuple[Check
 
 def test_every_kill_point_is_walked_through() -> None:
     assert len(OF_EVALUATING) >= 6
-    assert {*OF_EVALUATING, *OF_PROMOTING, *OF_STUDIES, OF_TRAINING, OF_PROBING} == set(KILL_POINTS)
+    assert {*OF_EVALUATING, *OF_PROMOTING, *OF_STUDIES, OF_TRAINING, OF_PROBING, OF_TRACES} == set(KILL_POINTS)
 
 
 def test_the_table_is_the_same_after_a_kill_at_each_kill_point(homes: tuple[Checkout, Checkout]) -> None:
