@@ -34,7 +34,7 @@ PATIENCE_MS = 90_000
 def store(checkout: Checkout, papers: Path) -> Checkout:
     """A home with the base and an adapter evaluated."""
     tiny: dict[str, Any] = {"dataset": "qasper", "base": checkout.base}
-    quick: dict[str, Any] = {"judge": "none", "max_new_tokens": 12}
+    quick: dict[str, Any] = {"judge": "none", "max_new_tokens": 12, "traces": True}
     checkout.step("evaluate", **tiny, **quick, path=papers, context="retrieved")
     checkout.step("finetune", **tiny, samples=5, epochs=2, learning_rate=0.01)
     checkout.step("evaluate", **quick, model=f"models:/{NAME}@challenger", context="retrieved")
@@ -50,7 +50,7 @@ def address(store: Checkout) -> Iterator[str]:
     words = ["make", "ui", f"UI_PORT={port}", f"MLFLOW_TRACKING_URI={store.tracking_uri}"]
     with subprocess.Popen(words, cwd=ROOT, env=store.environment, start_new_session=True) as server:
         url = f"http://127.0.0.1:{port}"
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 300
         while True:
             try:
                 urllib.request.urlopen(f"{url}/health", timeout=5).close()
@@ -149,3 +149,63 @@ def test_versions_show_champion_and_challenger(address: str, page: Page, picture
     expect(page.get_by_text("@ champion").first).to_be_visible()
     expect(page.get_by_text("@ challenger").first).to_be_visible()
     page.screenshot(path=pictures / "versions.png")
+
+
+def model_id(store: Checkout, alias: str) -> str:
+    """The LoggedModel of a version."""
+    mlflow.set_tracking_uri(store.tracking_uri)
+    source = mlflow.MlflowClient().get_model_version_by_alias(NAME, alias).source
+    assert source is not None
+    return source.removeprefix("models:/")
+
+
+def close_assistant(page: Page) -> None:
+    """Give the page the room that MLflow's assistant takes."""
+    page.get_by_role("button", name="Close").last.click()
+
+
+def test_a_models_own_page_shows_its_metrics_their_data_and_its_version(
+    address: str, store: Checkout, page: Page, pictures: Path
+) -> None:
+    experiment, _ = run_ids(store)
+    for alias, number, run in (("champion", 1, "qasper|n0|base"), ("challenger", 2, "qasper|n5|lora closed_book v2")):
+        page.goto(f"{address}/#/experiments/{experiment}/models/{model_id(store, alias)}")
+        expect(page.get_by_text("answer_f1/mean").first).to_be_visible()
+        expect(page.get_by_text(re.compile(r"qasper test retrieved \(#[0-9a-f]{12}\)")).first).to_be_visible()
+        expect(page.get_by_role("link", name=run).first).to_be_visible()
+        expect(page.get_by_text(re.compile(rf"{NAME} v{number}")).first).to_be_visible()
+    page.screenshot(path=pictures / "model.png")
+
+
+def test_a_runs_answers_are_a_table_and_each_opens_its_spans(
+    address: str, store: Checkout, page: Page, pictures: Path
+) -> None:
+    experiment, runs = run_ids(store)
+    page.goto(f"{address}/#/experiments/{experiment}/runs/{runs[1]}/traces")
+    close_assistant(page)
+    for head in ("Request", "Response", "Expected output", "outcome"):
+        expect(page.get_by_text(head, exact=True).first).to_be_visible()
+    questions = mlflow.artifacts.load_dict(f"runs:/{runs[1]}/rows.json")
+    place = questions["columns"].index("input")
+    texts = [row[place] for row in questions["data"]]
+    expect(page.get_by_text(texts[0]).first).to_be_visible()
+    page.screenshot(path=pictures / "answers.png")
+    page.get_by_text(texts[0]).first.click()
+    for span in ("retrieve", "generate"):
+        expect(page.get_by_text(span, exact=True).first).to_be_visible()
+    page.get_by_text("retrieve", exact=True).first.click()
+    page.screenshot(path=pictures / "trace.png")
+
+
+def test_base_and_adapter_stand_side_by_side_question_by_question(
+    address: str, store: Checkout, page: Page, pictures: Path
+) -> None:
+    experiment, runs = run_ids(store)
+    page.goto(
+        f"{address}/#/experiments/{experiment}/evaluation-runs?selectedRunUuid={runs[1]}&compareToRunUuid={runs[0]}"
+    )
+    expect(page.get_by_text("Comparing", exact=True)).to_be_visible()
+    for name in ("qasper|n0|base", "qasper|n5|lora closed_book v2"):
+        expect(page.get_by_text(name).last).to_be_visible()
+    expect(page.get_by_text(re.compile(r"\d+ of \d+")).first).to_be_visible()
+    page.screenshot(path=pictures / "side_by_side.png")

@@ -1,5 +1,6 @@
 """docker/compose.yaml as processes: steps started from another directory, MLflow over HTTP, one shared Postgres."""
 
+import json
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 import mlflow
 import pytest
 from mlflow import MlflowClient
+from mlflow.entities import LoggedModel, Run
 
 from tests.mlflow_server import drop_database, new_database
 from tests.tiny_model import make_tiny_model
@@ -57,7 +59,7 @@ def elsewhere(server: str, postgres: str, tmp_path: Path) -> Iterator[Elsewhere]
 def test_a_study_from_another_directory_over_http_with_a_shared_postgres(elsewhere: Elsewhere) -> None:
     base = make_tiny_model(elsewhere.folder / "tiny")
     given = {"dataset": "qasper", "path": PAPERS, "base": base, "context": "retrieved", "judge": "none"}
-    given |= {"max_new_tokens": 8, "questions": 2}
+    given |= {"max_new_tokens": 8, "questions": 2, "traces": "True"}
     words = [word for name, value in given.items() for word in ("-P", f"{name}={value}")]
     done = elsewhere.run("mlflow", "run", str(ROOT), "-e", "evaluate", "--env-manager", "local", *words)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -73,6 +75,7 @@ def test_a_study_from_another_directory_over_http_with_a_shared_postgres(elsewhe
     assert len(mlflow.artifacts.load_dict(f"runs:/{evaluated.info.run_id}/rows.json")["data"]) == 2
     champion = client.get_model_version_by_alias("ragft-qasper-tiny", "champion")
     assert champion.tags["ragft.kind"] == "base"
+    check_the_models_page(experiment.experiment_id, evaluated, client.get_logged_model(champion.source[8:]))
     assert not (elsewhere.folder / "home" / "postgres").exists()
     assert {path.name for path in elsewhere.folder.iterdir()} == {"home", "tiny"}
 
@@ -83,6 +86,24 @@ def test_a_study_from_another_directory_over_http_with_a_shared_postgres(elsewhe
     allowed = elsewhere.run(*promote)
     assert allowed.returncode == 3, allowed.stderr
     assert "ragft-qasper-tiny@challenger is not in the registry" in allowed.stderr
+
+
+def check_the_models_page(experiment: str, evaluated: Run, model: LoggedModel) -> None:
+    """The model has every metric of its evaluation once, under the data it was measured on, its version, the traces."""
+    metrics = {metric.key: metric for metric in model.metrics or ()}
+    assert len(metrics) == len(model.metrics or ())
+    assert {name: metric.value for name, metric in metrics.items()} == evaluated.data.metrics
+    assert {metric.run_id for metric in metrics.values()} == {evaluated.info.run_id}
+    inputs = evaluated.inputs.dataset_inputs
+    (data,) = {(metric.dataset_name, metric.dataset_digest) for metric in metrics.values()}
+    assert data in {(each.dataset.name, each.dataset.digest) for each in inputs}
+    assert data[0] == "qasper test retrieved"
+    assert json.loads(model.tags["mlflow.modelVersions"]) == [{"name": "ragft-qasper-tiny", "version": "1"}]
+    found = MlflowClient().search_traces(
+        locations=[experiment], filter_string=f"request_metadata.`mlflow.modelId` = '{model.model_id}'"
+    )
+    assert [[span.name for span in trace.data.spans] for trace in found] == [["answer", "retrieve", "generate"]] * 2
+    assert {trace.info.request_metadata["mlflow.sourceRun"] for trace in found} == {evaluated.info.run_id}
 
 
 def test_the_server_answers_to_its_own_names_alone(server: str) -> None:
