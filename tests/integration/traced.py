@@ -15,13 +15,15 @@ from ragft.store.connection import Store
 from ragft.types import Score
 
 TOKENS = {"answerable": True, "prompt_tokens": 40, "answer_tokens": 2, "cut": False, "dropped_passages": 0}
+# Longer than MLflow's column for it.
+LONG = "q2 of a very long name " * 5
 ROWS = [
     Scored(
         "q1", "How much?", "$24", ("$24", "24 dollars"), ("The fee is $24.", "No fee."), facts=TOKENS, outcome="right"
     ),
     # What a database may refuse: a NUL, and half of a character; and what no search may lose.
     Scored(
-        "q2", "Qui paie \0 ou \ud800, où ?", "personne \0", ("l'élève",), ("a \0 b",), facts=TOKENS, outcome="wrong"
+        LONG, "Qui paie \0 ou \ud800, où ?", "personne \0", ("l'élève",), ("a \0 b",), facts=TOKENS, outcome="wrong"
     ),
     Scored("q3", "Who?", "I do not know.", (), (), facts=TOKENS, outcome="abstained"),
 ]
@@ -76,13 +78,13 @@ def check(experiment: str, store: Store) -> None:
     """Write the answers in two runs, and look at what MLflow has."""
     first, second = (write(experiment, store) for _ in range(2))
     found = of_run(experiment, first)
-    assert found.keys() == {"q1", "q2", "q3"}
+    assert found.keys() == {"q1", LONG[:50], "q3"}
     assert {id_: trace.info.trace_id for id_, trace in found.items()} == {
         id_: trace.info.trace_id for id_, trace in of_run(experiment, second).items()
     }
     assert len(MlflowClient().search_traces(locations=[experiment])) == 3
 
-    right, strange, without = (found[id_] for id_ in ("q1", "q2", "q3"))
+    right, strange, without = (found[id_] for id_ in ("q1", LONG[:50], "q3"))
     assert [(span.name, span.span_type) for span in right.data.spans] == [
         ("answer", "CHAIN"),
         ("retrieve", "RETRIEVER"),

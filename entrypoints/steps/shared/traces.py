@@ -42,6 +42,8 @@ from ragft.types import WITHHELD, Score, digest
 TRACES_AT_ONCE = 100
 # What MLflow keeps of a question and an answer beside the spans, to list them.
 PREVIEW_CHARACTERS = 1000
+MOST_OF_A_NAME = 250
+MOST_OF_AN_ID = 50
 # The name under which MLflow's own tables show a reference.
 EXPECTED = "expected_response"
 # What is known of an answer beside its tokens.
@@ -166,10 +168,10 @@ def _write_batch(client: TracingClient, batch: Sequence[Shown], run_id: str) -> 
         if each.id not in there:
             client.start_trace(_info(each, run_id, now))
         elif each.labels:
-            # A trace that is written again takes what is new: assessments have ids, as traces do.
+            # A trace that is written again keeps what it has. A person's later label replaces the earlier one.
             before = there[each.id]
-            run = before.trace_metadata.get(TraceMetadataKey.SOURCE_RUN, run_id)
-            client.start_trace(_info(each, run, before.request_time))
+            info = _info(each, before.trace_metadata.get(TraceMetadataKey.SOURCE_RUN, run_id), before.request_time)
+            client.start_trace(dataclasses.replace(info, assessments=_identified(each.id, _labels(each), now)))
     kill_point("traces.write")
     bare = [each for each in batch if each.id not in there or TraceTagKey.SPANS_LOCATION not in there[each.id].tags]
     client.log_spans(batch[0].experiment, [span for each in bare for span in _spans(each, now)])
@@ -203,41 +205,51 @@ def _info(shown: Shown, run_id: str, time_ms: int) -> TraceInfo:
         state=TraceState.OK,
         request_preview=_storable(shown.row.question)[:PREVIEW_CHARACTERS],
         response_preview=_storable(shown.row.answer)[:PREVIEW_CHARACTERS],
-        client_request_id=shown.row.id,
+        client_request_id=_storable(shown.row.id)[:MOST_OF_AN_ID],
         trace_metadata={key: value for key, value in metadata.items() if value},
         tags={
             TraceTagKey.TRACE_NAME: shown.context or "answer",
-            "ragft.question": _storable(shown.row.id)[:250],
+            "ragft.question": _storable(shown.row.id)[:MOST_OF_A_NAME],
             "ragft.context": shown.context,
             "ragft.model": shown.made_by["model"],
         },
-        assessments=_assessments(shown, time_ms),
+        assessments=_identified(shown.id, [*_assessments(shown), *_labels(shown)], time_ms),
     )
 
 
-def _assessments(shown: Shown, time_ms: int) -> list[Assessment]:
-    """Return what is expected, and what a rule, the judge and people say; each has an id made of what it is."""
+def _assessments(shown: Shown) -> list[Assessment]:
+    """Return what is expected, and what a rule and the judge say."""
     row, found = shown.row, list[Assessment]()
     if row.references:
         found.append(Expectation(EXPECTED, _storable("\nor: ".join(row.references)), AssessmentSource("CODE", "data")))
     if row.outcome:
         found.append(Feedback("outcome", row.outcome, source=RULE))
-    judge = AssessmentSource("LLM_JUDGE", shown.made_by.get("judge", ""))
+    judge = AssessmentSource("LLM_JUDGE", shown.made_by.get("judge", "")[:MOST_OF_A_NAME])
     for name, score in shown.scores.items():
         if score.value is not None:
             found.append(Feedback(name, score.value, source=judge, rationale=_storable(score.reason) or None))
         elif score.n_unscored:
             why = _storable(score.reason) or "unscored: none of the judge's replies could be read"
             found.append(Feedback(name, error=why, source=judge))
-    for name, numbers in shown.labels.items():
-        people = ((AssessmentSource("HUMAN", who), value) for who, value in numbers.items() if value is not None)
-        found += [Feedback(name, value, source=person) for person, value in people]
-    for each in found:
-        each.trace_id, each.create_time_ms, each.last_update_time_ms = shown.id, time_ms, time_ms
-        value = each.feedback.value if each.feedback else None
-        source = (each.source.source_type, each.source.source_id)
-        each.assessment_id = f"a-{digest([shown.id, each.name, source, value])[:32]}"
     return found
+
+
+def _labels(shown: Shown) -> list[Assessment]:
+    """Return what people say."""
+    return [
+        Feedback(name, value, source=AssessmentSource("HUMAN", _storable(who)[:MOST_OF_A_NAME]))
+        for name, numbers in shown.labels.items()
+        for who, value in numbers.items()
+        if value is not None
+    ]
+
+
+def _identified(trace: str, assessments: Sequence[Assessment], time_ms: int) -> list[Assessment]:
+    """Return the assessments of a trace with ids made of who says it, and of what: once written, each stays one."""
+    for each in assessments:
+        each.trace_id, each.create_time_ms, each.last_update_time_ms = trace, time_ms, time_ms
+        each.assessment_id = f"a-{digest([trace, each.name, each.source.source_type, each.source.source_id])[:32]}"
+    return list(assessments)
 
 
 def _spans(shown: Shown, time_ms: int) -> list[Span]:

@@ -45,7 +45,7 @@ def test_a_switch_that_would_never_hold_is_refused(spec: str) -> None:
 def test_kill_points_in_the_code_are_the_ones_that_can_be_asked_for() -> None:
     used = {
         name
-        for part in ("ragft", "registry")
+        for part in ("ragft", "registry", "entrypoints")
         for file in (ROOT / part).rglob("*.py")
         for name in re.findall(r'\bkill_point\("([^"]+)"\)', file.read_text(encoding="utf-8"))
     }
