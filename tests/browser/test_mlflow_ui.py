@@ -35,8 +35,9 @@ def store(checkout: Checkout, papers: Path) -> Checkout:
     """A home with the base and an adapter evaluated."""
     tiny: dict[str, Any] = {"dataset": "qasper", "base": checkout.base}
     quick: dict[str, Any] = {"judge": "none", "max_new_tokens": 12, "traces": True}
-    checkout.step("evaluate", **tiny, **quick, path=papers, context="retrieved")
-    checkout.step("finetune", **tiny, samples=5, epochs=2, learning_rate=0.01)
+    # Trained first, since MLflow does not list the run that registers the base among its evaluations.
+    checkout.step("finetune", **tiny, path=papers, samples=5, epochs=2, learning_rate=0.01)
+    checkout.step("evaluate", **tiny, **quick, context="retrieved")
     checkout.step("evaluate", **quick, model=f"models:/{NAME}@challenger", context="retrieved")
     return checkout
 
@@ -183,7 +184,7 @@ def test_a_runs_answers_are_a_table_and_each_opens_its_spans(
     experiment, runs = run_ids(store)
     page.goto(f"{address}/#/experiments/{experiment}/runs/{runs[1]}/traces")
     close_assistant(page)
-    for head in ("Request", "Response", "Expected output", "outcome"):
+    for head in ("Request", "Response", "Expected output"):
         expect(page.get_by_text(head, exact=True).first).to_be_visible()
     questions = mlflow.artifacts.load_dict(f"runs:/{runs[1]}/rows.json")
     place = questions["columns"].index("input")
@@ -204,7 +205,7 @@ def test_base_and_adapter_stand_side_by_side_question_by_question(
     page.goto(
         f"{address}/#/experiments/{experiment}/evaluation-runs?selectedRunUuid={runs[1]}&compareToRunUuid={runs[0]}"
     )
-    expect(page.get_by_text("Comparing", exact=True)).to_be_visible()
+    expect(page.get_by_text("Comparing").first).to_be_visible()
     for name in ("qasper|n0|base", "qasper|n5|lora closed_book v2"):
         expect(page.get_by_text(name).last).to_be_visible()
     expect(page.get_by_text(re.compile(r"\d+ of \d+")).first).to_be_visible()

@@ -85,8 +85,8 @@ class Shown:
 def are_wanted(params: ScoringParams) -> bool:
     """Return whether answers become traces; of its own accord only where a judge's work takes far longer.
 
-    MLflow 3.17 writes a trace in about the time that pocket needs for an answer. Ten sampled judgements of an answer,
-    under two criteria, take fifty times that.
+    MLflow 3.17 takes about 12 ms of CPU time for a trace; pocket takes two or three times that for an answer, and with
+    ten sampled judgements under two criteria fifty times or more (`benchmarks/traces.py`).
     """
     if params.traces != AUTO:
         return params.traces == YES
