@@ -112,7 +112,9 @@ def check(experiment: str, store: Store) -> None:
     assert strange.data.spans[0].outputs == "personne \0"
     assert said_of(strange)["accuracy"] == ("LLM_JUDGE", None), "a score that cannot be read is an error, not a number"
     (unread,) = [each for each in strange.info.assessments if each.name == "accuracy"]
-    assert "could be read" in unread.feedback.error.error_message
+    assert unread.feedback is not None
+    assert unread.feedback.error is not None
+    assert "could be read" in str(unread.feedback.error.error_message)
     assert len(MlflowClient().search_traces(locations=[experiment], filter_string="trace.text LIKE '%où ?%'")) == 1
 
     assert [span.name for span in without.data.spans] == ["answer", "generate", "judge"]

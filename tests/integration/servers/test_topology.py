@@ -75,7 +75,9 @@ def test_a_study_from_another_directory_over_http_with_a_shared_postgres(elsewhe
     assert len(mlflow.artifacts.load_dict(f"runs:/{evaluated.info.run_id}/rows.json")["data"]) == 2
     champion = client.get_model_version_by_alias("ragft-qasper-tiny", "champion")
     assert champion.tags["ragft.kind"] == "base"
-    check_the_models_page(experiment.experiment_id, evaluated, client.get_logged_model(champion.source[8:]))
+    check_the_models_page(
+        experiment.experiment_id, evaluated, client.get_logged_model(str(champion.source).removeprefix("models:/"))
+    )
     assert not (elsewhere.folder / "home" / "postgres").exists()
     assert {path.name for path in elsewhere.folder.iterdir()} == {"home", "tiny"}
 
@@ -94,6 +96,7 @@ def check_the_models_page(experiment: str, evaluated: Run, model: LoggedModel) -
     assert len(metrics) == len(model.metrics or ())
     assert {name: metric.value for name, metric in metrics.items()} == evaluated.data.metrics
     assert {metric.run_id for metric in metrics.values()} == {evaluated.info.run_id}
+    assert evaluated.inputs is not None
     inputs = evaluated.inputs.dataset_inputs
     (data,) = {(metric.dataset_name, metric.dataset_digest) for metric in metrics.values()}
     assert data in {(each.dataset.name, each.dataset.digest) for each in inputs}

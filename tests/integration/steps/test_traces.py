@@ -81,7 +81,7 @@ def test_what_people_say_is_added_once_and_a_later_label_replaces_it(experiment:
     labels = {
         (each.name, each.source.source_id): each.feedback.value
         for each in found["q1"].info.assessments
-        if each.source.source_type == "HUMAN"
+        if each.feedback and each.source.source_type == "HUMAN"
     }
     assert labels == {("accuracy", "ann"): 4.0, ("accuracy", "bob"): 5.0}
     assert len(found["q1"].info.assessments) == 6
