@@ -159,6 +159,7 @@ def test_a_precision_that_was_asked_for_is_part_of_what_a_cell_is_and_the_usual_
         assert {name: made_of.pop(name) for name in usual_search} == usual_search
         assert made_of.pop("min_recall") == 0.99
         assert made_of.pop("uniform_labels", False) is False
+        assert made_of.pop("verify", False) is False
         assert _made_of(before, ()) == made_of
         assert _made_of(after, ()) == made_of | {"dtype": "float32"}
     asked = cells_of(StudyParams(dev_questions=40), matrix_of(StudyParams()))[0].finetune
