@@ -1,5 +1,6 @@
 """The commands of docs/verdict.md, on real papers: every context compared, the report found again."""
 
+import csv
 import os
 import re
 import shutil
@@ -86,3 +87,26 @@ def test_the_ledger_remembers_when_the_run_is_deleted(compared: tuple[Run, str],
     fresh.step("finetune", **tiny, samples=3, epochs=1, learning_rate=0.01)
     done = fresh.step("compare", **tiny, **quick)
     assert "2 versions were compared on these questions" in done.stdout
+
+
+def test_people_are_asked_on_a_page_and_what_they_say_is_kept(compared: tuple[Run, str], fresh: Checkout) -> None:
+    assert compared
+    page = (ROOT / "docs" / "labels.md").read_text(encoding="utf-8")
+    asked, read = (parse(line) for line in re.findall(r"^mlflow run .*$", page, flags=re.MULTILINE))
+    same: dict[str, Any] = {"base": fresh.base, "max_new_tokens": 12, "estimator": "expected_no_rationale"}
+    said = fresh.mlflow_run(asked[0], **asked[1], **same, context="retrieved").stdout
+    (sheet,) = (fresh.home / "sheets").glob("labels-*.csv")
+    assert "points, if people differ from the judge as much as it is unsure" in said
+    assert sheet.with_suffix(".html").as_posix() in said
+    with sheet.open(encoding="utf-8-sig", newline="") as file:
+        head, *rows = csv.reader(file)
+    graded = sheet.with_name("ann.csv")
+    with graded.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(head)
+        writer.writerows([[*row[:5], *"3" * (len(head) - 6), "ann"] for row in rows])
+    told = fresh.step(read[0], **{**read[1], "ratings": graded}, **same, context="retrieved").stdout
+    for criterion in ("accuracy", "completeness"):
+        assert re.search(rf"kept \d+ labels of \d+ answers under {criterion}", told)
+        assert f"  {criterion}: people alone +0.00" in told
+    assert "was expected when the sheet was written" in told
