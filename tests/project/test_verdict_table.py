@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import aa, cut, guard_worlds, guards, variance
+from benchmarks import aa, corrected_verdict, cut, guard_worlds, guards, variance
 from benchmarks.variance_scores import FORMS, MORE, ORDERS
 from benchmarks.variance_scores import OUTPUT as VARIANCE
 from benchmarks.verdict import table_of
@@ -71,3 +71,15 @@ def test_the_docs_show_what_narrows_an_interval_as_the_stored_scores_say() -> No
 
 def test_the_docs_show_where_the_judges_cut_lies() -> None:
     assert "\n".join(cut.table()) in (ROOT / "docs/metrics.md").read_text(encoding="utf-8")
+
+
+def test_the_docs_show_the_stored_simulation_of_verdicts_that_people_correct() -> None:
+    stored = json.loads(corrected_verdict.OUTPUT.read_text(encoding="utf-8"))
+    text = (ROOT / "docs/judge.md").read_text(encoding="utf-8")
+
+    assert stored.keys() <= {cell.key for cell in corrected_verdict.cells()}
+    assert len(corrected_verdict.saving_table(stored)) == 2 + 60
+    for lines in corrected_verdict.parts(stored).values():
+        assert "\n".join(lines) in text
+    null = [cell for cell in corrected_verdict.cells() if not cell.better]
+    assert all(stored[cell.key]["studies"] >= 250 for cell in null)
