@@ -31,6 +31,8 @@ TRAINING_TAG = f"{TAG_PREFIX}training"
 PROBES_TAG = f"{TAG_PREFIX}probes"
 CHOSEN_TAG = f"{TAG_PREFIX}chosen_from"
 FILES_TAG = f"{TAG_PREFIX}files_sha256"
+# A version is served by the program it was registered with, and those of before do not know of promises.
+CHECKS_TAG = f"{TAG_PREFIX}serves_checked"
 _MESSAGE = Object([Property("role", DataType.string), Property("content", DataType.string)])
 # Either column alone is an input: MLflow knows no "one of", so the model itself refuses an input with neither.
 SIGNATURE = ModelSignature(
@@ -193,7 +195,17 @@ class Registry:
         return dataclasses.replace(version, chosen_from=chosen_from)
 
     def keep_promise(self, version: Version, promise: Promise) -> Version:
-        """Keep what is promised of a version's answers, in its tag and on its card; return the version read back."""
+        """Keep what is promised of a version's answers, in its tag and on its card; return the version read back.
+
+        Raises:
+            PrerequisiteError: If the version is served by a program that checks no answers.
+        """
+        if CHECKS_TAG not in self._client.get_model_version(version.name, str(version.number)).tags:
+            raise PrerequisiteError(
+                f"{version.uri} was registered by an earlier ragft, whose program it is served by and which checks no "
+                "answers, so nothing can be promised of them: train it again, or register its base under another "
+                "-P name="
+            )
         self._client.set_model_version_tag(version.name, str(version.number), PROMISE, promise.to_json())
         described = self._client.get_model_version(version.name, str(version.number)).description or ""
         self.describe(version, card.with_promise(described, promise))
@@ -264,7 +276,7 @@ class Registry:
             name,
             info.model_uri,
             info.run_id,
-            tags={**lineage.tags(), SERVING_SHA256: serving_sha256, FILES_TAG: files_sha256},
+            tags={**lineage.tags(), SERVING_SHA256: serving_sha256, FILES_TAG: files_sha256, CHECKS_TAG: "true"},
             model_id=info.model_id,
             description=_describe(lineage),
         )

@@ -1,6 +1,7 @@
 """Answers are checked before they leave: the threshold comes from dev, is kept with the version, and is served."""
 
 import dataclasses
+import gc
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,9 +17,10 @@ from psycopg.conninfo import make_conninfo
 
 from entrypoints.steps import verify
 from entrypoints.steps.reporting.verification import VerifiedSide
+from entrypoints.steps.shared.weights import open_registry
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.analysis.verification.promise import PROMISE, Promise
-from ragft.errors import DataError
+from ragft.errors import DataError, PrerequisiteError
 from ragft.judging.abstention import abstains
 from ragft.params import VerifyParams
 from ragft.store.server import open_store
@@ -90,6 +92,9 @@ def made(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ma
         workspace = Workspace(home, store, said.append)
         yield Made(workspace, params, verify.run(params, workspace), said)
     mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
+    # MLflow holds the model that was loaded last, which holds a connection, whose end is no other test's warning.
+    mlflow.models.set_model(lambda _: None)
+    gc.collect()
 
 
 def test_what_leaves_is_counted_and_kept_with_the_version(made: Made) -> None:
@@ -174,6 +179,13 @@ def test_without_a_promise_it_is_served_as_before(made: Made, promised: Promise)
         [{"question": "What is it?"}]
     )
     assert list(found.columns) == ["answer", "sources"]
+
+
+def test_nothing_is_promised_of_a_version_whose_program_checks_nothing(made: Made, promised: Promise) -> None:
+    MlflowClient().delete_model_version_tag(*BASE, "ragft.serves_checked")
+    with pytest.raises(PrerequisiteError, match="registered by an earlier ragft"):
+        open_registry().keep_promise(open_registry().base_of(BASE[0]), promised)
+    MlflowClient().set_model_version_tag(*BASE, "ragft.serves_checked", "true")
 
 
 def test_a_promise_that_nothing_keeps_is_refused_with_what_it_would_take(made: Made) -> None:
