@@ -10,7 +10,8 @@ from entrypoints.steps.shared.verifiers import Verified
 from entrypoints.steps.shared.workspace import Workspace
 from ragft import tracking
 from ragft.analysis.verification.curve import Point, curve, point
-from ragft.analysis.verification.threshold import Choice, thresholds
+from ragft.analysis.verification.promise import percent
+from ragft.analysis.verification.threshold import Choice, Tested, thresholds
 from ragft.params import VerifyParams
 from ragft.report.risk_plot import risk_figure
 from ragft.types import DECIDING
@@ -58,16 +59,16 @@ def log(sides: Sequence[VerifiedSide], params: VerifyParams) -> None:
 
 def tell(sides: Sequence[VerifiedSide], params: VerifyParams, workspace: Workspace) -> None:
     """Say the threshold of each side, and what leaves on the split with it and without."""
+    limit, sure = percent(params.max_false_answers), percent(params.confidence)
     workspace.say(
-        f"answers checked before they leave: verifier {params.verifier}, at most {params.max_false_answers:.0%} wrong "
-        f"promised with {params.confidence:.0%} confidence, on questions like those of dev (intervals of 95 %)"
+        f"answers checked before they leave: verifier {params.verifier}, at most {limit} wrong promised with {sure} "
+        "confidence, on questions like those of dev (intervals of 95%)"
     )
     for side in sides:
         auc = side.dev.checked.auc
         known = "" if auc is None else f", AUC {auc:.2f} on dev ({AUC_OF})"
         chosen = side.choice.chosen
-        said = f"answers leave above {chosen.threshold:.4g}" if chosen else "no threshold keeps the promise"
-        workspace.say(f"  {side.model}: {said}{known}")
+        workspace.say(f"  {side.model}: {_threshold(chosen)}{known}")
         for context, answers in side.split.items():
             workspace.say(f"    {context}: {_leaving(point(answers.checked, None))} without a verifier")
             if found := side.at_threshold(context):
@@ -77,8 +78,8 @@ def tell(sides: Sequence[VerifiedSide], params: VerifyParams, workspace: Workspa
                 workspace.say(f"      {answers.unknown} of which nobody can tell whether they are right count as wrong")
     if any(_exceeds(side, params) for side in sides):
         workspace.say(
-            f"  more than promised is wrong on {params.split}: chance does that for {1 - params.confidence:.0%} of the "
-            "samples that dev could have been, and so do questions that are not like those of dev, of which alone "
+            f"  more than promised is wrong on {params.split}: chance does that for {percent(1 - params.confidence)} of "
+            "the samples that dev could have been, and so do questions that are not like those of dev, of which alone "
             "something is promised"
         )
 
@@ -86,9 +87,10 @@ def tell(sides: Sequence[VerifiedSide], params: VerifyParams, workspace: Workspa
 def refusal(side: VerifiedSide, params: VerifyParams) -> str:
     """Return why no threshold keeps the promise, and what would."""
     choice, dev = side.choice, side.dev.checked
+    limit, sure = percent(params.max_false_answers), percent(params.confidence)
     said = (
-        f"no threshold of the verifier {params.verifier} promises with {params.confidence:.0%} confidence that at most "
-        f"{params.max_false_answers:.0%} of the answers of {side.model} that leave are wrong"
+        f"no threshold of the verifier {params.verifier} promises with {sure} confidence that at most {limit} of the "
+        f"answers of {side.model} that leave are wrong"
     )
     others = "-P max_false_answers= with a larger share, or another -P verifier="
     best = choice.best
@@ -102,6 +104,14 @@ def refusal(side: VerifiedSide, params: VerifyParams) -> str:
         f"{said}: {found}; it would take about {choice.needed:,} dev questions, and there are {dev.asked:,}. Prepare "
         f"more, or use {others}"
     )
+
+
+def _threshold(chosen: Tested | None) -> str:
+    if chosen is None:
+        return "no threshold keeps the promise"
+    if chosen.threshold == float("-inf"):
+        return "every answer leaves that has a score"
+    return f"answers leave above {chosen.threshold:.4g}"
 
 
 def _exceeds(side: VerifiedSide, params: VerifyParams) -> bool:

@@ -66,8 +66,8 @@ class Promise:
         above = "with a score" if self.threshold is None else f"with a score above {self.threshold:.4g}"
         counted = f", {self.unknown} of which nobody can tell counted as wrong" if self.unknown else ""
         return (
-            f"with {self.confidence:.0%} confidence at most {self.limit:.0%} of the answers that leave are wrong, on "
-            f"questions like the {self.asked:,} dev questions of {self.data}. Answers {above} of the verifier "
+            f"with {percent(self.confidence)} confidence at most {percent(self.limit)} of the answers that leave are "
+            f"wrong, on questions like the {self.asked:,} dev questions of {self.data}. Answers {above} of the verifier "
             f"{self.verifier} leave: {self.leaving:,} of {self.answers:,} there, {self.wrong:,} of them wrong{counted}"
         )
 
@@ -102,3 +102,8 @@ class Promise:
             return read_record(cls, json.loads(text), source)
         except ValueError as error:
             raise DataError(f"{source} is no JSON ({error}): make the promise again with -P verify=True") from error
+
+
+def percent(share: float) -> str:
+    """Return a share that a person chose as they would write it: 10%, 12.5%, 0.1%."""
+    return f"{round(100 * share, 4):g}%"
