@@ -78,9 +78,9 @@ def tell(sides: Sequence[VerifiedSide], params: VerifyParams, workspace: Workspa
                 workspace.say(f"      {answers.unknown} of which nobody can tell whether they are right count as wrong")
     if any(_exceeds(side, params) for side in sides):
         workspace.say(
-            f"  more than promised is wrong on {params.split}: chance does that for {percent(1 - params.confidence)} of "
-            "the samples that dev could have been, and so do questions that are not like those of dev, of which alone "
-            "something is promised"
+            f"  more than promised is wrong on {params.split}: chance does that for {percent(1 - params.confidence)} "
+            "of the samples that dev could have been, and so do questions that are not like those of dev, of which "
+            "alone something is promised"
         )
 
 
