@@ -91,7 +91,7 @@ class Sharing:
             ConfigError: If no trial has a value.
         """
         best = best_of(self.search, trials)
-        # The key of the search says how passages are found, and has the content of a file of them; the rest came later.
+        # The key of the search says how passages are found, and has the content of a file of them; the rest is newer.
         elsewhere = ("retrieved", "uniform_labels", "verify", "traces", *SEARCHING)
         compared = {name: value for name, value in self.search.compared.as_dict().items() if name not in elsewhere}
         task = digest(["tune best", self.search.key, [(best.result or {})["identity"], len(trials), compared]])
