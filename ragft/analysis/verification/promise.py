@@ -68,7 +68,8 @@ class Promise:
         return (
             f"with {percent(self.confidence)} confidence at most {percent(self.limit)} of the answers that leave are "
             f"wrong, on questions like the {self.asked:,} dev questions of {self.data}. Answers {above} of the "
-            f"verifier {self.verifier} leave: {self.leaving:,} of {self.answers:,} there, {self.wrong:,} of them wrong{counted}"
+            f"verifier {self.verifier} leave: {self.leaving:,} of {self.answers:,} there, {self.wrong:,} of them "
+            f"wrong{counted}"
         )
 
     def why_not(self, served_as: ServedAs, base_fingerprint: str, adapter_sha256: str) -> str:
