@@ -68,6 +68,8 @@ def tell(sides: Sequence[VerifiedSide], params: VerifyParams, workspace: Workspa
         auc = side.dev.checked.auc
         known = "" if auc is None else f", AUC {auc:.2f} on dev ({AUC_OF})"
         chosen = side.choice.chosen
+        if unscored := side.dev.scores.count(None):
+            known += f", no score for {unscored:,} of {len(side.dev.scores):,} answers there, which never leave"
         workspace.say(f"  {side.model}: {_threshold(chosen)}{known}")
         for context, answers in side.split.items():
             workspace.say(f"    {context}: {_leaving(point(answers.checked, None))} without a verifier")
@@ -98,6 +100,8 @@ def refusal(side: VerifiedSide, params: VerifyParams) -> str:
         return f"{said}: none of the {dev.asked:,} dev questions has an answer with a score; use {others}"
     part = best.leaving
     found = f"of the {part.n:,} answers that it trusts most, {part.count:,} are wrong ({part.share:.0%})"
+    if unscored := side.dev.scores.count(None):
+        found += f", and for {unscored:,} of {len(side.dev.scores):,} it has no score"
     if choice.needed is None:
         return f"{said}: {found}, so no number of dev questions would do; use {others}"
     return (

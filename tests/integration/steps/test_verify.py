@@ -4,6 +4,7 @@ import dataclasses
 import gc
 import json
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from psycopg.conninfo import make_conninfo
 
 from entrypoints.steps import verify
 from entrypoints.steps.reporting.verification import VerifiedSide
+from entrypoints.steps.shared.verifiers import item_of, open_verifier
 from entrypoints.steps.shared.weights import open_registry
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.analysis.verification.promise import PROMISE, Promise
@@ -160,6 +162,22 @@ def test_an_answer_below_the_threshold_is_not_served(made: Made, promised: Promi
             assert reply["answer"] == reply["evaluated"]
         assert reply["verified"] == (score is not None and score > middle)
     assert abstains(NOT_SUPPORTED)
+
+
+def test_the_base_that_is_asked_on_dev_is_the_one_that_is_asked_when_served(made: Made, promised: Promise) -> None:
+    with ExitStack() as stack:
+        verifier = open_verifier(dataclasses.replace(made.params, verifier="base"), made.workspace, stack)
+        answers = made.sides[0].split["retrieved"]
+        scores = verifier.scores([item_of(row) for row in answers.rows])
+    own = dataclasses.replace(promised, verifier="base", verifier_sha256=verifier.identity, threshold=None)
+    expected = dict(zip((row.question for row in answers.rows), scores, strict=True))
+    for reply in served(made, own).to_dict("records"):
+        score = expected.get(reply["question"])
+        assert reply["verified"] == (score is not None)
+        if score is not None:
+            assert reply["why"].startswith(f"score {score:.3g} of the verifier base; ")
+        elif reply["question"] in expected:
+            assert reply["why"] == "the verifier base has no score for the answer"
 
 
 def test_a_version_that_is_served_otherwise_claims_nothing(made: Made, promised: Promise) -> None:
