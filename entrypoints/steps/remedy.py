@@ -83,7 +83,8 @@ def record_of(search: RemedySearch, trials: Sequence[TuneTrial], best: TuneTrial
                 "remedies": list(search.experiments[trial.number].remedies),
                 "changes": dict(trial.parameters),
                 "figures": {},
-                **(trial.result or {}),
+                # Who computed it, and how long that took, would differ from one time to the next.
+                **{name: value for name, value in (trial.result or {}).items() if name not in ("worker", "seconds")},
             }
             for trial in trials
         ],
