@@ -677,6 +677,12 @@ class LabelParams(SidesParams):
     )
     ratings: str = param("", "filled-in sheets, or files that the page saved, joined by commas; empty: write them")
 
+    def __post_init__(self) -> None:
+        """Check that the page does not overwrite the sheet."""
+        super().__post_init__()
+        if self.sheet.strip() and not self.sheet.endswith(".csv"):
+            raise ConfigError(f"sheet is {self.sheet!r}, expected a name that ends in .csv; the page lies beside it")
+
 
 @dataclass(frozen=True, kw_only=True)
 class PromoteParams(VerdictParams):

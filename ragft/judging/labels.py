@@ -28,8 +28,12 @@ def pair_key(one: Item, other: Item) -> str:
 
 
 def scale_of(criterion: Criterion) -> str:
-    """Return the key of the labels that people could choose from: each label with its number."""
-    return digest(dict(criterion.scores))
+    """Return the key of what people were asked: what is graded, and the labels that they could choose from.
+
+    Not the steps, which a judge may write for itself.
+    """
+    asked = [criterion.name, criterion.definition, dict(criterion.scores), dict(criterion.meanings)]
+    return digest([*asked, criterion.direction])
 
 
 def labels_of(
@@ -73,10 +77,11 @@ class PairLabels:
         probability: Question id -> probability with which it was asked, of the questions in ``base``; empty where it is
             not known of any.
         people: Who gave a number that is used.
-        one_sided: Questions of which people scored one answer only.
-        other_scale: Answers that people scored on another scale.
+        one_sided: Questions of which nobody scored both answers: how strict two people are would count as a change.
+        other_scale: Answers that people scored on another scale, or when the criterion asked something else.
         asked: How many questions people were asked, by the samples that count; 0 where no sample is known.
         unsampled: Questions with both labels that are left out, since nothing is known of how they were sampled.
+        returned: How many drawn questions are labelled of samples of which less than half is, and how many were drawn.
     """
 
     base: Mapping[str, float] = field(default_factory=dict)
@@ -88,6 +93,7 @@ class PairLabels:
     other_scale: int = 0
     asked: int = 0
     unsampled: tuple[str, ...] = ()
+    returned: tuple[int, int] = (0, 0)
 
 
 def pair_labels(
@@ -103,7 +109,7 @@ def pair_labels(
     A label of an answer as a sheet showed it counts before one of the same words elsewhere. A pair that several samples
     hold was asked with the probability that at least one of them drew it; a sample counts once half of what it drew is
     labelled, and what did not come back is taken for a random part. Where no pair is known to be sampled, ``uniform``
-    says that those with labels are a uniform sample; without it they are left out.
+    says that those with labels are a uniform sample; without it they are left out. What a sample drew is never one.
     """
     scale, offered = scale_of(criterion), [label for label in labels if label.criterion == criterion.name]
     by_item: dict[str, list[Label]] = defaultdict(list)
@@ -117,14 +123,17 @@ def pair_labels(
         if name in same:
             continue
         one, other = (by_item.get(item_key(item)) or by_item.get(bare_key(item)) or [] for item in items)
-        if one and other:
-            both[name] = _by_the_same(one, other)
+        if all(by_both := _by_the_same(one, other)):
+            both[name] = by_both
         elif one or other:
             one_sided.append(name)
     sampled = {name: samples.get(pair_key(*pairs[name]), {}) for name in pairs if name not in same}
     returned = _returned(sampled, both)
     known = {name: chance for name in both if (chance := _chance(sampled[name], returned)) is not None}
-    kept = list(known) if known else list(both) if uniform else []
+    drawn = {name for name, found in sampled.items() if any(each.drawn for each in found.values())}
+    chosen = [name for name in both if name not in drawn]
+    kept = list(known) if known else chosen if uniform else []
+    waiting = {name for name in drawn if not any(sample in returned for sample in sampled[name])}
     return PairLabels(
         base={name: statistics.fmean(label.value for label in both[name][0]) for name in kept},
         version={name: statistics.fmean(label.value for label in both[name][1]) for name in kept},
@@ -136,15 +145,14 @@ def pair_labels(
         asked=sum(
             any(each.drawn and sample in returned for sample, each in found.items()) for found in sampled.values()
         ),
-        unsampled=tuple(name for name in both if name not in kept),
+        unsampled=tuple(name for name in chosen if name not in kept),
+        returned=(len(waiting & both.keys()), len(waiting)),
     )
 
 
 def _by_the_same(one: list[Label], other: list[Label]) -> tuple[list[Label], list[Label]]:
-    """Return the labels of those who scored both answers, where somebody did: how strict one is then cancels out."""
+    """Return the labels of those who scored both answers: how strict somebody is then cancels out."""
     people = {label.annotator for label in one} & {label.annotator for label in other}
-    if not people:
-        return one, other
     return [each for each in one if each.annotator in people], [each for each in other if each.annotator in people]
 
 

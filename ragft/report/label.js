@@ -3,7 +3,8 @@
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const at = (id) => document.getElementById(id);
-  const STORED = `ragft labels ${data.id}`;
+  // Each person's own: who grades next in the same browser must not see what others gave.
+  const stored = () => `ragft labels ${data.id} ${at("name").value.trim()}`;
   const NO_GRADE = "-";
   let place = -1, unsaved = false;
   // For each row, the label of each criterion; null where nothing was pressed yet.
@@ -19,14 +20,13 @@
 
   // The browser keeps what was graded, so that a closed window loses nothing; where it may not, saving still works.
   const keep = () => {
-    try { localStorage.setItem(STORED, JSON.stringify({ name: at("name").value, given })); } catch { /* not allowed here */ }
+    try { localStorage.setItem(stored(), JSON.stringify(given)); } catch { /* not allowed here */ }
   };
   const recall = () => {
     try {
-      const kept = JSON.parse(localStorage.getItem(STORED));
-      if (kept && kept.given.length === given.length) {
-        given = kept.given;
-        at("name").value = kept.name;
+      const kept = JSON.parse(localStorage.getItem(stored()));
+      if (kept && kept.length === given.length) {
+        given = kept;
         unsaved = given.some((row) => row.some((label) => label !== null));
       }
     } catch { /* nothing was kept */ }
@@ -115,7 +115,7 @@
 
   at("start").addEventListener("submit", (event) => {
     event.preventDefault();
-    keep();
+    recall();
     const first = given.findIndex((row) => !graded(row));
     show(first < 0 ? data.rows.length : first);
   });
@@ -143,7 +143,6 @@
     event.preventDefault();
   });
 
-  recall();
   tell();
   at("name").focus();
 })();

@@ -15,7 +15,7 @@ from ragft.analysis.statistics.clusters import Array
 from ragft.analysis.statistics.label_sampling import draw_questions, expected_half_width, inclusion_probabilities
 from ragft.errors import ConfigError
 from ragft.judging.g_eval import Item
-from ragft.judging.labels import item_key, pair_key
+from ragft.judging.labels import item_key, pair_key, scale_of
 from ragft.judging.sheet import columns_of, row_of, write_rows
 from ragft.params import LabelParams
 from ragft.prompts.criterion import Criterion
@@ -58,16 +58,21 @@ def ask(before: Before, params: LabelParams, workspace: Workspace) -> None:
     criteria, secret = before.criteria, workspace.store.secret
     asked = [name for name, drawn in zip(before.ids, sample.drawn, strict=True) if drawn]
     rows = rows_of(before, asked, params.asked_twice, workspace.store)
-    path = Path(params.sheet) if params.sheet else workspace.home / "sheets" / f"labels-{sample.id[:12]}.csv"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    keep(before, sample, workspace.store)
+    mlflow.set_tag(SAMPLE, sample.id)
+    if not rows:
+        workspace.say(f"all {len(asked)} questions that were drawn are labelled: nobody has to be asked, run compare")
+        return
     cells = [row_of(secret, item, criteria, again=again) for item, again in rows]
+    # What is on it is in its name: a sheet that people wrote in is never in the way of the next one.
+    name = digest([sample.id, [cell[0] for cell in cells]])[:12]
+    path = Path(params.sheet) if params.sheet else workspace.home / "sheets" / f"labels-{name}.csv"
+    path.parent.mkdir(parents=True, exist_ok=True)
     write_rows(path, cells, criteria)
     page = path.with_suffix(".html")
     shown = [LabelRow(cell, item) for cell, (item, _) in zip(cells, rows, strict=True)]
     title = f"{len(asked)} questions of {before.data}"
     page.write_text(render(title, columns_of(criteria), shown, criteria), encoding="utf-8")
-    keep(before, sample, workspace.store)
-    mlflow.set_tag(SAMPLE, sample.id)
     for file in (path, page):
         mlflow.log_artifact(str(file))
     mlflow.log_metrics({"labels_asked": len(asked), "sheet_rows": len(rows)})
@@ -113,20 +118,28 @@ def keep(before: Before, sample: Sample, store: Store) -> None:
 def rows_of(before: Before, asked: Sequence[str], asked_twice: int, store: Store) -> list[tuple[Item, bool]]:
     """Return the answers in the order of the sheet, each with whether it is there for the second time.
 
-    Both answers of a question follow each other, in an order that says nothing. What somebody labelled already is not
-    asked again. The last ``asked_twice`` questions are the first ones once more, which shows a person's own noise.
+    Both answers of a question follow each other, in an order that says nothing. A question is left out where somebody
+    labelled both under every criterion. The last ``asked_twice`` questions are the first ones once more, which shows a
+    person's own noise.
     """
-    found = find_labels(store, {item_key(item) for name in asked for item in before.items[name]})
-    known = {label.item for label in found}
-    shuffled = sorted(asked, key=lambda name: _keyed(store.secret, pair_key(*before.items[name])))
+    labels = find_labels(store, {item_key(item) for name in asked for item in before.items[name]})
+    scales = {criterion.name: scale_of(criterion) for criterion in before.criteria}
+    known = {(each.item, each.criterion, each.annotator) for each in labels if each.scale == scales.get(each.criterion)}
+    people = {annotator for _, _, annotator in known}
+
+    def is_labelled(name: str) -> bool:
+        wanted = [(item_key(item), criterion) for item in before.items[name] for criterion in scales]
+        return any(all((*each, person) in known for each in wanted) for person in people)
+
+    left = [name for name in asked if not is_labelled(name)]
     groups = []
     there: set[str] = set()
-    for name in shuffled:
+    for name in sorted(left, key=lambda name: _keyed(store.secret, pair_key(*before.items[name]))):
         both = sorted(set(before.items[name]), key=lambda item: _keyed(store.secret, item_key(item)))
-        fresh = [item for item in both if item_key(item) not in known | there]
+        # Two questions of the same words may have an answer in common.
+        fresh = [item for item in both if item_key(item) not in there]
         there |= {item_key(item) for item in fresh}
-        groups.append(fresh)
-    groups = [group for group in groups if group]
+        groups += [fresh] if fresh else []
     # Where nearly everything would be asked twice, the second showing would follow the first.
     again = groups[: min(asked_twice, len(groups) // 2)]
     return [

@@ -12,7 +12,7 @@ from entrypoints.steps.shared.labelled import find_people
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.analysis.statistics.raters import disagreement, half_width_without, own_noise
 from ragft.analysis.verdict.effect import Levels, Resampling
-from ragft.analysis.verdict.people import Corrected, correct, in_words
+from ragft.analysis.verdict.people import Corrected, People, correct, in_words
 from ragft.errors import DataError
 from ragft.judging import agreement
 from ragft.judging.g_eval import Item
@@ -71,7 +71,7 @@ def read(before: Before, paths: Sequence[Path], workspace: Workspace) -> None:
         if found is not None:
             workspace.say(f"  {criterion.name}: {in_words(found)}")
             given, again = (_given(ratings, criterion, rows) for rows in (first, second))
-            _tell(before, criterion, found, given, again, ratings, workspace)
+            _tell(before, criterion, (found, people[criterion.name]), (given, again), ratings, workspace)
 
 
 def _given(ratings: Ratings, criterion: Criterion, rows: Mapping[str, Item]) -> dict[Item, tuple[float | None, ...]]:
@@ -85,13 +85,13 @@ def _by_person(given: Given, ratings: Ratings) -> list[tuple[float | None, ...]]
 def _tell(
     before: Before,
     criterion: Criterion,
-    found: Corrected,
-    given: Given,
-    again: Given,
+    corrected: tuple[Corrected, People],
+    graded: tuple[Given, Given],
     ratings: Ratings,
     workspace: Workspace,
 ) -> None:
     """Say and log how wide the interval is, how wide it was expected, and what people's disagreement does to it."""
+    (found, people), (given, again) = corrected, graded
     half = (found.both.high - found.both.low) / 2
     numbers = {"half_width": half, "pairs": float(found.pairs), "weight_of_judge": found.weight}
     said = f"the interval is ±{half:.2f} points"
@@ -108,13 +108,21 @@ def _tell(
         lines.append(f"kappa of people among themselves is {agreed.human_kappa:.2f}")
     changes = _changes(before, criterion, given)
     if apart := disagreement(changes.values()):
-        weights, people = _weights(before, changes, workspace)
-        without = half_width_without(half, apart.sd, weights, people)
-        numbers |= {"people_sd": apart.sd, "half_width_if_people_agreed": without}
-        lines.append(
-            f"people differ by {apart.sd:.2f} points about a change (standard deviation, {apart.pairs} questions); if "
-            f"they agreed, the interval would be ±{without:.2f}"
-        )
+        numbers["people_sd"] = apart.sd
+        said = f"people differ by {apart.sd:.2f} points about a change (standard deviation, {apart.pairs} questions)"
+        counts = {name: count for name, row in changes.items() if (count := sum(each is not None for each in row))}
+        # Of labels that are in the store from before, these files do not say who differs.
+        if counts.keys() == people.base.keys():
+            without = half_width_without(
+                half,
+                apart.sd,
+                [1 / people.probability.get(name, 1.0) for name in counts],
+                list(counts.values()),
+                share=found.asking / len(before.pairs[criterion.name].ids),
+            )
+            numbers["half_width_if_people_agreed"] = without
+            said += f"; if they agreed, the interval would be ±{without:.2f}"
+        lines.append(said)
     twice = [
         (one, other)
         for item, numbers_again in again.items()
@@ -142,20 +150,6 @@ def _changes(before: Before, criterion: Criterion, given: Given) -> dict[str, tu
         for name, (base, version) in before.items.items()
         if base != version and base in given and version in given
     }
-
-
-def _weights(
-    before: Before, changes: Mapping[str, Sequence[float | None]], workspace: Workspace
-) -> tuple[list[float], list[int]]:
-    """Return the weight of each question and how many people scored it, of those that anybody scored."""
-    keys = {name: pair_key(*before.items[name]) for name in changes}
-    samples = find_samples(workspace.store, keys.values())
-    counts = {name: sum(value is not None for value in row) for name, row in changes.items()}
-    kept = [name for name, count in counts.items() if count]
-    known = {
-        name: max(each.probability for each in samples[keys[name]].values()) for name in kept if keys[name] in samples
-    }
-    return [1 / known.get(name, 1.0) for name in kept], [counts[name] for name in kept]
 
 
 def _expected(before: Before, criterion: Criterion, workspace: Workspace) -> float | None:

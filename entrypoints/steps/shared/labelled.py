@@ -63,12 +63,18 @@ def _left_out(criterion: Criterion, labels: PairLabels) -> list[str]:
     if labels.other_scale:
         lines.append(
             f"{labels.other_scale:,} answers have labels under {criterion.name} on another scale than "
-            f"{', '.join(criterion.scores)}: they do not count"
+            f"{', '.join(criterion.scores)}, or from when it asked something else: they do not count"
         )
     if labels.one_sided:
         lines.append(
-            f"{len(labels.one_sided):,} questions have people's labels of one answer only under {criterion.name}, and "
-            f"a change needs both: {first_of(labels.one_sided)}"
+            f"{len(labels.one_sided):,} questions have people's labels under {criterion.name}, but of nobody for both "
+            f"answers, and a change needs both by one person: {first_of(labels.one_sided)}"
+        )
+    if labels.returned[0]:
+        back, drawn = labels.returned
+        lines.append(
+            f"{back:,} of the {drawn:,} pairs of answers that were drawn have labels under {criterion.name}: they "
+            "count once half of them are back"
         )
     if labels.unsampled and labels.probability:
         lines.append(

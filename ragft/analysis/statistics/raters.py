@@ -33,7 +33,9 @@ def disagreement(changes: Iterable[Numbers]) -> Disagreement | None:
     return Disagreement(len(several), math.sqrt(squares / sum(len(row) - 1 for row in several)))
 
 
-def half_width_without(half_width: float, sd: float, weights: Sequence[float], people: Sequence[int]) -> float:
+def half_width_without(
+    half_width: float, sd: float, weights: Sequence[float], people: Sequence[int], *, share: float = 1.0
+) -> float:
     """Return how wide half of the interval would be if people agreed: their part of its variance is taken out.
 
     The mean of ``people[i]`` people varies by sd^2 / people[i] about what all people would say, and counts
@@ -44,10 +46,11 @@ def half_width_without(half_width: float, sd: float, weights: Sequence[float], p
         sd: By `disagreement`.
         weights: 1 / sampling probability of each labelled question, in any unit.
         people: How many scored it, at least 1.
+        share: The share of all questions that the labelled ones stand for; of the others the change is known.
     """
     total = sum(weights)
     variance = sum((weight / total) ** 2 * sd**2 / count for weight, count in zip(weights, people, strict=True))
-    return math.sqrt(max(half_width**2 - 1.96**2 * variance, 0.0))
+    return math.sqrt(max(half_width**2 - (1.96 * share) ** 2 * variance, 0.0))
 
 
 def own_noise(twice: Iterable[tuple[float, float]]) -> Disagreement | None:

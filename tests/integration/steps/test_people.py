@@ -199,6 +199,10 @@ def test_a_sheet_that_was_drawn_comes_back_and_decides(workspace: Workspace, sai
     assert "kappa of people among themselves is 1.00" in told
     assert "16 answers were graded twice by the same person: 0.00 points apart from oneself" in told
 
+    label_step.run(params, workspace)
+    assert said[-1].startswith("all 36 questions that were drawn are labelled")
+    assert sheet.read_bytes() == content
+
     found = compared(workspace)
     (corrected,) = found.comparison.corrected
     assert (corrected.pairs, corrected.asking, corrected.decides) == (36, 60, True)
@@ -226,6 +230,8 @@ def test_what_cannot_be_labelled_is_refused(workspace: Workspace, tmp_path: Path
         copy = tmp_path / "copy.jsonl"
         copy.write_bytes((tmp_path / "base.jsonl").read_bytes() + b"\n")
         label_step.run(LabelParams(**{**sides, "answers": str(copy)}), workspace)
+    with pytest.raises(ConfigError, match=r"expected a name that ends in \.csv"):
+        LabelParams(**sides, sheet="labels.html")
     label_step.run(LabelParams(**sides, budget=30, sheet=str(tmp_path / "s.csv")), workspace)
     foreign = tmp_path / "foreign.csv"
     text = (tmp_path / "s.csv").read_text(encoding="utf-8-sig")

@@ -70,7 +70,9 @@ def test_a_pair_was_asked_with_the_probability_that_one_of_its_samples_drew_it()
 
 
 def test_a_sheet_that_hardly_came_back_does_not_count() -> None:
-    assert found(both("q0"), sampled("one", ("q0", "q1", "q2"))).base == {}
+    for uniform in (False, True):  # it was drawn, with probabilities that are known: it is no uniform sample
+        few = found(both("q0"), sampled("one", ("q0", "q1", "q2")), uniform=uniform)
+        assert (few.base, few.unsampled, few.returned) == ({}, (), (1, 3))
     got = found(both("q0", "q1"), sampled("one", ("q0", "q1", "q2")))
     assert (set(got.base), got.asked) == ({"q0", "q1"}, 3)
 
@@ -89,7 +91,8 @@ def test_of_several_people_those_count_who_scored_both_answers() -> None:
     got, apart = found([*strict, kind], uniform=True), found([kind, strict[1]], uniform=True)
 
     assert (got.base, got.version, got.people) == ({"q0": 1.0}, {"q0": 2.0}, ("ann",))
-    assert (apart.base, apart.version, apart.people) == ({"q0": 5.0}, {"q0": 2.0}, ("ann", "bo"))
+    # How much stricter one is than the other would count as the change.
+    assert (apart.base, apart.one_sided) == ({}, ("q0",))
 
 
 def test_one_side_alone_and_another_scale_are_counted_and_left_out() -> None:
@@ -98,6 +101,13 @@ def test_one_side_alone_and_another_scale_are_counted_and_left_out() -> None:
     got = found(labels, uniform=True)
 
     assert (got.base, got.one_sided, got.other_scale) == ({}, ("q0",), 2)
+
+
+def test_labels_are_of_what_the_criterion_asked_then() -> None:
+    reworded = replace(ACCURACY, definition="How short the answer is.")
+    turned = replace(ACCURACY, direction="lower")
+    assert len({scale_of(each) for each in (ACCURACY, reworded, turned)}) == 3
+    assert scale_of(replace(ACCURACY, steps=("Read it.",))) == scale_of(ACCURACY)
 
 
 def test_what_is_no_label_and_what_disagrees_with_itself_is_left_out() -> None:
