@@ -22,6 +22,8 @@ from ragft.params import P, Params
 from ragft.types import Question, digest
 
 PARAMS = "params.json"
+# Of an evaluation whose answers were checked before they were scored: hash of the promise.
+CHECKED_TAG = "ragft.checked"
 MOST_CHARACTERS_OF_A_PARAM = 6000
 UI_KIND = {"mlflow.experimentKind": "custom_model_development"}
 # MLflow's table of runs shows no metric and no tag of its own accord, and no tag of an experiment changes that (3.17).
@@ -156,14 +158,23 @@ def log_curve(metric: str, points: Sequence[tuple[int, float]]) -> None:
     MlflowClient().log_batch(_active_run().info.run_id, metrics=metrics)
 
 
-def log_data(name: str, data_sha256: str, split: str, questions: Sequence[Question], context: str = "") -> Dataset:
+def log_data(
+    name: str,
+    data_sha256: str,
+    split: str,
+    questions: Sequence[Question],
+    context: str = "",
+    *,
+    made_of: Sequence[Any] = (),
+) -> Dataset:
     """Log and return which data the run used: MLflow's own digest covers only the first rows, so ours is a tag.
 
-    What is asked in different contexts are different data to MLflow, which shows one metric of a model for each.
+    What is asked in different contexts, or with passages that were found otherwise (``made_of``, JSON values), are
+    different data to MLflow, which shows one metric of a model for each.
     """
     frame = pd.DataFrame({"id": [q.id for q in questions], "question": [loggable(q.text) for q in questions]})
     title = " ".join(filter(None, (name, split, context)))
-    identity = digest([data_sha256, frame["id"].tolist(), context])[:12] if context else data_sha256[:12]
+    identity = digest([data_sha256, frame["id"].tolist(), context, list(made_of)])[:12] if context else data_sha256[:12]
     dataset: Dataset = mlflow.data.from_pandas(frame, name=title, digest=identity)  # type: ignore[attr-defined]
     mlflow.log_input(dataset, context=split)
     mlflow.set_tags({"ragft.data": name, "ragft.data_sha256": data_sha256, "ragft.split": split})

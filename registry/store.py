@@ -31,7 +31,8 @@ TRAINING_TAG = f"{TAG_PREFIX}training"
 PROBES_TAG = f"{TAG_PREFIX}probes"
 CHOSEN_TAG = f"{TAG_PREFIX}chosen_from"
 FILES_TAG = f"{TAG_PREFIX}files_sha256"
-# A version is served by the program it was registered with, and those of before do not know of promises.
+# A version is served by the program it was registered with, and those of before know neither of promises nor of other
+# retrievers than the dense one.
 CHECKS_TAG = f"{TAG_PREFIX}serves_checked"
 _MESSAGE = Object([Property("role", DataType.string), Property("content", DataType.string)])
 # Either column alone is an input: MLflow knows no "one of", so the model itself refuses an input with neither.
@@ -200,16 +201,27 @@ class Registry:
         Raises:
             PrerequisiteError: If the version is served by a program that checks no answers.
         """
-        if CHECKS_TAG not in self._client.get_model_version(version.name, str(version.number)).tags:
-            raise PrerequisiteError(
-                f"{version.uri} was registered by an earlier ragft, whose program it is served by and which checks no "
-                "answers, so nothing can be promised of them: train it again, or register its base under another "
-                "-P name="
-            )
+        self.check_program(version, "checks no answers")
         self._client.set_model_version_tag(version.name, str(version.number), PROMISE, promise.to_json())
         described = self._client.get_model_version(version.name, str(version.number)).description or ""
         self.describe(version, card.with_promise(described, promise))
         return self.get(version.uri)
+
+    def check_program(self, version: Version, lacks: str) -> None:
+        """Check that a version is served by a program that knows of promises and of retrievers beside the dense one.
+
+        Args:
+            version: It is served by the program that it was registered with.
+            lacks: What an earlier program does not do, for the message.
+
+        Raises:
+            PrerequisiteError: If it is served by an earlier one.
+        """
+        if CHECKS_TAG not in self._client.get_model_version(version.name, str(version.number)).tags:
+            raise PrerequisiteError(
+                f"{version.uri} was registered by an earlier ragft, whose program it is served by and which {lacks}: "
+                "train it again, or register its base under another -P name="
+            )
 
     def base_of(self, name: str) -> Version:
         """Return the version of the base of a registered model.

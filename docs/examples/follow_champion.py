@@ -88,9 +88,11 @@ class Follower:
                     with tempfile.TemporaryDirectory(dir=self._folder) as part:
                         self._registry.download_adapter(version, Path(part)).rename(self._folder / name)
                 self._post("load_lora_adapter", {"lora_name": name, "lora_path": str(self._folder / name)})
-            former, self.serves = self.serves, {"version": version.uri, "model": name or models[0]["id"]}
-            if former.get("model") in held - {name}:
-                self._post("unload_lora_adapter", {"lora_name": former["model"]})
+            self.serves = {"version": version.uri, "model": name or models[0]["id"]}
+            # All that this program loaded and is champion no more, also before it was started anew.
+            own = {each.name for each in self._folder.iterdir()} if self._folder.is_dir() else set()
+            for former in sorted((held & own) - {name}):
+                self._post("unload_lora_adapter", {"lora_name": former})
 
     def _post(self, what: str, body: Mapping[str, str]) -> None:
         reply = httpx2.post(f"{self._url}/{what}", json=body, timeout=120)

@@ -99,6 +99,8 @@ def run(
     version = find_version(params)
     settled = settle(params, version)
     tags = {"ragft.step": "evaluate", "ragft.prompt_sha256": prompt.sha256}
+    if checks:
+        tags[tracking.CHECKED_TAG] = digest(checks.promise.to_json())
     with ExitStack() as stack, step_run(settled, f"{settled.data_name}|evaluate", tags, workspace.home):
         prepared = _prepare(params, settled, preparation, workspace)
         found = _retrieve(prepared, workspace)
@@ -183,9 +185,11 @@ def _answer(
 
 
 def _checked(answered: Answered, checks: Checks) -> Answered:
-    """Return the answers with what leaves in place of each."""
-    by_context = {}
+    """Return the answers with what leaves in place of each; without passages nothing can support one, so all leave."""
+    by_context = dict(answered.answers)
     for context, answers in answered.answers.items():
+        if context == NONE:
+            continue
         shown = answered.found.context(context)
         asked = [question for question in answered.found.questions if question.id in answers]
         items = [
@@ -222,7 +226,16 @@ def _score(answered: Answered, judging: Judging, tags: Mapping[str, Any], worksp
     for context, answers in answered.answers.items():
         rows = _rows(found, context, answers, params.top_k)
         with _context_run(params, name, context, {**tags, "ragft.context": context}, workspace):
-            data = tracking.log_data(preparation.name, preparation.dataset, params.split, found.questions, context)
+            # What was shown, and whether answers were checked, makes them answers to another task.
+            shown = [found.collection, params.top_k, found.search.made_of] if context != NONE else []
+            data = tracking.log_data(
+                preparation.name,
+                preparation.dataset,
+                params.split,
+                found.questions,
+                context,
+                made_of=[*shown, tags.get(tracking.CHECKED_TAG, "")],
+            )
             evaluation = (
                 scoring.score_withheld(rows, criteria, judge, params, workspace)
                 if context == WITHHELD

@@ -83,6 +83,8 @@ def _act(compared: Compared, decision: Decision, params: PromoteParams, workspac
         card=cards.log(version, compare.verdict_of(compared, decision, params)),
         served_as=made.to_json(),
     )
+    if decision.outcome == "promote" and made.search.made_of:
+        open_registry().check_program(version, "finds passages by their vectors alone")
     with champion_moves(version.name, workspace) as (promotion, _):
         if decision.outcome == "promote":
             before = _served_before(compared.against, workspace)

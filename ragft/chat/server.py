@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from ragft.chat.completions import Answered, Source, Turn, chunks, completion, turn
-from ragft.errors import DataError, RagftError
+from ragft.errors import ConfigError, DataError, RagftError
 
 # What would change the form of a reply, and the values that leave it as it is.
 _FORM: Mapping[str, tuple[Any, ...]] = {
@@ -80,7 +80,7 @@ def chat_app(model: Served, name: str) -> FastAPI:
             # The first is waited for: what is wrong with a question is still answered with a status of its own.
             first = next(pieces)
         except RagftError as error:
-            return JSONResponse(_problem(error), status_code=400)
+            return JSONResponse(_problem(error), status_code=400 if _is_theirs(error) else 503)
         return StreamingResponse(_events(chain([first], pieces)), media_type="text/event-stream")
 
     def _check(body: Mapping[str, Any]) -> None:
@@ -121,4 +121,9 @@ def _events(pieces: Iterator[Any]) -> Iterator[str]:
 
 
 def _problem(error: RagftError) -> dict[str, Any]:
-    return {"error": {"message": str(error), "type": "invalid_request_error"}}
+    return {"error": {"message": str(error), "type": "invalid_request_error" if _is_theirs(error) else "server_error"}}
+
+
+def _is_theirs(error: RagftError) -> bool:
+    """Return whether the request is at fault, so that the same one cannot be answered later either."""
+    return isinstance(error, ConfigError | DataError)

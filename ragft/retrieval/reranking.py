@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,7 @@ class Reranker:
         _check(name_or_path, folder)
         self.sha256 = reranker_sha256(name_or_path)
         self.pairs = self.cut = 0
+        self._one_at_a_time = threading.Lock()
         self._name = name_or_path
         self._model = _load(name_or_path, folder, device)
         self._tokenizer: Any = self._model.tokenizer
@@ -60,13 +62,15 @@ class Reranker:
         pairs = [(asked, without_lone_surrogates(passage)) for passage in passages]
         if not pairs:
             return []
-        read = self._tokenizer([a for a, _ in pairs], [b for _, b in pairs], truncation=False, verbose=False)
-        self.pairs += len(pairs)
-        self.cut += sum(len(tokens) > self.window for tokens in read["input_ids"])
-        # The logit itself: a sigmoid makes the best ones equal. And what a configuration names is not imported.
-        found = self._model.predict(
-            pairs, batch_size=_PAIRS_AT_ONCE, activation_fn=torch.nn.Identity(), show_progress_bar=False
-        )
+        # The tokenizer's truncation is a state of its own, which another thread would turn off or on.
+        with self._one_at_a_time:
+            read = self._tokenizer([a for a, _ in pairs], [b for _, b in pairs], truncation=False, verbose=False)
+            self.pairs += len(pairs)
+            self.cut += sum(len(tokens) > self.window for tokens in read["input_ids"])
+            # The logit itself: a sigmoid makes the best ones equal. And what a configuration names is not imported.
+            found = self._model.predict(
+                pairs, batch_size=_PAIRS_AT_ONCE, activation_fn=torch.nn.Identity(), show_progress_bar=False
+            )
         scores = [float(score) for score in found]
         if not all(map(math.isfinite, scores)):
             raise PrerequisiteError(

@@ -64,7 +64,7 @@ def _index_words(store: Store, found: Collection, language: str) -> None:
 
 _POSTINGS = f"""
     WITH texts AS MATERIALIZED (
-        SELECT m.passage, to_tsvector(%(language)s::text::regconfig, p.text) AS words
+        SELECT m.passage, to_tsvector(quote_ident(%(language)s)::regconfig, p.text) AS words
         FROM members m JOIN passages p ON p.number = m.passage
         WHERE m.collection = %(collection)s
     ), sized AS MATERIALIZED (
@@ -118,6 +118,8 @@ def _index_vectors(store: Store, found: Collection) -> None:
     with store.transaction() as cursor:
         # A graph that does not fit is built many times slower.
         cursor.execute("SET LOCAL maintenance_work_mem = '2GB'")
+        # Workers would share that memory in /dev/shm, which has 64 MB in a container.
+        cursor.execute("SET LOCAL max_parallel_maintenance_workers = 0")
         cursor.execute(
             sql.SQL(
                 "CREATE INDEX IF NOT EXISTS {name} ON members USING hnsw ((embedding::halfvec({dimension})) "

@@ -92,8 +92,8 @@ def by_both(
 
 # A ranking is a query of the passages with what each costs, cheapest first, for one question: the row q of _SEARCH.
 _BY_WORDS = sql.SQL("""
-    SELECT e.passage, -sum(e.score * cardinality(t.positions)) AS cost
-    FROM unnest(to_tsvector(%(language)s::text::regconfig, q.question)) AS t
+    SELECT e.passage, -sum(e.score::bigint * cardinality(t.positions)) AS cost
+    FROM unnest(to_tsvector(quote_ident(%(language)s)::regconfig, q.question)) AS t
     JOIN postings w ON w.collection = %(collection)s AND w.language = %(language)s::text AND w.lexeme = t.lexeme
     CROSS JOIN LATERAL unnest(w.passages, w.scores) AS e (passage, score)
     GROUP BY e.passage

@@ -10,6 +10,7 @@ from mlflow.exceptions import MlflowException
 from entrypoints.steps.shared.compared import ToCompare
 from entrypoints.steps.shared.searching import SEARCHED, search_of, searched_by
 from entrypoints.steps.shared.workspace import Workspace
+from ragft import tracking
 from ragft.analysis.statistics.clusters import cluster
 from ragft.analysis.verdict import guards
 from ragft.analysis.verdict.compare import Side, spreads_of
@@ -113,7 +114,10 @@ def _newest(params: CompareParams, version: Version) -> Run | None:
     )
     # A tag that is missing cannot be asked for.
     searched = searched_by(search_of(params)).get(SEARCHED)
-    return next((run for run in found if run.data.tags.get(SEARCHED) == searched), None)
+    return next(
+        (run for run in found if run.data.tags.get(SEARCHED) == searched and tracking.CHECKED_TAG not in run.data.tags),
+        None,
+    )
 
 
 def _scores(run: Run, measures: Sequence[Measured]) -> dict[str, dict[str, float | None]]:

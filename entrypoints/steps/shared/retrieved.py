@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from entrypoints.steps.shared.given import read_given, with_passages, withheld_given
 from entrypoints.steps.shared.preparation import has_documents
-from entrypoints.steps.shared.searching import search_of, tell_search
+from entrypoints.steps.shared.searching import read_by, search_of, tell_search
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.params import BaseParams, DataParams
 from ragft.retrieval.chunking import chunk
@@ -106,6 +106,7 @@ def retrieve(
     collection = preparation.collections[split]
     search = search_of(params)
     retriever = open_retriever(workspace.store, params.embedder, collection, search)
+    read = read_by(retriever)
     ranked = retriever.retrieve([question.text for question in questions], params.top_k)
     wanted = {document for question in questions for document in question.documents}
     dataset = load_dataset(workspace.store, preparation.dataset)
@@ -115,7 +116,7 @@ def retrieve(
     }
     retrieved = {q.id: p for q, p in zip(questions, ranked, strict=True)}
     others = find_withheld(retriever, questions, params.top_k) if withheld else {}
-    tell_search(retriever, split, retrieved, questions, params, workspace)
+    tell_search(retriever, read, split, retrieved, questions, params, workspace)
     return RetrievedSplit(
         tuple(questions),
         retrieved,

@@ -52,8 +52,14 @@ def check_search(params: PreparationParams, workspace: Workspace) -> None:
         check_language(workspace.store, params.language)
 
 
+def read_by(retriever: Retriever) -> tuple[int, int]:
+    """Return how many pairs of question and passage its reranker has read so far, and how many of them in part."""
+    return (retriever.reranker.pairs, retriever.reranker.cut) if retriever.reranker is not None else (0, 0)
+
+
 def tell_search(
     retriever: Retriever,
+    read: tuple[int, int],
     split: str,
     found: Mapping[str, Sequence[Passage]],
     questions: Sequence[Question],
@@ -70,11 +76,13 @@ def tell_search(
             f"{len(alone)} of {len(questions)} questions of {split} share no word with any passage, stop words apart, "
             f"and are asked without passages: {first_of(alone)}; retriever hybrid finds some for every question"
         )
-    if (reranker := retriever.reranker) is not None and reranker.pairs:
-        _log({"reranker_pairs": reranker.pairs, "reranker_cut_pairs": reranker.cut})
+    # One reranker serves a whole command; what others asked of it is not of this split.
+    pairs, cut = (now - then for now, then in zip(read_by(retriever), read, strict=True))
+    if (reranker := retriever.reranker) is not None and pairs:
+        _log({"reranker_pairs": pairs, "reranker_cut_pairs": cut})
         workspace.say(
-            f"reranked by {retriever.search.reranker}: {reranker.pairs:,} passages read, of which {reranker.cut:,} did "
-            f"not fit its window of {reranker.window} tokens and lost their end"
+            f"reranked by {retriever.search.reranker}: {pairs:,} passages read, of which {cut:,} did not fit its "
+            f"window of {reranker.window} tokens and lost their end"
         )
     if retriever.search.index != "exact":
         _check_recall(retriever, split, [question.text for question in questions], params, workspace)

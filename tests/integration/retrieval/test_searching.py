@@ -260,3 +260,14 @@ def test_a_killed_index_is_made_again_and_two_make_one(store: Store, collection:
         row = cursor.execute("SELECT count(*), count(DISTINCT lexeme) FROM postings").fetchone()
     assert row is not None
     assert row[0] == row[1] > 10
+
+
+def test_a_language_of_ones_own_is_found_by_its_name_as_it_is_written(
+    store: Store, embedder: HashEmbedder, collection: str
+) -> None:
+    with store.transaction() as cursor:
+        cursor.execute('CREATE TEXT SEARCH CONFIGURATION "German_Own" (COPY = pg_catalog.german)')
+    search = Search("lexical", "German_Own")
+    assert Retriever(store, embedder, collection, search).retrieve(["Die roten Router"], 3)[0]
+    with pytest.raises(ConfigError, match="language is 'german_own'"):
+        Retriever(store, embedder, collection, Search("lexical", "german_own"))

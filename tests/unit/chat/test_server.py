@@ -84,4 +84,4 @@ def test_what_ends_a_stream_is_said_in_it_and_before_it_with_a_status() -> None:
         assert client.get("/health").json() == {"status": "healthy"}
     assert (first, second) == ({"piece": 1}, {"piece": 2})
     assert last["error"]["message"] == "Postgres is gone"
-    assert (refused.status_code, refused.json()["error"]["message"]) == (400, "Postgres is gone")
+    assert (refused.status_code, refused.json()["error"]["message"]) == (503, "Postgres is gone")

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,15 @@ def test_what_does_not_fit_the_window_is_counted(folder: Path) -> None:
     reranker.scores(QUESTION, PASSAGES)
     reranker.scores("a lone \ud800 surrogate", PASSAGES[:1])
     assert (reranker.pairs, reranker.cut) == (5, 1)
+
+
+def test_requests_at_once_get_what_one_gets(folder: Path) -> None:
+    reranker = Reranker(str(folder), "cpu")
+    alone = reranker.scores(QUESTION, PASSAGES)
+    with ThreadPoolExecutor(6) as threads:
+        found = list(threads.map(lambda _: reranker.scores(QUESTION, PASSAGES), range(60)))
+    assert found == [alone] * 60
+    assert (reranker.pairs, reranker.cut) == (4 * 61, 61)
 
 
 def test_the_hash_is_of_what_decides_a_score(folder: Path, tmp_path: Path) -> None:
