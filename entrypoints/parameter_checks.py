@@ -6,7 +6,7 @@ from pathlib import Path
 from ragft.data.files import ROW_SUFFIXES
 from ragft.errors import ConfigError
 from ragft.lists import entries
-from ragft.params import LOCAL, OVERLAP, SEARCHING, CompareParams, Params, SidesParams
+from ragft.params import LOCAL, OVERLAP, SEARCHING, CompareParams, Params, SidesParams, VerifyParams
 from ragft.prompts.answer import load_answer_prompt
 from ragft.prompts.criterion import load_criteria
 from ragft.store.private import shown
@@ -55,14 +55,16 @@ def _check(params: Params) -> None:
         from entrypoints.steps.shared.bases import require_base
 
         require_base(judge)
+    # A comparison names no verifier: it takes that of the version's promise.
     if (
-        values.get("verify")
-        and (verifier := values["verifier"]) not in (OVERLAP, "base")
-        and not values["verifier_url"]
+        isinstance(params, VerifyParams)
+        and params.verify
+        and params.verifier not in (OVERLAP, "base")
+        and not params.verifier_url
     ):
         from entrypoints.steps.shared.bases import require_base
 
-        require_base(verifier)
+        require_base(params.verifier)
 
 
 def _check_two_files(params: SidesParams) -> None:

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 
 import pytest
 
+from entrypoints.parameter_checks import check
 from ragft.analysis.verification.promise import PROMISE, Promise
-from ragft.errors import ConfigError, DataError
+from ragft.errors import ConfigError, DataError, PrerequisiteError
 from ragft.judging.abstention import abstains
 from ragft.judging.g_eval import Item, OnProgress
 from ragft.params import CompareParams, VerifyParams
@@ -123,3 +124,10 @@ def test_a_promise_that_cannot_be_made_is_refused_before_any_work(given: dict[st
 def test_files_are_compared_without_a_promise() -> None:
     with pytest.raises(ConfigError, match="a promise is kept with a version"):
         CompareParams(answers="a.jsonl", against="b.jsonl", verify=True)
+
+
+def test_a_verifier_is_looked_for_where_one_can_be_named() -> None:
+    check(CompareParams(verify=True, judge="none"))
+    check(VerifyParams(verify=True, judge="none"))
+    with pytest.raises((ConfigError, PrerequisiteError), match="/no/such/model"):
+        check(VerifyParams(verify=True, judge="none", verifier="/no/such/model"))
