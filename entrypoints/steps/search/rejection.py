@@ -58,7 +58,12 @@ def judged(params: RemedyParams) -> Judged:
         raise ConfigError(f"{version.uri} is {params.against}: it was not rejected, and there is nothing to remedy")
     run_id, outcome, comparison = _newest(version, against)
     compared = replace(
-        tracking.params_of(run_id, CompareParams), against=against.uri, split=SPLIT, answers="", on_reject="record"
+        tracking.params_of(run_id, CompareParams),
+        against=against.uri,
+        split=SPLIT,
+        answers="",
+        on_reject="record",
+        verify=False,  # nothing is promised of an adapter that is yet to be trained
     )
     trained = tracking.params_of(version.run_id, FinetuneParams)
     return Judged(
