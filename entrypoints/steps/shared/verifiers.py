@@ -92,12 +92,8 @@ def with_checks(sides: Sides, uri: str, checks: Checks, workspace: Workspace) ->
     Raises:
         ConfigError: If the threshold was chosen for answers that were made otherwise.
     """
-    made = sides[uri][DECIDING].served_as if DECIDING in sides[uri] else None
-    if made is not None and (changes := made.changes(checks.promise.served_as)):
-        raise ConfigError(
-            f"verify is true, but the promise of {uri} was made under other conditions: {changes}; compare under "
-            "those, or make the promise again under these"
-        )
+    if DECIDING in sides[uri] and (why := _otherwise(sides[uri][DECIDING], checks.promise)):
+        raise ConfigError(f"verify is true, but the promise of {uri} was made under other conditions: {why}")
     workspace.say(f"answers of {uri} are checked before they are scored: {checks.promise.words}")
     known = {CHECKED: digest(checks.promise.to_json())}
     return {
@@ -107,6 +103,27 @@ def with_checks(sides: Sides, uri: str, checks: Checks, workspace: Workspace) ->
         }
         for side, evaluations in sides.items()
     }
+
+
+def _otherwise(evaluation: Evaluation, promise: Promise) -> str:
+    """Return what differs where an evaluation's answers were made otherwise than a promise's, with the way out."""
+    made = evaluation.served_as
+    if made is None:
+        return ""
+    if changes := made.changes(promise.served_as):
+        return f"{changes}; compare under those, or make the promise again under these"
+    # The dev questions' own documents are others than the split's, and yet the same condition.
+    if promise.of_all and evaluation.collection != made.collection:
+        return (
+            "passages of the questions' own documents, or of a file (was all documents); compare with "
+            "-P collection=all, or make the promise again under these"
+        )
+    if not promise.of_all and evaluation.collection == made.collection:
+        return (
+            "passages of all documents (was the questions' own ones, or a file); make the promise again with "
+            "-P collection=all"
+        )
+    return ""
 
 
 def verified(evaluation: Evaluation, clusters: Mapping[str, str], verifier: Verifier, workspace: Workspace) -> Verified:

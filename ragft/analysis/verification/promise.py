@@ -72,6 +72,11 @@ class Promise:
             f"wrong{counted}"
         )
 
+    @property
+    def of_all(self) -> bool:
+        """True where the passages came from all documents: not from the dev questions' own ones, nor from a file."""
+        return self.collection == self.served_as.collection
+
     def why_not(self, served_as: ServedAs, base_fingerprint: str, adapter_sha256: str) -> str:
         """Return why a version that is served so cannot claim the promise; "" where it can."""
         found = []

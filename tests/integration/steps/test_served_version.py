@@ -184,8 +184,9 @@ def test_a_version_with_its_verifier_counts_as_abstaining_where_nothing_may_leav
     promise = Promise(
         limit=0.1, confidence=0.9, threshold=1.0, verifier="overlap", verifier_url="",
         verifier_sha256=Overlap().identity, data="towns", data_sha256="", data_seed=0, asked=9, answers=9, leaving=1,
-        wrong=0, clusters=1, rho=0.0, unknown=0, p=0.05, served_as=evaluation.served_as, collection="",
-        base_fingerprint=made.version.lineage.base_fingerprint, adapter_sha256=made.version.lineage.adapter_sha256,
+        wrong=0, clusters=1, rho=0.0, unknown=0, p=0.05, served_as=evaluation.served_as,
+        collection=evaluation.collection, base_fingerprint=made.version.lineage.base_fingerprint,
+        adapter_sha256=made.version.lineage.adapter_sha256,
     )  # fmt: skip
     registry.keep_promise(made.version, promise)
     try:

@@ -1,5 +1,6 @@
 """An evaluation's answers as the statistics of a promise take them."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -7,13 +8,14 @@ import pytest
 
 from entrypoints.steps.reporting.verification import VerifiedSide, refusal
 from entrypoints.steps.shared.evaluation import Evaluation, Scored
-from entrypoints.steps.shared.verifiers import verified
+from entrypoints.steps.shared.verifiers import CHECKED, verified, with_checks
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.analysis.verification.threshold import choose
-from ragft.errors import DataError
+from ragft.errors import ConfigError, DataError
 from ragft.judging.outcomes import Outcome
 from ragft.params import VerifyParams
-from ragft.verifying import Overlap
+from ragft.verifying import Checks, Overlap
+from tests.unit.test_verifying import AS, TOLD
 
 PASSAGE = "The fee of Azure Swan is $24."
 WORKSPACE = Workspace(Path(), None, lambda _: None)  # type: ignore[arg-type]  # a rule needs no store
@@ -65,3 +67,24 @@ def test_a_refusal_says_what_would_help(outcomes: list[Outcome | None], said: st
     with pytest.raises(DataError, match=said):
         raise DataError(refusal(side, VerifyParams(verify=True)))
     assert np.isfinite(dev.checked.scores).all()
+
+
+@pytest.mark.parametrize(
+    ("promised_of", "compared_on", "said"),
+    [
+        (AS.collection, AS.collection, None),
+        ("dev's own", "test's own", None),
+        (AS.collection, "test's own", "was all documents.; compare with -P collection=all, or make the promise again"),
+        ("dev's own", AS.collection, "passages of all documents .* make the promise again with -P collection=all"),
+    ],
+)
+def test_a_promise_holds_for_passages_from_where_its_own_came_from(
+    promised_of: str, compared_on: str, said: str | None
+) -> None:
+    checks = Checks(dataclasses.replace(TOLD, collection=promised_of), Overlap())
+    sides = {"models:/m/2": {"retrieved": Evaluation("", {}, served_as=AS, collection=compared_on)}}
+    if said:
+        with pytest.raises(ConfigError, match=f"the promise of models:/m/2 was made under other conditions: .*{said}"):
+            with_checks(sides, "models:/m/2", checks, WORKSPACE)
+    else:
+        assert CHECKED in with_checks(sides, "models:/m/2", checks, WORKSPACE)["models:/m/2"]["retrieved"].conditions
