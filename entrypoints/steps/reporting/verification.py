@@ -103,6 +103,7 @@ def refusal(side: VerifiedSide, params: VerifyParams) -> str:
     if unscored := side.dev.scores.count(None):
         found += f", and for {unscored:,} of {len(side.dev.scores):,} it has no score"
     if choice.needed is None:
+        found += ", and too many of every stricter part"
         return f"{said}: {found}, so no number of dev questions would do; use {others}"
     return (
         f"{said}: {found}; it would take about {choice.needed:,} dev questions, and there are {dev.asked:,}. Prepare "

@@ -95,7 +95,7 @@ class Choice:
         tested: Up to and with the first threshold that was not rejected.
         rho: The correlation that the design effects are made with.
         chosen: The laxest threshold that keeps the promise; None where none does.
-        needed: Where none does: how many dev questions would be needed, by these; None where no number would do.
+        needed: Where none does: the fewest dev questions that would do, by these; None where no number would.
         best: Where none does: the part that a threshold would have to let leave.
     """
 
@@ -159,16 +159,18 @@ def _from_the_first(checked: Checked, limit: float, alpha: float) -> Iterator[Te
 
 
 def _refused(checked: Checked, tested: Sequence[Tested], rho: float, limit: float, alpha: float) -> Choice:
-    """Return the choice where no threshold will do, with what the part would need at which the sequence ended.
+    """Return the choice where no threshold will do, with the part that would need the fewest dev questions.
 
-    Where too few answers leave to begin, that is all of them.
+    With more of them the sequence begins at a stricter threshold, so no part is looked at that is laxer than the one
+    at which it ended. Where too few answers leave to begin, that is all of them.
     """
-    if tested:
-        best: Tested | None = tested[-1]
-    else:
-        parts = thresholds(checked.scores)
-        best = Tested(parts[-1], checked.above(parts[-1])) if parts else None
-    needed = _needed(best.leaving, checked.asked, rho, limit, alpha) if best else None
+    ended = tested[-1].threshold if tested else -np.inf
+    parts = [Tested(each, checked.above(each)) for each in thresholds(checked.scores) if each >= ended]
+    every = [(_needed(part.leaving, checked.asked, rho, limit, alpha), part) for part in parts if part.leaving.n]
+    enough = [(needed, part) for needed, part in every if needed is not None]
+    if not enough:
+        return Choice(tuple(tested), rho, None, None, parts[-1] if parts else None)
+    needed, best = min(enough, key=lambda each: each[0])
     return Choice(tuple(tested), rho, None, needed, best)
 
 

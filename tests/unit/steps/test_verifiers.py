@@ -56,7 +56,10 @@ def test_a_few_unknown_answers_count_as_wrong_and_many_are_refused() -> None:
     ("outcomes", "said"),
     [
         (["right"] * 10, r"of the 10 answers that it trusts most, 0 are wrong \(0%\); it would take about 22 dev"),
-        (["wrong"] * 30, "30 are wrong .100%., so no number of dev questions would do"),
+        (
+            ["wrong"] * 30,
+            "30 are wrong .100%., and too many of every stricter part, so no number of dev questions would do",
+        ),
         (["abstained"] * 3, "none of the 3 dev questions has an answer with a score"),
     ],
 )

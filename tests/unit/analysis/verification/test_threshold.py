@@ -43,6 +43,7 @@ def test_a_failure_hides_what_a_laxer_threshold_would_show() -> None:
     refused = choose(ranked([0, 1, 2, 3, 4]), 0.1, 0.9)
     assert refused.chosen is None
     assert len(refused.tested) == 1
+    assert refused.needed is None, "with more questions the sequence begins at a stricter part, which is no better"
 
 
 def test_an_answer_without_a_score_never_leaves() -> None:
@@ -71,6 +72,21 @@ def test_a_refusal_says_how_many_questions_would_be_needed() -> None:
     assert choose(ranked(list(range(0, 20, 5)), 20), 0.1, 0.9).needed is None
     nothing = choose(Checked(np.array([]), np.array([]), [], 5), 0.1, 0.9)
     assert (nothing.chosen, nothing.best, nothing.needed) == (None, None, None)
+
+
+def test_a_stricter_part_with_few_wrong_answers_can_be_enough() -> None:
+    # All of the best 80 % are right: too few to begin, and all 20 together are too often wrong.
+    refused = choose(ranked(list(range(16, 20)), 20), 0.1, 0.9)
+    assert (refused.chosen, refused.tested) == (None, ())
+    assert refused.best is not None
+    assert (refused.best.leaving.n, refused.best.leaving.count, refused.needed) == (16, 0, 28)
+    assert choose(ranked(list(range(24, 30)), 30), 0.1, 0.9).chosen is not None
+    # The sequence began, and ended at once with 8 wrong among 30: the best 20 hold none of them.
+    ended = choose(ranked([*range(20, 28), *range(100, N)]), 0.1, 0.9)
+    assert [each.leaving.n for each in ended.tested] == [30]
+    assert ended.best is not None
+    assert (ended.best.leaving.n, ended.best.leaving.count) == (20, 0)
+    assert ended.needed == 219
 
 
 def test_the_curve_ends_with_all_answers() -> None:
