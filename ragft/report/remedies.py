@@ -49,7 +49,7 @@ def why(record: Record) -> str:
 
 
 def outcome(record: Record) -> str:
-    """Return whether a remedy did what it should, as a sentence: an adapter that is worse in no guard."""
+    """Return whether a remedy did what it should, as far as guards were measured: an adapter that is worse in none."""
     verdict, tried = record["verdict"], len(record["trials"])
     name = verdict["version"]
     if "figures" not in verdict:
@@ -57,16 +57,22 @@ def outcome(record: Record) -> str:
     lost = [*verdict["harmful"], *verdict["worse"]]
     if lost:
         return f"No remedy did: {name}, the best of {tried}, is still worse in {_listed(lost)}."
+    measured = [each for each in GUARDS if each in verdict["figures"]]
+    if not measured:
+        return f"No guard was measured, so whether {name} does harm is not known."
+    left = [each for each in GUARDS if each not in measured]
+    more = f" Not measured: {_listed(left)}." if left else ""
     doubt = [each for each in verdict["unsafe"] if each in GUARDS]
     if doubt:
         return (
             f"{name} is not shown to be worse in any guard, and harm is not ruled out in {_listed(doubt)}: these "
-            "questions are too few."
+            f"questions are too few.{more}"
         )
     little = [each for each in verdict["slipped"] if each in GUARDS]
     if little:
-        return f"{name} is a little worse in {_listed(little)}, by less than its margin, and in no other guard."
-    return f"{name} is not worse in any guard: a rise beyond its margin is ruled out in each."
+        others = "in no other guard that was measured" if left else "in no other guard"
+        return f"{name} is a little worse in {_listed(little)}, by less than its margin, and {others}.{more}"
+    return f"{name} is not worse in {_listed(measured)}: a rise beyond the margin is ruled out.{more}"
 
 
 def _all_figures(record: Record) -> Iterator[Record]:

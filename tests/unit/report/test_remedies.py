@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from ragft.params import GUARDS
 from ragft.report.remedies import outcome, table, why
 
 
@@ -84,15 +85,37 @@ class Ending:
 @pytest.mark.parametrize(
     "ending",
     [
-        Ending({}, "models:/m/4 is not worse in any guard: a rise beyond its margin is ruled out in each."),
+        Ending(
+            {},
+            "models:/m/4 is not worse in false answers: a rise beyond the margin is ruled out. Not measured: false "
+            "refusals, forgetting.",
+        ),
         Ending({"harmful": ["false_answers"], "unsafe": []}, "No remedy did: models:/m/4, the best of 3, is"),
         Ending({"worse": ["right"]}, "No remedy did: models:/m/4, the best of 3, is still worse in right."),
-        Ending({"unsafe": ["forgetting"]}, "models:/m/4 is not shown to be worse in any guard, and harm is not ruled"),
-        Ending({"slipped": ["right", "forgetting"]}, "models:/m/4 is a little worse in forgetting, by less than"),
+        Ending(
+            {"unsafe": ["false_answers"]},
+            "models:/m/4 is not shown to be worse in any guard, and harm is not ruled out in false answers: these "
+            "questions are too few. Not measured: false refusals, forgetting.",
+        ),
+        Ending(
+            {"slipped": ["right", "false_answers"]},
+            "models:/m/4 is a little worse in false answers, by less than its margin, and in no other guard that was "
+            "measured. Not measured: false refusals, forgetting.",
+        ),
     ],
 )  # fmt: skip
 def test_the_end_says_whether_a_remedy_did(ending: Ending) -> None:
     assert outcome(record(**ending.claims)).startswith(ending.said)
+
+
+def test_no_guard_that_was_not_measured_is_said_to_be_no_worse() -> None:
+    found = record()
+    of_all = dict.fromkeys(GUARDS, found["verdict"]["figures"]["false_answers"])
+    found["verdict"]["figures"] = of_all
+    said = "false answers, false refusals, forgetting: a rise beyond the margin is ruled out."
+    assert outcome(found) == f"models:/m/4 is not worse in {said}"
+    found["verdict"]["figures"] = {"right": of_all["forgetting"]}
+    assert outcome(found) == "No guard was measured, so whether models:/m/4 does harm is not known."
 
 
 def test_the_champion_found_again_was_not_compared() -> None:
