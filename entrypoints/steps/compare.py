@@ -37,7 +37,7 @@ from ragft.analysis.verdict.slices import slices_of
 from ragft.errors import ConfigError
 from ragft.params import DEFAULT_DATASET, NO_JUDGE, CompareParams, EvaluateParams, RemedyParams, VerdictParams
 from ragft.prompts.criterion import load_criteria
-from ragft.report.advice import command
+from ragft.report.advice import remedy_command
 from ragft.store.trials import begin_trial, find_trials, settle_trial
 from ragft.types import DECIDING, Question, digest
 from registry.card import Verdict, note
@@ -67,7 +67,7 @@ def run(params: CompareParams, workspace: Workspace, turns: Turns | None = None)
         decision = decide(comparison, Policy(advisory=settled.advisory))
         compared = Compared(version, against, sides, comparison, decision, run_.info.run_id)
         _log(task, compared, workspace)
-        _tell(task, compared, spreads, workspace)
+        tell(task, compared, spreads, workspace)
         _report(task, compared, workspace)
     verdicts.fail_if_rejected(params, decision)
     return compared
@@ -230,12 +230,12 @@ def _log(task: ToCompare, compared: Compared, workspace: Workspace) -> None:
     settle_trial(workspace.store, comparison.conditions["data"], _identity(task), decision.outcome, decision.comparison)
 
 
-def _tell(task: ToCompare, compared: Compared, spreads: Mapping[str, Spread], workspace: Workspace) -> None:
+def tell(task: ToCompare, compared: Compared, spreads: Mapping[str, Spread], workspace: Workspace) -> None:
     """Say the verdict and what it rests on, what the comparison could show, and where the change comes from."""
     verdicts.tell(task, compared.sides, compared.comparison, compared.decision, spreads, workspace)
     _tell_causes(compared.comparison, report.all_contexts(task.given, task.params, compared.version), workspace)
-    if compared.decision.outcome == "reject" and task.params.split == "test":
-        workspace.say(f"  - what may mend it: {command('remedy', {'model': compared.version.uri})}")
+    if remedy := remedy_command(compared.comparison, compared.decision.outcome, report.situation_of(task)):
+        workspace.say(f"  - what may mend it: {remedy}")
 
 
 def _report(task: ToCompare, compared: Compared, workspace: Workspace) -> None:

@@ -20,6 +20,7 @@ class Situation:
     """How the version was made and compared.
 
     Attributes:
+        format: How it was trained; "" for a base.
         finetune: Parameters that train another adapter like this one, name -> value.
         compare: Parameters that compare again in the same way, apart from the model, name -> value.
         part: True where only some of the split's questions were asked.
@@ -107,21 +108,33 @@ def _promote(comparison: Comparison, situation: Situation) -> Advice:
 
 def _reject(comparison: Comparison, situation: Situation) -> Advice:
     start = f"Keep {situation.base}: {_loss(comparison)}."
-    if situation.split == "test" and causes_of(comparison, situation.format):
-        return _remedy(start + _where(comparison), comparison, situation)
-    if FALSE_ANSWERS in comparison.claims.harmful:
+    if remedy := remedy_command(comparison, "reject", situation):
+        return _remedy(start + _where(comparison), comparison, remedy)
+    if FALSE_ANSWERS in comparison.claims.harmful and situation.format:
         return _teach_to_abstain(start, situation)
     return _train_again(start + _where(comparison), situation)
 
 
-def _remedy(start: str, comparison: Comparison, situation: Situation) -> Advice:
-    """Return the command that trains what the causes call for; it knows how the version was trained and compared."""
-    read = " Read what it invented, below." if FALSE_ANSWERS in comparison.claims.harmful else ""
+def remedy_command(comparison: Comparison, outcome: str, situation: Situation) -> str:
+    """Return the command that trains what the causes of a rejection call for; "" where there is nothing to mend.
+
+    That is so for a base, and where no cause is known. `remedy` reads test alone, and knows itself how the version was
+    trained and compared.
+    """
+    if outcome != "reject" or situation.split != "test" or not situation.format:
+        return ""
+    if not causes_of(comparison, situation.format):
+        return ""
     against = {name: value for name, value in situation.compare.items() if name == "against"}
+    return command("remedy", {"model": situation.model, **against})
+
+
+def _remedy(start: str, comparison: Comparison, remedy: str) -> Advice:
+    read = " Read what it invented, below." if FALSE_ANSWERS in comparison.claims.harmful else ""
     return Advice(
         f"{start}{read} This trains what the causes call for (passages, passages that cannot answer, fewer steps: "
         "whatever was missing), chooses on the dev questions, and compares the best with these ones.",
-        command("remedy", {"model": situation.model, **against}),
+        remedy,
     )
 
 
@@ -197,7 +210,9 @@ def _too_little(comparison: Comparison, situation: Situation) -> Advice:
 def _train_again(start: str, situation: Situation, *, explain: bool = True) -> Advice:
     params = dict(situation.finetune)
     why = ""
-    if situation.format == "closed_book":
+    if not situation.format:
+        why = " It is a base: train an adapter on it, and compare that."
+    elif situation.format == "closed_book":
         params["format"] = "retrieved"
         why = (
             " The adapter was trained on questions alone, without the passages it is given in use: train one with "

@@ -104,9 +104,11 @@ def situation_of(task: ToCompare) -> Situation:
     lineage = version.lineage
     house = _house(params)
     data = {name: value for name, value in _changed(given).items() if name in BaseParams.__dataclass_fields__}
-    training = {"samples": str(lineage.samples), "format": lineage.format, "method": lineage.method}
-    usual = {"format": "closed_book", "method": "lora"}
-    training = {name: value for name, value in training.items() if usual.get(name) != value}
+    training: dict[str, str] = {}
+    if lineage.kind == "adapter":
+        training = {"samples": str(lineage.samples), "format": lineage.format, "method": lineage.method}
+        usual = {"format": "closed_book", "method": "lora"}
+        training = {name: value for name, value in training.items() if usual.get(name) != value}
     return Situation(
         model=version.uri,
         base=against.short,

@@ -10,10 +10,12 @@ import mlflow
 import numpy as np
 import pytest
 
+from entrypoints.steps import compare as step
 from entrypoints.steps.reporting import latest_report, planning, report
 from entrypoints.steps.shared import integrity
 from entrypoints.steps.shared.compared import Compared, ToCompare, decisive
 from entrypoints.steps.shared.evaluation import Evaluation, Scored
+from entrypoints.steps.shared.workspace import Workspace
 from ragft import tracking
 from ragft.analysis.knowledge.forgetting import Lost
 from ragft.analysis.verdict.compare import Side, compare
@@ -128,6 +130,23 @@ def test_the_report_is_logged_with_its_figures_and_found_again(store: Path) -> N
     copy = latest_report.fetch_newest(store)
     assert copy == store / "report.html"
     assert copy.read_text(encoding="utf-8") == html
+
+
+def test_what_may_mend_a_rejection_is_named_as_in_the_report_and_not_for_a_base(store: Path) -> None:
+    found = compared("run")
+    task = dataclasses.replace(task_of(found), given=CompareParams(against=found.against.uri))
+
+    def told(task: ToCompare, found: Compared) -> list[str]:
+        said: list[str] = []
+        step.tell(task, found, {}, Workspace(store, None, said.append))  # type: ignore[arg-type]  # nothing is stored
+        return [line for line in said if "-e remedy" in line]
+
+    advised = report.assemble(task, found, QUESTIONS, trials()).advice.command
+    assert told(task, found) == [f"  - what may mend it: {advised}"]
+    assert f"-P against={found.against.uri} " in advised
+    base = dataclasses.replace(found.version, lineage=LINEAGE)
+    assert told(dataclasses.replace(task, version=base), dataclasses.replace(found, version=base)) == []
+    assert report.situation_of(dataclasses.replace(task, version=base)).finetune == {}
 
 
 def test_a_store_without_a_report_says_so(store: Path) -> None:

@@ -11,7 +11,7 @@ from ragft.analysis.verdict.guards import GuardRates, guard_result, pair_guard
 from ragft.analysis.verdict.health import Health, Refused
 from ragft.analysis.verdict.multiplicity import Claims
 from ragft.params import STEPS
-from ragft.report.advice import LENGTH_CHECK, Situation, advise
+from ragft.report.advice import LENGTH_CHECK, Situation, advise, remedy_command
 from ragft.types import CONTEXTS
 from tests.report_example import SITUATION, example
 
@@ -43,6 +43,20 @@ def test_what_a_rejection_on_test_calls_for_is_one_command() -> None:
     advice = advise(WORSE, "reject", replace(SITUATION, compare={"questions": "60", "against": "models:/m/1"}))
     assert commands(advice.command) == [("remedy", {"model": SITUATION.model, "against": "models:/m/1"})]
     assert advice.text.startswith("Keep base v1: the adapter lost 0.5")
+
+
+def test_a_remedy_is_named_only_where_there_is_something_to_mend() -> None:
+    against = replace(SITUATION, compare={"against": "models:/m/1"})
+    (found,) = commands(remedy_command(WORSE, "reject", against))
+    assert found == ("remedy", {"model": SITUATION.model, "against": "models:/m/1"})
+    assert remedy_command(WORSE, "hold", SITUATION) == ""
+    assert remedy_command(WORSE, "reject", replace(SITUATION, split="confirm")) == ""
+    assert remedy_command(WORSE, "reject", WITH_PASSAGES) == "", "no cause is known"
+    assert remedy_command(WORSE, "reject", SITUATION)
+    harmed = replace(WORSE, claims=replace(WORSE.claims, harmful=("false_answers",)))
+    base = advise(harmed, "reject", replace(SITUATION, format="", samples=0, finetune={}))
+    assert base.text.endswith("It is a base: train an adapter on it, and compare that.")
+    assert commands(base.command) == [("finetune", {}), ("compare", {})]
 
 
 def test_a_closed_book_adapter_rejected_elsewhere_is_to_be_trained_with_passages() -> None:
