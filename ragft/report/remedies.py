@@ -125,13 +125,19 @@ def _cells(row: Mapping[str, Any], measures: Sequence[str]) -> list[str]:
 
 
 def _figure(name: str, figure: Mapping[str, Any] | None) -> str:
-    """Return both sides, the interval of the change, and of how many questions: guards in percent."""
+    """Return both sides, the interval of the change, and of how many questions: guards in percent.
+
+    Where people's labels decide, no side has a mean, and the change is shown in their place.
+    """
     if figure is None:
         return NONE
     scale, digits, unit = (100, 0, " %") if name in GUARDS else (1, 2, "")
-    before, after = (number(scale * figure[side], digits) for side in ("base", "version"))
     low, high = (signed(scale * figure[end], digits) for end in ("low", "high"))
-    return f"{before} → {after}{unit} [{low}, {high}] of {figure['n']:,}"
+    if "base" in figure:
+        seen = " → ".join(number(scale * figure[side], digits) for side in ("base", "version")) + unit
+    else:
+        seen = f"change {signed(scale * figure['change'], digits)}"
+    return f"{seen} [{low}, {high}] of {figure['n']:,}"
 
 
 def _short(uri: str) -> str:

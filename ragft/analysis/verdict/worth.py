@@ -31,14 +31,15 @@ def worth(comparison: Comparison) -> float | None:
 def figures_of(comparison: Comparison) -> dict[str, Mapping[str, Any]]:
     """Return primary or guard -> what was seen of it, as JSON values: both sides, the change with its 95 % interval, n.
 
-    A change above 0 is a gain of a primary (whatever its direction), and a rise of a guard's rate.
+    A change above 0 is a gain of a primary (whatever its direction), and a rise of a guard's rate. Where people's
+    labels decide, the change is the corrected one, and the judge's means, which do not go with it, are left out.
     """
     found: dict[str, Mapping[str, Any]] = {}
     for result in comparison.primaries:
         if result.effect:
+            means = {"base": result.effect.base, "version": result.effect.version}
             found[result.criterion] = {
-                "base": result.effect.base,
-                "version": result.effect.version,
+                **({} if result.criterion in comparison.by_people else means),
                 "change": result.effect.gain,
                 "low": result.bounds.low,
                 "high": result.bounds.high,

@@ -69,6 +69,15 @@ def test_the_table_has_the_version_as_it_was_every_remedy_and_the_chosen_one_on_
     assert len({len(line) for line in table(record())}) == 1, "padded, so that a terminal shows it too"
 
 
+def test_where_people_decide_the_change_is_shown_in_place_of_both_sides() -> None:
+    found = record()
+    right = found["verdict"]["figures"]["right"]
+    del right["base"], right["version"]
+    cells = [cell.strip() for cell in table(found)[-1].split("|")]
+    assert "change +0.01 [−0.01, +0.03] of 100" in cells
+    assert "25 → 25 % [−2, +2] of 100" in cells
+
+
 def test_why_an_adapter_was_chosen_is_said_with_its_figures() -> None:
     assert why(record()) == (
         "v4 was chosen, of 2 adapters, for its worth on dev: +0.020, the mean gain less each guard's rise in parts of "

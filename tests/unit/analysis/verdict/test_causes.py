@@ -18,6 +18,7 @@ from ragft.analysis.verdict.comparison import Comparison
 from ragft.analysis.verdict.effect import Levels, Resampling
 from ragft.analysis.verdict.guards import GuardRates, GuardResult, guard_result, pair_guard
 from ragft.analysis.verdict.multiplicity import Claims
+from ragft.analysis.verdict.people import Corrected, Estimate
 from ragft.analysis.verdict.remedies import REMEDIES, experiments
 from ragft.analysis.verdict.worth import figures_of, worth
 from ragft.params import GUARDS, FinetuneParams
@@ -176,3 +177,16 @@ def test_figures_are_changes_of_primaries_and_rises_of_guards() -> None:
     assert (rise["base"], rise["version"], rise["n"]) == (0.2, pytest.approx(0.3), 100)
     assert rise["change"] == pytest.approx(0.1)
     assert rise["low"] < rise["change"] < rise["high"]
+
+
+def test_where_people_decide_the_corrected_change_stands_without_the_judges_means() -> None:
+    (one, *_), found = PLAIN.primaries, figures_of(PLAIN)
+    estimate = Estimate(0.3, 0.1, 0.5)
+    people = Corrected(one.criterion, 30, 10, 40, "at random", None, estimate, estimate, 0.5, one.bounds)
+    decided = figures_of(replace(PLAIN, corrected=(people,)))
+    assert decided[one.criterion].keys() == {"change", "low", "high", "n"}
+    few = figures_of(replace(PLAIN, corrected=(replace(people, pairs=29),)))
+    assert few == found
+    assert {name: each for name, each in decided.items() if name != one.criterion} == {
+        name: each for name, each in found.items() if name != one.criterion
+    }
