@@ -3,6 +3,7 @@
 import os
 import re
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -34,14 +35,11 @@ def fetched_from() -> Path | None:
     made_for_this_run = re.fullmatch(r"tmp[a-z0-9_]{8}", CHECKOUT.name) and "MLFLOW_RUN_ID" in os.environ
     if not made_for_this_run or CHECKOUT.parent != Path(tempfile.gettempdir()).resolve():
         return None
-    try:
-        # Between MLflow and this process may stand a shell, which MLflow started in the clone.
-        folders = [Path(each.cwd()) for each in psutil.Process().parents()]
-    except psutil.Error:
-        folders = []
-    for folder in folders:
-        if not folder.is_relative_to(CHECKOUT):
-            return folder
+    # Between MLflow and this process may stand a shell, which MLflow started in the clone.
+    for process in psutil.Process().parents():
+        with suppress(psutil.Error):
+            if not (folder := Path(process.cwd())).is_relative_to(CHECKOUT):
+                return folder
     raise ConfigError(
         f"{CHECKOUT} is a clone that MLflow made for this command alone, and it is not known where the command was "
         "started: say with RAGFT_HOME where everything shall be kept"
