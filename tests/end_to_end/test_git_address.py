@@ -31,7 +31,9 @@ def bare_repository(folder: Path) -> Path:
     return bare
 
 
-def test_what_a_git_address_makes_stays_where_it_was_typed(checkout: Checkout, tmp_path: Path) -> None:
+def test_what_a_git_address_makes_stays_where_it_was_typed(tmp_path: Path) -> None:
+    checkout = Checkout(tmp_path / "home", tmp_path)
+    checkout.step("setup")
     (line,) = re.findall(r"^mlflow run file:///srv/git/ragft .*$", PAGE, flags=re.MULTILINE)
     bare, here, temporary = bare_repository(tmp_path), tmp_path / "here", tmp_path / "tmp"
     here.mkdir()

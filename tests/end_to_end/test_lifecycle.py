@@ -148,14 +148,15 @@ def test_the_commands_of_the_page_on_serving(client: MlflowClient, checkout: Che
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
     server = checkout.begin([word.replace("5002", port) for word in serve], {}, cold=False)
+    assert server.stdout is not None
     try:
-        assert server.stdout is not None
         said = next(line for line in server.stdout if "answers as model" in line)
         assert f"models:/{NAME}/1 answers as model models:/{NAME}@champion at http://127.0.0.1:{port}/v1" in said
         done = subprocess.run([word.replace("5002", port) for word in ask], capture_output=True, text=True, check=True)
     finally:
         os.kill(server.pid, signal.SIGTERM)
         code = server.wait()
+        server.stdout.close()
     assert code == 143
     reply = json.loads(done.stdout)
     assert reply["model"] == f"models:/{NAME}/1"
