@@ -289,7 +289,6 @@ def test_an_answer_leaves_a_trace_with_its_passages_and_its_tokens(model: Any) -
     assert {document["metadata"]["doc_uri"] for document in documents} <= {f"t{n}" for n in range(TOWNS)}
     usage = found.info.token_usage or {}
     assert usage["output_tokens"] > 1
-    assert found.info.request_metadata["mlflow.modelId"] == model.model_id
 
     mlflow.tracing.disable()
     try:
