@@ -2,17 +2,20 @@
 
 import itertools
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import mlflow
 import psycopg
 import pytest
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from entrypoints.steps.shared.workspace import Workspace
 from ragft.store.connection import Store
 from ragft.store.embedded import embedded_dsn, leave_embedded
 from ragft.store.server import open_store
@@ -72,6 +75,26 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
     SqlAlchemyStore(f"sqlite:///{path}", str(path.parent))  # type: ignore[no-untyped-call]
     return path
+
+
+@pytest.fixture
+def said() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def workspace(
+    store: Store, tmp_path: Path, empty_database: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Workspace]:
+    """A home with an empty store and an MLflow database of its own; what is said stands in ``said``."""
+    shutil.copy(empty_database, tmp_path / "mlflow.db")
+    mlflow.set_tracking_uri(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    experiment = mlflow.create_experiment("ragft", artifact_location=(tmp_path / "artifacts").as_uri())
+    # MLflow remembers the experiment of the process in both places.
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", experiment)
+    monkeypatch.setattr("mlflow.tracking.fluent._active_experiment_id", experiment)
+    yield Workspace(home=tmp_path, store=store, say=said.append)
+    mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
 
 
 StartScript = Callable[..., "subprocess.Popen[str]"]

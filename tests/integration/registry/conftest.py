@@ -8,7 +8,6 @@ from pathlib import Path
 
 import mlflow
 import pytest
-from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
 from ragft.models.adapter_folder import adapter_identity
 from ragft.models.fingerprint import write_manifest
@@ -37,14 +36,6 @@ BASE = Lineage(kind="base", base="pocket", base_fingerprint="f" * 64, data="tele
 FILES = {"adapter_model.safetensors": b"weights", "adapter_config.json": b"{}"}
 IDENTITY = adapter_identity({name: hashlib.sha256(content).hexdigest() for name, content in FILES.items()})
 ADAPTER = dataclasses.replace(BASE, kind="adapter", adapter_sha256=IDENTITY, method="lora", format="raft", samples=20)
-
-
-@pytest.fixture(scope="module")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make a store once; each test works on a copy, since making its tables takes seconds."""
-    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    SqlAlchemyStore(f"sqlite:///{path}", str(path.parent))  # type: ignore[no-untyped-call]
-    return path
 
 
 @pytest.fixture

@@ -3,8 +3,6 @@
 import csv
 import json
 import re
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +19,6 @@ from ragft.errors import ConfigError, DataError
 from ragft.judging.g_eval import Item
 from ragft.judging.labels import pair_key
 from ragft.params import CompareParams, JudgeParams, LabelParams, ScoringParams
-from ragft.store.connection import Store
 from ragft.store.labels import Sampled, save_sample
 from tests.integration.judging.scripted import ScriptedJudge, by_word_count
 
@@ -35,23 +32,9 @@ def opened(params: ScoringParams, *_: object) -> ScriptedJudge | None:
     return None if params.judge == "none" else ScriptedJudge(by_word_count)
 
 
-@pytest.fixture
-def said() -> list[str]:
-    return []
-
-
-@pytest.fixture
-def workspace(
-    store: Store, tmp_path: Path, empty_database: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Workspace]:
-    """A home with a store and an MLflow store of its own, where the judge counts words."""
-    shutil.copy(empty_database, tmp_path / "mlflow.db")
-    mlflow.set_tracking_uri(f"sqlite:///{tmp_path / 'mlflow.db'}")
-    mlflow.create_experiment("ragft", artifact_location=(tmp_path / "artifacts").as_uri())
-    mlflow.set_experiment("ragft")
+@pytest.fixture(autouse=True)
+def judge_that_counts_words(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(judges, "open_judge", opened)
-    yield Workspace(home=tmp_path, store=store, say=said.append)
-    mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
 
 
 def answer(n: int, *, tuned: bool) -> str:
