@@ -14,7 +14,10 @@ import pytest
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
 
+from entrypoints.steps.shared import patience
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.store.connection import Store
 from ragft.store.embedded import embedded_dsn, leave_embedded
@@ -80,6 +83,19 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def said() -> list[str]:
     return []
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Wait for MLflow's store as a step does; afterwards as MLflow does, so that no later test fails on a lock."""
+    for name in patience._TRIES:
+        monkeypatch.setenv(name, "")  # so that it is gone again afterwards
+        monkeypatch.delenv(name)
+    patience.be_patient()
+    yield
+    for name, listener in patience._LISTENERS:
+        event.remove(Engine, name, listener)
+    mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ def be_patient() -> None:
     for name, value in _TRIES.items():
         os.environ.setdefault(name, value)
     _waiting["seconds"] = SECONDS_TO_WAIT
-    for name, listener in (("connect", _on_connect), ("before_cursor_execute", _on_execute)):
+    for name, listener in _LISTENERS:
         if not event.contains(Engine, name, listener):
             event.listen(Engine, name, listener, retval=name != "connect")
 
@@ -86,3 +86,6 @@ def _on_execute(
 
 def _busy_timeout() -> str:
     return f"PRAGMA busy_timeout = {_waiting['seconds'] * 1000}"
+
+
+_LISTENERS = (("connect", _on_connect), ("before_cursor_execute", _on_execute))

@@ -23,16 +23,6 @@ def database(postgres: str) -> Iterator[str]:
     drop_database(postgres, "restarted")
 
 
-@pytest.fixture
-def patient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    for name in patience._TRIES:
-        monkeypatch.delenv(name, raising=False)
-    patience.be_patient()
-    yield
-    patience.lose_patience()
-    mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
-
-
 @pytest.mark.usefixtures("patient")
 def test_what_is_logged_while_the_server_is_away_is_there_when_it_is_back(database: str, tmp_path: Path) -> None:
     with mlflow_server(database, tmp_path) as address:

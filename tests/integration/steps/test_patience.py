@@ -6,31 +6,27 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import mlflow
 import pytest
 from mlflow import MlflowClient
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+from sqlalchemy import text
 
 from entrypoints.steps.shared import patience
 from tests.integration.conftest import ROOT
 
-# MLflow itself waits for 20 seconds.
-SECONDS_LOCKED = 24
+MLFLOW_WAITS = 20
+SECONDS_LOCKED = MLFLOW_WAITS + 4
 
 
 @pytest.fixture
-def run_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def run_id(patient: None, tmp_path: Path) -> str:
     """A run in a store of its own."""
-    for name in patience._TRIES:
-        monkeypatch.delenv(name, raising=False)
-    patience.be_patient()
     mlflow.set_tracking_uri(f"sqlite:///{tmp_path / 'mlflow.db'}")
     client = MlflowClient()
-    yield client.create_run(client.create_experiment("locked", (tmp_path / "artifacts").as_uri())).info.run_id
-    patience.lose_patience()
-    mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
+    return str(client.create_run(client.create_experiment("locked", (tmp_path / "artifacts").as_uri())).info.run_id)
 
 
 def locked(path: Path) -> sqlite3.Connection:
@@ -57,6 +53,13 @@ def test_who_has_lost_patience_waits_no_longer(run_id: str, tmp_path: Path) -> N
     somebody.close()
     assert patience.is_out_of_reach(caught.value)
     assert "database is locked" in str(patience.explained(caught.value))
+
+
+def test_after_a_test_that_lost_patience_mlflow_waits_again(tmp_path: Path) -> None:
+    store = SqlAlchemyStore(f"sqlite:///{tmp_path / 'mlflow.db'}", str(tmp_path))  # type: ignore[no-untyped-call]
+    with store.ManagedSessionMaker() as session:
+        assert session.execute(text("PRAGMA busy_timeout")).scalar() == MLFLOW_WAITS * 1000
+    assert not set(patience._TRIES) & set(os.environ)
 
 
 def test_what_the_store_answers_is_no_outage(run_id: str) -> None:
