@@ -113,6 +113,30 @@ def workspace(
     mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
 
 
+@pytest.fixture(scope="module")
+def module_said() -> list[str]:
+    return []
+
+
+@pytest.fixture(scope="module")
+def module_workspace(
+    postgres: str, tmp_path_factory: pytest.TempPathFactory, empty_database: Path, module_said: list[str]
+) -> Iterator[Workspace]:
+    """What ``workspace`` is to a test, for all tests of a file; ``RAGFT_DSN`` names its store."""
+    home, schema = tmp_path_factory.mktemp("module"), f"module_{next(_numbers)}"
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
+    dsn = make_conninfo(postgres, options=f"-csearch_path={schema}")
+    shutil.copy(empty_database, home / "mlflow.db")
+    mlflow.set_tracking_uri(f"sqlite:///{home / 'mlflow.db'}")
+    mlflow.create_experiment("ragft", artifact_location=(home / "artifacts").as_uri())
+    mlflow.set_experiment("ragft")
+    with pytest.MonkeyPatch.context() as patch, open_store(dsn, home) as store:
+        patch.setenv("RAGFT_DSN", dsn)
+        yield Workspace(home, store, module_said.append)
+    mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
+
+
 StartScript = Callable[..., "subprocess.Popen[str]"]
 
 

@@ -8,12 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import mlflow
-import psycopg
 import pytest
 import torch
 from mlflow import MlflowClient
-from psycopg.conninfo import make_conninfo
 
 from entrypoints.parameter_checks import check
 from entrypoints.steps import compare, evaluate, finetune, fingerprint
@@ -24,7 +21,6 @@ from entrypoints.steps.shared.weights import open_registry
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.errors import ConfigError, PrerequisiteError
 from ragft.params import CompareParams, DataParams, EvaluateParams, FinetuneParams, FingerprintParams, StudyParams
-from ragft.store.server import open_store
 from registry.versions import Version
 from tests.integration.steps.test_served_version import write_rows
 from tests.tiny_model import make_tiny_model
@@ -64,26 +60,17 @@ class Made:
 
 
 @pytest.fixture(scope="module")
-def made(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
-    home = tmp_path_factory.mktemp("engine")
-    with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute("CREATE SCHEMA engine")
-    dsn = make_conninfo(postgres, options="-csearch_path=engine")
-    mlflow.set_tracking_uri(f"sqlite:///{home / 'mlflow.db'}")
-    mlflow.create_experiment("engine", artifact_location=(home / "artifacts").as_uri())
-    mlflow.set_experiment("engine")
+def made(module_workspace: Workspace, module_said: list[str]) -> Made:
+    home = module_workspace.home
     write_rows(home)
     data = DataParams(
         dataset="rows", path=str(home / "questions.jsonl"), documents=str(home / "documents.jsonl"), name="towns",
         chunk_chars=60, top_k=2, collection="all", allow_leaks=True,
     )  # fmt: skip
-    base, said = make_tiny_model(home / "tiny"), list[str]()
-    with open_store(dsn, home) as store:
-        workspace = Workspace(home, store, said.append)
-        train = {"samples": 4, "epochs": 4, "learning_rate": 0.02, "format": "retrieved", "allow_low_hit_rate": True}
-        version = finetune.run(data.pick(FinetuneParams, base=str(base), **train), workspace).version
-        yield Made(workspace, version, base, data, said)
-    mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
+    base = make_tiny_model(home / "tiny")
+    train = {"samples": 4, "epochs": 4, "learning_rate": 0.02, "format": "retrieved", "allow_low_hit_rate": True}
+    version = finetune.run(data.pick(FinetuneParams, base=str(base), **train), module_workspace).version
+    return Made(module_workspace, version, base, data, module_said)
 
 
 @pytest.fixture

@@ -2,16 +2,13 @@
 
 import dataclasses
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 import mlflow
-import psycopg
 import pytest
 import torch
-from psycopg.conninfo import make_conninfo
 
 from entrypoints.steps import compare, evaluate, finetune, prepare, promote, remedy
 from entrypoints.steps.search import remedy as search
@@ -27,7 +24,6 @@ from ragft.analysis.verdict.causes import Cause
 from ragft.errors import ConfigError, DataError
 from ragft.params import BaseParams, CompareParams, EvaluateParams, FinetuneParams, PrepareParams, RemedyParams
 from ragft.store.passages import load_passages
-from ragft.store.server import open_store
 from ragft.types import digest
 from registry.versions import Version
 from tests.tiny_model import make_tiny_model
@@ -88,32 +84,21 @@ def write_rows(folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def made(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
-    home = tmp_path_factory.mktemp("given")
-    with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute("CREATE SCHEMA given_passages")
-    dsn = make_conninfo(postgres, options="-csearch_path=given_passages")
-    mlflow.set_tracking_uri(f"sqlite:///{home / 'mlflow.db'}")
-    mlflow.create_experiment("given", artifact_location=(home / "artifacts").as_uri())
-    mlflow.set_experiment("given")
+def made(module_workspace: Workspace, module_said: list[str]) -> Made:
+    home = module_workspace.home
     write_rows(home)
     data = BaseParams(
         dataset="rows", path=str(home / "questions.jsonl"), documents=str(home / "documents.jsonl"), name="towns",
         chunk_chars=80, top_k=3, allow_leaks=True, base=str(make_tiny_model(home / "tiny")),
     )  # fmt: skip
-    said: list[str] = []
     exported = home / "retrieved.jsonl"
-    with pytest.MonkeyPatch.context() as patch, open_store(dsn, home) as store:
-        patch.setenv("RAGFT_DSN", dsn)
-        workspace = Workspace(home, store, said.append)
-        prepare.run(data.pick(PrepareParams, export_retrieved=str(exported)), workspace)
-        train = data.pick(
-            FinetuneParams, samples=4, epochs=2, learning_rate=0.01, format="retrieved", withheld_share=0.5,
-            allow_low_hit_rate=True,
-        )  # fmt: skip
-        version = finetune.run(train, workspace).version
-        yield Made(workspace, data, train, version, exported, said)
-    mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
+    prepare.run(data.pick(PrepareParams, export_retrieved=str(exported)), module_workspace)
+    train = data.pick(
+        FinetuneParams, samples=4, epochs=2, learning_rate=0.01, format="retrieved", withheld_share=0.5,
+        allow_low_hit_rate=True,
+    )  # fmt: skip
+    version = finetune.run(train, module_workspace).version
+    return Made(module_workspace, data, train, version, exported, module_said)
 
 
 def rows_of(path: Path) -> list[dict[str, Any]]:

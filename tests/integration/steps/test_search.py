@@ -2,17 +2,14 @@
 
 import dataclasses
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import mlflow
-import psycopg
 import pytest
 import torch
 from mlflow import MlflowClient
-from psycopg.conninfo import make_conninfo
 
 from entrypoints.steps import evaluate, prepare
 from entrypoints.steps.reporting.planning import _newest
@@ -23,7 +20,6 @@ from ragft.errors import ConfigError, PrerequisiteError
 from ragft.params import CompareParams, EvaluateParams, PrepareParams
 from ragft.retrieval.reranking import reranker_sha256
 from ragft.retrieval.retriever import Retriever
-from ragft.store.server import open_store
 from ragft.types import digest
 from tests.tiny_model import make_tiny_model
 from tests.tiny_reranker import make_tiny_reranker
@@ -48,14 +44,8 @@ class Made:
 
 
 @pytest.fixture(scope="module")
-def made(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
-    home = tmp_path_factory.mktemp("search")
-    with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute("CREATE SCHEMA search_steps")
-    dsn = make_conninfo(postgres, options="-csearch_path=search_steps")
-    mlflow.set_tracking_uri(f"sqlite:///{home / 'mlflow.db'}")
-    mlflow.create_experiment("search", artifact_location=(home / "artifacts").as_uri())
-    mlflow.set_experiment("search")
+def made(module_workspace: Workspace, module_said: list[str]) -> Made:
+    home = module_workspace.home
     documents: list[dict[str, Any]] = []
     questions: list[dict[str, Any]] = []
     for number in range(6):
@@ -72,11 +62,7 @@ def made(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ma
         chunk_chars=50, top_k=3, base=str(make_tiny_model(home / "tiny")), judge="none", max_new_tokens=2,
         context="retrieved", collection="all",
     )  # fmt: skip
-    said: list[str] = []
-    with open_store(dsn, home) as store:
-        workspace = Workspace(home, store, said.append)
-        yield Made(workspace, data, str(make_tiny_reranker(home / "reranker")), said)
-    mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
+    return Made(module_workspace, data, str(make_tiny_reranker(home / "reranker")), module_said)
 
 
 def last_metrics() -> dict[str, float]:

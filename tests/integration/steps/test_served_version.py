@@ -13,14 +13,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import mlflow
-import psycopg
 import pytest
 import torch
 import uvicorn
 from mlflow import MlflowClient
 from mlflow.entities import SpanType
 from openai import BadRequestError, OpenAI
-from psycopg.conninfo import make_conninfo
 
 from entrypoints.steps import compare, evaluate, finetune, promote, rollback
 from entrypoints.steps.shared.bases import require_base_of
@@ -32,7 +30,6 @@ from ragft.errors import ConfigError, DataError, PrerequisiteError
 from ragft.models.fingerprint import write_manifest
 from ragft.params import CompareParams, DataParams, EvaluateParams, FinetuneParams, PromoteParams, RollbackParams
 from ragft.retrieval.reranking import reranker_sha256
-from ragft.store.server import open_store
 from ragft.verifying import NOT_SUPPORTED, Overlap
 from registry.versions import Version
 from tests.tiny_model import make_tiny_model
@@ -83,14 +80,8 @@ def write_rows(folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def made(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
-    home = tmp_path_factory.mktemp("served")
-    with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute("CREATE SCHEMA served_version")
-    dsn = make_conninfo(postgres, options="-csearch_path=served_version")
-    mlflow.set_tracking_uri(f"sqlite:///{home / 'mlflow.db'}")
-    mlflow.create_experiment("served", artifact_location=(home / "artifacts").as_uri())
-    mlflow.set_experiment("served")
+def made(module_workspace: Workspace, module_said: list[str]) -> Made:
+    home = module_workspace.home
     write_rows(home)
     (home / "prompt.txt").write_text(PROMPT)
     data = DataParams(
@@ -98,19 +89,14 @@ def made(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ma
         chunk_chars=60, top_k=4, collection="all", allow_leaks=True,
     )  # fmt: skip
     base = str(make_tiny_model(home / "tiny"))
-    said: list[str] = []
-    with pytest.MonkeyPatch.context() as patch, open_store(dsn, home) as store:
-        patch.setenv("RAGFT_DSN", dsn)
-        workspace = Workspace(home, store, said.append)
-        train = {"samples": 4, "epochs": 2, "learning_rate": 0.01, "format": "retrieved", "allow_low_hit_rate": True}
-        version = finetune.run(data.pick(FinetuneParams, base=base, **train), workspace).version
-        promoted = data.pick(
-            PromoteParams, dataset="rows", base=base, model=version.uri, prompt=str(home / "prompt.txt"),
-            max_new_tokens=7, context_window=110, top_k=3, chunk_chars=80, estimator="expected_no_rationale",
-            force=True, reason="a test", retriever="hybrid", reranker=str(make_tiny_reranker(home / "reranker")),
-        )  # fmt: skip
-        yield Made(workspace, version, promoted, said)
-    mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
+    train = {"samples": 4, "epochs": 2, "learning_rate": 0.01, "format": "retrieved", "allow_low_hit_rate": True}
+    version = finetune.run(data.pick(FinetuneParams, base=base, **train), module_workspace).version
+    promoted = data.pick(
+        PromoteParams, dataset="rows", base=base, model=version.uri, prompt=str(home / "prompt.txt"),
+        max_new_tokens=7, context_window=110, top_k=3, chunk_chars=80, estimator="expected_no_rationale",
+        force=True, reason="a test", retriever="hybrid", reranker=str(make_tiny_reranker(home / "reranker")),
+    )  # fmt: skip
+    return Made(module_workspace, version, promoted, module_said)
 
 
 def predicted(uri: str, questions: list[str]) -> tuple[list[str], list[list[str]]]:

@@ -10,11 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import mlflow
-import psycopg
 import pytest
 import torch
 from mlflow import MlflowClient
-from psycopg.conninfo import make_conninfo
 
 from entrypoints.steps import verify
 from entrypoints.steps.reporting.verification import VerifiedSide
@@ -25,7 +23,6 @@ from ragft.analysis.verification.promise import PROMISE, Promise
 from ragft.errors import DataError, PrerequisiteError
 from ragft.judging.abstention import abstains
 from ragft.params import VerifyParams
-from ragft.store.server import open_store
 from ragft.verifying import NOT_SUPPORTED
 
 if TYPE_CHECKING:
@@ -74,26 +71,15 @@ class Made:
 
 
 @pytest.fixture(scope="module")
-def made(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
-    home = tmp_path_factory.mktemp("verify")
-    with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute("CREATE SCHEMA verify")
-    dsn = make_conninfo(postgres, options="-csearch_path=verify")
-    mlflow.set_tracking_uri(f"sqlite:///{home / 'mlflow.db'}")
-    mlflow.create_experiment("verify", artifact_location=(home / "artifacts").as_uri())
-    mlflow.set_experiment("verify")
+def made(module_workspace: Workspace, module_said: list[str]) -> Iterator[Made]:
+    home = module_workspace.home
     (home / "plans").mkdir()
     write_plans(home / "plans")
     params = VerifyParams(
         dataset="squad", path=str(home / "plans"), name="plans", base="pocket", collection="all", context="retrieved",
         judge="none", top_k=2, allow_leaks=True, verify=True, max_false_answers=0.5,
     )  # fmt: skip
-    said: list[str] = []
-    with pytest.MonkeyPatch.context() as patch, open_store(dsn, home) as store:
-        patch.setenv("RAGFT_DSN", dsn)
-        workspace = Workspace(home, store, said.append)
-        yield Made(workspace, params, verify.run(params, workspace), said)
-    mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
+    yield Made(module_workspace, params, verify.run(params, module_workspace), module_said)
     # MLflow holds the model that was loaded last, which holds a connection, whose end is no other test's warning.
     mlflow.models.set_model(lambda _: None)
     gc.collect()
