@@ -45,7 +45,7 @@ class Made:
 
     def params(self, server: VllmStandIn | None, **changes: Any) -> EvaluateParams:  # noqa: ANN401
         """Return how a version is evaluated, on a server or in this process."""
-        engine = {"engine": "vllm", "engine_url": server.url, "dtype": "float32", "deadline_s": 1.0} if server else {}
+        engine = {"engine": "vllm", "engine_url": server.url, "dtype": "float32", "deadline_s": 10.0} if server else {}
         values = {
             "base": str(self.base), "model": self.version.uri, "context": "retrieved", "max_new_tokens": 6,
             "judge": "none", "dataset": "rows", **engine, **changes,
