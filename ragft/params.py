@@ -19,7 +19,8 @@ METHODS = ("lora", "qlora", "dora", "ia3", "prompt_tuning")
 FORMATS = ("closed_book", "retrieved", "oracle", "raft")
 QUANTIZATIONS = ("none", "nf4", "int8", "int4")
 ESTIMATORS = ("sampled", "expected", "expected_no_rationale")
-COLLECTIONS = ("split", "all")
+ALL = "all"
+COLLECTIONS = ("split", ALL)
 ON_REJECT = ("record", "fail")
 POCKET = "pocket"
 SMOLLM2 = "smollm2"
@@ -653,7 +654,9 @@ class CompareParams(SidesParams):
 
     on_reject: str = param("record", "what the verdict reject does to the exit code", choices=ON_REJECT)
     verify: bool = param(
-        False, "the version's answers that its promise (evaluate -P verify=True) lets not leave count as abstentions"
+        False,
+        "the version's answers that its promise (evaluate -P verify=True) lets not leave count as abstentions; the "
+        "other side's too, if it has one",
     )
 
     def __post_init__(self) -> None:
@@ -691,10 +694,19 @@ class PromoteParams(VerdictParams):
     force: bool = param(False, "promote against the verdict (recorded for ever; needs a reason)")
     reason: str = param("", "why the verdict is overruled")
     on_reject: str = param("record", "what a verdict other than promote does to the exit code", choices=ON_REJECT)
+    verify: bool = param(
+        False, "as in compare; needed for a version with a promise, whose answers are checked where it is served"
+    )
 
     def __post_init__(self) -> None:
-        """Check that whoever overrules the verdict says why."""
+        """Check that whoever overrules the verdict says why, and that what is verified is compared as it is served."""
         super().__post_init__()
+        if self.verify and (self.collection != ALL or self.retrieved.strip()):
+            raise ConfigError(
+                f"verify is true, collection {self.collection!r} and retrieved {self.retrieved!r}: a version is served "
+                f"with passages of all documents, and so its answers are checked there; add -P collection={ALL} and "
+                "leave retrieved out"
+            )
         if self.force != bool(self.reason.strip()):
             raise ConfigError(f"force is {self.force} and reason is {self.reason!r}: give both, or neither")
 

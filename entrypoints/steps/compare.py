@@ -24,7 +24,13 @@ from entrypoints.steps.shared.preparation import ensure_prepared
 from entrypoints.steps.shared.primaries import settle_primaries
 from entrypoints.steps.shared.runs import step_run
 from entrypoints.steps.shared.sources import require_name
-from entrypoints.steps.shared.verifiers import CHECKED, checks_of_version, with_checks
+from entrypoints.steps.shared.verifiers import (
+    CHECKED,
+    ChecksFor,
+    checks_of_other_side,
+    checks_of_version,
+    with_checks,
+)
 from entrypoints.steps.shared.weights import open_registry
 from entrypoints.steps.shared.workspace import Workspace
 from ragft import tracking
@@ -138,20 +144,25 @@ def versions_of(params: VerdictParams) -> tuple[Version, Version]:
     return version, other
 
 
-def _evaluate_sides(task: ToCompare, turns: Turns, workspace: Workspace) -> dict[str, Mapping[str, Evaluation]]:
+def _evaluate_sides(task: ToCompare, turns: Turns, workspace: Workspace) -> Sides:
     """Return version's address -> context -> evaluation, the base's first."""
 
-    def evaluated(side: Version) -> Mapping[str, Evaluation]:
+    def evaluated(side: Version, checks: ChecksFor | None) -> Mapping[str, Evaluation]:
         asked = task.params.pick(EvaluateParams, model=side.uri)
-        checked = checks if side == task.version else None
-        return {found.context: found for found in evaluate.run(asked, workspace, task.preparation, checked)}
+        return {found.context: found for found in evaluate.run(asked, workspace, task.preparation, checks)}
 
+    both = (task.against, task.version)
+    checks: dict[Version, ChecksFor | None] = {}
     with ExitStack() as stack:
-        checks = checks_of_version(task.version, task.params, workspace, stack) if task.params.verify else None
-        both = (task.against, task.version)
-        sides = {side.uri: turns.evaluate(side, partial(evaluated, side)) for side in turns.order(both)}
-    found = {side.uri: sides[side.uri] for side in both}
-    return with_checks(found, task.version.uri, checks, workspace) if checks else found
+        if task.params.verify:
+            # The version comes first: its promise may turn out not to be one of such answers.
+            checks[task.version] = checks_of_version(task.version, task.params, workspace, stack)
+            checks[task.against] = checks_of_other_side(task.against, task.params, workspace, stack)
+        asked = tuple(checks) or both
+        sides = {
+            side.uri: turns.evaluate(side, partial(evaluated, side, checks.get(side))) for side in turns.order(asked)
+        }
+    return with_checks({side.uri: sides[side.uri] for side in both}, task.version.uri)
 
 
 def _compare(task: ToCompare, sides: Sides, spreads: Mapping[str, Spread], workspace: Workspace) -> Comparison:

@@ -14,7 +14,7 @@ from mlflow.exceptions import MlflowException
 from entrypoints.steps.knowledge import forgetting
 from entrypoints.steps.shared import judges, outcomes, scoring, traces
 from entrypoints.steps.shared.answer_files import scored
-from entrypoints.steps.shared.evaluation import Evaluation, Scored
+from entrypoints.steps.shared.evaluation import Evaluation, Made, Scored
 from entrypoints.steps.shared.health import health_of
 from entrypoints.steps.shared.judges import Judge
 from entrypoints.steps.shared.model_under_test import (
@@ -30,6 +30,7 @@ from entrypoints.steps.shared.prepared import Prepared
 from entrypoints.steps.shared.retrieved import RetrievedSplit, retrieve
 from entrypoints.steps.shared.runs import step_run
 from entrypoints.steps.shared.searching import searched_by
+from entrypoints.steps.shared.verifiers import ChecksFor
 from entrypoints.steps.shared.workspace import Workspace
 from ragft import tracking
 from ragft.analysis.verdict.health import Health
@@ -81,12 +82,12 @@ def run(
     params: EvaluateParams,
     workspace: Workspace,
     preparation: Preparation | None = None,
-    checks: Checks | None = None,
+    checks: ChecksFor | None = None,
 ) -> list[Evaluation]:
     """Return an evaluation for each context, each logged as a run; with several, nested in one.
 
-    ``preparation`` is that of the data, where the step that asks has it. With ``checks``, what leaves is scored in
-    place of what the model wrote.
+    ``preparation`` is that of the data, where the step that asks has it. Where ``checks`` gives any for how the answers
+    are made, what leaves is scored in place of what the model wrote.
 
     Raises:
         ConfigError: If a parameter cannot be used.
@@ -99,14 +100,15 @@ def run(
     version = find_version(params)
     settled = settle(params, version)
     tags = {"ragft.step": "evaluate", "ragft.prompt_sha256": prompt.sha256}
-    if checks:
-        tags[tracking.CHECKED_TAG] = digest(checks.promise.to_json())
     with ExitStack() as stack, step_run(settled, f"{settled.data_name}|evaluate", tags, workspace.home):
         prepared = _prepare(params, settled, preparation, workspace)
         found = _retrieve(prepared, workspace)
         subject = _load(prepared, version, workspace, stack)
         answered = _answer(prepared, found, subject, prompt, workspace)
-        answered = _checked(answered, checks) if checks else answered
+        made = _made(answered, DECIDING)
+        if checks and made and (held := checks(made)):
+            answered = _checked(answered, held)
+            tags[tracking.CHECKED_TAG] = digest(held.promise.to_json())
         judging = _open_judge(answered, criteria, workspace, stack)
         evaluations = _score(answered, judging, tags, workspace)
         _tell(answered, evaluations, workspace)
@@ -250,6 +252,7 @@ def _score(answered: Answered, judging: Judging, tags: Mapping[str, Any], worksp
                 calibrations=calibrations,
                 model=subject.title,
                 model_id=subject.model_id,
+                checked=tags.get(tracking.CHECKED_TAG, ""),
             )
             _show_in_mlflow(evaluation, data, params, workspace)
         evaluations.append(_with_serving(evaluation, answered))
@@ -267,18 +270,25 @@ def _show_in_mlflow(evaluation: Evaluation, data: Dataset, params: EvaluateParam
 
 
 def _with_serving(evaluation: Evaluation, answered: Answered) -> Evaluation:
-    """Return the evaluation with how its answers were made; of a model behind a server that is not known."""
+    """Return the evaluation with how its answers were made, where that is known."""
+    made = _made(answered, evaluation.context)
+    if made is None:
+        return evaluation
+    return dataclasses.replace(evaluation, served_as=made.served_as, collection=made.collection, engine=made.engine)
+
+
+def _made(answered: Answered, context: str) -> Made | None:
+    """Return how the answers in a context were made; None of a model behind a server, of which that is not known."""
     params, preparation = answered.prepared.params, answered.prepared.preparation
     subject = answered.subject
     if subject.described is None:
-        return evaluation
+        return None
     # Passages that were given are of this comparison: a version is served with its own, if it has documents.
-    context = evaluation.context if has_documents(preparation) else NONE
-    return dataclasses.replace(
-        evaluation,
-        served_as=served_as(params, _asked_as(params, subject), context, preparation, subject.described),
-        collection=answered.found.collection,
-        engine=subject.engine.engine if subject.engine is not None else "",
+    context = context if has_documents(preparation) else NONE
+    return Made(
+        served_as(params, _asked_as(params, subject), context, preparation, subject.described),
+        answered.found.collection,
+        subject.engine.engine if subject.engine is not None else "",
     )
 
 

@@ -9,10 +9,12 @@ from entrypoints.steps.shared.compared import Compared
 from entrypoints.steps.shared.evaluation import Evaluation
 from entrypoints.steps.shared.runs import step_run
 from entrypoints.steps.shared.sources import require_name
+from entrypoints.steps.shared.verifiers import promise_of
 from entrypoints.steps.shared.weights import open_registry
 from entrypoints.steps.shared.workspace import Workspace
+from ragft.analysis.verification.promise import PROMISE
 from ragft.errors import ConfigError, DataError, PrerequisiteError, RejectedError
-from ragft.params import DEFAULT_DATASET, CompareParams, PromoteParams
+from ragft.params import ALL, DEFAULT_DATASET, CompareParams, PromoteParams
 from ragft.prompts.answer import load_answer_prompt
 from ragft.served_as import ServedAs
 from ragft.types import DECIDING, canonical_json
@@ -32,8 +34,9 @@ def run(params: PromoteParams, workspace: Workspace) -> Decision | None:
 
     Raises:
         RejectedError: If the outcome is not promote and ``on_reject`` is fail.
-        PrerequisiteError: If the champion is no longer the one that was compared against, or the registry is shared
-            and the lock is not.
+        ConfigError: If the version would be compared without the checks that it is served with, or the other way round.
+        PrerequisiteError: If the champion is no longer the one that was compared against, what is promised of the
+            version has changed since, or the registry is shared and the lock is not.
     """
     require_name(params, workspace.store)
     name = f"{params.data_name or DEFAULT_DATASET}|promote"
@@ -46,6 +49,7 @@ def run(params: PromoteParams, workspace: Workspace) -> Decision | None:
         if done:
             mlflow.set_tags({"ragft.outcome": "promote", "ragft.version": done.uri})
             return None
+        _check_compared_as_served(params)
         compared = compare.run(params.pick(CompareParams, on_reject="record"), workspace)
         decision = force(compared.decision, params.reason) if params.force else compared.decision
         _act(compared, decision, params, workspace)
@@ -55,6 +59,29 @@ def run(params: PromoteParams, workspace: Workspace) -> Decision | None:
     if decision.outcome != "promote" and params.on_reject == "fail":
         raise RejectedError(f"{compared.version.uri} is not promoted: {decision.headline}")
     return decision
+
+
+def _check_compared_as_served(params: PromoteParams) -> None:
+    """Refuse to compare a version without the checks that it is served with, or with checks that are not served.
+
+    Raises:
+        ConfigError: Saying how it is compared as it is served.
+    """
+    version, _ = compare.versions_of(params)
+    if not (params.verify or version.promise):
+        return
+    promise = promise_of(version)
+    if params.verify and promise.never_served:
+        raise ConfigError(
+            f"verify is true, but the promise of {version.uri} is not applied where it is served: "
+            f"{promise.never_served} -P verify=True"
+        )
+    if not (params.verify or promise.never_served):
+        raise ConfigError(
+            f"{version.uri} is served with its verifier {promise.verifier}, by its promise, and verify is false: what "
+            f"is promoted would not be what was compared; add -P verify=True -P collection={ALL}, or delete the "
+            f"version's tag {PROMISE} in MLflow, and with it the promise"
+        )
 
 
 def _completed(mended: Mended | None, address: str) -> Version | None:
@@ -87,15 +114,52 @@ def _act(compared: Compared, decision: Decision, params: PromoteParams, workspac
         open_registry().check_program(version, "finds passages by their vectors alone")
     with champion_moves(version.name, workspace) as (promotion, _):
         if decision.outcome == "promote":
+            _check_same_promise(version)
             before = _served_before(compared.against, workspace)
             champion = promotion.promote(version, against=compared.against, record=record)
             workspace.say(f"{champion.uri} is {CHAMPION} now; version {compared.against.number} is kept as previous")
             _say_how_it_is_served(made, before, evaluation, compared, params.retrieved.strip(), workspace)
+            _say_how_it_is_checked(compared, params, workspace)
         else:
             promotion.record(version, record)
             workspace.say(
                 f"{CHAMPION} stays version {promotion.champion().number}; the reasons are tags of {version.uri}"
             )
+
+
+def _check_same_promise(version: Version) -> None:
+    """Check that a version is promised now what it was when it was compared.
+
+    Raises:
+        PrerequisiteError: If a promise was made or taken away meanwhile.
+    """
+    if open_registry().get(version.uri).promise != version.promise:
+        raise PrerequisiteError(
+            f"what is promised of the answers of {version.uri} changed while it was compared: compare again"
+        )
+
+
+def _say_how_it_is_checked(compared: Compared, params: PromoteParams, workspace: Workspace) -> None:
+    """Say whether answers are checked before they leave, and where that changes."""
+    version, before = compared.version, compared.against
+    if params.verify:
+        workspace.say(f"its answers are checked before they leave: {promise_of(version).words}")
+    elif version.promise:
+        workspace.say(f"its promise is not applied where it is served, so nothing is checked: {_never(version)}")
+    elif before.promise and not _never(before):
+        workspace.say(
+            f"answers of version {before.number} are checked where it is served, and were not in the comparison; those "
+            f"of {version.uri} are not: to compare both as they are served, make a promise for it and add "
+            "-P verify=True"
+        )
+
+
+def _never(version: Version) -> str:
+    """Return why the promise of a version is not applied where it is served; "" where it is."""
+    try:
+        return promise_of(version).never_served
+    except DataError as error:  # a damaged champion does not stop its successor
+        return str(error)
 
 
 def _served_before(champion: Version, workspace: Workspace) -> ServedAs | None:

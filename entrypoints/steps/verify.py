@@ -24,7 +24,7 @@ from ragft.errors import ConfigError, DataError
 from ragft.params import DEV, SERVED, EvaluateParams, VerifyParams
 from ragft.types import DECIDING, Split
 from ragft.verifying import Verifier
-from registry.versions import Version, registered_name
+from registry.versions import CHAMPION, Version, registered_name
 
 
 def run(params: VerifyParams, workspace: Workspace) -> list[VerifiedSide]:
@@ -141,3 +141,5 @@ def _keep(
         registry.served_as(version), version.lineage.base_fingerprint, kept.lineage.adapter_sha256
     ):
         workspace.say(f"as {version.uri} is served now it cannot claim that: {why}")
+    elif CHAMPION in kept.aliases:
+        workspace.say(f"{kept.uri} is {CHAMPION}: it is served so from now on, which no comparison has seen")

@@ -122,7 +122,7 @@ def test_a_long_help_has_a_heading_for_data_model_judge_and_verdict() -> None:
     result = CliRunner().invoke(step_command("promote", PromoteParams, print), ["--help"])
     headings = re.findall(r"^(\w+):$", result.output, flags=re.MULTILINE)
     assert headings == [
-        "Data", "Retrieval", "Model", "Answers", "Judge", "Verdict", "Servers", "Other",
+        "Data", "Retrieval", "Model", "Answers", "Judge", "Verifier", "Verdict", "Servers", "Other",
     ]  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from ragft.analysis.verification.promise import PROMISE, Promise
 from ragft.errors import ConfigError, DataError, PrerequisiteError
 from ragft.judging.abstention import abstains
 from ragft.judging.g_eval import Item, OnProgress
-from ragft.params import CompareParams, VerifyParams
+from ragft.params import CompareParams, PromoteParams, VerifyParams
 from ragft.served_as import ServedAs
 from ragft.verifying import ABSTAINS, NOT_SUPPORTED, checks_of, leaves
 from registry.card import card, with_promise
@@ -124,6 +124,13 @@ def test_a_promise_that_cannot_be_made_is_refused_before_any_work(given: dict[st
 def test_files_are_compared_without_a_promise() -> None:
     with pytest.raises(ConfigError, match="a promise is kept with a version"):
         CompareParams(answers="a.jsonl", against="b.jsonl", verify=True)
+
+
+@pytest.mark.parametrize("given", [{}, {"collection": "all", "retrieved": "retrieved.jsonl"}])
+def test_what_is_promoted_with_its_verifier_is_compared_on_passages_of_all_documents(given: dict[str, str]) -> None:
+    with pytest.raises(ConfigError, match="add -P collection=all and leave retrieved out"):
+        PromoteParams(verify=True, **given)  # type: ignore[arg-type]
+    assert PromoteParams(verify=True, collection="all").pick(CompareParams, on_reject="record").verify
 
 
 def test_a_verifier_is_looked_for_where_one_can_be_named() -> None:

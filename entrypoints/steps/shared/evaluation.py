@@ -75,6 +75,22 @@ class JudgedBy:
 
 
 @dataclass(frozen=True)
+class Made:
+    """How answers were made.
+
+    Attributes:
+        served_as: Everything apart from the weights that decides what is written, and so how a version is served that
+            is promoted on them.
+        collection: Id of the collection that the passages came from; a served version's is of all documents.
+        engine: What answered in place of this process, its version and precision; "" for none.
+    """
+
+    served_as: ServedAs
+    collection: str
+    engine: str
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """One model in one context, as its run logged it.
 
@@ -92,6 +108,7 @@ class Evaluation:
         engine: What answered in place of this process, its version and precision; "" for none.
         model: What a person calls the model that answered: its address, or the name of a file of answers.
         model_id: Its LoggedModel in MLflow; "" for a served model, and for answers made elsewhere.
+        checked: Hash of the promise by which answers were checked before they were scored; "" where they were not.
     """
 
     run_id: str
@@ -112,6 +129,7 @@ class Evaluation:
     engine: str = ""
     model: str = ""
     model_id: str = ""
+    checked: str = ""
 
 
 def left_out(rows: Sequence[Scored]) -> str:

@@ -17,7 +17,7 @@ from ragft.data import leakage
 from ragft.data.leakage import LeakReport
 from ragft.data.splits import assign_splits
 from ragft.errors import ConfigError, DataError
-from ragft.params import POCKET, USUAL_CHUNK_CHARS, BaseParams, PreparationParams, PrepareParams, ScoringParams
+from ragft.params import ALL, POCKET, USUAL_CHUNK_CHARS, BaseParams, PreparationParams, PrepareParams, ScoringParams
 from ragft.result_versions import VERSIONS
 from ragft.retrieval.opening import open_embedder
 from ragft.retrieval.retriever import Chosen, build_collection, count_passages
@@ -31,7 +31,6 @@ from ragft.store.datasets import (
 )
 from ragft.types import Dataset, Question, Split
 
-ALL = "all"
 # The collection of a data set without documents: nothing can be retrieved from it.
 NO_COLLECTION = ""
 # Of train's questions, those about documents that train still asks about are held out to tell memory from

@@ -1,7 +1,7 @@
 """The verifier of answers: it is opened, and asked of an evaluation's answers."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from entrypoints.steps.shared import judges
 from entrypoints.steps.shared.compared import Sides
-from entrypoints.steps.shared.evaluation import Evaluation, Scored
+from entrypoints.steps.shared.evaluation import Evaluation, Made, Scored
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.analysis.verification.promise import Promise
 from ragft.analysis.verification.threshold import Checked
@@ -25,6 +25,8 @@ from registry.versions import Version
 MOST_UNKNOWN = 0.05
 # Among the conditions of a comparison: by which promise the version's answers were checked.
 CHECKED = "checked"
+# How answers were made -> their checks; None where they are not checked.
+ChecksFor = Callable[[Made], Checks | None]
 
 
 @dataclass(frozen=True)
@@ -64,38 +66,90 @@ def open_verifier(params: VerifyParams, workspace: Workspace, stack: ExitStack) 
     return Asked(judge, workspace.store)
 
 
-def checks_of_version(version: Version, params: CompareParams, workspace: Workspace, stack: ExitStack) -> Checks:
-    """Return the checks that a version's promise asks for.
+def promise_of(version: Version) -> Promise:
+    """Return what is promised of a version's answers.
 
     Raises:
-        ConfigError: If nothing is promised of the version, or the verifier is not the one of the promise.
+        ConfigError: If nothing is.
+        DataError: If its tag holds no promise.
     """
     if not version.promise:
         raise ConfigError(
             f"verify is true, but nothing is promised of the answers of {version.uri}: make a promise first, "
-            f"`mlflow run . -e evaluate -P model={version.uri} -P verify=True`"
+            f"`mlflow run . -e evaluate -P model={version.uri} -P verify=True -P collection=all`"
         )
-    promise = Promise.from_json(version.promise, source=f"the promise of {version.uri}")
-    asked = {"model": version.uri, "verifier": promise.verifier, "verifier_url": promise.verifier_url}
-    verifier = open_verifier(params.pick(VerifyParams, **asked, verify=False), workspace, stack)
+    return Promise.from_json(version.promise, source=f"the promise of {version.uri}")
+
+
+def checks_of_version(version: Version, params: CompareParams, workspace: Workspace, stack: ExitStack) -> ChecksFor:
+    """Return the checks that a version's promise asks for; they refuse answers that were made otherwise.
+
+    Raises:
+        ConfigError: If nothing is promised of the version, or the verifier is not the one of the promise.
+    """
+    promise = promise_of(version)
+    verifier = _verifier_of(promise, version, params, workspace, stack)
     if verifier.identity != promise.verifier_sha256:
         raise ConfigError(
             f"the verifier {promise.verifier} is not the one that the promise of {version.uri} was made with (another "
             "precision, weights or version of the rule): make the promise again"
         )
-    return Checks(promise, verifier)
+
+    def checks(made: Made) -> Checks:
+        if why := otherwise(made, promise):
+            raise ConfigError(
+                f"verify is true, but the promise of {version.uri} was made under other conditions: {why}"
+            )
+        workspace.say(f"answers of {version.uri} are checked before they are scored: {promise.words}")
+        return Checks(promise, verifier)
+
+    return checks
 
 
-def with_checks(sides: Sides, uri: str, checks: Checks, workspace: Workspace) -> dict[str, Mapping[str, Evaluation]]:
-    """Return the sides of a comparison, which say by whose promise the answers of the version at ``uri`` were checked.
+def checks_of_other_side(
+    against: Version, params: CompareParams, workspace: Workspace, stack: ExitStack
+) -> ChecksFor | None:
+    """Return the checks of what a version should replace: those by which it is served, if it is compared as served.
 
-    Raises:
-        ConfigError: If the threshold was chosen for answers that were made otherwise.
+    It may be served otherwise than it is compared, or have no promise, and is then compared without, which is said.
     """
-    if DECIDING in sides[uri] and (why := _otherwise(sides[uri][DECIDING], checks.promise)):
-        raise ConfigError(f"verify is true, but the promise of {uri} was made under other conditions: {why}")
-    workspace.say(f"answers of {uri} are checked before they are scored: {checks.promise.words}")
-    known = {CHECKED: digest(checks.promise.to_json())}
+    if not against.promise:
+        return None
+
+    def checks(made: Made) -> Checks | None:
+        try:
+            promise = promise_of(against)
+        except DataError as error:  # a damaged champion does not stop its successor
+            workspace.say(f"answers of {against.uri} are not checked: {error}")
+            return None
+        why = promise.never_served or otherwise(made, promise)
+        if not why:
+            verifier = _verifier_of(promise, against, params, workspace, stack)
+            if verifier.identity == promise.verifier_sha256:
+                workspace.say(f"answers of {against.uri} are checked too, as they are where it is served")
+                return Checks(promise, verifier)
+            why = f"the verifier {promise.verifier} is not the one it was made with"
+        workspace.say(f"answers of {against.uri} are not checked, although it has a promise: {why}")
+        return None
+
+    return checks
+
+
+def _verifier_of(
+    promise: Promise, version: Version, params: CompareParams, workspace: Workspace, stack: ExitStack
+) -> Verifier:
+    asked = {"model": version.uri, "verifier": promise.verifier, "verifier_url": promise.verifier_url}
+    return open_verifier(params.pick(VerifyParams, **asked, verify=False), workspace, stack)
+
+
+def with_checks(sides: Sides, uri: str) -> Mapping[str, Mapping[str, Evaluation]]:
+    """Return the sides of a comparison, which say by whose promises answers were checked; ``uri`` is the version's."""
+    by = {side: {each.checked for each in evaluations.values()} - {""} for side, evaluations in sides.items()}
+    if not any(by.values()):
+        return sides
+    own = sorted(by[uri])
+    others = sorted(each for side, found in by.items() if side != uri for each in found)
+    known = {CHECKED: digest([own, others]) if others else own[0]}
     return {
         side: {
             context: dataclasses.replace(each, conditions={**each.conditions, **known})
@@ -105,20 +159,18 @@ def with_checks(sides: Sides, uri: str, checks: Checks, workspace: Workspace) ->
     }
 
 
-def _otherwise(evaluation: Evaluation, promise: Promise) -> str:
-    """Return what differs where an evaluation's answers were made otherwise than a promise's, with the way out."""
-    made = evaluation.served_as
-    if made is None:
-        return ""
-    if changes := made.changes(promise.served_as):
+def otherwise(made: Made, promise: Promise) -> str:
+    """Return what differs where answers were made otherwise than a promise's, with the way out; "" if nothing does."""
+    if changes := made.served_as.changes(promise.served_as):
         return f"{changes}; compare under those, or make the promise again under these"
     # The dev questions' own documents are others than the split's, and yet the same condition.
-    if promise.of_all and evaluation.collection != made.collection:
+    of_all = made.collection == made.served_as.collection
+    if promise.of_all and not of_all:
         return (
             "passages of the questions' own documents, or of a file (was all documents); compare with "
             "-P collection=all, or make the promise again under these"
         )
-    if not promise.of_all and evaluation.collection == made.collection:
+    if not promise.of_all and of_all:
         return (
             "passages of all documents (was the questions' own ones, or a file); make the promise again with "
             "-P collection=all"

@@ -11,6 +11,10 @@ from ragft.types import canonical_json
 
 # The tag of a version that holds it.
 PROMISE = "ragft.promise"
+OTHER_PASSAGES = (
+    "it was made with passages of the dev questions' own documents, or of a file, and those that are served come from "
+    "all documents: evaluate with -P collection=all"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +81,18 @@ class Promise:
         """True where the passages came from all documents: not from the dev questions' own ones, nor from a file."""
         return self.collection == self.served_as.collection
 
+    @property
+    def never_served(self) -> str:
+        """Why no version that is served can claim it, however it is served; "" where one can."""
+        return "" if self.of_all else OTHER_PASSAGES
+
     def why_not(self, served_as: ServedAs, base_fingerprint: str, adapter_sha256: str) -> str:
         """Return why a version that is served so cannot claim the promise; "" where it can."""
         found = []
         if changes := served_as.changes(self.served_as):
             found.append(f"it was made for other conditions: {changes}")
-        elif self.collection != served_as.collection:
-            found.append(
-                "it was made with passages of the dev questions' own documents, or of a file, and those that are "
-                "served come from all documents: evaluate with -P collection=all"
-            )
+        elif self.never_served:
+            found.append(self.never_served)
         if base_fingerprint != self.base_fingerprint:
             found.append("it was made for another base")
         if adapter_sha256 != self.adapter_sha256:

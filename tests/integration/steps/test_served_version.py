@@ -7,6 +7,7 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -158,35 +159,75 @@ def test_what_was_compared_is_what_is_served(made: Made) -> None:
     assert len(predicted(f"models:/{made.version.name}@champion", questions[:1])[1][0]) == 4
 
 
+@contextmanager
+def promised(made: Made, version: Version, threshold: float, collection: str = "") -> Iterator[Promise]:
+    """Keep a promise with a version while the block runs; ``collection`` names one of other passages than all."""
+    asked = made.promoted.pick(EvaluateParams, model=version.uri, judge="none", context="retrieved")
+    (evaluation,) = evaluate.run(asked, made.workspace)
+    assert evaluation.served_as is not None
+    promise = Promise(
+        limit=0.1, confidence=0.9, threshold=threshold, verifier="overlap", verifier_url="",
+        verifier_sha256=Overlap().identity, data="towns", data_sha256="", data_seed=0, asked=9, answers=9, leaving=1,
+        wrong=0, clusters=1, rho=0.0, unknown=0, p=0.05, served_as=evaluation.served_as,
+        collection=collection or evaluation.collection, base_fingerprint=version.lineage.base_fingerprint,
+        adapter_sha256=version.lineage.adapter_sha256,
+    )  # fmt: skip
+    open_registry().keep_promise(version, promise)
+    try:
+        yield promise
+    finally:
+        MlflowClient().delete_model_version_tag(version.name, str(version.number), PROMISE)
+
+
 def test_a_version_with_its_verifier_counts_as_abstaining_where_nothing_may_leave(made: Made) -> None:
     asked = made.promoted.pick(
         CompareParams, judge="none", context="retrieved", verify=True, against=f"models:/{made.version.name}/1"
     )
-    registry = open_registry()
     with pytest.raises(ConfigError, match=r"nothing is promised of the answers of models:/ragft-towns-tiny/2: make"):
         compare.run(asked, made.workspace)
-    (evaluation,) = evaluate.run(asked.pick(EvaluateParams, model=made.version.uri), made.workspace)
-    assert evaluation.served_as is not None
-    promise = Promise(
-        limit=0.1, confidence=0.9, threshold=1.0, verifier="overlap", verifier_url="",
-        verifier_sha256=Overlap().identity, data="towns", data_sha256="", data_seed=0, asked=9, answers=9, leaving=1,
-        wrong=0, clusters=1, rho=0.0, unknown=0, p=0.05, served_as=evaluation.served_as,
-        collection=evaluation.collection, base_fingerprint=made.version.lineage.base_fingerprint,
-        adapter_sha256=made.version.lineage.adapter_sha256,
-    )  # fmt: skip
-    registry.keep_promise(made.version, promise)
-    try:
+    with promised(made, made.version, 1.0):
         checked = compare.run(asked, made.workspace)
         plain = compare.run(dataclasses.replace(asked, verify=False), made.workspace)
         with pytest.raises(ConfigError, match=r"made under other conditions: top_k 2 \(was 3\)"):
             compare.run(dataclasses.replace(asked, top_k=2), made.workspace)
-    finally:
-        MlflowClient().delete_model_version_tag(made.version.name, str(made.version.number), PROMISE)
     version, against = checked.sides[made.version.uri]["retrieved"], checked.sides[checked.against.uri]["retrieved"]
     assert {row.outcome for row in version.rows} == {"abstained"}
     assert "abstained" not in {row.outcome for row in against.rows}
     assert {row.answer for row in plain.sides[made.version.uri]["retrieved"].rows}.isdisjoint({NOT_SUPPORTED})
     assert checked.comparison.conditions.keys() - plain.comparison.conditions.keys() == {"checked"}
+
+
+def test_what_was_compared_with_its_verifier_is_what_is_served(made: Made) -> None:
+    asked = dataclasses.replace(made.promoted, judge="none", context="retrieved", verify=True)
+    base = open_registry().get(base_uri(made))
+    questions, answers, _ = as_compared(made, made.version.uri)
+    made.said.clear()
+    with promised(made, base, 1.0), promised(made, made.version, 1.0) as promise:
+        with pytest.raises(ConfigError, match=r"is served with its verifier overlap, .*; add -P verify=True"):
+            promote.run(dataclasses.replace(asked, verify=False), made.workspace)
+        promote.run(asked, made.workspace)
+        served, _ = predicted(f"models:/{made.version.name}@champion", questions)
+        rollback.run(dataclasses.replace(made.back, to=1), made.workspace)
+        with pytest.raises(PrerequisiteError, match=r"what is promised of the answers of .* changed while it was"):
+            promote._check_same_promise(dataclasses.replace(made.version, promise="another"))
+    newest, before = mlflow.search_runs(
+        search_all_experiments=True,
+        filter_string="tags.`ragft.checked` LIKE '%' and attributes.status = 'FINISHED'",
+        order_by=["attributes.start_time DESC"],
+        max_results=2,
+        output_format="list",
+    )
+    # The version is asked first, then the champion, of which nothing leaves.
+    assert [run.data.tags["ragft.model"] for run in (before, newest)] == [made.version.uri, "base"]
+    rows = mlflow.artifacts.load_dict(f"runs:/{before.info.run_id}/rows.json")
+    compared = [row[rows["columns"].index("output")] for row in rows["data"]]
+    assert NOT_SUPPORTED not in answers
+    assert served == compared == [NOT_SUPPORTED] * len(questions)
+    said = "\n".join(made.said)
+    assert f"answers of {base.uri} are checked too, as they are where it is served" in said
+    assert f"its answers are checked before they leave: {promise.words}" in said
+    card = MlflowClient().get_model_version(made.version.name, "2").description or ""
+    assert "what its verifier did not let leave counted as an abstention; once promoted, it is served so" in card
 
 
 def test_bytecode_beside_a_loaded_program_is_no_other_file(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,8 +239,14 @@ def test_bytecode_beside_a_loaded_program_is_no_other_file(made: Made, monkeypat
 
 def test_passages_of_a_split_alone_are_said_not_to_be_what_is_served(made: Made) -> None:
     made.said.clear()
-    promote.run(dataclasses.replace(made.promoted, collection="split"), made.workspace)
+    with promised(made, made.version, 1.0, collection="dev's own"):
+        with pytest.raises(
+            ConfigError, match=r"is not applied where it is served: .* -P collection=all -P verify=True"
+        ):
+            promote.run(dataclasses.replace(made.promoted, verify=True), made.workspace)
+        promote.run(dataclasses.replace(made.promoted, collection="split"), made.workspace)
     assert "-P collection=all compares as it is served" in "\n".join(made.said)
+    assert "its promise is not applied where it is served, so nothing is checked" in "\n".join(made.said)
     rollback.run(dataclasses.replace(made.back, to=1), made.workspace)
 
 

@@ -1,20 +1,33 @@
 """An evaluation's answers as the statistics of a promise take them."""
 
 import dataclasses
+import re
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from entrypoints.steps import promote
 from entrypoints.steps.reporting.verification import VerifiedSide, refusal
-from entrypoints.steps.shared.evaluation import Evaluation, Scored
-from entrypoints.steps.shared.verifiers import CHECKED, verified, with_checks
+from entrypoints.steps.shared.compared import Compared
+from entrypoints.steps.shared.evaluation import Evaluation, Made, Scored
+from entrypoints.steps.shared.verifiers import (
+    CHECKED,
+    checks_of_other_side,
+    checks_of_version,
+    verified,
+    with_checks,
+)
 from entrypoints.steps.shared.workspace import Workspace
+from ragft.analysis.verification.promise import Promise
 from ragft.analysis.verification.threshold import choose
 from ragft.errors import ConfigError, DataError
 from ragft.judging.outcomes import Outcome
-from ragft.params import VerifyParams
+from ragft.params import CompareParams, PromoteParams, VerifyParams
 from ragft.verifying import Checks, Overlap
+from registry.versions import Lineage, Version
 from tests.unit.test_verifying import AS, TOLD
 
 PASSAGE = "The fee of Azure Swan is $24."
@@ -84,10 +97,82 @@ def test_a_refusal_says_what_would_help(outcomes: list[Outcome | None], said: st
 def test_a_promise_holds_for_passages_from_where_its_own_came_from(
     promised_of: str, compared_on: str, said: str | None
 ) -> None:
-    checks = Checks(dataclasses.replace(TOLD, collection=promised_of), Overlap())
-    sides = {"models:/m/2": {"retrieved": Evaluation("", {}, served_as=AS, collection=compared_on)}}
+    promise = dataclasses.replace(TOLD, collection=promised_of, verifier_sha256=Overlap().identity)
+    with ExitStack() as stack:
+        checks = checks_of_version(version_with(promise), CompareParams(verify=True), WORKSPACE, stack)
+    made = Made(AS, compared_on, "")
     if said:
         with pytest.raises(ConfigError, match=f"the promise of models:/m/2 was made under other conditions: .*{said}"):
-            with_checks(sides, "models:/m/2", checks, WORKSPACE)
+            checks(made)
     else:
-        assert CHECKED in with_checks(sides, "models:/m/2", checks, WORKSPACE)["models:/m/2"]["retrieved"].conditions
+        assert checks(made) == Checks(promise, checks(made).verifier)  # type: ignore[union-attr]
+
+
+def version_with(promise: Promise) -> Version:
+    lineage = Lineage(kind="base", base="pocket", base_fingerprint="b", data="telecom", data_sha256="d", data_seed=0)
+    return Version("m", 2, "", (), lineage, promise=promise.to_json())
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, "are checked too, as they are where it is served"),
+        (
+            {"collection": "dev's own"},
+            "are not checked, although it has a promise: it was made with passages of the dev",
+        ),
+        ({"served_as": dataclasses.replace(AS, top_k=5)}, "are not checked, although .*: top_k 3 .was 5"),
+        ({"verifier_sha256": "x"}, "are not checked, although .*: the verifier overlap is not the one"),
+    ],
+)
+def test_the_other_side_is_checked_where_it_is_served_so(changes: dict[str, Any], said: str) -> None:
+    heard: list[str] = []
+    promise = dataclasses.replace(TOLD, **{"verifier_sha256": Overlap().identity, **changes})
+    with ExitStack() as stack:
+        workspace = dataclasses.replace(WORKSPACE, say=heard.append)
+        checks = checks_of_other_side(version_with(promise), CompareParams(verify=True), workspace, stack)
+        assert checks is not None
+        held = checks(Made(AS, AS.collection, ""))
+        assert (held is not None) == (not changes)
+        assert re.search(f"answers of models:/m/2 {said}", heard[0])
+        broken = dataclasses.replace(version_with(promise), promise="no JSON")
+        for other, expected in ((broken, "is no JSON"), (dataclasses.replace(broken, promise=""), None)):
+            checks = checks_of_other_side(other, CompareParams(verify=True), workspace, stack)
+            assert (checks is None) == (expected is None)
+            assert checks is None or checks(Made(AS, AS.collection, "")) is None
+    assert "no JSON" in heard[1]
+
+
+@pytest.mark.parametrize(
+    ("own", "before", "verify", "said"),
+    [
+        (TOLD, None, True, "its answers are checked before they leave: with 90% confidence"),
+        (dataclasses.replace(TOLD, collection="x"), None, False, "its promise is not applied where it is served"),
+        (None, TOLD, False, "answers of version 2 are checked where it is served, and were not in the comparison"),
+        (None, dataclasses.replace(TOLD, collection="x"), False, None),
+        (None, None, False, None),
+    ],
+)
+def test_a_promotion_says_whether_answers_are_checked(
+    own: Promise | None, before: Promise | None, verify: bool, said: str | None
+) -> None:
+    def version(promise: Promise | None) -> Version:
+        return version_with(promise) if promise else dataclasses.replace(version_with(TOLD), promise="")
+
+    heard: list[str] = []
+    compared = Compared(version(own), version(before), {}, None, None, "")  # type: ignore[arg-type]  # not looked at
+    params = PromoteParams(verify=verify, collection="all")
+    promote._say_how_it_is_checked(compared, params, dataclasses.replace(WORKSPACE, say=heard.append))
+    assert len(heard) == (said is not None)
+    assert not said or heard[0].startswith(said)
+
+
+def test_a_comparison_says_by_whose_promises_answers_were_checked() -> None:
+    def conditions(version: str, other: str) -> str:
+        sides = {uri: {"retrieved": Evaluation("", {}, checked=by)} for uri, by in (("1", other), ("2", version))}
+        found = with_checks(sides, "2")
+        assert found["1"]["retrieved"].conditions == found["2"]["retrieved"].conditions
+        return found["2"]["retrieved"].conditions.get(CHECKED, "")
+
+    assert (conditions("", ""), conditions("a", "")) == ("", "a")
+    assert len({"a", conditions("a", "b"), conditions("b", "a"), conditions("a", "a")}) == 4
