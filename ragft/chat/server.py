@@ -6,7 +6,7 @@ from contextvars import copy_context
 from itertools import chain
 from typing import Any, Protocol
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from ragft.chat.completions import Answered, Source, Turn, chunks, completion, turn
@@ -20,6 +20,8 @@ _FORM: Mapping[str, tuple[Any, ...]] = {
     "logprobs": (None, False),
     "response_format": (None, {"type": "text"}),
 }
+# Of an error that is not ours a client is told nothing: it may hold what the client must not see.
+FAILED: Mapping[str, Any] = {"error": {"message": "the server failed; its log says why", "type": "server_error"}}
 
 
 class Served(Protocol):
@@ -60,6 +62,11 @@ class QuestionsOnly:
 def chat_app(model: Served, name: str) -> FastAPI:
     """Return the server of ``model``, which clients call ``name``: /v1/chat/completions, /v1/models and /health."""
     app = FastAPI(title="ragft")
+
+    @app.exception_handler(Exception)
+    def failed(_: Request, __: Exception) -> Response:
+        # Raised again after this, so that the log has the traceback.
+        return JSONResponse(FAILED, status_code=500)
 
     @app.get("/health")
     def health() -> dict[str, str]:
@@ -117,6 +124,10 @@ def _events(pieces: Iterator[Any]) -> Iterator[str]:
             yield f"data: {json.dumps(piece)}\n\n"
     except RagftError as error:
         yield f"data: {json.dumps(_problem(error))}\n\n"
+    except Exception:
+        # The status was sent long ago. The traceback goes to the log: it is raised once the client knows.
+        yield f"data: {json.dumps(FAILED)}\n\n"
+        raise
     yield "data: [DONE]\n\n"
 
 

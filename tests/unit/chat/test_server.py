@@ -11,9 +11,11 @@ from typing import Any
 
 import httpx2
 import pandas as pd
+import pytest
 import uvicorn
+from openai import APIError, InternalServerError, OpenAI
 
-from ragft.chat.server import QuestionsOnly, Served, chat_app
+from ragft.chat.server import FAILED, QuestionsOnly, Served, chat_app
 from ragft.errors import PrerequisiteError
 
 ASKED: dict[str, Any] = {"model": "models:/m/1", "messages": [{"role": "user", "content": "Which gate?"}]}
@@ -34,17 +36,25 @@ class Old:
 class Breaking:
     """Sets a variable of its context as MLflow does, streams two pieces, and then its database is gone."""
 
+    error: Exception = PrerequisiteError("Postgres is gone")
+
     def predict(self, data: Any) -> Any:
-        raise PrerequisiteError("Postgres is gone")
+        raise self.error
 
     def predict_stream(self, data: Any) -> Iterator[Any]:
         token = HELD.set("held")
         try:
             yield {"piece": 1}
             yield {"piece": 2}
-            raise PrerequisiteError("Postgres is gone")
+            raise self.error
         finally:
             HELD.reset(token)
+
+
+class Failing(Breaking):
+    """Fails by a bug, and the error holds what no client may see."""
+
+    error = ValueError("password=hunter2 in /srv/ragft/secret.py")
 
 
 @contextmanager
@@ -85,3 +95,21 @@ def test_what_ends_a_stream_is_said_in_it_and_before_it_with_a_status() -> None:
     assert (first, second) == ({"piece": 1}, {"piece": 2})
     assert last["error"]["message"] == "Postgres is gone"
     assert (refused.status_code, refused.json()["error"]["message"]) == (503, "Postgres is gone")
+
+
+def test_an_error_that_is_not_ours_is_an_error_event_and_tells_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    with (
+        serving(Failing()) as client,
+        OpenAI(base_url=f"{client.base_url}/v1", api_key="none", max_retries=0) as openai,
+    ):
+        pieces = []
+        with pytest.raises(APIError, match="the server failed; its log says why") as streamed:
+            for piece in openai.chat.completions.create(**ASKED, stream=True):
+                pieces.append(piece.model_extra)  # noqa: PERF401 - those before the error count
+        with pytest.raises(InternalServerError, match="the server failed; its log says why") as whole:
+            openai.chat.completions.create(**ASKED)
+    assert pieces == [{"piece": 1}, {"piece": 2}]
+    assert streamed.value.body == whole.value.body == FAILED["error"]
+    assert "hunter2" not in f"{streamed.value!r} {whole.value!r}"
+    # Whoever runs the server finds both, each with its traceback.
+    assert capsys.readouterr().err.count(f"ValueError: {Failing.error}") == 2
