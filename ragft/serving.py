@@ -29,7 +29,6 @@ from ragft.chat.completions import Answered, Source, Turn, chunks, completion, t
 from ragft.errors import DataError, PrerequisiteError
 from ragft.judging.backend import LocalJudge
 from ragft.judging.g_eval import Item
-from ragft.judging.served import ServedJudge
 from ragft.models.endpoint import Endpoint
 from ragft.models.fingerprint import file_sha256
 from ragft.models.generation import Generator
@@ -41,7 +40,16 @@ from ragft.served_as import FETCHED_AS, RETRIEVED, SERVED_AS, SERVING_SHA256, Se
 from ragft.store.connection import Store
 from ragft.store.server import open_store
 from ragft.types import Passage
-from ragft.verifying import Asked, Checks, Overlap, Verifier, checks_of
+from ragft.verifying import (
+    SERVED_DEADLINE_S,
+    SERVED_TIMEOUT_S,
+    Asked,
+    Checks,
+    Overlap,
+    Verifier,
+    asked_at,
+    checks_of,
+)
 
 # Not beside this file: MLflow runs a copy of it that lies with the version.
 POCKET = Path(ragft.pocket.__file__).resolve().parent / "model"
@@ -203,8 +211,15 @@ def _verifier(
         return Overlap()
     if promise.verifier_url:
         keys = (os.environ.get(name) for name in ("RAGFT_JUDGE_API_KEY", "RAGFT_API_KEY", "OPENAI_API_KEY"))
-        endpoint = Endpoint(promise.verifier_url, promise.verifier, api_key=next(filter(None, keys), ""))
-        return Asked(ServedJudge(endpoint), store)
+        key = next(filter(None, keys), "")
+        endpoint = Endpoint(
+            promise.verifier_url,
+            promise.verifier,
+            api_key=key,
+            timeout_s=SERVED_TIMEOUT_S,
+            deadline_s=SERVED_DEADLINE_S,
+        )
+        return asked_at(endpoint, store)
     if promise.verifier == "base":
         base = _load_base(config, served_as, tags, "none")
     else:

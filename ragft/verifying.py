@@ -8,7 +8,9 @@ from ragft.analysis.verification.promise import PROMISE, Promise
 from ragft.judging.abstention import abstains
 from ragft.judging.backend import JudgeBackend
 from ragft.judging.g_eval import Item, OnProgress, judge
+from ragft.judging.served import ServedJudge
 from ragft.judging.support import support
+from ragft.models.endpoint import Endpoint
 from ragft.prompts.criterion import load_criterion
 from ragft.result_versions import VERSIONS
 from ragft.served_as import ServedAs
@@ -16,6 +18,10 @@ from ragft.store.connection import Store
 from ragft.types import digest
 
 CRITERION = "supported"
+# Of a verifier behind an address that is asked while somebody waits for an answer.
+SERVED_TIMEOUT_S, SERVED_DEADLINE_S = 30.0, 60.0
+# What a verifier is asked first, so that one that cannot answer is found before hours of answering.
+FIRST = Item("What is checked?", "This is.", (), ("This is what is checked.",))
 # What is said in place of an answer; `abstains` knows it.
 NOT_SUPPORTED = "This is not in the documents."
 ABSTAINS = "the model states no answer"
@@ -80,6 +86,11 @@ class Asked:
             on_progress=on_progress,
         )
         return [score.value for score in judged.scores[CRITERION]]
+
+
+def asked_at(endpoint: Endpoint, store: Store) -> Asked:
+    """Return the verifier behind an address."""
+    return Asked(ServedJudge(endpoint, role="verifier"), store)
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,7 +100,8 @@ def _with_line(text: str, line: str, begins: str) -> str:
 
 
 def _promised(promise: Promise) -> str:
-    return f"{_PROMISED}{inline(promise.words)}. This holds for answers made with {inline(promise.served_as.words)}."
+    by = f"{promise.served_as.words}, by {promise.engine}" if promise.engine else promise.served_as.words
+    return f"{_PROMISED}{inline(promise.words)}. This holds for answers made with {inline(by)}."
 
 
 def _cut(text: str) -> str:

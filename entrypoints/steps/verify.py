@@ -132,6 +132,7 @@ def _keep(
         collection=evaluation.collection,
         base_fingerprint=version.lineage.base_fingerprint,
         adapter_sha256=version.lineage.adapter_sha256,
+        engine=evaluation.engine,
     )
     kept = registry.keep_promise(version, promise)
     mlflow.log_dict(dataclasses.asdict(promise), "promise.json")

@@ -3,6 +3,7 @@
 import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal
 
 from ragft.errors import JudgeError, PrerequisiteError
 from ragft.judging.backend import TOO_LONG, Ask, Estimator, Piece, Reply
@@ -14,6 +15,7 @@ from ragft.types import digest
 
 log = logging.getLogger(__name__)
 
+Role = Literal["judge", "verifier"]
 MOST_CANDIDATES = 20
 ROUNDING = 0.01
 SCORE_ONLY_TOKENS = 16
@@ -29,6 +31,7 @@ class ServedJudge:
         max_new_tokens: int = 200,
         temperature: float = 1.0,
         top_logprobs: int = MOST_CANDIDATES,
+        role: Role = "judge",
     ) -> None:
         """Keep the endpoint.
 
@@ -38,7 +41,9 @@ class ServedJudge:
             temperature: Of the ``sampled`` estimator; 1 is the published way.
             top_logprobs: Candidates per token that the expectations are taken over, 1 to 20; a label that is not
                 among them counts as not legal.
+            role: What it is called in errors.
         """
+        self._role: Role = role
         self._endpoint = endpoint
         self._max_new_tokens = max_new_tokens
         self._temperature = temperature
@@ -59,10 +64,13 @@ class ServedJudge:
         """
         try:
             for finished in self._endpoint.complete([self._request(ask, estimator) for ask in asks]):
-                yield [(ask, seed, reply_of(asks[ask], completion, estimator)) for ask, seed, completion in finished]
+                yield [
+                    (ask, seed, reply_of(asks[ask], completion, estimator, self._role))
+                    for ask, seed, completion in finished
+                ]
         except PrerequisiteError as error:
             raise JudgeError(
-                f"the judge cannot be asked: {error}. What it judged is kept: run the same command again to go on"
+                f"the {self._role} cannot be asked: {error}. What it said is kept: run the same command again to go on"
             ) from error
 
     def write(self, message: str, max_new_tokens: int) -> str:
@@ -74,7 +82,7 @@ class ServedJudge:
         try:
             pieces = list(self._endpoint.complete([ChatRequest(message, max_new_tokens)]))
         except PrerequisiteError as error:
-            raise JudgeError(f"the judge cannot be asked: {error}") from error
+            raise JudgeError(f"the {self._role} cannot be asked: {error}") from error
         return pieces[0][0][2].text
 
     def _request(self, ask: Ask, estimator: Estimator) -> ChatRequest:
@@ -84,8 +92,8 @@ class ServedJudge:
         return ChatRequest(ask.message, tokens, 0.0, ask.seeds, self._top_logprobs)
 
 
-def reply_of(ask: Ask, completion: Completion, estimator: Estimator) -> Reply:
-    """Return what a served model replied to an ask.
+def reply_of(ask: Ask, completion: Completion, estimator: Estimator, role: Role = "judge") -> Reply:
+    """Return what a served model replied to an ask; ``role`` is what it is called in errors.
 
     Raises:
         JudgeError: If the estimator needs log probabilities and the server offers none.
@@ -97,9 +105,11 @@ def reply_of(ask: Ask, completion: Completion, estimator: Estimator) -> Reply:
     if estimator == "sampled":
         return Reply(completion.text, cut=completion.cut, served_by=completion.served_by)
     if completion.top_logprobs is None:
-        raise JudgeError(
-            f"the judge's server offers no log probabilities, which the estimator {estimator} needs; use sampled"
-        )
+        needs = {
+            "judge": f"which the estimator {estimator} needs; use sampled",
+            "verifier": "and its scores are made of these: name one on a server that offers them, or verifier=overlap",
+        }
+        raise JudgeError(f"the {role}'s server offers no log probabilities, {needs[role]}")
     # The last score line of a reason that was cut may be a quotation.
     known = not (completion.cut and estimator == "expected")
     candidates = _probabilities(_candidates_of_the_score(completion.top_logprobs, ask.labels) if known else {})

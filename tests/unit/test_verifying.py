@@ -39,6 +39,9 @@ def test_a_promise_is_read_back_as_it_was_kept() -> None:
     assert Promise.from_json(TOLD.to_json(), source="the tag") == TOLD
     everything = dataclasses.replace(TOLD, threshold=None)
     assert Promise.from_json(everything.to_json(), source="the tag") == everything
+    engine = dataclasses.replace(TOLD, engine="vllm 0.32.0 float32")
+    assert Promise.from_json(engine.to_json(), source="the tag") == engine
+    assert "engine" not in TOLD.to_json()  # it is the one that was kept before there were any
     for text in ("{}", "no JSON", '{"limit": "much"}'):
         with pytest.raises(DataError, match="the tag"):
             Promise.from_json(text, source="the tag")
@@ -69,6 +72,11 @@ def test_only_answers_above_the_threshold_leave() -> None:
         ({"ragft.adapter_sha256": ""}, {}, "made for another adapter"),
         ({PROMISE: dataclasses.replace(TOLD, collection="x").to_json()}, {}, "evaluate with -P collection=all"),
         ({PROMISE: dataclasses.replace(TOLD, verifier_sha256="x").to_json()}, {}, "is not the one it was made with"),
+        (
+            {PROMISE: dataclasses.replace(TOLD, engine="vllm 0.32.0 float32").to_json()},
+            {},
+            "answers of vllm 0.32.0 float",
+        ),
     ],
 )
 def test_what_is_served_otherwise_claims_nothing_and_is_served(

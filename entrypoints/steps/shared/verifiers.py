@@ -9,6 +9,7 @@ import numpy as np
 
 from entrypoints.steps.shared import judges
 from entrypoints.steps.shared.compared import Sides
+from entrypoints.steps.shared.endpoints import open_endpoint
 from entrypoints.steps.shared.evaluation import Evaluation, Made, Scored
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.analysis.verification.promise import Promise
@@ -18,7 +19,7 @@ from ragft.judging.g_eval import Item
 from ragft.lists import first_of
 from ragft.params import OVERLAP, CompareParams, ScoringParams, VerifyParams
 from ragft.types import DECIDING, WITHHELD, digest
-from ragft.verifying import Asked, Checks, Overlap, Verifier
+from ragft.verifying import FIRST, Asked, Checks, Overlap, Verifier, asked_at
 from registry.versions import Version
 
 # The share of the answers of which nobody may be able to tell whether they are right.
@@ -48,14 +49,26 @@ class Verified:
 
 
 def open_verifier(params: VerifyParams, workspace: Workspace, stack: ExitStack) -> Verifier:
-    """Return the verifier; a served one stays open as long as ``stack``, and its key is that of a judge."""
+    """Return the verifier, which can be asked; a served one stays open as long as ``stack``, its key is a judge's.
+
+    Raises:
+        JudgeError: If it is behind an address, and cannot be asked there.
+    """
     if params.verifier == OVERLAP:
         return Overlap()
+    asked = _asked(params, workspace, stack)
+    asked.scores([FIRST])
+    return asked
+
+
+def _asked(params: VerifyParams, workspace: Workspace, stack: ExitStack) -> Asked:
+    if params.verifier_url:
+        endpoint = open_endpoint(params.verifier_url, params.verifier, "judge", params, workspace, stack)
+        return asked_at(endpoint, workspace.store)
     usual = ScoringParams()
     asked = dataclasses.replace(
         params.pick(ScoringParams),
         judge=params.verifier,
-        judge_url=params.verifier_url,
         # No reply is written, and these would only make it another verifier.
         judge_max_new_tokens=usual.judge_max_new_tokens,
         top_logprobs=usual.top_logprobs,
@@ -163,6 +176,9 @@ def otherwise(made: Made, promise: Promise) -> str:
     """Return what differs where answers were made otherwise than a promise's, with the way out; "" if nothing does."""
     if changes := made.served_as.changes(promise.served_as):
         return f"{changes}; compare under those, or make the promise again under these"
+    if made.engine != promise.engine:
+        now, then = (engine or "this process" for engine in (made.engine, promise.engine))
+        return f"answers of {now} (was {then}); let the same answer, or make the promise again with this one"
     # The dev questions' own documents are others than the split's, and yet the same condition.
     of_all = made.collection == made.served_as.collection
     if promise.of_all and not of_all:

@@ -11,6 +11,7 @@ from ragft.types import canonical_json
 
 # The tag of a version that holds it.
 PROMISE = "ragft.promise"
+IN_PROCESS = "evaluate with -P engine=local"
 OTHER_PASSAGES = (
     "it was made with passages of the dev questions' own documents, or of a file, and those that are served come from "
     "all documents: evaluate with -P collection=all"
@@ -40,6 +41,7 @@ class Promise:
         collection: Id of the collection that the passages came from.
         base_fingerprint: Of the base's weights.
         adapter_sha256: Of the adapter; "" for a base.
+        engine: What answered in place of a process, its version and precision; "" for none.
     """
 
     limit: float
@@ -63,6 +65,7 @@ class Promise:
     collection: str
     base_fingerprint: str
     adapter_sha256: str
+    engine: str = ""
 
     @property
     def words(self) -> str:
@@ -84,6 +87,8 @@ class Promise:
     @property
     def never_served(self) -> str:
         """Why no version that is served can claim it, however it is served; "" where one can."""
+        if self.engine:
+            return f"it was made with answers of {self.engine}, and a served version answers itself: {IN_PROCESS}"
         return "" if self.of_all else OTHER_PASSAGES
 
     def why_not(self, served_as: ServedAs, base_fingerprint: str, adapter_sha256: str) -> str:
@@ -91,7 +96,7 @@ class Promise:
         found = []
         if changes := served_as.changes(self.served_as):
             found.append(f"it was made for other conditions: {changes}")
-        elif self.never_served:
+        if self.never_served and (self.engine or not changes):
             found.append(self.never_served)
         if base_fingerprint != self.base_fingerprint:
             found.append("it was made for another base")
@@ -100,8 +105,9 @@ class Promise:
         return "; ".join(found)
 
     def to_json(self) -> str:
-        """Return it as canonical JSON."""
-        return canonical_json(dataclasses.asdict(self))
+        """Return it as canonical JSON; without an engine as it was before there were any."""
+        values = dataclasses.asdict(self)
+        return canonical_json({name: value for name, value in values.items() if name != "engine" or value})
 
     @classmethod
     def from_json(cls, text: str, *, source: str) -> "Promise":

@@ -3,11 +3,18 @@
 import dataclasses
 import gc
 import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import mlflow
 import pytest
@@ -16,14 +23,18 @@ from mlflow import MlflowClient
 
 from entrypoints.steps import verify
 from entrypoints.steps.reporting.verification import VerifiedSide
+from entrypoints.steps.shared.preparation import ensure_prepared
+from entrypoints.steps.shared.prepared import Prepared
 from entrypoints.steps.shared.verifiers import item_of, open_verifier
 from entrypoints.steps.shared.weights import open_registry
 from entrypoints.steps.shared.workspace import Workspace
+from ragft import verifying
 from ragft.analysis.verification.promise import PROMISE, Promise
-from ragft.errors import DataError, PrerequisiteError
+from ragft.errors import DataError, JudgeError, PrerequisiteError
 from ragft.judging.abstention import abstains
 from ragft.params import VerifyParams
-from ragft.verifying import NOT_SUPPORTED
+from ragft.verifying import NOT_SUPPORTED, Overlap
+from tests.scripted_server import Response, Script, ScriptedServer, message_of, says
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,6 +44,8 @@ torch.set_num_threads(1)
 NAMES = [f"{first} {second}" for first in ("Azure", "Giant", "Jade", "Mellow", "Sandy", "Cosmic")
          for second in ("Swan", "Raven", "Stone", "River")]  # fmt: skip
 BASE = ("ragft-plans-pocket", "1")
+# Of the calls to a served verifier.
+KILLED_AT = 7
 
 
 def write_plans(folder: Path) -> None:
@@ -196,3 +209,113 @@ def test_a_promise_that_nothing_keeps_is_refused_with_what_it_would_take(made: M
     with pytest.raises(DataError, match=r"at most 30% .* it would take about [\d,]+ dev questions, and there are 30"):
         verify.run(dataclasses.replace(made.params, max_false_answers=0.3), made.workspace)
     assert kept().limit == 0.5
+
+
+def says_score(number: int, body: dict[str, Any]) -> Response:
+    """Answer with the probability that an answer is supported, of which the length of the message decides."""
+    del number
+    supported = 0.05 + 0.9 * (len(message_of(body)) % 10) / 10
+    tops = [{"token": "5", "logprob": math.log(supported)}, {"token": "1", "logprob": math.log(1 - supported)}]
+    return says("5", logprobs={"content": [{"token": "5", "logprob": tops[0]["logprob"], "top_logprobs": tops}]})
+
+
+def unknown_model(_: int, body: dict[str, Any]) -> Response:
+    return Response(404, {"error": {"message": f"The model `{body['model']}` does not exist."}})
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        (unknown_model, r"the verifier cannot be asked: http.*/v1.*The model `checker` does not exist"),
+        (lambda *_: says("5"), r"the verifier's server offers no log probabilities, .* or verifier=overlap"),
+        (lambda *_: Response(drop=True), r"the verifier cannot be asked: http.* gave no answer within 0.2 s"),
+    ],
+)
+def test_a_verifier_that_cannot_be_asked_is_found_before_anything_is_computed(
+    made: Made, script: Script, said: str
+) -> None:
+    answers = count(made, "answers")
+    with ScriptedServer(script) as server, pytest.raises(JudgeError, match=said) as caught:
+        asked = dataclasses.replace(made.params, verifier="checker", verifier_url=server.url, max_new_tokens=9)
+        verify.run(dataclasses.replace(asked, deadline_s=0.2, timeout_s=0.2), made.workspace)
+    assert caught.value.exit_code == 5
+    assert count(made, "answers") == answers
+    assert kept().verifier == "overlap"
+
+
+def test_a_killed_run_goes_on_without_asking_a_served_verifier_twice(made: Made, promised: Promise) -> None:
+    ended = threading.Event()
+
+    def kills(number: int, body: dict[str, Any]) -> Response:
+        if number == KILLED_AT:
+            os.kill(killed.pid, signal.SIGKILL)
+            ended.set()
+        return Response(drop=True) if ended.is_set() else says_score(number, body)
+
+    with ScriptedServer(kills) as first:
+        asked: dict[str, Any] = {
+            "verifier": "checker",
+            "verifier_url": first.url,
+            "max_false_answers": 0.9,
+            "concurrency": 2,
+        }
+        params = dataclasses.replace(made.params, **asked)
+        given = {name: value for name, value in params.as_dict().items() if value != getattr(VerifyParams(), name)}
+        words = [word for name, value in given.items() for word in (f"--{name}", str(value))]
+        experiment = {"MLFLOW_TRACKING_URI": mlflow.get_tracking_uri(), "RAGFT_HOME": str(made.workspace.home)}
+        killed = subprocess.Popen(
+            [sys.executable, "-m", "entrypoints.evaluate", *words], env={**os.environ, **experiment}
+        )
+        assert killed.wait(120) == -signal.SIGKILL
+    with ScriptedServer(says_score, port=urlsplit(first.url).port or 0) as second:
+        (side,) = verify.run(params, made.workspace)
+        times = len(second.calls)
+        assert {body["model"] for body in second.calls} == {"checker"}
+        messages = [[message_of(body) for body in server.calls] for server in (first, second)]
+        assert len(messages[0]) > KILLED_AT
+        assert len(set(messages[0]) & set(messages[1])) <= params.concurrency
+        assert len(set(messages[1])) == len(messages[1])
+        again = kept()
+        assert (again.verifier, again.verifier_url, again.limit) == ("checker", second.url, 0.9)
+        # What was asked of the test questions when they were scored is not asked again when they are served.
+        answers = side.split["retrieved"]
+        scores = {row.question: score for row, score in zip(answers.rows, answers.scores, strict=True)}
+        least, *_, most = sorted({score for score in scores.values() if score is not None})
+        middle = (least + most) / 2
+        replies = served(made, dataclasses.replace(again, threshold=middle)).to_dict("records")
+        assert {reply["verified"] for reply in replies} == {True, False}
+        for reply in replies:
+            score = scores.get(reply["question"])
+            assert reply["verified"] == (score is not None and score > middle)
+        assert len(second.calls) == times
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(verifying, "SERVED_DEADLINE_S", 0.2)
+            model = mlflow.pyfunc.load_model(f"models:/{BASE[0]}/{BASE[1]}")
+        model.predict([{"question": "What is the activation fee of Azure Swan?"}])
+        assert len(second.calls) == times + 1
+    with pytest.raises(JudgeError, match=r"the verifier cannot be asked: http.* gave no answer within 0.2 s"):
+        model.predict([{"question": "What is the monthly price of Azure Swan?"}])
+
+
+def count(made: Made, table: str) -> int:
+    with made.workspace.store.transaction() as cursor:
+        row = cursor.execute(f"SELECT count(*) FROM {table}").fetchone()
+    return int(row[0]) if row else 0
+
+
+def test_a_promise_of_an_engines_answers_says_so_and_is_not_claimed_in_process(made: Made, promised: Promise) -> None:
+    (side,) = made.sides
+    by = dataclasses.replace(side.dev.evaluation, engine="vllm 0.32.0 float32")
+    engines = dataclasses.replace(side, dev=dataclasses.replace(side.dev, evaluation=by))
+    prepared = Prepared(made.params, ensure_prepared(made.params, made.workspace))
+    made.said.clear()
+    with mlflow.start_run():
+        verify._keep(prepared, engines, Overlap(), None, made.workspace)
+    assert kept() == dataclasses.replace(promised, engine="vllm 0.32.0 float32")
+    why = (
+        "it was made with answers of vllm 0.32.0 float32, and a served version answers itself: evaluate with -P engine="
+    )
+    assert why in made.said[-1]
+    replies = served(made, kept())
+    assert not replies["verified"].any()
+    assert set(replies["why"]) == {f"not checked: {why}local"}

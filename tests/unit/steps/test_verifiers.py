@@ -17,6 +17,7 @@ from entrypoints.steps.shared.verifiers import (
     CHECKED,
     checks_of_other_side,
     checks_of_version,
+    otherwise,
     verified,
     with_checks,
 )
@@ -111,6 +112,15 @@ def test_a_promise_holds_for_passages_from_where_its_own_came_from(
 def version_with(promise: Promise) -> Version:
     lineage = Lineage(kind="base", base="pocket", base_fingerprint="b", data="telecom", data_sha256="d", data_seed=0)
     return Version("m", 2, "", (), lineage, promise=promise.to_json())
+
+
+@pytest.mark.parametrize(("promised_of", "compared_on"), [("", "vllm 0.32.0 float32"), ("vllm 0.32.0 float32", "")])
+def test_a_promise_holds_for_answers_of_the_same_engine(promised_of: str, compared_on: str) -> None:
+    promise = dataclasses.replace(TOLD, engine=promised_of)
+    assert otherwise(Made(AS, AS.collection, promised_of), promise) == ""
+    assert otherwise(Made(AS, AS.collection, compared_on), promise).startswith(
+        f"answers of {compared_on or 'this process'} (was {promised_of or 'this process'}); "
+    )
 
 
 @pytest.mark.parametrize(
