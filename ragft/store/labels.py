@@ -91,6 +91,19 @@ def _found(cursor: Cursor, items: Iterable[str]) -> list[Label]:
 
 
 @replayed
+def labels_since(store: Store, cell: str, criteria: Iterable[str]) -> int:
+    """Return how many labels under these criteria were given after the study cell with this key was finished."""
+    with store.transaction() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM labels JOIN study_cells ON labels.made > study_cells.made "
+            "WHERE key = %s AND criterion = ANY(%s)",
+            [cell, [to_postgres(criterion) for criterion in criteria]],
+        )
+        row = cursor.fetchone()
+    return int(row[0]) if row else 0
+
+
+@replayed
 def save_sample(store: Store, sample: str, pairs: Mapping[str, Sampled]) -> None:
     """Write a sample: pair -> how it was sampled, with every pair that could have been drawn.
 

@@ -1,6 +1,6 @@
 """A study's results as lines of text, as tables of its run, and as one report."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import mlflow
@@ -18,9 +18,10 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def log(found: Study) -> None:
-    """Log the tables and the report to the active run."""
-    tracking.log_table(list(rows(found)), "cells")
+def log(found: Study, later: Mapping[str, int]) -> None:
+    """Log tables and report to the active run; ``later`` is a cell -> how many labels its verdict does not count."""
+    since = [{"labels_since": later.get(row["cell"], 0)} if later else {} for row in rows(found)]
+    tracking.log_table([{**row, **counted} for row, counted in zip(rows(found), since, strict=True)], "cells")
     mlflow.log_text(report.page(found), "report.html")
     for name, figure in report.figures(found).items():
         mlflow.log_text(figure, f"figures/{name}.svg")

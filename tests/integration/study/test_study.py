@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import platform
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from ragft.analysis.read_record import read_record
 from ragft.analysis.study.findings import CellResult, Study, Work
 from ragft.params import StudyParams
 from ragft.result_versions import VERSIONS
+from ragft.store.labels import Label, save_labels
 from ragft.store.working import Working
 from tests.unit.analysis.studies_of_cells import cell as imagined
 
@@ -56,6 +58,38 @@ def test_the_same_study_again_computes_nothing_and_shows_the_same(workspace: Wor
     (line,) = [line for line in said if line.startswith("[2/4]")]
     assert line.startswith("[2/4] telecom|n200|lora closed_book s1: hold, accuracy -0.4")
     assert line.endswith(" left")
+
+
+def test_labels_that_came_since_are_counted_and_the_command_that_counts_them_is_said(
+    workspace: Workspace, said: list[str]
+) -> None:
+    label = Label(item="i", criterion="accuracy", scale="s", annotator="ann", value=3)
+    # Those from before stand in the verdicts, and those under other criteria decide nothing.
+    save_labels(workspace.store, [label])
+    study.run(PARAMS, workspace, Imagined())
+    save_labels(workspace.store, [dataclasses.replace(label, criterion="tone")])
+    study.run(PARAMS, workspace, Imagined())
+    assert not [line for line in said if "labels" in line]
+    save_labels(workspace.store, [dataclasses.replace(label, item=item) for item in ("j", "k")])
+    study.run(dataclasses.replace(PARAMS, seeds="0,1,2"), workspace, Imagined())
+    (line,) = [line for line in said if "labels" in line]
+    assert line.startswith("- people gave up to 2 labels since 4 of 6 cells were compared")
+    assert "for telecom|n200|lora closed_book s0: mlflow run . -e compare -P dataset=telecom" in line
+    words = shlex.split(line[line.index("mlflow run") :])
+    given = dict(word.split("=", 1) for word in words if "=" in word)
+    assert (given["model"], given["against"]) == (
+        "models:/ragft-telecom-pocket/<number>",
+        "models:/ragft-telecom-pocket/1",
+    )
+    (run, *_) = MlflowClient().search_runs(
+        [MlflowClient().get_experiment_by_name("ragft").experiment_id]  # type: ignore[union-attr]
+    )
+    table = json.loads(Path(MlflowClient().download_artifacts(run.info.run_id, "cells.json")).read_text())
+    place = [table["columns"].index(name) for name in ("cell", "labels_since")]
+    since = {row[place[0]]: row[place[1]] for row in table["data"]}
+    assert {name: count for name, count in since.items() if count} == dict.fromkeys(
+        [name for name in since if not name.endswith("s2")], 2
+    )
 
 
 def test_a_changed_study_computes_what_is_new(workspace: Workspace) -> None:
