@@ -19,7 +19,7 @@ MOST_BITS = 1000
 LISTS = ("passages", "gold", "withheld")
 EXPECTED = (
     "JSON lines with id or question, and passages in the order of their rank: a list of objects with text or id, and "
-    "optionally document and score (falling); optionally gold and withheld, lists of the same form"
+    "optionally document and score (falling); optionally gold and withheld, lists of the same form, and asked_without"
 )
 
 Stored = Callable[[Collection[str]], Mapping[str, Passage]]
@@ -34,11 +34,13 @@ class Ranking:
         passages: In the order of their rank; empty where the search found nothing.
         gold: Those that hold the evidence, wherever they rank; None where the file does not say.
         withheld: Those to show in the context withheld, in their order; None where the file does not say.
+        asked_without: The search found nothing and the question is asked all the same; else it is left out.
     """
 
     passages: tuple[Passage, ...]
     gold: tuple[Passage, ...] | None = None
     withheld: tuple[Passage, ...] | None = None
+    asked_without: bool = False
 
     def ids(self) -> list[list[str] | None]:
         """Return the ids of each list; None for one that the file does not have."""
@@ -59,7 +61,11 @@ class GivenPassages:
     @property
     def collection(self) -> str:
         """The id of the collection that these passages are: a hash of the content, whatever its layout and order."""
-        return digest({"given": {question: ranking.ids() for question, ranking in self.rankings.items()}})
+        said = {
+            question: [*ranking.ids(), *(["asked_without"] if ranking.asked_without else [])]
+            for question, ranking in self.rankings.items()
+        }
+        return digest({"given": said})
 
     def passages(self) -> dict[str, Passage]:
         """Return all passages by id."""
@@ -82,6 +88,7 @@ class _Row:
     question: str
     place: str
     lists: Mapping[str, Sequence[_Piece]]
+    asked_without: bool
 
 
 @dataclass(slots=True)
@@ -112,7 +119,7 @@ def read_retrieved(path: Path, questions: Sequence[Question], stored: Stored) ->
     rankings: dict[str, Ranking] = {}
     for row in rows:
         found = {name: tuple(_passage(piece, known) for piece in listed) for name, listed in row.lists.items()}
-        ranking = Ranking(**{"passages": (), **found})
+        ranking = Ranking(**{"passages": (), **found}, asked_without=row.asked_without)
         if row.question and rankings.setdefault(row.question, ranking) != ranking:
             known.problems.add(row.place, f"is another ranking for the question {shown(row.question)}; keep one")
     known.problems.raise_if_any(str(path), EXPECTED)
@@ -126,6 +133,8 @@ def as_row(question: Question, ranking: Ranking, scores: Mapping[str, float]) ->
         listed = getattr(ranking, name)
         if listed is not None:
             row[name] = [{"id": p.id, "document": p.document_id, "text": p.text} for p in listed]
+    if not ranking.passages:
+        row["asked_without"] = True
     last = math.inf
     for given in row["passages"]:
         if given["id"] in scores:
@@ -146,7 +155,15 @@ def _rows(file: Path, questions: Sequence[Question], problems: Problems) -> Iter
         if row.values.get("passages") is None:
             row.missing("has no field 'passages' (an empty list where the search found nothing)")
         lists = {name: _pieces(row, name) for name in LISTS if row.values.get(name) is not None}
-        yield _Row(_question(row, ids, by_text), record.place, lists)
+        yield _Row(_question(row, ids, by_text), record.place, lists, _asked_without(row, lists))
+
+
+def _asked_without(row: Fields, lists: Mapping[str, Sequence[_Piece]]) -> bool:
+    """Return whether a question is asked although nothing was found for it."""
+    asked = bool(row.flag("asked_without"))
+    if asked and lists.get("passages"):
+        row.wrong("asked_without", "true beside an empty list of passages alone")
+    return asked
 
 
 def _question(row: Fields, ids: Mapping[str, Question], by_text: Mapping[str, Sequence[str]]) -> str:

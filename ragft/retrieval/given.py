@@ -13,13 +13,13 @@ from ragft.types import Passage, Question, digest
 def freeze_given(store: Store, given: GivenPassages) -> dict[str, tuple[Passage, ...]]:
     """Return question id -> passages, best first, as the store now keeps them under the file's collection.
 
-    A question for which the file has no passages is left out.
+    A question for which the file has no passages is left out, unless the file says that it is asked without.
     """
     collection = given.collection
     keys = {
         question: digest({"given": collection, "question": question})
         for question, ranking in given.rankings.items()
-        if ranking.passages
+        if ranking.passages or ranking.asked_without
     }
     write_texts(store, list(given.passages().values()))
     freeze(store, {key: given.rankings[question].passages for question, key in keys.items()})

@@ -76,6 +76,10 @@ def test_what_is_written_is_read_as_the_same_ranking(tmp_path: Path) -> None:
     row = as_row(QUESTIONS[0], ranking, {OURS.id: 0.5, other.id: 0.50000012})
     assert [given["score"] for given in row["passages"]] == [0.5, 0.5]
     assert read(tmp_path, row).rankings == {"q1": ranking}
+    nothing = Ranking((), gold=(other,), withheld=(), asked_without=True)
+    row = as_row(QUESTIONS[0], nothing, {})
+    assert read(tmp_path, row).rankings == {"q1": nothing}
+    assert read(tmp_path, row).collection != read(tmp_path, {**row, "asked_without": False}).collection
 
 
 @pytest.mark.parametrize(
@@ -100,6 +104,8 @@ def test_what_is_written_is_read_as_the_same_ranking(tmp_path: Path) -> None:
         ('{"id": "q1", "passages": [{"text": "1", "score": NaN}]}', "NaN is not JSON"),
         (asked({"text": "1", "score": 1}, {"text": "2"}, {"text": "3", "score": 2.5}), "'score' is 2.5 after 1"),
         (asked({"text": "1"}, gold=[{"id": "p1"}]), "gold item 1: has no text"),
+        (asked({"text": "1"}, asked_without=True), "field 'asked_without' is true, expected true beside an empty list"),
+        (asked(asked_without="yes"), "field 'asked_without' is 'yes', expected"),
     ],
 )  # fmt: skip
 def test_a_row_that_cannot_be_used_is_named(tmp_path: Path, row: object, said: str) -> None:
