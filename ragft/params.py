@@ -43,7 +43,8 @@ NO_RERANKER = "none"
 SEARCHING = ("retriever", "reranker", "language", "index", "min_recall")
 OVERLAP = "overlap"
 AUTO, YES, NO = TRACES = ("auto", "True", "False")
-EXECUTORS = ("serial", "ray")
+SERIAL = "serial"
+EXECUTORS = (SERIAL, "ray")
 LOCAL, VLLM = ENGINES = ("local", "vllm")
 PRESETS = ("embedded", "paper", "tiny", "context", "causes", "real")
 
@@ -760,6 +761,7 @@ class StudyParams(Params):
     path: str = param("", "their files or folders, in the same order, joined by commas")
     name: str = param("", "their names in runs and in the registry, in the same order; empty: as in prepare")
     documents: str = param("", "the files or folders of their documents, in the same order")
+    retrieved: str = param("", "files of the passages that another search found, as in finetune, in the same order")
     base: str = param("", "base models, as in finetune")
     dtype: str = param("auto", "precision of their weights, as in finetune", choices=DTYPES)
     method: str = param("", f"how a base is adapted: some of {', '.join(METHODS)}")
@@ -797,6 +799,7 @@ class StudyParams(Params):
     criteria: str = param("accuracy,completeness", "as in evaluate")
     max_new_tokens: int = param(128, "maximum tokens of an answer", minimum=1)
     batch_size: int = param(8, "examples in one forward pass of training", minimum=1)
+    processes: int = param(1, "processes that share out each batch of a training, as in finetune", minimum=1)
     dev_questions: int = param(0, "dev questions the loss is measured on, as in finetune; 0: all", minimum=0)
     margin: float = param(0.05, "non-inferiority margin, as a share of a criterion's range", minimum=0.001, maximum=0.5)
     data_seed: int = param(0, "as in prepare", minimum=0)
@@ -817,9 +820,14 @@ class StudyParams(Params):
     export: str = param("", "file to write the results to, as JSON from which docs can be made")
 
     def __post_init__(self) -> None:
-        """Check the engine before the cells are made."""
+        """Check the engine, and what trains, before the cells are made."""
         super().__post_init__()
         _check_engine(self.engine, self.engine_url, self.engine_folder, self.dtype)
+        if self.processes > 1 and self.executor != SERIAL:
+            raise ConfigError(
+                f"processes is {self.processes} and executor {self.executor}: a task of a cluster is one process; "
+                "share out the cells with executor=ray, or each training with processes"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -158,7 +158,7 @@ def _values(matrix: Matrix, name: str) -> tuple[Any, ...]:
 
 def _sources(params: StudyParams, matrix: Matrix) -> list[dict[str, str]]:
     found = [{"dataset": name} for name in matrix.dataset]
-    for name in ("path", "name", "documents"):
+    for name in ("path", "name", "documents", "retrieved"):
         given = getattr(params, name)
         values = [part.strip() for part in given.split(",")] if given else []
         if name == "path" and not given and not params.dataset:

@@ -80,8 +80,9 @@ def kinds_of(cell: Cell) -> dict[str, str]:
     dtype = cell.finetune.dtype
     base = cell.finetune.base if dtype == "auto" else f"{cell.finetune.base} {dtype}"
     engine = "" if cell.compare.engine == LOCAL else f" {cell.compare.engine}"
+    shared = f" by {cell.finetune.processes}" if cell.finetune.processes > 1 else ""
     return {
-        "train": f"{base} {cell.finetune.method} {cell.finetune.format}",
+        "train": f"{base} {cell.finetune.method} {cell.finetune.format}{shared}",
         "forget": base,
         "answer": f"{base} {cell.compare.context}{engine}",
         "judge": f"{cell.compare.judge} of {base} {cell.compare.estimator}{engine}",

@@ -10,7 +10,7 @@ import mlflow
 import pytest
 import torch
 
-from entrypoints.steps import compare, evaluate, finetune, prepare, promote, remedy
+from entrypoints.steps import compare, evaluate, finetune, prepare, promote, remedy, study
 from entrypoints.steps.search import remedy as search
 from entrypoints.steps.search.rejection import judged
 from entrypoints.steps.shared.compared import Compared
@@ -22,7 +22,15 @@ from entrypoints.steps.shared.workspace import Workspace
 from ragft import tracking
 from ragft.analysis.verdict.causes import Cause
 from ragft.errors import ConfigError, DataError
-from ragft.params import BaseParams, CompareParams, EvaluateParams, FinetuneParams, PrepareParams, RemedyParams
+from ragft.params import (
+    BaseParams,
+    CompareParams,
+    EvaluateParams,
+    FinetuneParams,
+    PrepareParams,
+    RemedyParams,
+    StudyParams,
+)
 from ragft.store.passages import load_passages
 from ragft.types import digest
 from registry.versions import Version
@@ -291,6 +299,25 @@ def test_a_remedy_is_trained_and_asked_with_the_passages_that_were_given(
     # The alias still names the rejected version, so the same command goes on, and finds everything done.
     assert remedy.run(params, made.workspace) == found
     assert registry.get(params.model).uri == rejected.uri
+
+
+def test_a_study_trains_and_asks_with_the_passages_that_were_given(made: Made) -> None:
+    shared: dict[str, Any] = {
+        name: getattr(made.data, name) for name in ("dataset", "path", "documents", "name", "base")
+    }
+    params = StudyParams(
+        **shared, retrieved=str(made.exported), chunk_chars="80", top_k="3", allow_leaks=True, allow_low_hit_rate=True,
+        samples="4", epochs="2", learning_rate="0.01", format="retrieved", seeds="0", context="retrieved",
+        agreement="0", judge="none", max_new_tokens=7,
+    )  # fmt: skip
+    found = study.run(params, made.workspace)
+    assert found is not None
+    (cell,) = found.cells
+    assert cell.questions == 6
+    for step in ("finetune", "compare"):
+        said = f"tags.`ragft.step` = '{step}'"
+        newest, *_ = mlflow.search_runs(filter_string=said, order_by=["start_time DESC"], output_format="list")
+        assert tracking.params_of(newest.info.run_id, BaseParams).retrieved == str(made.exported)
 
 
 def _run_of(step: str, version: Version) -> str:

@@ -1,11 +1,13 @@
 """Presets, lists of the command line, and the cells they make."""
 
 import dataclasses
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from entrypoints.steps.matrix.cells import CHECKOUT, OF_RETRIEVAL, _made_of, cells_of
+from entrypoints.steps.matrix.cells import ADDRESSES, CHECKOUT, OF_RETRIEVAL, _made_of, cells_of
 from entrypoints.steps.matrix.plan import kinds_of
 from entrypoints.steps.matrix.presets import PRESETS as RECORDS
 from entrypoints.steps.matrix.presets import matrix_of
@@ -184,6 +186,47 @@ def test_a_study_varies_how_passages_are_found(tmp_path: Path) -> None:
     assert not said.keys() & _made_of(cell.finetune, OF_RETRIEVAL).keys()
     with pytest.raises(ConfigError, match="retriever holds 'sparse', expected some of: dense, lexical, hybrid"):
         cells(retriever="dense,sparse")
+
+
+def test_a_study_takes_passages_that_were_given_and_shares_out_its_trainings(tmp_path: Path) -> None:
+    files = [tmp_path / f"{name}.jsonl" for name in ("a", "b")]
+    for file in files:
+        file.write_text(file.name)
+    given = ",".join(map(str, files))
+    params = StudyParams(
+        dataset="telecom,squad", path=",x", retrieved=given, processes=2, seeds="0", format="retrieved"
+    )
+    (cell, other, *_) = made = cells_of(params, matrix_of(params))
+    assert (
+        [each.compare.retrieved for each in made[:2]]
+        == [each.finetune.retrieved for each in made[:2]]
+        == [*map(str, files)]
+    )
+    assert cell.finetune.processes == 2
+    assert kinds_of(cell)["train"] == "pocket lora retrieved by 2"
+    # Both make another adapter, and the passages another comparison.
+    plain = cells_of(StudyParams(seeds="0", format="retrieved"), matrix_of(StudyParams(seeds="0", format="retrieved")))[
+        0
+    ]
+    assert _made_of(cell.finetune, ADDRESSES).keys() - _made_of(plain.finetune, ADDRESSES).keys() == {
+        "processes",
+        "retrieved",
+    }
+    assert _made_of(cell.compare, ())["retrieved"] != _made_of(other.compare, ())["retrieved"]
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"retrieved": "a.jsonl,b.jsonl"}, "retrieved is 'a.jsonl,b.jsonl': 2 for 1 data sets"),
+        ({"retrieved": "a.jsonl", "retriever": "hybrid"}, "retriever=hybrid was given with retrieved=a.jsonl"),
+        ({"processes": 9}, "processes is 9 and batch_size 8"),
+        ({"processes": 2, "executor": "ray"}, "processes is 2 and executor ray: a task of a cluster is one process"),
+    ],
+)
+def test_what_a_study_cannot_share_out_or_show_is_refused(values: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(said)):
+        cells_of(StudyParams(**values), matrix_of(StudyParams(**values)))
 
 
 def test_a_precision_that_this_machine_lacks_is_not_the_one_a_cell_is_made_in(monkeypatch: pytest.MonkeyPatch) -> None:
