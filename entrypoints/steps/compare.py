@@ -171,6 +171,7 @@ def _compare(task: ToCompare, sides: Sides, spreads: Mapping[str, Spread], works
     questions = questions_of(task, sides)
     deciding = decisive(sides)
     data = deciding[version.uri].conditions["data"]
+    doubts = verdicts.doubts(task, sides, deciding)
     return verdicts.compare_sides(
         task,
         sides,
@@ -179,10 +180,11 @@ def _compare(task: ToCompare, sides: Sides, spreads: Mapping[str, Spread], works
         slices={**slices_of(questions), **knowledge_slices(questions, version, workspace)},
         findings=Findings(
             checks=integrity.checks(task.params, version, against, deciding),
-            advisory=verdicts.advisory(task, deciding),
+            advisory=doubts.advisory,
+            outcomes_judged=doubts.outcomes_judged,
             tried=len(begin_trial(workspace.store, data, _identity(task), version.uri)),
             spreads=spreads,
-            health=verdicts.health(task, deciding),
+            health=doubts.health,
             people=find_people(task, deciding, workspace),
         ),
     )

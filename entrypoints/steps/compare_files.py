@@ -169,7 +169,7 @@ def questions_of(task: FilesToCompare) -> list[Question]:
 
 def _compare(task: FilesToCompare, pairs: AnswerPairs, sides: Sides, workspace: Workspace) -> Comparison:
     questions, deciding = questions_of(task), decisive(sides, AS_ANSWERED)
-    version = task.version
+    version, doubts = task.version, verdicts.doubts(task, sides, deciding)
     return verdicts.compare_sides(
         task,
         sides,
@@ -178,9 +178,10 @@ def _compare(task: FilesToCompare, pairs: AnswerPairs, sides: Sides, workspace: 
         slices=slices_of(questions),
         findings=Findings(
             checks=(*_checks(task, pairs), *integrity.of_judge(deciding)),
-            advisory=verdicts.advisory(task, deciding),
+            advisory=doubts.advisory,
+            outcomes_judged=doubts.outcomes_judged,
             tried=len(begin_trial(workspace.store, pairs.identity, version.identity, version.uri)),
-            health=verdicts.health(task, deciding),
+            health=doubts.health,
             people=find_people(task, deciding, workspace),
         ),
     )

@@ -12,27 +12,29 @@ class JudgedSide:
     """What the evaluation of one side tells of its judge.
 
     Attributes:
-        fooled: How canaries fooled it, a sentence each.
+        fooled: Criterion -> how canaries fooled it, a sentence each.
         people: How it did beside people on this data, where that was measured.
         scores: Criterion -> one score a row, None where unscored.
         truths: Measure of the programmatic truth -> one value a row, None where a row has none.
         groups: What each row belongs to.
     """
 
-    fooled: Sequence[str]
+    fooled: Mapping[str, Sequence[str]]
     people: Sequence[Calibration]
     scores: Mapping[str, Sequence[float | None]]
     truths: Mapping[str, Sequence[float | None]]
     groups: Sequence[Hashable]
 
 
-def why_advisory(sides: Sequence[JudgedSide]) -> tuple[str, ...]:
-    """Return why the judge of all sides is only advisory, a sentence each; empty where its scores can decide."""
-    fooled = [problem for side in sides for problem in side.fooled]
-    people = [calibration for side in sides for calibration in side.people]
-    judged = tuple(sides[0].scores)
-    truth = [found for name in judged if (found := _beside_truth(name, sides)) is not None]
-    return tuple(dict.fromkeys([*fooled, *reasons_against(judged, people, truth)]))
+def why_advisory(sides: Sequence[JudgedSide], deciding: Sequence[str]) -> tuple[str, ...]:
+    """Return why the judge of all sides is only advisory, a sentence each; empty where its scores can decide.
+
+    ``deciding`` names the criteria whose scores decide: what the judge is worth under others is not asked.
+    """
+    fooled = [problem for side in sides for name in deciding for problem in side.fooled.get(name, ())]
+    people = [calibration for side in sides for calibration in side.people if calibration.criterion in deciding]
+    truth = [found for name in deciding if (found := _beside_truth(name, sides)) is not None]
+    return tuple(dict.fromkeys([*fooled, *reasons_against(deciding, people, truth)]))
 
 
 def _beside_truth(criterion: str, sides: Sequence[JudgedSide]) -> Calibration | None:

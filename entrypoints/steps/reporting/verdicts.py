@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 import mlflow
 
@@ -12,6 +13,7 @@ from entrypoints.steps.shared import guards, integrity
 from entrypoints.steps.shared.compared import Sides, Task, decisive, judged_side, side_of
 from entrypoints.steps.shared.evaluation import Evaluation
 from entrypoints.steps.shared.health import health_of
+from entrypoints.steps.shared.outcomes import judged_right_or_wrong
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.analysis.verdict.compare import Findings, compare
 from ragft.analysis.verdict.comparison import Comparison
@@ -21,6 +23,7 @@ from ragft.analysis.verdict.health import Health
 from ragft.analysis.verdict.power import Spread
 from ragft.errors import RejectedError
 from ragft.judging.advisory import why_advisory
+from ragft.judging.outcomes import JUDGED_BY
 from ragft.params import CompareParams
 from ragft.report.words import sentence
 from ragft.types import Question
@@ -60,15 +63,51 @@ def compare_sides(
     )
 
 
-def advisory(task: Task, deciding: Mapping[str, Evaluation]) -> tuple[str, ...]:
-    """Return why the judge is only advisory; nothing where none of its scores decides."""
-    judged = [criterion.name for criterion in task.criteria if criterion.name in task.design.primary]
-    return why_advisory([judged_side(each) for each in deciding.values()]) if judged else ()
+@dataclass(frozen=True)
+class Doubts:
+    """What is to be said of the judge and of the comparison before its numbers count.
+
+    Attributes:
+        advisory: Why the judge is only advisory; empty where none of its scores decides.
+        outcomes_judged: Whether it also says which answers are right, for what decides: people correct scores alone.
+        health: Whether the comparison is to be believed at all.
+    """
+
+    advisory: tuple[str, ...]
+    outcomes_judged: bool
+    health: Health
 
 
-def health(task: Task, deciding: Mapping[str, Evaluation]) -> Health:
-    """Return whether the comparison is to be believed at all."""
-    return health_of({short(uri): each for uri, each in deciding.items()}, task.design.primary)
+def doubts(task: Task, sides: Sides, deciding: Mapping[str, Evaluation]) -> Doubts:
+    """Return what is to be said of the judge, under the criteria whose scores decide."""
+    outcomes_judged = _judge_says_what_is_right(task, sides, deciding)
+    first = next(iter(deciding.values()))
+    names = [
+        criterion.name
+        for criterion in task.criteria
+        if criterion.name in task.design.primary or (outcomes_judged and criterion.name == JUDGED_BY)
+    ]
+    judged = [name for name in names if name in first.scores]
+    return Doubts(
+        why_advisory([judged_side(each) for each in deciding.values()], judged) if judged else (),
+        outcomes_judged,
+        health_of({short(uri): each for uri, each in deciding.items()}, judged),
+    )
+
+
+def _judge_says_what_is_right(task: Task, sides: Sides, deciding: Mapping[str, Evaluation]) -> bool:
+    """Return whether a primary or a guard rests on answers that only the judge calls right or wrong.
+
+    It can excuse a false answer, by calling it right. What it calls wrong counts as false without it, too.
+    """
+    if "right" in task.design.primary and any(judged_right_or_wrong(each.rows) for each in deciding.values()):
+        return True
+    return "false_answers" in task.params.guard_margins() and any(
+        row.guard == "false_answer" and row.outcome == "right"
+        for contexts in sides.values()
+        for each in contexts.values()
+        for row in judged_right_or_wrong(each.rows)
+    )
 
 
 def log(comparison: Comparison, decision: Decision) -> None:

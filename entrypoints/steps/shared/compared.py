@@ -170,7 +170,9 @@ def judged_side(evaluation: Evaluation) -> JudgedSide:
     rows = evaluation.rows
     measures = dict.fromkeys(name for row in rows for name in row.numbers)
     return JudgedSide(
-        fooled=evaluation.advisory,
+        fooled={
+            name: [f"{name}: {problem}" for problem in found.problems] for name, found in evaluation.canaries.items()
+        },
         people=tuple(evaluation.calibrations.values()),
         scores={name: [score.value for score in scores] for name, scores in evaluation.scores.items()},
         truths={name: [row.numbers.get(name) for row in rows] for name in measures},

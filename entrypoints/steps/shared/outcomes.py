@@ -40,6 +40,11 @@ def undecided(rows: Sequence[Scored]) -> list[Scored]:
     return [row for row in rows if row.right is None and not row.abstained and row.facts.get("answerable", True)]
 
 
+def judged_right_or_wrong(rows: Sequence[Scored]) -> list[Scored]:
+    """Return the rows, with outcomes, of which a judge alone says whether they are right."""
+    return [row for row in undecided(rows) if row.outcome is not None]
+
+
 def with_outcomes(
     rows: Sequence[Scored], criterion: Criterion | None, scores: Mapping[str, float | None]
 ) -> list[Scored]:
