@@ -1,5 +1,8 @@
 """Promote and roll back as the docs say, on the untouched split, and with kill -9 in the middle."""
 
+import csv
+import io
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -102,3 +105,44 @@ def test_a_killed_rollback_is_not_done_twice(trained: Checkout) -> None:
     assert f"a rollback was cut short and is completed: champion of {NAME} moved from version 2 to 1" in done.stdout
     assert aliases(trained) == {"champion": 1}
     mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
+
+
+def test_people_correct_the_judge_by_the_commands_of_the_docs(trained: Checkout, tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "judge.md").read_text(encoding="utf-8").partition("## People correct the judge")[2]
+    block = re.search(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    assert block is not None
+    (step, ratings), (counting, params) = (parse(line) for line in block[1].splitlines())
+    assert (step, counting) == ("judge", "compare")
+    shared: dict[str, Any] = {**QUICK, "base": trained.base, "model": f"models:/{NAME}/2", "primary": "accuracy"}
+    before = trained.step(counting, **{**params, "uniform_labels": False}, **shared).stdout
+    assert "both together" not in before
+    (tmp_path / ratings["ratings"]).write_text(labels_of_both_sides(trained), encoding="utf-8")
+    ratings["ratings"] = str(tmp_path / ratings["ratings"])
+    kept = trained.mlflow_run(step, **ratings).stdout
+    assert re.search(r"kept \d+ labels of \d+ answers under accuracy", kept)
+    after = trained.mlflow_run(counting, **params, **shared).stdout
+    assert "a uniform sample, as uniform_labels says" in after
+    assert "people: 3 pairs of answers have labels under accuracy by ann" in after
+    # What a tiny model says as a judge cannot be read, so people alone have a row, and both together say the same.
+    assert re.findall(r"^ *accuracy +(people alone|both together) +\+1.00 ", after, re.MULTILINE) == [
+        "people alone",
+        "both together",
+    ]
+
+
+def labels_of_both_sides(checkout: Checkout) -> str:
+    """Return a table in which a person found every answer of the version better by a point than the base's."""
+    found = client(checkout)
+    experiment = found.get_experiment_by_name("ragft")
+    assert experiment is not None
+    asked = "tags.`ragft.context` = 'retrieved' and tags.`ragft.split` = 'test'"
+    written = io.StringIO()
+    writer = csv.writer(written)
+    writer.writerow(["question", "answer", "annotator", "accuracy"])
+    for run in found.search_runs([experiment.experiment_id], asked, max_results=2):
+        path = found.download_artifacts(run.info.run_id, "rows.json")
+        table = json.loads(Path(path).read_text(encoding="utf-8"))
+        rows = [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]
+        value = 3 if run.data.tags["ragft.model"] == "base" else 4
+        writer.writerows([row["input"], row["output"], "ann", value] for row in rows)
+    return written.getvalue()
