@@ -2,10 +2,11 @@
 
 Simulation (`benchmarks/verdict.py`) chose them. The BCa bootstrap claims too often where documents differ in size or
 are few, CR2's t where differences are skewed. The studentised bootstrap over clusters holds in both cases, as long as
-the sample shows what a loss costs. Where hardly any document got worse, no statistic of the sample can know: then
-CR2's t is taken with one unseen document more (`with_unseen`). The bound is the lower of the two. Where next to
-nothing changed, a resample can miss every change and has no spread to be measured by: the bootstrap then says nothing,
-and the t with the unseen document decides alone.
+the sample shows what a loss costs. Where documents differ in size, it shows that in the large ones too rarely: the
+bootstrap's bound is moved by the skewness that they hide (`hidden_skewness`). Where hardly any document got worse, no
+statistic of the sample can know: then CR2's t is taken with one unseen document more (`with_unseen`). The bound is the
+lower of the two. Where next to nothing changed, a resample can miss every change and has no spread to be measured by:
+the bootstrap then says nothing, and the t with the unseen document decides alone.
 """
 
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ import numpy as np
 from ragft.analysis.statistics.clusters import Array, ClusterSums
 from ragft.analysis.statistics.cr2 import cr2, t_bound
 from ragft.analysis.statistics.resampling import Resamples, studentised_bound
+from ragft.analysis.statistics.skewness import critical_shift, hidden_skewness
 
 # With fewer documents than this on the losing side, what a loss costs is not known from the sample.
 ENOUGH = 10
@@ -58,11 +60,12 @@ def deciding_bounds(
     cautious = np.fmax if upper else np.fmin  # where the bootstrap is silent, NaN, the other decides
     guarded = with_unseen(sums, end, told)
     robust = cr2(guarded)
+    hidden = (np.maximum if upper else np.minimum)(hidden_skewness(sums), 0.0) / np.sqrt(sums.totals.shape[1])
     silent = ((changed != 0).sum(axis=1) < FEW) & (sums.clusters >= ENOUGH)
     bounds = []
     for level in levels:
-        studentised = np.where(silent, np.nan, studentised_bound(sums, resamples, level))
-        bound = cautious(t_bound(guarded, robust, level), studentised)
+        studentised = studentised_bound(sums, resamples, level) + critical_shift(level) * hidden * resamples.error
+        bound = cautious(t_bound(guarded, robust, level), np.where(silent, np.nan, studentised))
         known = (sums.clusters > 1) & ~np.isnan(bound)
         bounds.append(np.where(known, np.clip(bound, -extreme, extreme), end))
     return np.array(bounds)

@@ -21,11 +21,13 @@ class ClusterSums:
         totals: Sum of the values of each cluster, [studies, clusters].
         squares: Sum of their squares, [studies, clusters].
         sizes: How many values there are, [studies, clusters]; an empty cluster counts for nothing.
+        weights: Where values have weights, which then make the sizes: the sum of their squares, [studies, clusters].
     """
 
     totals: Array
     squares: Array
     sizes: Array
+    weights: Array | None = None
 
     @property
     def n(self) -> Array:

@@ -24,7 +24,9 @@ has the expectation of the mean of y, whatever the judge is worth. Four things a
   by people alone, and the judge may have praised what got worst: how much, is what it did where people saw a loss.
 - **The weight is fitted without the document it is used in.** L minimises sum(S_g^2), a regression through the origin;
   L_g is that of all other documents. Else few labels would make the error look smaller than it is. It is not below 0: a
-  judge that says the opposite of people is not listened to.
+  judge that says the opposite of people is not listened to. Nor is one whose weight lies within two standard errors of
+  0, and others a little less than in full: a judge that praises every change seems to agree with people in just those
+  samples that show too many gains.
 """
 
 from collections.abc import Callable
@@ -38,6 +40,8 @@ from ragft.analysis.statistics.clusters import Array, ClusterSums
 
 # A judge whose values vary by less than their root says the same of everything: what is left is rounding.
 ROUNDING = 1e-12
+# The judge's weight is shrunk to 0 where it is below so many of its standard errors.
+ERRORS = 2.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,7 +100,7 @@ def corrected_sums(
         mean = totals.sum(axis=1, keepdims=True) / labels
         totals = totals + mean * scale * (add(asking) - share * np.bincount(cluster))
     told = Told(spoken, *(_depth(weights, side * own, side * centred, weight) for side in (-1.0, 1.0)))
-    return CorrectedSums(ClusterSums(totals, squares, sizes), told, weight, share[:, 0])
+    return CorrectedSums(ClusterSums(totals, squares, sizes, add(weights**2)), told, weight, share[:, 0])
 
 
 def _weights(asked: npt.NDArray[np.bool_], probability: Array) -> Array:
@@ -145,10 +149,19 @@ def _depth(weights: Array, people: Array, judge: Array, weight: Array) -> Array:
 def _fitted(outcome: Array, covariate: Array) -> tuple[Array, Array]:
     """Return the judge's weight for each cluster, fitted without it, [studies, clusters], and of all, [studies]."""
     product, square = outcome * covariate, covariate**2
-    total, squared = product.sum(axis=1, keepdims=True), square.sum(axis=1, keepdims=True)
-    return _slope(total - product, squared - square), _slope(total, squared)[:, 0]
+    parts = np.array([product, square, product**2, product * square, square**2])
+    totals = parts.sum(axis=2, keepdims=True)
+    return _slope(*(totals - parts)), _slope(*totals)[:, 0]
 
 
-def _slope(product: Array, square: Array) -> Array:
-    """Return the slope of a regression through the origin, not below 0; 0.0 where the covariate does not vary."""
-    return np.maximum(np.divide(product, square, out=np.zeros_like(product), where=square > ROUNDING), 0.0)
+def _slope(product: Array, square: Array, products: Array, mixed: Array, squares: Array) -> Array:
+    """Return the slope of a regression through the origin, shrunk by its error; 0.0 where the covariate does not vary.
+
+    The arguments are sums over clusters, of the product of both and of the square of the covariate, and of the squares
+    and the product of these two. The slope's variance is cluster-robust (CR0). It is shrunk by the nonnegative garrote,
+    slope (1 - (2 errors / slope)^2), and 0 below two errors (Breiman 1995, Technometrics 37, 373-384).
+    """
+    slope = np.maximum(np.divide(product, square, out=np.zeros_like(product), where=square > ROUNDING), 0.0)
+    noise = np.maximum(products - 2 * slope * mixed + slope**2 * squares, 0.0)
+    share = np.divide(noise, product**2, out=np.ones_like(slope), where=slope > 0)
+    return np.asarray(slope * np.maximum(1 - ERRORS**2 * share, 0.0))

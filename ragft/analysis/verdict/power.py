@@ -18,6 +18,7 @@ from scipy.optimize import brentq
 from ragft.analysis.statistics.bounds import ENOUGH, depth_of_unseen
 from ragft.analysis.statistics.clusters import Array, ClusterSums, cluster_sums
 from ragft.analysis.statistics.cr2 import cr2
+from ragft.analysis.statistics.skewness import skewness
 
 # The chance a study should have to show what is there.
 WANTED = 0.8
@@ -123,15 +124,6 @@ def spread_of(gains: Array, labels: Sequence[str], source: str, *, extreme: floa
         losing=float((sums.totals < 0).mean()),
         unseen=float(depth_of_unseen(sums, extreme)[0]),
     )
-
-
-def skewness(sums: ClusterSums) -> Array:
-    """Return the skewness of the clusters' totals about the mean, [studies]; 0.0 where all are alike."""
-    residuals = sums.totals - sums.sizes * sums.mean[:, None]
-    variance = (residuals**2).mean(axis=1)
-    third = (residuals**3).mean(axis=1)
-    known = variance > 1e-12
-    return np.where(known, third / np.where(known, variance, 1.0) ** 1.5, 0.0)
 
 
 def sample_of(sizes: Sequence[int] | npt.NDArray[np.integer[Any]], spread: Spread) -> Sample:

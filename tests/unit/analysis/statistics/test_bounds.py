@@ -7,6 +7,7 @@ from ragft.analysis.statistics.bounds import deciding_bound, deciding_bounds, wi
 from ragft.analysis.statistics.clusters import ClusterSums, cluster_sums
 from ragft.analysis.statistics.cr2 import cr2, t_bound
 from ragft.analysis.statistics.resampling import resample, studentised_bound
+from ragft.analysis.statistics.skewness import critical_shift, hidden_skewness
 from tests.unit.analysis.studies import study, sums_of, weights
 
 EXTREME = 4.0
@@ -25,16 +26,19 @@ def ends(seed: int, clusters: int, *, scale: float = 1.0) -> tuple[float, float]
     return bound(sums, 0.025, EXTREME * abs(scale)), bound(sums, 0.975, EXTREME * abs(scale))
 
 
-def test_the_bound_is_the_more_cautious_of_two() -> None:
-    sums = sums_of(0, clusters=60)
+@pytest.mark.parametrize("largest", [1, 5])
+def test_the_bound_is_the_more_cautious_of_two(largest: int) -> None:
+    sums = sums_of(0, clusters=60, largest=largest)
     assert (sums.totals < 0).sum() >= 10 and (sums.totals > 0).sum() >= 10
-    resamples = resample(sums, weights(60, 399))
+    resamples, hidden = resample(sums, weights(60, 399)), float(hidden_skewness(sums)[0])
+    assert (abs(hidden) > 0.1) == (largest > 1)
     for level, cautious in ((0.025, min), (0.975, max)):
         t = t_bound(sums, cr2(sums), level)[0]
         studentised = studentised_bound(sums, resamples, level)[0]
+        moved = critical_shift(level) * cautious(hidden, 0.0) / 60**0.5 * resamples.error[0]
 
         assert t != studentised
-        assert bound(sums, level) == cautious(t, studentised)
+        assert bound(sums, level) == pytest.approx(cautious(t, studentised + moved))
 
 
 @settings(max_examples=40)

@@ -111,6 +111,27 @@ def test_few_labels_do_not_make_the_error_look_smaller_than_it_is() -> None:
     assert np.sqrt((cr2(found).error ** 2).mean()) > 0.98 * found.mean.std()
 
 
+def test_the_weight_is_shrunk_by_twice_its_error_and_0_below_that() -> None:
+    judge, people = scored(8)
+    labelled = some(people, 40)
+    centred = judge[0] - judge.mean()
+    outcome, covariate = np.zeros(DOCUMENTS), np.zeros(DOCUMENTS)
+    for question, document in enumerate(CLUSTER):
+        asked = question < 40
+        outcome[document] += asked * (people[0, question] - people[0, :40].mean())
+        covariate[document] += asked * (centred[question] - centred[:40].mean()) - centred[question] * 40 / QUESTIONS
+    slope = (outcome * covariate).sum() / (covariate**2).sum()
+    error = np.sqrt((covariate**2 * (outcome - slope * covariate) ** 2).sum()) / (covariate**2).sum()
+
+    assert slope > 2 * error
+    assert corrected_sums(judge, labelled, ONES, CLUSTER).weight == pytest.approx(
+        slope * (1 - (2 * error / slope) ** 2)
+    )
+    noise = np.random.default_rng(9).normal(size=(400, QUESTIONS))
+    weights = corrected_sums(noise, np.tile(labelled, (400, 1)), np.ones(noise.shape), CLUSTER).weight
+    assert (weights == 0).mean() > 0.9
+
+
 def test_a_label_without_a_probability_and_a_study_without_a_label_are_refused() -> None:
     judge, people = scored(7)
     with pytest.raises(ValueError, match="probability 0"):
