@@ -19,7 +19,7 @@ ALIKE = 1e-12
 def skewness(sums: ClusterSums) -> Array:
     """Return the skewness of the clusters' totals about the mean, [studies]; 0.0 where all are alike."""
     residuals = sums.totals - sums.sizes * sums.mean[:, None]
-    return _ratio((residuals**3).mean(axis=1), (residuals**2).mean(axis=1))
+    return _ratio(_cubes(residuals) / residuals.shape[1], (residuals**2).mean(axis=1))
 
 
 def hidden_skewness(sums: ClusterSums) -> Array:
@@ -36,10 +36,10 @@ def hidden_skewness(sums: ClusterSums) -> Array:
     standard = np.divide(residuals, spread, out=np.zeros_like(residuals), where=there)
     own, count = np.where(there, residuals, 0.0), sums.clusters
 
-    shape = _ratio((standard**3).sum(axis=1) / count, (standard**2).sum(axis=1) / count)
+    shape = _ratio(_cubes(standard) / count, (standard**2).sum(axis=1) / count)
     scale = (own**2).sum(axis=1) / (spread**2).sum(axis=1)
-    pooled = shape * scale**1.5 * (spread**3).sum(axis=1)
-    return _ratio((pooled - (own**3).sum(axis=1)) / residuals.shape[1], (residuals**2).mean(axis=1))
+    pooled = shape * scale**1.5 * _cubes(spread)
+    return _ratio((pooled - _cubes(own)) / residuals.shape[1], (residuals**2).mean(axis=1))
 
 
 def critical_shift(level: float) -> float:
@@ -49,6 +49,11 @@ def critical_shift(level: float) -> float:
     chapter 2). Negative skewness moves a lower bound down, positive an upper bound up.
     """
     return (2 * float(ndtri(level)) ** 2 + 1) / 6
+
+
+def _cubes(values: Array) -> Array:
+    """Return the sum of the cubes, [studies]; products are many times faster than a power."""
+    return np.asarray((values * values * values).sum(axis=1))
 
 
 def _ratio(third: Array, second: Array) -> Array:
