@@ -28,6 +28,7 @@ from ragft.analysis.statistics.bounds import deciding_bound, depth_of_unseen
 from ragft.analysis.statistics.clusters import Array, ClusterSums
 from ragft.analysis.statistics.cr2 import cr2, t_bound
 from ragft.analysis.statistics.resampling import draw, resample
+from ragft.analysis.statistics.skewness import hidden_skewness
 from ragft.analysis.verdict.power import Spread, chance, doubt, sample_of, smallest_difference
 
 ALPHA = 0.025
@@ -118,6 +119,7 @@ def spread(world: World, mean: float, rng: np.random.Generator) -> Spread:
         cost=cost,
         losing=float((sums.totals < 0).mean()),
         unseen=float(np.median(depth_of_unseen(sums, world.shape.extreme))),
+        hidden=float(np.minimum(hidden_skewness(sums), 0.0).mean()),
     )
 
 

@@ -119,6 +119,7 @@ WORLDS = (
     World("rare total loss", RARE, 60, 1),
     World("rare total loss", RARE, 60, 3, 0.5),
     World("rare total loss", RARE, 90, 1),
+    World("skewed", SKEWED, 60, 5, 0.3),
 )
 
 MILD = DifferenceShape({1: 0.6, 2: 0.4}, {1: 0.7, 2: 0.2, 4: 0.1}, changed=0.5)

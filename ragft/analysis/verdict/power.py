@@ -18,7 +18,7 @@ from scipy.optimize import brentq
 from ragft.analysis.statistics.bounds import ENOUGH, depth_of_unseen
 from ragft.analysis.statistics.clusters import Array, ClusterSums, cluster_sums
 from ragft.analysis.statistics.cr2 import cr2
-from ragft.analysis.statistics.skewness import skewness
+from ragft.analysis.statistics.skewness import critical_shift, hidden_skewness, skewness
 
 # The chance a study should have to show what is there.
 WANTED = 0.8
@@ -39,6 +39,7 @@ class Spread:
         cost: How far unscored answers pull the mean down when they count at their worst, in score points.
         losing: Share of the documents whose total is below 0.
         unseen: The assumed loss in an unseen document, in score points; 0.0 leaves no room for one.
+        hidden: How much more negative the skewness would be if documents of all sizes were alike; at most 0.
     """
 
     sd: float
@@ -48,6 +49,7 @@ class Spread:
     cost: float = 0.0
     losing: float = 0.0
     unseen: float = 0.0
+    hidden: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,7 @@ def spread_of(gains: Array, labels: Sequence[str], source: str, *, extreme: floa
         cost=cost,
         losing=float((sums.totals < 0).mean()),
         unseen=float(depth_of_unseen(sums, extreme)[0]),
+        hidden=min(float(hidden_skewness(sums)[0]), 0.0),
     )
 
 
@@ -156,7 +159,8 @@ def _studentised(difference: float, sample: Sample, alpha: float) -> float:
     skew = sample.spread.skew / np.sqrt(sample.clusters)
     critical, away = stats.t.ppf(1 - alpha, sample.dof), difference / sample.error
     # The studentised bootstrap moves the critical value with the skewness; the t never lets it come nearer.
-    moved = critical - min(skew, 0.0) * (2 * stats.norm.ppf(alpha) ** 2 + 1) / 6
+    seen = skew + sample.spread.hidden / np.sqrt(sample.clusters)
+    moved = critical - min(seen, 0.0) * critical_shift(alpha)
     # Mean and error of a skewed sample go together: the ratio is shifted, and wider the further it is from 0.
     wider = np.sqrt(max(1 - away * skew, 0.2))
     shown = stats.nct.sf(away + (moved - away + skew / 2) / wider, sample.dof, away)

@@ -110,6 +110,16 @@ def test_rare_large_losses_make_a_gain_harder_to_show() -> None:
     assert chance(0.25, skewed) < chance(0.25, even) - 0.03
 
 
+def test_skewness_that_unequal_documents_hide_makes_a_gain_harder_to_show() -> None:
+    values, labels = np.array([-3.0, 1.0, 1.0, 1.0]), ["a", "b", "c", "c"]
+    losses, gains = spread_of(values, labels, "a test"), spread_of(-values, labels, "a test")
+    assert losses.hidden < -0.5 and gains.hidden == 0
+    assert spread_of(values, list("abcd"), "a test").hidden == pytest.approx(0.0)
+
+    plain, hiding = (sample_of([1] * 100, Spread(1.0, 0.0, "a test", hidden=hidden)) for hidden in (0.0, -1.0))
+    assert chance(0.25, hiding) < chance(0.25, plain) - 0.03
+
+
 def test_unscored_answers_count_at_their_worst() -> None:
     whole, holed = (sample_of([1] * 100, Spread(1.0, 0.0, "a test", cost=cost)) for cost in (0.0, 0.04))
 
