@@ -255,6 +255,12 @@ class FinetuneParams(BaseParams):
     epochs: int = param(3, "passes over the samples", minimum=1)
     batch_size: int = param(8, "examples in one forward pass, of all processes together", minimum=1)
     gradient_accumulation_steps: int = param(1, "batches in one optimiser step", minimum=1)
+    batch_tokens: int = param(
+        0,
+        "most tokens of one forward pass of a process, for uneven lengths; steps hold as many examples as without; "
+        "0: batch_size examples",
+        minimum=0,
+    )
     processes: int = param(
         1, "processes of this machine that share out each batch; dropout apart, the adapter is that of one", minimum=1
     )

@@ -118,7 +118,7 @@ def _train(prepared: Prepared[FinetuneParams], lesson: Lesson, start: Start, wor
     with _downloaded(start.parent) as parent, lock, workspace.progress("train") as line:
         result = train(
             start.base,
-            TrainingTask(lesson.examples, lesson.dev, settings, prompt, params.processes),
+            TrainingTask(lesson.examples, lesson.dev, settings, prompt, params.processes, params.batch_tokens),
             folder,
             on_log=note,
             on_progress=tell,

@@ -1,11 +1,11 @@
-"""Training with as many examples at a time as memory allows: one attempt after another, each with fewer."""
+"""Training with as much at a time as memory allows: one attempt after another, each with fewer examples or tokens."""
 
 import json
 import logging
 import shutil
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Job:
-    """A training as it was asked for, whatever memory then allows; `TrainingTask` explains ``processes``."""
+    """A training as it was asked for, whatever memory then allows; `TrainingTask` explains the last two."""
 
     base: LoadedModel
     encoded: Encoded
@@ -40,17 +40,44 @@ class Job:
     named: Mapping[str, str]
     lineage: Mapping[str, Any]
     processes: int = 1
+    batch_tokens: int = 0
+
+    @property
+    def longest(self) -> int:
+        """How many tokens the longest example has, of training and of dev."""
+        return max(len(example.input_ids) for part in (self.encoded, self.held_out) for example in part.examples)
+
+
+@dataclass(frozen=True)
+class Portion:
+    """What goes through the model at once: this many examples, or, where ``tokens`` is not 0, at most this many tokens.
+
+    An optimiser step sees the same examples whatever the portion, so the adapter is the same up to rounding (and to
+    dropout, whose draws depend on it).
+    """
+
+    examples: int
+    tokens: int = 0
+
+    def of(self, settings: TrainingSettings) -> TrainingSettings:
+        """Return the settings of steps of the size that was asked for, made of this portion."""
+        step = settings.batch_size * settings.gradient_accumulation_steps
+        batch = step if self.tokens else self.examples
+        passes = step // batch
+        return replace(settings, batch_size=batch, gradient_accumulation_steps=passes, row_tokens=self.tokens)
 
 
 def run(job: Job) -> TrainResult:
-    """Return the adapter, trained with as many examples per forward pass as memory allows."""
-    batch: int | None = job.settings.batch_size
-    while batch is not None:
-        outcome = _attempt(job, batch)
+    """Return the adapter, trained with as much per forward pass as memory allows, and at most as much as asked for."""
+    step = job.settings.batch_size * job.settings.gradient_accumulation_steps
+    # A budget that no step reaches would only be halved in vain.
+    portion: Portion | None = Portion(job.settings.batch_size, min(job.batch_tokens, step * job.longest))
+    while portion is not None:
+        outcome = _attempt(job, portion)
         shortage.give_back()
         if isinstance(outcome, TrainResult):
             return outcome
-        batch = _smaller(batch, job)
+        portion = _smaller(portion, job)
     fewer = ", fewer processes" if job.processes > 1 else ""
     raise ConfigError(
         f"{job.base.device} has too little memory to train one example of max_length {job.settings.max_length} at a "
@@ -58,13 +85,12 @@ def run(job: Job) -> TrainResult:
     )
 
 
-def _attempt(job: Job, batch: int) -> TrainResult | None:
-    """Train with this many examples per forward pass, and steps of the size asked for; None if memory ran out."""
+def _attempt(job: Job, portion: Portion) -> TrainResult | None:
+    """Train with this much per forward pass, and steps of the size asked for; None if memory ran out."""
     checkpoint, passed = newest_valid(job.place)
     for problem in passed:
         LOG.warning("checkpoint passed over: %s", problem)
-    passes = job.settings.gradient_accumulation_steps * job.settings.batch_size // batch
-    settings = replace(job.settings, batch_size=batch, gradient_accumulation_steps=passes)
+    settings = portion.of(job.settings)
     adapted = replace(job.base, model=attach(job.base, job.settings, job.parent))
     require_room(job.place, room_for_training(adapted.model), "training cannot begin")
     memory.reset_peak(job.base.device)
@@ -85,11 +111,12 @@ def _attempt(job: Job, batch: int) -> TrainResult | None:
             "peak_memory_bytes": memory.peak_bytes(job.base.device),
             "resumed_from": int(checkpoint.name.removeprefix("checkpoint-")) if checkpoint else 0,
             "passed_over": passed,
-            "batch": batch,
+            "batch": portion.examples,
+            **({"batch_tokens": portion.tokens} if portion.tokens else {}),
             **_counts(job.encoded, job.settings.epochs),
             **loop.measurements(),
         }
-        kept = {"result": measured, "settings": asdict(job.settings), **job.lineage}
+        kept = {"result": measured, "settings": job.settings.deciding(), **job.lineage}
         identity = save_adapter(adapted, job.place / ADAPTER, kept)
     except (RuntimeError, MemoryError) as error:
         if not shortage.is_shortage(error):
@@ -113,20 +140,28 @@ def _peers(job: Job, settings: TrainingSettings, checkpoint: Path | None) -> Abs
     return gathered(part, job.processes)
 
 
-def _smaller(batch: int, job: Job) -> int | None:
-    """Return the largest divisor of a batch that is at most half of it, and say so; None after 1.
+def _smaller(portion: Portion, job: Job) -> Portion | None:
+    """Return a portion of at most half the size, and say so; None where no smaller one frees anything.
 
-    An optimiser step sees the same examples as before, so the adapter is the same up to rounding (and to dropout,
-    whose draws depend on the batch).
+    Half of the tokens, but room for the longest example, which goes alone at last; or the largest divisor of the
+    examples that is at most half of them.
     """
-    if batch <= job.processes:  # fewer than one example for each process would free nothing
+    unit, had = ("tokens", portion.tokens) if portion.tokens else ("examples", portion.examples)
+    # Fewer than one example for each process would free nothing either.
+    least = job.longest if portion.tokens else job.processes
+    if had <= least:
         return None
-    part = max(size for size in range(1, batch // 2 + 1) if batch % size == 0)
+    if portion.tokens:
+        part = max(least, had // 2)
+        smaller = Portion(portion.examples, part)
+    else:
+        part = max(size for size in range(1, had // 2 + 1) if had % size == 0)
+        smaller = Portion(part)
     LOG.warning(
-        "%s has too little memory to train %d examples at once: going on with %d, and more of them in a step",
-        job.base.device, batch, part,
+        "%s has too little memory to train %d %s at once: going on with %d, and more of them in a step",
+        job.base.device, had, unit, part,
     )  # fmt: skip
-    return part
+    return smaller
 
 
 def _counts(encoded: Encoded, epochs: int) -> dict[str, int]:

@@ -57,6 +57,7 @@ class Loop:
         )
         self._trainer = AnswerTrainer(
             watch=watch,
+            row_tokens=settings.row_tokens,
             peers=peers,
             model=adapted.model,
             args=_arguments(adapted, settings, folder, padding_free=self.padding_free),

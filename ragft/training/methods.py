@@ -1,7 +1,7 @@
 """The PEFT methods with which an adapter can be made."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -29,6 +29,7 @@ class TrainingSettings:
 
     Attributes:
         activation_checkpointing: Compute activations twice instead of keeping them: less memory, slower.
+        row_tokens: Most tokens that go through the model at once, of a batch of any size; 0 for the whole batch.
     """
 
     method: str
@@ -43,6 +44,11 @@ class TrainingSettings:
     max_length: int
     seed: int
     activation_checkpointing: bool = False
+    row_tokens: int = 0
+
+    def deciding(self) -> dict[str, Any]:
+        """Return name -> value of those that decide the adapter: by rows it differs in rounding alone."""
+        return {name: value for name, value in asdict(self).items() if name != "row_tokens"}
 
     @classmethod
     def from_params(cls, params: FinetuneParams, **changes: Any) -> Self:  # noqa: ANN401
@@ -59,7 +65,8 @@ def virtual_tokens(settings: TrainingSettings) -> int:
 def draws_at_random(base: LoadedModel, settings: TrainingSettings) -> bool:
     """Return whether numbers are dropped out while training, of the adapter or of the base.
 
-    Which ones depends on how the examples of a batch are shared out among processes, and so does the adapter then.
+    Which ones depends on how the examples of a step are shared out among processes and passes, and so does the adapter
+    then.
     """
     own = base.model.config.to_dict()
     of_base = any(value for name, value in own.items() if "drop" in name and isinstance(value, int | float))

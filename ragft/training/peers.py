@@ -95,37 +95,6 @@ def connect(store: Path, rank: int, size: int) -> Peers:
         raise LostPeerError(str(error)) from error
 
 
-def share(lengths: Sequence[int], rank: int, size: int) -> list[int]:
-    """Return which examples of a batch a process takes, in their order; perhaps none.
-
-    The longest goes first, each to the process that has the fewest tokens so far: a step takes as long as its slowest
-    process.
-    """
-    loads = [0] * size
-    mine = []
-    for place in sorted(range(len(lengths)), key=lambda place: (-lengths[place], place)):
-        taker = loads.index(min(loads))
-        loads[taker] += lengths[place]
-        if taker == rank:
-            mine.append(place)
-    return sorted(mine)
-
-
-class SharedCollator:
-    """Makes a batch of the examples that this process takes of it; one without tokens if it takes none."""
-
-    def __init__(self, collator: Any, peers: Peers) -> None:  # noqa: ANN401 - the trainer's own
-        self._collator, self._peers = collator, peers
-
-    def __call__(self, examples: list[dict[str, Any]]) -> dict[str, Any]:
-        """Return the batch."""
-        places = share([len(example["input_ids"]) for example in examples], self._peers.rank, self._peers.size)
-        if not places:
-            return {name: torch.empty(1, 0, dtype=torch.int64) for name in ("input_ids", "labels")}
-        batch: dict[str, Any] = self._collator([examples[place] for place in places])
-        return batch
-
-
 class SharedOrder(torch.utils.data.Sampler[int]):
     """The order in which the first process would take the examples, in all of them."""
 

@@ -38,6 +38,8 @@ class TrainResult:
         peak_memory_bytes: GPU memory allocated, or resident memory of the whole process on a CPU.
         resumed_from: Step of the checkpoint from which training went on; 0 for none.
         batch: Examples in one forward pass: fewer than asked for if memory was short.
+        batch_tokens: Most tokens in one forward pass, which then decide in place of ``batch``: fewer than asked for if
+            memory was short; 0 for no limit.
         reused: True when the adapter was already there and nothing was trained.
     """
 
@@ -60,6 +62,7 @@ class TrainResult:
     seconds: float
     padding_free: bool
     batch: int
+    batch_tokens: int = 0
     resumed_from: int = 0
     passed_over: tuple[str, ...] = ()
     reused: bool = False
@@ -72,6 +75,8 @@ class TrainResult:
         )
         values = {name: float(getattr(self, name)) for name in names.split()}
         values["train_loss_mean"] = self.train_loss
+        if self.batch_tokens:
+            values["batch_tokens"] = float(self.batch_tokens)
         if self.dev_losses:
             values |= {"dev_loss_before": self.dev_losses[0], "dev_loss_after": self.dev_losses[-1]}
         return values

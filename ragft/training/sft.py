@@ -7,8 +7,9 @@ import torch
 from trl import SFTTrainer
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
+from ragft.training.batches import RowCollator
 from ragft.training.encoding import IGNORED
-from ragft.training.peers import Peers, SharedCollator, SharedOrder
+from ragft.training.peers import Peers, SharedOrder
 from ragft.training.watch import Watch
 
 
@@ -27,19 +28,20 @@ class SegmentCollator(DataCollatorForLanguageModeling):  # type: ignore[misc] # 
 class AnswerTrainer(SFTTrainer):  # type: ignore[misc] # TRL is untyped
     """TRL's trainer with a loss on labelled positions only, an exact dev loss, and no telemetry.
 
+    A batch goes through the model in rows of at most ``row_tokens`` tokens (0: in one), whose gradients add up.
+
     With ``peers`` it is one of several trainers, each in its process: they divide every batch among them, add up
     losses and gradients, and take the same step.
     """
 
     loss_is_scaled_for_ga = True  # `compute_loss` divides by the labelled tokens of the whole optimiser step
 
-    def __init__(self, *, watch: Watch, peers: Peers | None = None, **kwargs: Any) -> None:  # noqa: ANN401
+    def __init__(self, *, watch: Watch, row_tokens: int = 0, peers: Peers | None = None, **kwargs: Any) -> None:  # noqa: ANN401
         super().__init__(**kwargs)
         padding = self.processing_class.pad_token_id  # TRL takes no collator together with padding_free
-        self.data_collator: Any = SegmentCollator(pad_token_id=padding, padding_free=self.padding_free)
-        if peers is not None:
-            self.data_collator = SharedCollator(self.data_collator, peers)
-        self.model_accepts_loss_kwargs = True  # so that the trainer counts those tokens
+        collator = SegmentCollator(pad_token_id=padding, padding_free=self.padding_free)
+        self.data_collator: Any = RowCollator(collator, row_tokens, peers, joined=self.padding_free)
+        self.model_accepts_loss_kwargs = True  # so that a padded row's loss is divided by those tokens too
         self.tokens_seen = 0
         self._watch = watch
         self._peers = peers
@@ -56,10 +58,11 @@ class AnswerTrainer(SFTTrainer):  # type: ignore[misc] # TRL is untyped
 
     def get_batch_samples(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
         """Return the batches of an optimiser step and how many labelled tokens they hold, in all processes."""
-        batches, labelled = super().get_batch_samples(*args, **kwargs)
+        batches, _ = super().get_batch_samples(*args, **kwargs)
+        labelled: float = sum(int(_labelled(row).sum()) for batch in batches for row in batch["rows"])
         if self._peers is not None:
-            labelled = torch.tensor(self._peers.total(float(labelled))[0], device=self.args.device)
-        return batches, labelled
+            (labelled,) = self._peers.total(labelled)
+        return batches, torch.tensor(labelled, device=self.args.device)
 
     def compute_loss(
         self,
@@ -77,13 +80,14 @@ class AnswerTrainer(SFTTrainer):  # type: ignore[misc] # TRL is untyped
         return summed_loss(model, inputs) / num_items_in_batch
 
     def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:  # noqa: ANN401
-        """Run one batch forward and backward, and stop when its loss is not finite in any process."""
-        mask = inputs.get("attention_mask")
-        tokens = inputs["input_ids"].numel() if mask is None else int(mask.sum())
+        """Run a batch forward and backward, row by row, and stop when its loss is not finite in any process."""
+        tokens = 0
         # A batch of fewer examples than there are processes leaves some without any.
         loss: torch.Tensor = torch.zeros((), device=self.args.device)
-        if tokens:
-            loss = super().training_step(model, inputs, num_items_in_batch)
+        for row in inputs["rows"]:
+            mask = row.get("attention_mask")
+            tokens += row["input_ids"].numel() if mask is None else int(mask.sum())
+            loss = loss + super().training_step(model, row, num_items_in_batch)
         if self._peers is not None:
             summed, everywhere = self._peers.total(float(loss), tokens)
             loss, tokens = torch.tensor(summed, device=self.args.device), int(everywhere)
@@ -99,11 +103,9 @@ class AnswerTrainer(SFTTrainer):  # type: ignore[misc] # TRL is untyped
         model.eval()
         total, counted = 0.0, 0.0
         with torch.no_grad():
-            for batch in self.get_eval_dataloader():
-                if not batch["input_ids"].numel():
-                    continue
-                inputs = self._prepare_inputs(batch)
-                counted += int((inputs["labels"][:, 1:] != IGNORED).sum())
+            for row in (row for batch in self.get_eval_dataloader() for row in batch["rows"]):
+                inputs = self._prepare_inputs(row)
+                counted += int(_labelled(inputs).sum())
                 total += float(self.compute_loss(model, inputs, num_items_in_batch=1))
         if self._peers is not None:
             total, counted = self._peers.total(total, counted)
@@ -111,6 +113,12 @@ class AnswerTrainer(SFTTrainer):  # type: ignore[misc] # TRL is untyped
         self.log(metrics)
         model.train()
         return metrics
+
+
+def _labelled(inputs: Mapping[str, Any]) -> torch.Tensor:
+    """Return [examples, tokens - 1]: which tokens are to be predicted."""
+    found: torch.Tensor = inputs["labels"][:, 1:] != IGNORED
+    return found
 
 
 def summed_loss(model: Any, inputs: Mapping[str, Any]) -> torch.Tensor:  # noqa: ANN401

@@ -4,7 +4,7 @@ import json
 import logging
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,8 @@ class TrainingTask:
         settings: How to train.
         prompt: The template the questions are asked with; the same as in evaluation.
         processes: How many share out the examples of each batch, at most as many as it has.
+        batch_tokens: Most tokens that go through the model at once, in each process; an optimiser step holds the same
+            examples as without. 0 for the settings' ``batch_size`` examples, whatever their length.
     """
 
     examples: Sequence[TrainingExample]
@@ -41,6 +43,7 @@ class TrainingTask:
     settings: TrainingSettings
     prompt: AnswerPrompt
     processes: int = 1
+    batch_tokens: int = 0
 
 
 def train(
@@ -59,7 +62,7 @@ def train(
     The key is made of base, examples, settings and library versions, so the same call resumes after a kill
     from the newest whole checkpoint, with a bit-identical adapter, and finds the finished adapter after that.
     Two processes must not train the same key at once (the caller holds a lock). If memory is short, fewer examples
-    go through the model at a time, and more such passes make a step.
+    or tokens go through the model at a time, and more such passes make a step.
 
     Args:
         base: Loaded without an adapter, and quantised already for qlora.
@@ -84,8 +87,9 @@ def train(
         for asked in (task.examples, task.dev)
     )
     added = [measure.key if measure else "", identity_of(parent) if parent else ""]
-    if task.processes > 1 and draws_at_random(base, settings):
-        added.append(f"processes {task.processes}")
+    if draws_at_random(base, settings):
+        shared_out = {"processes": (task.processes, 1), "batch_tokens": (task.batch_tokens, 0)}
+        added += [f"{name} {value}" for name, (value, usual) in shared_out.items() if value != usual]
     key = training_key(base, encoded, held_out, settings, added)
     asked = measure.run if measure else None
     watch = Watch(on_log or _nobody, on_progress or _nobody, settings.learning_rate, asked)
@@ -93,8 +97,8 @@ def train(
     if (done := _finished(place, watch)) is not None:
         return done
     place.mkdir(parents=True, exist_ok=True)
-    made_of = (base, encoded, held_out, settings, place, watch, parent, {"key": key}, lineage or {}, task.processes)
-    return attempt.run(attempt.Job(*made_of))
+    made_of = (base, encoded, held_out, settings, place, watch, parent, {"key": key}, lineage or {})
+    return attempt.run(attempt.Job(*made_of, processes=task.processes, batch_tokens=task.batch_tokens))
 
 
 def _check(base: LoadedModel, task: TrainingTask) -> None:
@@ -116,7 +120,7 @@ def training_key(
     code = {"version": VERSIONS["training"], "libraries": libraries(TRAINING_LIBRARIES)}
     tokens = [[example.input_ids, example.labels] for example in encoded.examples]
     held_out = [[example.input_ids, example.labels] for example in dev.examples]
-    made_of: list[Any] = [base.identity, digest(tokens), digest(held_out), asdict(settings), code]
+    made_of: list[Any] = [base.identity, digest(tokens), digest(held_out), settings.deciding(), code]
     return digest([*made_of, *added] if any(added) else made_of)
 
 

@@ -104,8 +104,8 @@ def watch(dosed: Dosed, prompt: AnswerPrompt) -> Measure:
 
 def log(params: FinetuneParams, dosed: Dosed, preparation: Preparation, fingerprint: str, workspace: Workspace) -> None:
     """Log the curves of this dose with those of the other doses of the same experiment, and the slope over all."""
-    # They came later; curves of any number of processes belong together, and a dose is taught without passages.
-    apart = ("processes", "retrieved", *SEARCHING)
+    # They came later; curves belong together however a batch was shared out, and a dose is taught without passages.
+    apart = ("processes", "batch_tokens", "retrieved", *SEARCHING)
     given = replace(params, unknown_share=0.0, seed=0).as_dict()
     varied = {name: value for name, value in given.items() if name not in apart}
     experiment = digest([preparation.dataset, fingerprint, varied])[:16]

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from ragft.models.loading import LoadedModel, load_base
 from ragft.params import FinetuneParams
@@ -15,6 +16,7 @@ from ragft.training.formats import TrainingExample
 from ragft.training.methods import TrainingSettings
 from ragft.training.result import Measure, TrainResult
 from ragft.training.trainer import TrainingTask, train
+from ragft.training.watch import WatchCallback
 from tests.tiny_model import tiny_base  # noqa: F401 - a fixture
 
 torch.set_num_threads(1)
@@ -48,13 +50,14 @@ class Job:
         measure: Measure | None = None,
         parent: Path | None = None,
         processes: int = 1,
+        batch_tokens: int = 0,
         **changes: Any,  # noqa: ANN401
     ) -> TrainResult:
         """Train with changed settings; what is logged is in ``told`` afterwards."""
         self.told = []
         return train(
             self.base,
-            TrainingTask(examples, dev, replace(self.settings, **changes), self.prompt, processes),
+            TrainingTask(examples, dev, replace(self.settings, **changes), self.prompt, processes, batch_tokens),
             folder,
             on_log=lambda step, metrics: self.told.append((step, dict(metrics))),
             on_progress=on_progress,
@@ -62,6 +65,30 @@ class Job:
             measure=measure,
             parent=parent,
         )
+
+
+def weights(result: TrainResult) -> dict[str, torch.Tensor]:
+    return load_file(result.adapter / "adapter_model.safetensors")
+
+
+def farthest(one: dict[str, torch.Tensor], two: dict[str, torch.Tensor]) -> float:
+    """Return the largest difference, relative to the largest number."""
+    assert one.keys() == two.keys()
+    scale = max(float(each.abs().max()) for each in one.values())
+    return max(float((two[name] - each).abs().max()) for name, each in one.items()) / scale
+
+
+@pytest.fixture
+def gradients(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, torch.Tensor]]:
+    """The gradients of the first step of each training, once they are clipped."""
+    found: list[dict[str, torch.Tensor]] = []
+
+    def keep(_: Any, __: Any, state: Any, ___: Any, model: Any, **____: Any) -> None:  # noqa: ANN401
+        if state.global_step == 0:
+            found.append({name: each.grad.clone() for name, each in model.named_parameters() if each.grad is not None})
+
+    monkeypatch.setattr(WatchCallback, "on_pre_optimizer_step", keep)
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -26,48 +26,20 @@ from ragft.models.loading import load_base
 from ragft.params import FinetuneParams
 from ragft.training import workers
 from ragft.training.checkpoints import newest_valid
-from ragft.training.peers import Peers, share
+from ragft.training.peers import Peers
 from ragft.training.result import TrainResult
-from ragft.training.watch import WatchCallback
-from tests.unit.training.conftest import EXAMPLES, Job
+from tests.unit.training.conftest import EXAMPLES, Job, farthest, weights
 
 SAME_BATCHES: dict[str, Any] = {"batch_size": 6, "lora_dropout": 0.0}
 KILLED: dict[str, Any] = {"processes": 2, "lora_dropout": 0.1}
 
 
-def weights(result: TrainResult) -> dict[str, torch.Tensor]:
-    return load_file(result.adapter / "adapter_model.safetensors")
-
-
-def farthest(one: dict[str, torch.Tensor], two: dict[str, torch.Tensor]) -> float:
-    """Return the largest difference, relative to the largest number."""
-    assert one.keys() == two.keys()
-    scale = max(float(each.abs().max()) for each in one.values())
-    return max(float((two[name] - each).abs().max()) for name, each in one.items()) / scale
-
-
-def test_every_example_of_a_batch_is_taken_once_and_the_tokens_are_shared_out_evenly() -> None:
-    lengths = [90, 10, 10, 40, 50, 30, 10]
-    shares = [share(lengths, rank, 3) for rank in range(3)]
-    assert sorted(place for each in shares for place in each) == list(range(7))
-    assert sorted(sum(lengths[place] for place in each) for each in shares) == [70, 80, 90]
-    assert [share([7], rank, 3) for rank in range(3)] == [[0], [], []]
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["lora", "prompt_tuning"])
 def test_two_processes_train_the_adapter_of_one(
-    job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
+    job: Job, tmp_path: Path, gradients: list[dict[str, torch.Tensor]], method: str
 ) -> None:
     """Of 13 examples in batches of 6 the last batch has one: a process has none. Lora in one row, the other padded."""
-    gradients: list[dict[str, torch.Tensor]] = []
-
-    def keep(_: Any, __: Any, state: Any, ___: Any, model: Any, **____: Any) -> None:  # noqa: ANN401
-        if state.global_step == 0:
-            found = {name: each.grad.clone() for name, each in model.named_parameters() if each.grad is not None}
-            gradients.append(found)
-
-    monkeypatch.setattr(WatchCallback, "on_pre_optimizer_step", keep)
     settings = {**SAME_BATCHES, "method": method}
     one, two = (job.train(tmp_path / str(n), EXAMPLES[:13], dev=EXAMPLES[:5], processes=n, **settings) for n in (1, 2))
     if method == "lora":
