@@ -180,7 +180,8 @@ def _one_row(examples: Sequence[Sequence[int]], device: torch.device) -> dict[st
         segments.append(segments[-1] + len(ids))
     tokens = torch.tensor([[token for ids in examples for token in ids]], device=device)
     positions = torch.tensor([[position for ids in examples for position in range(len(ids))]], device=device)
-    return {"input_ids": tokens, "position_ids": positions, "segments": segments}
+    cu_seqlens = torch.tensor(segments, dtype=torch.int32, device=device)
+    return {"input_ids": tokens, "position_ids": positions, "segments": segments, "cu_seqlens": cu_seqlens}
 
 
 def _dataset(examples: Sequence[EncodedExample]) -> Dataset:

@@ -14,15 +14,15 @@ from ragft.training.watch import Watch
 
 
 class SegmentCollator(DataCollatorForLanguageModeling):  # type: ignore[misc] # TRL is untyped
-    """TRL's rows without padding, plus the segments as plain numbers, so that no layer waits for the device."""
+    """TRL's rows without padding, plus the segments, as plain numbers too, so that no layer waits for the device."""
 
     def torch_call(self, examples: list[dict[str, Any]]) -> dict[str, Any]:
-        """Return one row [1, tokens] with ``segments``, or a padded batch where rows cannot be joined."""
+        """Return one row [1, tokens] with its segments (see `segmented_attention`), or a padded batch."""
         batch: dict[str, Any] = super().torch_call(examples)
         if not self.padding_free:
             return batch
         kept = {name: batch[name] for name in ("input_ids", "position_ids", "labels")}
-        return kept | {"segments": batch["cu_seq_lens_q"].tolist()}
+        return kept | {"segments": batch["cu_seq_lens_q"].tolist(), "cu_seqlens": batch["cu_seq_lens_q"]}
 
 
 class AnswerTrainer(SFTTrainer):  # type: ignore[misc] # TRL is untyped

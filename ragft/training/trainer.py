@@ -13,7 +13,7 @@ from ragft.models.adapter_folder import identity_of, read_lineage
 from ragft.models.loading import LoadedModel
 from ragft.prompts.answer import AnswerPrompt
 from ragft.result_versions import TRAINING_LIBRARIES, VERSIONS, libraries
-from ragft.training import attempt
+from ragft.training import attempt, attention
 from ragft.training.encoding import Encoded, encode
 from ragft.training.formats import TrainingExample
 from ragft.training.methods import TrainingSettings, draws_at_random, virtual_tokens
@@ -86,11 +86,7 @@ def train(
         encode(asked, base, task.prompt, settings.max_length, virtual_tokens(settings))
         for asked in (task.examples, task.dev)
     )
-    added = [measure.key if measure else "", identity_of(parent) if parent else ""]
-    if draws_at_random(base, settings):
-        shared_out = {"processes": (task.processes, 1), "batch_tokens": (task.batch_tokens, 0)}
-        added += [f"{name} {value}" for name, (value, usual) in shared_out.items() if value != usual]
-    key = training_key(base, encoded, held_out, settings, added)
+    key = training_key(base, encoded, held_out, settings, _added(base, task, measure, parent))
     asked = measure.run if measure else None
     watch = Watch(on_log or _nobody, on_progress or _nobody, settings.learning_rate, asked)
     place = folder / key[:16]
@@ -111,6 +107,17 @@ def _check(base: LoadedModel, task: TrainingTask) -> None:
             f"processes is {task.processes} and batch_size {batch}: the examples of a batch are shared out, so use "
             f"1 to {batch} processes, or a larger batch_size"
         )
+
+
+def _added(base: LoadedModel, task: TrainingTask, measure: Measure | None, parent: Path | None) -> list[str]:
+    """Return what else decides the adapter, where it is not as usual."""
+    added = [measure.key if measure else "", identity_of(parent) if parent else ""]
+    if draws_at_random(base, task.settings):
+        shared_out = {"processes": (task.processes, 1), "batch_tokens": (task.batch_tokens, 0)}
+        added += [f"{name} {value}" for name, (value, usual) in shared_out.items() if value != usual]
+    if attention.may_take_varlen(base.device, base.dtype):
+        added.append("varlen_attn")  # it rounds otherwise than what adapters were trained with before
+    return added
 
 
 def training_key(
