@@ -52,7 +52,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ),
     "training": (
         "samples", "method", "format", "epochs", "batch_size", "gradient_accumulation_steps", "batch_tokens",
-        "processes", "learning_rate",
+        "processes", "shard", "learning_rate",
         "lora_rank", "lora_alpha", "lora_dropout", "target_modules", "max_length", "raft_without_golden",
         "withheld_share", "unanswerable_share", "dev_questions", "seed", "seeds", "allow_low_hit_rate", "unknown_share",
         "general",

@@ -264,6 +264,10 @@ class FinetuneParams(BaseParams):
     processes: int = param(
         1, "processes of this machine that share out each batch; dropout apart, the adapter is that of one", minimum=1
     )
+    shard: bool = param(
+        False,
+        "divide the base among the processes (FSDP2), for one that does not fit into each GPU; the adapter is whole",
+    )
     learning_rate: float = param(2e-4, "peak learning rate", minimum=0.0, maximum=1.0)
     lora_rank: int = param(16, "rank of the LoRA matrices", minimum=1)
     lora_alpha: int = param(32, "scale of the LoRA update, over the rank", minimum=1)
@@ -319,6 +323,15 @@ class FinetuneParams(BaseParams):
             raise ConfigError(
                 f"processes is {self.processes} and batch_size {self.batch_size}: the examples of a batch are shared "
                 f"out, so use 1 to {self.batch_size} processes, or a larger batch_size"
+            )
+        if self.shard and self.processes == 1:
+            raise ConfigError(
+                "shard is True, but processes is 1: give how many divide the base, 2 or more, under torchrun too"
+            )
+        if self.shard and self.unknown_share >= 0:
+            raise ConfigError(
+                f"shard is True and unknown_share {self.unknown_share:g}, which asks the base while it is trained; no "
+                "process can with a part of it: leave one of them out"
             )
         if self.withheld_share and self.format == "closed_book":
             raise ConfigError(

@@ -89,7 +89,9 @@ def _start(prepared: Prepared[FinetuneParams], workspace: Workspace) -> Start:
     """Return what training begins from: the base, registered, and the version whose adapter is trained on."""
     params = prepared.params
     parent = open_registry().get(params.continue_from) if params.continue_from else None
-    base = load_base_model(params.base, params.revision, _quantization(params, parent), params.dtype)
+    # One that is divided among GPUs fits into none of them; what is asked of it besides is computed on the CPU.
+    device = "cpu" if params.shard else "auto"
+    base = load_base_model(params.base, params.revision, _quantization(params, parent), params.dtype, device)
     return Start(base, register_base(base, params, prepared.preparation, workspace), parent)
 
 
@@ -112,13 +114,15 @@ def _train(prepared: Prepared[FinetuneParams], lesson: Lesson, start: Start, wor
     lineage: dict[str, Any] = {"data": preparation.name, "data_sha256": preparation.dataset, "params": params.as_dict()}
     measure = unknown_share.watch(lesson.dose, prompt) if lesson.dose else None
     settings = TrainingSettings.from_params(params)
+    shared_out = (params.processes, params.batch_tokens, params.shard)
+    task = TrainingTask(lesson.examples, lesson.dev, settings, prompt, *shared_out)
     # Two processes that train the same adapter would write the same checkpoints.
     chosen = [params.samples, params.format, params.withheld_share, params.unanswerable_share, params.unknown_share]
     lock = workspace.store.lock(f"train {preparation.key} {start.base.identity} {settings} {chosen}", workspace.alert)
     with _downloaded(start.parent) as parent, lock, workspace.progress("train") as line:
         result = train(
             start.base,
-            TrainingTask(lesson.examples, lesson.dev, settings, prompt, params.processes, params.batch_tokens),
+            task,
             folder,
             on_log=note,
             on_progress=tell,

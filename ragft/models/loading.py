@@ -73,6 +73,7 @@ def load_base(
     quantization: Quantization = "none",
     dtype: str = "auto",
     device: str = "auto",
+    divisible: bool = False,
 ) -> LoadedModel:
     """Load a base model from a folder or from the hub's cache; nothing is downloaded.
 
@@ -82,6 +83,7 @@ def load_base(
         quantization: nf4 by bitsandbytes, int8 and int4 by optimum's quanto.
         dtype: auto is bfloat16 on CUDA and float32 elsewhere.
         device: auto is CUDA where there is one, else the CPU.
+        divisible: Whether processes will divide it (`ragft.training.sharding`); only how nf4 is stored differs.
 
     Raises:
         PrerequisiteError: If the base is not here, incomplete, lacks some of its weights, or does not fit into the GPU.
@@ -92,7 +94,9 @@ def load_base(
     kind = _dtype(dtype, place)
     tokenizer = AutoTokenizer.from_pretrained(files.folder, local_files_only=True, trust_remote_code=False)
     with shortage.told(f"the base {name}"):
-        model = _load_weights(files.folder, name, quantization, kind, place)
+        options = loading_options(quantization, kind, divisible=divisible)
+        model = _load_weights(files.folder, name, kind, place, options)
+    quantize_loaded(model, quantization)
     return LoadedModel(
         model=model,
         tokenizer=tokenizer,
@@ -262,7 +266,7 @@ def _dtype(dtype: str, place: torch.device) -> torch.dtype:
     return DTYPES[dtype]
 
 
-def _load_weights(folder: Path, name: str, quantization: Quantization, dtype: torch.dtype, place: torch.device) -> Any:  # noqa: ANN401
+def _load_weights(folder: Path, name: str, dtype: torch.dtype, place: torch.device, options: dict[str, Any]) -> Any:  # noqa: ANN401
     try:
         model, report = AutoModelForCausalLM.from_pretrained(
             folder,
@@ -272,12 +276,11 @@ def _load_weights(folder: Path, name: str, quantization: Quantization, dtype: to
             local_files_only=True,
             trust_remote_code=False,
             output_loading_info=True,
-            **loading_options(quantization, dtype),
+            **options,
         )
     except ValueError as error:  # what transformers raises for an architecture without a causal head
         raise ConfigError(f"base {name} cannot be loaded as a causal language model: {error}") from error
     if absent := sorted(report["missing_keys"]) + sorted(str(key) for key in report["mismatched_keys"]):
         raise PrerequisiteError(f"base {name}: {len(absent)} weights are missing or misshapen, such as {absent[0]}")
-    quantize_loaded(model, quantization)
     model.eval()
     return model

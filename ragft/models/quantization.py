@@ -12,12 +12,20 @@ Quantization = Literal["none", "nf4", "int8", "int4"]
 UNPACKED_SWITCH = "support_avx512bf16_for_cpu"
 
 
-def loading_options(quantization: Quantization, dtype: torch.dtype) -> dict[str, Any]:
-    """Return what transformers must be told to load weights so; ``dtype`` is what they are computed in."""
+def loading_options(quantization: Quantization, dtype: torch.dtype, *, divisible: bool = False) -> dict[str, Any]:
+    """Return what transformers must be told to load weights so; ``dtype`` is what they are computed in.
+
+    ``divisible`` stores 4-bit weights as numbers of that type, bit by bit the same, as bitsandbytes documents it for
+    FSDP, which puts the weights of a layer together as numbers of one type.
+    """
     if quantization != "nf4":
         return {}
     config = BitsAndBytesConfig(
-        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=dtype,
+        bnb_4bit_quant_storage=dtype if divisible else None,
     )
     return {"quantization_config": config}
 

@@ -4,7 +4,7 @@ import json
 import logging
 import shutil
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,14 +13,14 @@ from ragft import shortage
 from ragft.errors import ConfigError
 from ragft.models.loading import LoadedModel, save_adapter, without_adapter
 from ragft.store.disk import require_room, write_whole
-from ragft.training import memory
+from ragft.training import memory, sharding
 from ragft.training.checkpoints import checkpoints_newest_first, newest_valid, room_for_training
 from ragft.training.encoding import IGNORED, Encoded
 from ragft.training.loop import Loop
 from ragft.training.methods import TrainingSettings, attach
-from ragft.training.peers import Peers
 from ragft.training.result import ADAPTER, HISTORY, TrainResult, result_of
 from ragft.training.watch import Watch
+from ragft.training.worker import Part
 from ragft.training.workers import gathered, part_of
 
 LOG = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Job:
-    """A training as it was asked for, whatever memory then allows; `TrainingTask` explains the last two."""
+    """A training as it was asked for, whatever memory then allows; `TrainingTask` explains the last three."""
 
     base: LoadedModel
     encoded: Encoded
@@ -41,6 +41,12 @@ class Job:
     lineage: Mapping[str, Any]
     processes: int = 1
     batch_tokens: int = 0
+    shard: bool = False
+
+    @property
+    def device(self) -> str:
+        """Where it is computed."""
+        return sharding.device() if self.shard else self.base.device
 
     @property
     def longest(self) -> int:
@@ -78,9 +84,9 @@ def run(job: Job) -> TrainResult:
         if isinstance(outcome, TrainResult):
             return outcome
         portion = _smaller(portion, job)
-    fewer = ", fewer processes" if job.processes > 1 else ""
+    fewer = ", fewer processes" if job.processes > 1 and not job.shard else ""
     raise ConfigError(
-        f"{job.base.device} has too little memory to train one example of max_length {job.settings.max_length} at a "
+        f"{job.device} has too little memory to train one example of max_length {job.settings.max_length} at a "
         f"time: use a smaller max_length{fewer}, or method qlora"
     )
 
@@ -91,11 +97,14 @@ def _attempt(job: Job, portion: Portion) -> TrainResult | None:
     for problem in passed:
         LOG.warning("checkpoint passed over: %s", problem)
     settings = portion.of(job.settings)
-    adapted = replace(job.base, model=attach(job.base, job.settings, job.parent))
+    part = _part(job, settings, checkpoint)
+    # One that is divided stays so, and the caller's is to be left as it was.
+    base = replace(part.load(), name=job.base.name, revision=job.base.revision) if job.shard else job.base
+    adapted = replace(base, model=attach(base, job.settings, job.parent))
     require_room(job.place, room_for_training(adapted.model), "training cannot begin")
-    memory.reset_peak(job.base.device)
+    memory.reset_peak(job.device)
     try:
-        with _peers(job, settings, checkpoint) as peers:
+        with gathered(part, job.processes) if job.processes > 1 else nullcontext() as peers:
             loop = Loop(
                 adapted,
                 job.encoded.examples,
@@ -108,7 +117,7 @@ def _attempt(job: Job, portion: Portion) -> TrainResult | None:
             loop.run(checkpoint)
         measured = {
             **job.named,
-            "peak_memory_bytes": memory.peak_bytes(job.base.device),
+            "peak_memory_bytes": memory.peak_bytes(job.device),
             "resumed_from": int(checkpoint.name.removeprefix("checkpoint-")) if checkpoint else 0,
             "passed_over": passed,
             "batch": portion.examples,
@@ -123,21 +132,19 @@ def _attempt(job: Job, portion: Portion) -> TrainResult | None:
             raise
         return None
     finally:
-        without_adapter(adapted)
+        if not job.shard:
+            without_adapter(adapted)
     write_whole(job.place / HISTORY, json.dumps(loop.history()))
     for leftover in checkpoints_newest_first(job.place):
         shutil.rmtree(leftover)
     return result_of(job.place / ADAPTER, identity, measured)
 
 
-def _peers(job: Job, settings: TrainingSettings, checkpoint: Path | None) -> AbstractContextManager[Peers | None]:
-    """Return the processes to train with; None where this one trains alone."""
-    if job.processes == 1:
-        return nullcontext()
+def _part(job: Job, settings: TrainingSettings, checkpoint: Path | None) -> Part:
+    """Return what every process trains with."""
     examples, dev = job.encoded.examples, job.held_out.examples
     task = {"examples": examples, "dev": dev, "settings": settings, "place": job.place}
-    part = part_of(job.base, job.processes, **task, checkpoint=checkpoint, parent=job.parent)
-    return gathered(part, job.processes)
+    return part_of(job.base, job.processes, sharded=job.shard, **task, checkpoint=checkpoint, parent=job.parent)
 
 
 def _smaller(portion: Portion, job: Job) -> Portion | None:
@@ -159,7 +166,7 @@ def _smaller(portion: Portion, job: Job) -> Portion | None:
         smaller = Portion(part)
     LOG.warning(
         "%s has too little memory to train %d %s at once: going on with %d, and more of them in a step",
-        job.base.device, had, unit, part,
+        job.device, had, unit, part,
     )  # fmt: skip
     return smaller
 

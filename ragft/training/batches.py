@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from ragft.training.encoding import IGNORED
 from ragft.training.peers import Peers
 
 
@@ -50,6 +51,9 @@ def rows(lengths: Sequence[int], most: int, *, joined: bool) -> list[list[int]]:
 class RowCollator:
     """Makes the rows of a batch, each as the trainer's own collator would; none where a process takes no example.
 
+    Where processes divide the base, a layer is put together by all of them, so all have as many rows as the one with
+    most: idle ones, which count for nothing.
+
     Args:
         collator: Makes tensors of examples.
         most: See `rows`.
@@ -60,11 +64,22 @@ class RowCollator:
     def __init__(self, collator: Any, most: int, peers: Peers | None, *, joined: bool) -> None:  # noqa: ANN401
         self._collator, self._most, self._peers, self._joined = collator, most, peers, joined
 
-    def __call__(self, examples: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-        """Return the batch as its ``rows``."""
+    def __call__(self, examples: list[dict[str, Any]]) -> dict[str, Any]:
+        """Return the batch as its ``rows``, how many ``tokens`` they hold, and the ``idle`` rows."""
         lengths = [len(example["input_ids"]) for example in examples]
-        mine = list(range(len(examples)))
+        rank, size, sharded = 0, 1, False
         if self._peers is not None:
-            mine = share(lengths, self._peers.rank, self._peers.size)
-        made = rows([lengths[place] for place in mine], self._most, joined=self._joined)
-        return {"rows": [self._collator([examples[mine[place]] for place in row]) for row in made]}
+            rank, size, sharded = self._peers.rank, self._peers.size, self._peers.sharded
+        shared = [self._rows(lengths, each, size) for each in range(size)]
+        made = [self._collator([examples[place] for place in row]) for row in shared[rank]]
+        tokens = sum(lengths[place] for row in shared[rank] for place in row)
+        lacking = max(map(len, shared)) - len(made) if sharded else 0
+        token = examples[0]["input_ids"][0]
+        nothing = {"input_ids": [token, token], "labels": [IGNORED, token]}
+        return {"rows": made, "tokens": tokens, "idle": [self._collator([nothing]) for _ in range(lacking)]}
+
+    def _rows(self, lengths: Sequence[int], rank: int, size: int) -> list[list[int]]:
+        """Return the rows of one process, as places in the batch."""
+        own = share(lengths, rank, size)
+        made = rows([lengths[place] for place in own], self._most, joined=self._joined)
+        return [[own[place] for place in row] for row in made]

@@ -41,7 +41,8 @@ class Loop:
     ) -> None:
         """Set up the trainer; the adapter's weights are float32, whatever the base's are.
 
-        With ``peers`` other processes train the same adapter, and only the first of them writes.
+        With ``peers`` other processes train the same adapter, and only the first of them writes. Where they divide the
+        base, it stays divided.
         """
         self._adapted = adapted
         self._measure = watch.measure
@@ -52,6 +53,10 @@ class Loop:
         self._own_generation = copy.deepcopy(self._base.generation_config)
         self._own_tokens = {name: getattr(self._base.config, name, None) for name in SPECIAL_TOKENS}
         self.padding_free = self._joins_exactly(examples)
+        self._parameters = adapted.model.get_nb_trainable_parameters()
+        arguments = _arguments(adapted, settings, folder, padding_free=self.padding_free)
+        if peers is not None:
+            peers.divide(adapted.model)
         self._callback = WatchCallback(
             watch, has_dev=bool(dev), measure=self._take_measure if self._measure is not None else None
         )
@@ -60,7 +65,7 @@ class Loop:
             row_tokens=settings.row_tokens,
             peers=peers,
             model=adapted.model,
-            args=_arguments(adapted, settings, folder, padding_free=self.padding_free),
+            args=arguments,
             train_dataset=_dataset(examples),
             eval_dataset=_dataset(dev) if dev else None,
             processing_class=copy.deepcopy(adapted.tokenizer),  # TRL sets a padding token on the one it is given
@@ -89,7 +94,7 @@ class Loop:
         """Return what was measured, by the names of the result's fields."""
         history = self.history()
         losses = [metrics["train_loss"] for _, metrics in history if "train_loss" in metrics]
-        trainable, everything = self._model.get_nb_trainable_parameters()
+        trainable, everything = self._parameters
         return {
             "steps": self._trainer.state.global_step,
             "trainable_parameters": trainable,

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from peft import PeftModel
 from torch import distributed
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from ragft.training import sharding
 from ragft.types import digest
 
 _TO_CONNECT = timedelta(minutes=1)
@@ -32,11 +34,13 @@ class Peers:
     Attributes:
         rank: Which one this is; 0 is the one that writes.
         size: How many there are.
+        sharded: Whether they divide the base among them, so that each of their forward passes needs all of them.
     """
 
-    def __init__(self, group: Any, rank: int, size: int) -> None:  # noqa: ANN401 - torch's stubs lack most of it
-        self.rank, self.size = rank, size
-        self._group = group
+    def __init__(self, group: Any, rank: int, size: int, store: Path | None = None) -> None:  # noqa: ANN401 - torch's stubs lack most of it
+        """``store`` is given where they divide the base: a file by which they find each other for that."""
+        self.rank, self.size, self.sharded = rank, size, store is not None
+        self._group, self._store = group, store
 
     def total(self, *values: float) -> list[float]:
         """Return the sum over all processes of each value, the same in all of them; NaN where one has NaN."""
@@ -57,6 +61,12 @@ class Peers:
         for parameter, part in zip(trained, parts, strict=True):
             parameter.grad = part.view_as(parameter)
 
+    def divide(self, adapted: PeftModel) -> None:
+        """Divide the base of a model among all processes, where they are to; see `sharding.divide`."""
+        if self._store is not None:
+            sharding.connect(self._store, self.rank, self.size)
+            sharding.divide(adapted)
+
     def order_of_first(self, order: Sequence[int]) -> list[int]:
         """Return the order that the first process gave; all of them give one of the same length."""
         found = torch.tensor(order, dtype=torch.int64)
@@ -72,13 +82,19 @@ class Peers:
             raise LostPeerError(str(error)) from error
 
 
-def connect(store: Path, rank: int, size: int) -> Peers:
+def is_lost(error: RuntimeError) -> bool:
+    """Return whether an error says that another process of the training is gone."""
+    return isinstance(error, LostPeerError) or sharding.is_lost(error)
+
+
+def connect(store: Path, rank: int, size: int, *, sharded: bool = False) -> Peers:
     """Connect a process with the others, which waits for them.
 
     Args:
         store: A file of a folder that is theirs, by which they learn each other's addresses; it need not exist.
         rank: Which of them this is, from 0.
         size: How many there are.
+        sharded: See `Peers`.
 
     Raises:
         LostPeerError: If they are not all there within a minute.
@@ -90,9 +106,10 @@ def connect(store: Path, rank: int, size: int) -> Peers:
     options._timeout = _TO_CONNECT
     try:
         # A file, since no port has to be found and kept free for it.
-        return Peers(gloo(file_store(str(store), size), rank, size, options), rank, size)
+        group = gloo(file_store(str(store), size), rank, size, options)
     except RuntimeError as error:
         raise LostPeerError(str(error)) from error
+    return Peers(group, rank, size, store.with_name("sharding") if sharded else None)
 
 
 class SharedOrder(torch.utils.data.Sampler[int]):

@@ -1,5 +1,6 @@
 """TRL's SFT trainer, fed with examples laid end to end, with the loss computed where there are labels."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -81,13 +82,13 @@ class AnswerTrainer(SFTTrainer):  # type: ignore[misc] # TRL is untyped
 
     def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:  # noqa: ANN401
         """Run a batch forward and backward, row by row, and stop when its loss is not finite in any process."""
-        tokens = 0
+        tokens = inputs["tokens"]
         # A batch of fewer examples than there are processes leaves some without any.
         loss: torch.Tensor = torch.zeros((), device=self.args.device)
         for row in inputs["rows"]:
-            mask = row.get("attention_mask")
-            tokens += row["input_ids"].numel() if mask is None else int(mask.sum())
             loss = loss + super().training_step(model, row, num_items_in_batch)
+        for row in inputs["idle"]:  # a loss over so many tokens is 0, and so are its gradients
+            super().training_step(model, row, math.inf)
         if self._peers is not None:
             summed, everywhere = self._peers.total(float(loss), tokens)
             loss, tokens = torch.tensor(summed, device=self.args.device), int(everywhere)
@@ -103,10 +104,13 @@ class AnswerTrainer(SFTTrainer):  # type: ignore[misc] # TRL is untyped
         model.eval()
         total, counted = 0.0, 0.0
         with torch.no_grad():
-            for row in (row for batch in self.get_eval_dataloader() for row in batch["rows"]):
-                inputs = self._prepare_inputs(row)
-                counted += int(_labelled(inputs).sum())
-                total += float(self.compute_loss(model, inputs, num_items_in_batch=1))
+            for batch in self.get_eval_dataloader():
+                for row in batch["rows"]:
+                    inputs = self._prepare_inputs(row)
+                    counted += int(_labelled(inputs).sum())
+                    total += float(self.compute_loss(model, inputs, num_items_in_batch=1))
+                for row in batch["idle"]:
+                    self.compute_loss(model, self._prepare_inputs(row), num_items_in_batch=1)
         if self._peers is not None:
             total, counted = self._peers.total(total, counted)
         metrics = {"eval_loss": total / max(1, counted)}

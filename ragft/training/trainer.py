@@ -13,7 +13,7 @@ from ragft.models.adapter_folder import identity_of, read_lineage
 from ragft.models.loading import LoadedModel
 from ragft.prompts.answer import AnswerPrompt
 from ragft.result_versions import TRAINING_LIBRARIES, VERSIONS, libraries
-from ragft.training import attempt, attention
+from ragft.training import attempt, attention, sharding
 from ragft.training.encoding import Encoded, encode
 from ragft.training.formats import TrainingExample
 from ragft.training.methods import TrainingSettings, draws_at_random, virtual_tokens
@@ -21,6 +21,7 @@ from ragft.training.result import ADAPTER, HISTORY, Measure, TrainResult, result
 from ragft.training.watch import OnLog, OnProgress, Watch
 from ragft.types import digest
 
+DIVISIBLE = ("none", "nf4")
 LOG = logging.getLogger(__name__)
 
 
@@ -36,6 +37,7 @@ class TrainingTask:
         processes: How many share out the examples of each batch, at most as many as it has.
         batch_tokens: Most tokens that go through the model at once, in each process; an optimiser step holds the same
             examples as without. 0 for the settings' ``batch_size`` examples, whatever their length.
+        shard: Whether the processes divide the base among them (FSDP2); else each holds the whole.
     """
 
     examples: Sequence[TrainingExample]
@@ -44,6 +46,7 @@ class TrainingTask:
     prompt: AnswerPrompt
     processes: int = 1
     batch_tokens: int = 0
+    shard: bool = False
 
 
 def train(
@@ -80,7 +83,7 @@ def train(
             a batch, or than GPUs.
         PrerequisiteError: If one of several processes was ended from outside.
     """
-    _check(base, task)
+    _check(base, task, measure)
     settings = task.settings
     encoded, held_out = (
         encode(asked, base, task.prompt, settings.max_length, virtual_tokens(settings))
@@ -94,10 +97,10 @@ def train(
         return done
     place.mkdir(parents=True, exist_ok=True)
     made_of = (base, encoded, held_out, settings, place, watch, parent, {"key": key}, lineage or {})
-    return attempt.run(attempt.Job(*made_of, processes=task.processes, batch_tokens=task.batch_tokens))
+    return attempt.run(attempt.Job(*made_of, task.processes, task.batch_tokens, task.shard))
 
 
-def _check(base: LoadedModel, task: TrainingTask) -> None:
+def _check(base: LoadedModel, task: TrainingTask, measure: Measure | None) -> None:
     if base.adapter:
         raise ConfigError(f"{base.name} carries adapter {base.adapter[:12]}: an adapter is trained on a bare base")
     if not task.examples:
@@ -107,15 +110,35 @@ def _check(base: LoadedModel, task: TrainingTask) -> None:
             f"processes is {task.processes} and batch_size {batch}: the examples of a batch are shared out, so use "
             f"1 to {batch} processes, or a larger batch_size"
         )
+    if not task.shard:
+        return
+    if task.processes == 1:
+        raise ConfigError(
+            "shard is True, but processes is 1: give how many divide the base, 2 or more, under torchrun too"
+        )
+    if base.quantization not in DIVISIBLE:
+        raise ConfigError(
+            f"shard is True, but the base was loaded with quantization {base.quantization}: use one of "
+            f"{', '.join(DIVISIBLE)}"
+        )
+    if measure is not None:
+        raise ConfigError(
+            "shard is True, but what the base knew is to be asked while it is trained, which one process cannot do "
+            "with a part of it: leave shard or unknown_share out"
+        )
 
 
 def _added(base: LoadedModel, task: TrainingTask, measure: Measure | None, parent: Path | None) -> list[str]:
     """Return what else decides the adapter, where it is not as usual."""
     added = [measure.key if measure else "", identity_of(parent) if parent else ""]
     if draws_at_random(base, task.settings):
-        shared_out = {"processes": (task.processes, 1), "batch_tokens": (task.batch_tokens, 0)}
+        shared_out = {
+            "processes": (task.processes, 1),
+            "batch_tokens": (task.batch_tokens, 0),
+            "shard": (task.shard, 0),
+        }
         added += [f"{name} {value}" for name, (value, usual) in shared_out.items() if value != usual]
-    if attention.may_take_varlen(base.device, base.dtype):
+    if attention.may_take_varlen(sharding.device() if task.shard else base.device, base.dtype):
         added.append("varlen_attn")  # it rounds otherwise than what adapters were trained with before
     return added
 

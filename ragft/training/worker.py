@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from ragft.errors import PrerequisiteError, RagftError
 
 if TYPE_CHECKING:
+    from ragft.models.loading import LoadedModel
     from ragft.models.quantization import Quantization
     from ragft.training.encoding import EncodedExample
     from ragft.training.methods import TrainingSettings
@@ -34,7 +35,8 @@ class Part:
     Attributes:
         base: Folder of the base, which each process loads.
         fingerprint: Which base that must be.
-        device: cuda or cpu; of the GPUs, each process sees its own alone.
+        device: cuda or cpu, where it is computed; of the GPUs, each process sees its own alone.
+        sharded: Whether the processes divide the base among them.
         threads: How many of the CPU's cores each process takes.
         checkpoint: Where training goes on; None begins.
         parent: Folder of the adapter that is trained on; None for a fresh one.
@@ -45,6 +47,7 @@ class Part:
     quantization: "Quantization"
     dtype: str
     device: str
+    sharded: bool
     threads: int
     examples: Sequence["EncodedExample"]
     dev: Sequence["EncodedExample"]
@@ -52,6 +55,20 @@ class Part:
     place: Path
     checkpoint: Path | None
     parent: Path | None
+
+    def load(self) -> "LoadedModel":
+        """Return the base; one that will be divided lies on the CPU until then.
+
+        Raises:
+            PrerequisiteError: If it is another one by now.
+        """
+        from ragft.models.loading import load_base
+
+        kind: dict[str, Any] = {"quantization": self.quantization, "dtype": self.dtype, "divisible": self.sharded}
+        base = load_base(self.base, device="cpu" if self.sharded else self.device, **kind)
+        if base.fingerprint != self.fingerprint:
+            raise PrerequisiteError(f"the base in {self.base} changed while it was trained on: restore it")
+        return replace(base, device=self.device) if self.sharded else base
 
 
 def work(store: Path, rank: int, size: int, pipe: Connection) -> None:
@@ -64,31 +81,28 @@ def work(store: Path, rank: int, size: int, pipe: Connection) -> None:
     import torch
 
     from ragft import shortage
-    from ragft.training.peers import LostPeerError, connect
+    from ragft.training.peers import connect, is_lost
 
     try:
         part = pipe.recv()
         torch.set_num_threads(part.threads)
-        _follow(part, lambda: connect(store, rank, size), pipe)
-    except LostPeerError:
-        sys.exit(0)  # the first process says why
+        _follow(part, lambda: connect(store, rank, size, sharded=part.sharded), pipe)
     except RagftError as error:
         pipe.send(type(error)(str(error)))
     except (RuntimeError, MemoryError) as error:
+        if isinstance(error, RuntimeError) and is_lost(error):
+            sys.exit(0)  # the first process says why
         if not shortage.is_shortage(error):
             raise
         pipe.send(torch.OutOfMemoryError(str(error)))
 
 
 def _follow(part: Part, connect: Any, pipe: Connection) -> None:  # noqa: ANN401 - () -> Peers
-    from ragft.models.loading import load_base
     from ragft.training.loop import Loop
     from ragft.training.methods import attach
     from ragft.training.watch import Watch
 
-    base = load_base(part.base, quantization=part.quantization, dtype=part.dtype, device=part.device)
-    if base.fingerprint != part.fingerprint:
-        raise PrerequisiteError(f"the base in {part.base} changed while it was trained on: restore it")
+    base = part.load()
     pipe.send(READY)
     peers: Peers = connect()
     adapted = replace(base, model=attach(base, part.settings, part.parent))

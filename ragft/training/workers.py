@@ -16,7 +16,8 @@ import torch
 
 from ragft.errors import ConfigError, PrerequisiteError
 from ragft.models.loading import LoadedModel
-from ragft.training.peers import LostPeerError, Peers, connect
+from ragft.training import sharding
+from ragft.training.peers import Peers, connect, is_lost
 from ragft.training.worker import READY, Part, work
 
 _VISIBLE_GPUS = "CUDA_VISIBLE_DEVICES"
@@ -24,14 +25,15 @@ _SECONDS_TO_FOLLOW = 10.0  # until all processes have ended after one of them ha
 _A_BUG = 1  # what Python itself ends with, after a traceback
 
 
-def part_of(base: LoadedModel, processes: int, **task: Any) -> Part:  # noqa: ANN401 - the part's other fields
-    """Return what each other process needs to train on this base."""
+def part_of(base: LoadedModel, processes: int, *, sharded: bool = False, **task: Any) -> Part:  # noqa: ANN401 - the part's other fields
+    """Return what each other process needs to train on this base; ``sharded`` divides it among them."""
     return Part(
         base=str(base.model.name_or_path),
         fingerprint=base.fingerprint,
         quantization=base.quantization,
         dtype=base.dtype,
-        device="cuda" if base.device.startswith("cuda") else "cpu",
+        device=sharding.device() if sharded else "cuda" if base.device.startswith("cuda") else "cpu",
+        sharded=sharded,
         threads=max(1, torch.get_num_threads() // processes),
         **task,
     )
@@ -56,11 +58,14 @@ def gathered(part: Part, processes: int) -> Iterator[Peers]:
         torch.set_num_threads(part.threads)
         try:
             team.prepare(part)
-            yield connect(store, 0, processes)
-        except LostPeerError as error:
+            yield connect(store, 0, processes, sharded=part.sharded)
+        except RuntimeError as error:
+            if not is_lost(error):
+                raise
             raise team.cause() from error
         finally:
             team.end()
+            sharding.disconnect()
             torch.set_num_threads(threads)
 
 

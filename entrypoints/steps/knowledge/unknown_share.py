@@ -105,7 +105,7 @@ def watch(dosed: Dosed, prompt: AnswerPrompt) -> Measure:
 def log(params: FinetuneParams, dosed: Dosed, preparation: Preparation, fingerprint: str, workspace: Workspace) -> None:
     """Log the curves of this dose with those of the other doses of the same experiment, and the slope over all."""
     # They came later; curves belong together however a batch was shared out, and a dose is taught without passages.
-    apart = ("processes", "batch_tokens", "retrieved", *SEARCHING)
+    apart = ("processes", "batch_tokens", "shard", "retrieved", *SEARCHING)
     given = replace(params, unknown_share=0.0, seed=0).as_dict()
     varied = {name: value for name, value in given.items() if name not in apart}
     experiment = digest([preparation.dataset, fingerprint, varied])[:16]

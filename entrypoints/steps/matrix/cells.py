@@ -55,7 +55,7 @@ ADDRESSES = ("path", "name", "documents", "model", "against", "engine_url", "eng
 LATER = {
     "dtype": "auto", "dev_questions": 0, "unanswerable_share": -1.0, "engine": LOCAL, "processes": 1, "retrieved": "",
     "retriever": "dense", "reranker": NO_RERANKER, "language": "english", "index": "exact", "min_recall": 0.99,
-    "uniform_labels": False, "verify": False, "batch_tokens": 0,
+    "uniform_labels": False, "verify": False, "batch_tokens": 0, "shard": False,
 }  # fmt: skip
 # What an adapter that was trained on questions alone does not see.
 OF_RETRIEVAL = (

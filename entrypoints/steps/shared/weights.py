@@ -33,10 +33,12 @@ def open_registry() -> Registry:
     return Registry(model_code=SERVING_CODE, requirements=requirements)
 
 
-def load_base_model(base: str, revision: str, quantization: str, dtype: str = "auto") -> LoadedModel:
+def load_base_model(
+    base: str, revision: str, quantization: str, dtype: str = "auto", device: str = "auto"
+) -> LoadedModel:
     """Return the base in memory, under the name it was asked for, in a precision that this machine computes with."""
     kind: Quantization = quantization  # type: ignore[assignment]  # checked by the params
-    loaded = load_base(base_path(base), revision=revision, quantization=kind, dtype=computable(dtype))
+    loaded = load_base(base_path(base), revision=revision, quantization=kind, dtype=computable(dtype), device=device)
     return dataclasses.replace(loaded, name=base)
 
 

@@ -49,15 +49,18 @@ class Job:
         on_progress: Any = None,  # noqa: ANN401
         measure: Measure | None = None,
         parent: Path | None = None,
+        *,
         processes: int = 1,
         batch_tokens: int = 0,
+        shard: bool = False,
         **changes: Any,  # noqa: ANN401
     ) -> TrainResult:
         """Train with changed settings; what is logged is in ``told`` afterwards."""
         self.told = []
+        settings = replace(self.settings, **changes)
         return train(
             self.base,
-            TrainingTask(examples, dev, replace(self.settings, **changes), self.prompt, processes, batch_tokens),
+            TrainingTask(examples, dev, settings, self.prompt, processes, batch_tokens, shard),
             folder,
             on_log=lambda step, metrics: self.told.append((step, dict(metrics))),
             on_progress=on_progress,

@@ -65,7 +65,10 @@ def seen(model: torch.nn.Module, refuse_above: float = float("inf")) -> Iterator
 def test_a_budget_of_tokens_makes_the_same_steps(
     job: Job, tmp_path: Path, gradients: list[dict[str, torch.Tensor]], method: str, virtual: int
 ) -> None:
-    """Lora in joined rows, prompt tuning in padded ones, where the model sees the virtual tokens too."""
+    """Lora in joined rows, prompt tuning in padded ones, where the model sees the virtual tokens too.
+
+    That several processes do it is tested where they are.
+    """
     settings: dict[str, Any] = {"method": method, "batch_size": 3, "gradient_accumulation_steps": 2, "lora_dropout": 0}
     with seen(job.base.model) as without:
         one = job.train(tmp_path / "one", **settings)
@@ -78,10 +81,6 @@ def test_a_budget_of_tokens_makes_the_same_steps(
     assert other.dev_losses == pytest.approx(one.dev_losses, abs=1e-5)
     assert (other.key, other.steps, other.tokens) == (one.key, 9, one.tokens)
     assert (one.batch_tokens, other.batch_tokens, other.metrics()["batch_tokens"]) == (0, 150, 150)
-    if method == "lora":
-        two = job.train(tmp_path / "two", batch_tokens=150, processes=2, **settings)
-        assert farthest(gradients[0], gradients[-1]) < 1e-5
-        assert farthest(weights(one), weights(two)) < 1e-4
 
 
 @pytest.mark.slow

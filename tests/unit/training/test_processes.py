@@ -30,19 +30,41 @@ from ragft.training.peers import Peers
 from ragft.training.result import TrainResult
 from tests.unit.training.conftest import EXAMPLES, Job, farthest, weights
 
+PROBE = torch.tensor([[5, 6, 7]])
 SAME_BATCHES: dict[str, Any] = {"batch_size": 6, "lora_dropout": 0.0}
 KILLED: dict[str, Any] = {"processes": 2, "lora_dropout": 0.1}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", ["lora", "prompt_tuning"])
+@pytest.mark.parametrize(
+    ("method", "shared_out"),
+    [
+        ("lora", {"batch_tokens": 150}),
+        ("prompt_tuning", {}),
+        ("lora", {"shard": True, "batch_tokens": 150}),
+        ("qlora", {"shard": True}),
+    ],
+    ids=["lora", "prompt_tuning", "lora sharded", "qlora sharded"],
+)
 def test_two_processes_train_the_adapter_of_one(
-    job: Job, tmp_path: Path, gradients: list[dict[str, torch.Tensor]], method: str
+    job: Job,
+    tiny_base: Path,
+    tmp_path: Path,
+    gradients: list[dict[str, torch.Tensor]],
+    method: str,
+    shared_out: dict[str, Any],
 ) -> None:
     """Of 13 examples in batches of 6 the last batch has one: a process has none. Lora in one row, the other padded."""
+    if method == "qlora":
+        job = Job(load_base(str(tiny_base), device="cpu", quantization="nf4"))
+    logits = job.base.model(PROBE).logits
     settings = {**SAME_BATCHES, "method": method}
-    one, two = (job.train(tmp_path / str(n), EXAMPLES[:13], dev=EXAMPLES[:5], processes=n, **settings) for n in (1, 2))
-    if method == "lora":
+    given: dict[str, Any] = {"examples": EXAMPLES[:13], "dev": EXAMPLES[:5], **settings}
+    one = job.train(tmp_path / "1", **given)
+    two = job.train(tmp_path / "2", processes=2, **shared_out, **given)
+    assert torch.equal(job.base.model(PROBE).logits, logits)
+    assert two.all_parameters == one.all_parameters
+    if method != "prompt_tuning":
         assert len(gradients[0]) > 4
         assert farthest(*gradients) < 1e-5
     assert farthest(weights(one), weights(two)) < 1e-4
@@ -60,8 +82,8 @@ def unbroken(job: Job, tmp_path_factory: pytest.TempPathFactory) -> TrainResult:
     return job.train(tmp_path_factory.mktemp("unbroken"), **KILLED)
 
 
-def assert_goes_on(job: Job, folder: Path, unbroken: TrainResult) -> None:
-    resumed = job.train(folder, **KILLED)
+def assert_goes_on(job: Job, folder: Path, unbroken: TrainResult, killed: dict[str, Any]) -> None:
+    resumed = job.train(folder, **killed)
     assert resumed.resumed_from == 3
     assert resumed.identity == unbroken.identity
     assert file_sha256(resumed.adapter / "adapter_model.safetensors") == file_sha256(
@@ -71,9 +93,12 @@ def assert_goes_on(job: Job, folder: Path, unbroken: TrainResult) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("shard", [False, True])
 def test_a_process_that_is_killed_ends_all_and_the_same_call_goes_on(
-    job: Job, unbroken: TrainResult, tmp_path: Path
+    job: Job, unbroken: TrainResult, tmp_path: Path, shard: bool
 ) -> None:
+    """To the same bits; and a divided base trains the very adapter of a whole one."""
+
     def kill(done: int, _: int) -> None:
         if done == 4:
             (other,) = multiprocessing.active_children()
@@ -81,10 +106,10 @@ def test_a_process_that_is_killed_ends_all_and_the_same_call_goes_on(
             os.kill(other.pid, signal.SIGKILL)
 
     with pytest.raises(PrerequisiteError, match=r"process 1 of 2 of the training was ended by SIGKILL.* goes on from"):
-        job.train(tmp_path, on_progress=kill, **KILLED)
+        job.train(tmp_path, on_progress=kill, shard=shard, **KILLED)
     assert not multiprocessing.active_children()
     assert [path.name for path in tmp_path.glob("*/checkpoint-*")] == ["checkpoint-3"]
-    assert_goes_on(job, tmp_path, unbroken)
+    assert_goes_on(job, tmp_path, unbroken, {"shard": shard, **KILLED})
 
 
 @pytest.mark.slow
@@ -127,7 +152,7 @@ def test_the_number_of_processes_is_in_the_key_where_numbers_are_dropped_out(
 def test_a_number_that_is_not_finite_in_one_process_stops_both(
     tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """A token without a number, which the example of the second process alone holds."""
+    """A token without a number, which the example of the second process alone holds; they divide the base too."""
     folder = Path(shutil.copytree(tiny_base, tmp_path / "base"))
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "tie_word_embeddings": False}))
@@ -148,7 +173,7 @@ def test_a_number_that_is_not_finite_in_one_process_stops_both(
     monkeypatch.setattr(Peers, "total", total)
     capfd.readouterr()
     with pytest.raises(DivergedError, match=r"the loss became nan at step 1 with learning_rate 0\.002"):
-        job.train(tmp_path, examples, dev=(), batch_size=2, processes=2)
+        job.train(tmp_path, examples, dev=(), batch_size=2, processes=2, shard=True)
     assert own
     assert all(map(math.isfinite, own))
     assert capfd.readouterr() == ("", "")

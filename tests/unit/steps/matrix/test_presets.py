@@ -156,6 +156,7 @@ def test_a_precision_that_was_asked_for_is_part_of_what_a_cell_is_and_the_usual_
         assert made_of.pop("unanswerable_share", -1.0) == -1.0
         assert made_of.pop("processes", 1) == 1
         assert made_of.pop("batch_tokens", 0) == 0
+        assert made_of.pop("shard", False) is False
         assert made_of.pop("engine", "local") == "local"
         assert made_of.pop("retrieved", "") == ""
         usual_search = {"retriever": "dense", "reranker": "none", "language": "english", "index": "exact"}
