@@ -30,7 +30,13 @@ _numbers = itertools.count()
 
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The connection string of an embedded server that lives as long as the session."""
+    """The connection string of an embedded server that lives as long as the session, or of RAGFT_TEST_DSN.
+
+    A server that is given is left as it is: what a test makes there it drops again.
+    """
+    if given := os.environ.get("RAGFT_TEST_DSN"):
+        yield given
+        return
     home = tmp_path_factory.mktemp("postgres_home")
     dsn = embedded_dsn(home)
     with psycopg.connect(dsn, autocommit=True) as connection:

@@ -25,9 +25,8 @@ COMPUTED = ("vectors", "retrievals", "answers", "judgements", "study_cells")
 # The keys of tables that have more than their first column for it.
 KEYS = {"judgements": "key || repeat", "trials": "data || version", "calibrations": "judge || criterion || estimator"}
 COUNTING = """
-    CREATE SCHEMA torture;
-    CREATE FUNCTION torture.count() RETURNS trigger LANGUAGE plpgsql AS $$
-    BEGIN PERFORM nextval('torture.' || TG_TABLE_NAME); RETURN NEW; END $$;
+    CREATE FUNCTION count_handed() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN PERFORM nextval(format('%I.%I', TG_TABLE_SCHEMA, 'handed_' || TG_TABLE_NAME)); RETURN NEW; END $$;
 """
 
 Keys = dict[str, frozenset[str]]
@@ -42,13 +41,16 @@ def prepare_store(home: Path) -> None:
     """
     with open_store(None, home) as store, store.transaction() as cursor:
         cursor.execute("UPDATE store SET secret = %s", [bytes(32)])
-        cursor.execute(COUNTING)
-        for table in COMPUTED:
-            cursor.execute(f"CREATE SEQUENCE torture.{table}")
-            cursor.execute(
-                f"CREATE TRIGGER counted BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION torture.count()"
-            )
+        count_rows(cursor)
     leave_embedded(home)
+
+
+def count_rows(cursor: Cursor) -> None:
+    """Count what is written into the store from now on, by sequences beside its tables."""
+    cursor.execute(COUNTING)
+    for table in COMPUTED:
+        cursor.execute(f"CREATE SEQUENCE handed_{table}")
+        cursor.execute(f"CREATE TRIGGER counted BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION count_handed()")
 
 
 def server_runs(home: Path) -> bool:
@@ -120,7 +122,7 @@ def handed_over(cursor: Cursor) -> dict[str, int]:
     """Return table -> rows that were handed to it, those of lost transactions included."""
     found = {}
     for table in COMPUTED:
-        row = cursor.execute(f"SELECT last_value, is_called FROM torture.{table}").fetchone()
+        row = cursor.execute(f"SELECT last_value, is_called FROM handed_{table}").fetchone()
         assert row is not None
         found[table] = row[0] if row[1] else 0
     return found

@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -251,17 +251,15 @@ def test_a_malformed_connection_string_is_refused_and_never_shown(dsn: str, tmp_
 
 
 @pytest.fixture
-def bare_database(postgres: str) -> str:
+def bare_database(postgres: str) -> Iterator[str]:
     """A database without pgvector, as seen by a user who may not make extensions."""
+    gone = ("DROP DATABASE IF EXISTS bare WITH (FORCE)", "DROP ROLE IF EXISTS plain")
     with psycopg.connect(postgres, autocommit=True) as connection:
-        for statement in (
-            "DROP DATABASE IF EXISTS bare",
-            "DROP ROLE IF EXISTS plain",
-            "CREATE DATABASE bare",
-            f"CREATE ROLE plain LOGIN PASSWORD '{SECRET}'",
-        ):
+        for statement in (*gone, "CREATE DATABASE bare", f"CREATE ROLE plain LOGIN PASSWORD '{SECRET}'"):
             connection.execute(sql.SQL(statement))
-    return make_conninfo(postgres, dbname="bare")
+        yield make_conninfo(postgres, dbname="bare")
+        for statement in gone:
+            connection.execute(sql.SQL(statement))
 
 
 def test_pgvector_is_asked_for_and_made_by_who_may(bare_database: str, tmp_path: Path) -> None:
