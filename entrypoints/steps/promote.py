@@ -119,7 +119,7 @@ def _act(compared: Compared, decision: Decision, params: PromoteParams, workspac
             champion = promotion.promote(version, against=compared.against, record=record)
             workspace.say(f"{champion.uri} is {CHAMPION} now; version {compared.against.number} is kept as previous")
             _say_how_it_is_served(made, before, evaluation, compared, params.retrieved.strip(), workspace)
-            _say_how_it_is_checked(compared, params, workspace)
+            _say_how_it_is_checked(compared, before, params, workspace)
         else:
             promotion.record(version, record)
             workspace.say(
@@ -139,27 +139,32 @@ def _check_same_promise(version: Version) -> None:
         )
 
 
-def _say_how_it_is_checked(compared: Compared, params: PromoteParams, workspace: Workspace) -> None:
-    """Say whether answers are checked before they leave, and where that changes."""
-    version, before = compared.version, compared.against
+def _say_how_it_is_checked(
+    compared: Compared, before: ServedAs | None, params: PromoteParams, workspace: Workspace
+) -> None:
+    """Say whether answers are checked before they leave, and where that changes from how the old champion is served."""
+    version, against = compared.version, compared.against
     if params.verify:
         workspace.say(f"its answers are checked before they leave: {promise_of(version).words}")
     elif version.promise:
-        workspace.say(f"its promise is not applied where it is served, so nothing is checked: {_never(version)}")
-    elif before.promise and not _never(before):
+        why = promise_of(version).never_served
+        workspace.say(f"its promise is not applied where it is served, so nothing is checked: {why}")
+    elif before and _claims(against, before):
         workspace.say(
-            f"answers of version {before.number} are checked where it is served, and were not in the comparison; those "
-            f"of {version.uri} are not: to compare both as they are served, make a promise for it and add "
+            f"answers of version {against.number} are checked where it is served, and were not in the comparison; "
+            f"those of {version.uri} are not: to compare both as they are served, make a promise for it and add "
             "-P verify=True"
         )
 
 
-def _never(version: Version) -> str:
-    """Return why the promise of a version is not applied where it is served; "" where it is."""
+def _claims(version: Version, served_as: ServedAs) -> bool:
+    """Return whether a version's answers are checked where it is served so."""
     try:
-        return promise_of(version).never_served
-    except DataError as error:  # a damaged champion does not stop its successor
-        return str(error)
+        promise = promise_of(version) if version.promise else None
+    except DataError:  # a damaged champion does not stop its successor
+        return False
+    lineage = version.lineage
+    return promise is not None and not promise.why_not(served_as, lineage.base_fingerprint, lineage.adapter_sha256)
 
 
 def _served_before(champion: Version, workspace: Workspace) -> ServedAs | None:

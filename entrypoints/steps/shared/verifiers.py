@@ -122,9 +122,9 @@ def checks_of_version(version: Version, params: CompareParams, workspace: Worksp
 def checks_of_other_side(
     against: Version, params: CompareParams, workspace: Workspace, stack: ExitStack
 ) -> ChecksFor | None:
-    """Return the checks of what a version should replace: those by which it is served, if it is compared as served.
+    """Return the checks of what a version should replace: those of its own promise, if it has one.
 
-    It may be served otherwise than it is compared, or have no promise, and is then compared without, which is said.
+    Where that was made for answers that were made otherwise, there are none, which is said.
     """
     if not against.promise:
         return None
@@ -139,7 +139,7 @@ def checks_of_other_side(
         if not why:
             verifier = _verifier_of(promise, against, params, workspace, stack)
             if verifier.identity == promise.verifier_sha256:
-                workspace.say(f"answers of {against.uri} are checked too, as they are where it is served")
+                workspace.say(f"answers of {against.uri} are checked too, by its own promise")
                 return Checks(promise, verifier)
             why = f"the verifier {promise.verifier} is not the one it was made with"
         workspace.say(f"answers of {against.uri} are not checked, although it has a promise: {why}")

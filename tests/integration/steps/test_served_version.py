@@ -224,7 +224,7 @@ def test_what_was_compared_with_its_verifier_is_what_is_served(made: Made) -> No
     assert NOT_SUPPORTED not in answers
     assert served == compared == [NOT_SUPPORTED] * len(questions)
     said = "\n".join(made.said)
-    assert f"answers of {base.uri} are checked too, as they are where it is served" in said
+    assert f"answers of {base.uri} are checked too, by its own promise" in said
     assert f"its answers are checked before they leave: {promise.words}" in said
     card = MlflowClient().get_model_version(made.version.name, "2").description or ""
     assert "what its verifier did not let leave counted as an abstention; once promoted, it is served so" in card

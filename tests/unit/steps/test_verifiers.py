@@ -126,7 +126,7 @@ def test_a_promise_holds_for_answers_of_the_same_engine(promised_of: str, compar
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({}, "are checked too, as they are where it is served"),
+        ({}, "are checked too, by its own promise"),
         (
             {"collection": "dev's own"},
             "are not checked, although it has a promise: it was made with passages of the dev",
@@ -158,8 +158,13 @@ def test_the_other_side_is_checked_where_it_is_served_so(changes: dict[str, Any]
     [
         (TOLD, None, True, "its answers are checked before they leave: with 90% confidence"),
         (dataclasses.replace(TOLD, collection="x"), None, False, "its promise is not applied where it is served"),
-        (None, TOLD, False, "answers of version 2 are checked where it is served, and were not in the comparison"),
-        (None, dataclasses.replace(TOLD, collection="x"), False, None),
+        (
+            None,
+            dataclasses.replace(TOLD, adapter_sha256=""),
+            False,
+            "answers of version 2 are checked where it is served, and were not in the comparison",
+        ),
+        (None, dataclasses.replace(TOLD, served_as=dataclasses.replace(AS, top_k=5)), False, None),
         (None, None, False, None),
     ],
 )
@@ -172,7 +177,7 @@ def test_a_promotion_says_whether_answers_are_checked(
     heard: list[str] = []
     compared = Compared(version(own), version(before), {}, None, None, "")  # type: ignore[arg-type]  # not looked at
     params = PromoteParams(verify=verify, collection="all")
-    promote._say_how_it_is_checked(compared, params, dataclasses.replace(WORKSPACE, say=heard.append))
+    promote._say_how_it_is_checked(compared, AS, params, dataclasses.replace(WORKSPACE, say=heard.append))
     assert len(heard) == (said is not None)
     assert not said or heard[0].startswith(said)
 
