@@ -18,7 +18,6 @@ thread; what counts is CPU time. Loading is not counted.
 """
 
 import argparse
-import json
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -28,12 +27,11 @@ import openvino  # type: ignore[import-not-found]
 import openvino_genai  # type: ignore[import-not-found]
 import torch
 
+from benchmarks.squad_messages import messages
 from ragft.models import chat, decoding
 from ragft.models.generation import Generator
 from ragft.models.loading import load_base
-from ragft.prompts.answer import load_answer_prompt
 
-SQUAD = Path(__file__).parents[1] / "tests" / "data" / "squad" / "dev-v2.0.json"
 NEW_TOKENS = 64
 # What OpenVINO would otherwise round: it answers as transformers does in float32 with all of them.
 EXACT = {
@@ -44,20 +42,6 @@ EXACT = {
     "ENABLE_CPU_PINNING": False,
 }
 Answers = list[list[int]]
-
-
-def messages(count: int) -> list[str]:
-    """Return a question with its paragraph from each of the first paragraphs of every article, in turn."""
-    articles = json.loads(SQUAD.read_text(encoding="utf-8"))["data"]
-    render = load_answer_prompt().render
-    found: list[str] = []
-    place = 0
-    while len(found) < count:
-        for article in articles:
-            paragraph = article["paragraphs"][place]
-            found.append(render(paragraph["qas"][0]["question"], [paragraph["context"]]))
-        place += 1
-    return found[:count]
 
 
 def by_ragft(folder: Path, prompts: Sequence[Sequence[int]]) -> Callable[[], Answers]:
