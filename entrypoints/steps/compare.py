@@ -19,7 +19,7 @@ from entrypoints.steps.shared.compared import (
 )
 from entrypoints.steps.shared.evaluation import Evaluation
 from entrypoints.steps.shared.labelled import find_people
-from entrypoints.steps.shared.model_under_test import settle
+from entrypoints.steps.shared.model_under_test import require_held_out, settle
 from entrypoints.steps.shared.preparation import ensure_prepared
 from entrypoints.steps.shared.primaries import settle_primaries
 from entrypoints.steps.shared.runs import step_run
@@ -123,6 +123,8 @@ def _task(
     settled: CompareParams, given: CompareParams, version: Version, against: Version, workspace: Workspace
 ) -> ToCompare:
     """Return what is to be compared, and say what will decide before anything is computed."""
+    for each in (version, against):
+        require_held_out(each, settled, workspace)
     preparation = ensure_prepared(settled, workspace)
     criteria = load_criteria(settled.criteria) if settled.judge != NO_JUDGE else ()
     questions = preparation.splits[settled.split]  # type: ignore[index]  # checked by the params

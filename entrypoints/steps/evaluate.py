@@ -21,6 +21,7 @@ from entrypoints.steps.shared.model_under_test import (
     Subject,
     find_version,
     load_subject,
+    require_held_out,
     served_as,
     settle,
     subject_tags,
@@ -101,6 +102,8 @@ def run(
     settled = settle(params, version)
     tags = {"ragft.step": "evaluate", "ragft.prompt_sha256": prompt.sha256}
     with ExitStack() as stack, step_run(settled, f"{settled.data_name}|evaluate", tags, workspace.home):
+        if preparation is None:
+            require_held_out(version, settled, workspace)
         prepared = _prepare(params, settled, preparation, workspace)
         found = _retrieve(prepared, workspace)
         subject = _load(prepared, version, workspace, stack)

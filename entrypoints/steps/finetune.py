@@ -14,7 +14,13 @@ import mlflow
 from entrypoints.steps.knowledge import forgetting, unknown_share
 from entrypoints.steps.knowledge.lesson import Lesson, in_the_words_of, plan
 from entrypoints.steps.reporting import cards
-from entrypoints.steps.shared.model_under_test import base_lineage, register_base, serving_config, version_tags
+from entrypoints.steps.shared.model_under_test import (
+    base_lineage,
+    register_base,
+    require_held_out,
+    serving_config,
+    version_tags,
+)
 from entrypoints.steps.shared.preparation import ensure_prepared
 from entrypoints.steps.shared.prepared import Prepared
 from entrypoints.steps.shared.runs import step_run
@@ -89,6 +95,7 @@ def _start(prepared: Prepared[FinetuneParams], workspace: Workspace) -> Start:
     """Return what training begins from: the base, registered, and the version whose adapter is trained on."""
     params = prepared.params
     parent = open_registry().get(params.continue_from) if params.continue_from else None
+    require_held_out(parent, params, workspace)  # what it learnt, this adapter knows
     # One that is divided among GPUs fits into none of them; what is asked of it besides is computed on the CPU.
     device = "cpu" if params.shard else "auto"
     base = load_base_model(params.base, params.revision, _quantization(params, parent), params.dtype, device)

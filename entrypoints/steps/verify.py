@@ -10,7 +10,7 @@ from entrypoints.steps import evaluate
 from entrypoints.steps.reporting import cards, verification
 from entrypoints.steps.reporting.verification import VerifiedSide
 from entrypoints.steps.shared.evaluation import Evaluation
-from entrypoints.steps.shared.model_under_test import BASE, find_version, settle
+from entrypoints.steps.shared.model_under_test import BASE, find_version, require_held_out, settle
 from entrypoints.steps.shared.preparation import ensure_prepared, has_documents
 from entrypoints.steps.shared.prepared import Prepared
 from entrypoints.steps.shared.runs import step_run
@@ -40,6 +40,7 @@ def run(params: VerifyParams, workspace: Workspace) -> list[VerifiedSide]:
     with ExitStack() as stack, step_run(
         settled, f"{settled.data_name}|verify", {"ragft.step": "evaluate", "ragft.verify": "true"}, workspace.home
     ):  # fmt: skip
+        require_held_out(version, settled, workspace)
         prepared = Prepared(settled, ensure_prepared(settled, workspace))
         _require_passages(prepared)
         verifier = open_verifier(settled, workspace, stack)

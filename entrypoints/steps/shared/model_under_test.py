@@ -11,7 +11,7 @@ from entrypoints.steps.shared.endpoints import open_endpoint
 from entrypoints.steps.shared.engines import describe, open_engine, serve_base, serve_version
 from entrypoints.steps.shared.prepared import Prepared
 from entrypoints.steps.shared.searching import search_of
-from entrypoints.steps.shared.sources import with_top_k
+from entrypoints.steps.shared.sources import read_dataset, with_top_k
 from entrypoints.steps.shared.weights import load_base_model, load_version, open_registry
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.errors import ConfigError
@@ -29,6 +29,7 @@ from ragft.params import (
     DataParams,
     EvaluateParams,
     P,
+    PreparationParams,
     ScoringParams,
 )
 from ragft.prompts.answer import load_answer_prompt
@@ -107,6 +108,8 @@ def find_version(params: EvaluateParams) -> Version | None:
 def settle(params: P, version: Version | None) -> P:
     """Return the parameters with data set, base and its revision filled in: the version's own, else the defaults.
 
+    Of a version's own data its own split is taken where no ``data_seed`` is given, be they named or not.
+
     Raises:
         ConfigError: If a base or revision was asked for that is not the version's.
     """
@@ -126,11 +129,41 @@ def settle(params: P, version: Version | None) -> P:
         "revision": own.revision if own else values["revision"],
     }
     if not values["dataset"]:
-        changes |= {"dataset": DEFAULT_DATASET} if own is None else {"dataset": own.data, "data_seed": own.data_seed}
-    settled = with_top_k(dataclasses.replace(params, **changes))
+        changes["dataset"] = own.data if own else DEFAULT_DATASET
+    settled = dataclasses.replace(params, **changes)
+    if own and isinstance(settled, PreparationParams) and (not values["dataset"] or settled.data_name == own.data):
+        settled = dataclasses.replace(settled, data_seed=settled.data_seed or own.data_seed)
+    settled = with_top_k(settled)
     if not isinstance(settled, ScoringParams):
         return settled
     return dataclasses.replace(settled, context=",".join(settled.contexts()))
+
+
+def require_held_out(version: Version | None, params: PreparationParams, workspace: Workspace) -> None:
+    """Check that a version is not asked what it was trained on: that its own data are what they were, split as then.
+
+    Other data hold nothing of its training. Nothing is prepared yet: a preparation would become the newest of its name.
+
+    Raises:
+        ConfigError: If the data of its name are others by now, or its data are split by another seed.
+    """
+    if version is None or version.lineage.kind == "base":
+        return
+    own, data = version.lineage, read_dataset(params, workspace)
+    same = data.sha256 == own.data_sha256
+    if (same and params.data_seed == own.data_seed) or not (same or data.name == own.data):
+        return
+    way_out = (
+        f"leave data_seed out, or give -P data_seed={own.data_seed}"
+        if params.data_seed != own.data_seed
+        else "name what it was trained on with -P path=..., or train on the data as they are now under a name of their "
+        "own, -P name=..."
+    )
+    raise ConfigError(
+        f"{version.uri} was trained on {own.data} with data_sha256 {own.data_sha256[:12]} and data_seed "
+        f"{own.data_seed}, and would be asked questions of {data.name} with data_sha256 {data.sha256[:12]} and "
+        f"data_seed {params.data_seed}: it may have been trained on them; {way_out}"
+    )
 
 
 def load_subject(

@@ -12,12 +12,12 @@ import pytest
 import torch
 from mlflow import MlflowClient
 
-from entrypoints.steps import evaluate, finetune, probe
+from entrypoints.steps import compare, evaluate, finetune, probe, verify
 from entrypoints.steps.knowledge import forgetting
 from entrypoints.steps.shared.weights import open_registry
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.errors import ConfigError, PrerequisiteError
-from ragft.params import EvaluateParams, FinetuneParams, ProbeParams
+from ragft.params import CompareParams, EvaluateParams, FinetuneParams, ProbeParams, VerifyParams
 from ragft.pocket.general import known_facts, unknown_products
 from ragft.store.connection import Store
 
@@ -140,3 +140,14 @@ def test_an_adapter_goes_on_and_both_data_sets_are_measured(workspace: Workspace
         finetune.run(FinetuneParams(**{**settings, "method": "ia3"}), workspace)  # type: ignore[arg-type]
     with pytest.raises(PrerequisiteError, match="nowhere, which was not prepared here"):
         finetune.run(small(workspace, general="nowhere"), workspace)
+    other_split = {**data(workspace), "data_seed": 1}
+    asked = {**other_split, "model": parent.version.uri, "judge": "none", "questions": 2}
+    expected = f"{parent.version.uri} was trained on facts .* data_seed 0, .* data_seed 1"
+    with pytest.raises(ConfigError, match=expected):
+        evaluate.run(EvaluateParams(**asked), workspace)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match=expected):
+        compare.run(CompareParams(**asked), workspace)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match=expected):
+        verify.run(VerifyParams(**asked), workspace)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match=expected):
+        finetune.run(FinetuneParams(**{**settings, **other_split, "name": "again"}), workspace)  # type: ignore[arg-type]
