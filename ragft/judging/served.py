@@ -114,8 +114,10 @@ def reply_of(ask: Ask, completion: Completion, estimator: Estimator, role: Role 
     known = not (completion.cut and estimator == "expected")
     candidates = _probabilities(_candidates_of_the_score(completion.top_logprobs, ask.labels) if known else {})
     legal = [sum(p for token, p in candidates.items() if token.strip() == label) for label in ask.labels]
-    mass = min(1.0, sum(legal))
-    probabilities = tuple(p / mass for p in legal) if mass > 0 else (1 / len(legal),) * len(legal)
+    together = sum(legal)
+    # A server that rounds makes it a little more than 1, and the expectation would lie above the scale.
+    probabilities = tuple(p / together for p in legal) if together > 0 else (1 / len(legal),) * len(legal)
+    mass = min(1.0, together)
     reason = before_last_score(completion.text) if estimator == "expected" else ""
     return Reply(reason, probabilities=probabilities, mass=mass, served_by=completion.served_by)
 

@@ -110,6 +110,16 @@ def test_candidates_that_add_up_to_more_than_everything_are_no_distribution(capl
     assert "add up to 2.7" in caplog.text
 
 
+def test_rounded_log_probabilities_leave_the_expectation_on_the_scale() -> None:
+    """It was 5.004 on a scale to 5, which no store of judgements takes."""
+    spelled = tokens("Score", ":", (" 5", {" 5": 1.0, " 4": math.exp(-6.9)}))
+    reply = judged(lambda *_: says("Score: 5", logprobs=spelled), [ask()], "expected_no_rationale")[0, 0]
+    assert reply.mass == 1.0
+    assert sum(reply.probabilities or ()) == pytest.approx(1.0, abs=1e-12)
+    value = judgement_of("k", 0, reply, load_criterion("accuracy")).value
+    assert value == pytest.approx(5 - 0.001 / 1.001, abs=1e-4)
+
+
 def test_a_candidate_that_cannot_be_has_no_probability() -> None:
     spelled = tokens("Score", ":", (" 5", {" 5": 1.0}))
     spelled["content"][-1]["top_logprobs"].append({"token": " 4", "logprob": -math.inf})
