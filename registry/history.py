@@ -10,12 +10,11 @@ from ragft.errors import PrerequisiteError
 from ragft.served_as import SERVED_AS
 from registry import card, terms
 from registry.store import Registry
-from registry.terms import CHAMPIONS, ChampionTerm
+from registry.terms import CHAMPIONS, LAST, ChampionTerm
 from registry.versions import CHAMPION, PREVIOUS, TAG_PREFIX, Version
 
 DECISION = f"{TAG_PREFIX}decision"
 STANDING = f"{TAG_PREFIX}standing"
-LAST = f"{TAG_PREFIX}champion_set_by_ragft"
 ROLLED_BACK: Final = "rolled_back"
 
 

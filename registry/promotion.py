@@ -15,9 +15,9 @@ from mlflow import MlflowClient
 from ragft.errors import ConfigError, DataError, PrerequisiteError
 from ragft.store.kill_points import kill_point
 from registry import card, terms
-from registry.history import LAST, STANDING, History, kept_as, short
+from registry.history import STANDING, History, kept_as, short
 from registry.store import Registry
-from registry.terms import CHAMPIONS, ChampionTerm
+from registry.terms import CHAMPIONS, LAST, ChampionTerm
 from registry.versions import CHALLENGER, CHAMPION, TAG_PREFIX, Version
 
 PENDING = f"{TAG_PREFIX}pending"

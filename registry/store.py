@@ -23,8 +23,10 @@ from ragft.errors import ConfigError, PrerequisiteError
 from ragft.models.adapter_folder import check_adapter
 from ragft.models.fingerprint import file_sha256, folder_sha256
 from ragft.served_as import ADDED, SERVED_AS, SERVING_SHA256, ServedAs
+from ragft.store.kill_points import kill_point
 from registry import card
 from registry.markdown import inline
+from registry.terms import CHAMPIONS, LAST
 from registry.versions import CHALLENGER, CHAMPION, TAG_PREFIX, Lineage, Version, registered_name
 
 TRAINING_TAG = f"{TAG_PREFIX}training"
@@ -65,7 +67,7 @@ class Registry:
         self._requirements = requirements
 
     def register_base(self, lineage: Lineage, config: Mapping[str, Any]) -> Version:
-        """Return the base's version, made as version 1 and champion where the name is new.
+        """Return the base's version, made as version 1 where the name is new, and champion where none ever was.
 
         Raises:
             ConfigError: If the name already belongs to other data or to other base weights.
@@ -74,11 +76,15 @@ class Registry:
         existing = self.versions(name)
         for version in existing:
             self._check_same_house(version, lineage)
-            if version.lineage.kind == "base":
-                return self.get(version.uri)  # a search does not tell aliases
-        version = self._register(name, lineage, config, adapter=None)
-        self._client.set_registered_model_alias(name, CHAMPION, str(version.number))
-        return self.get(version.uri)
+        base = next((version for version in existing if version.lineage.kind == "base"), None)
+        if base is None:
+            base = self._register(name, lineage, config, adapter=None)
+            kill_point("register.base")
+        # MLflow makes a version and sets its alias in two calls, and an earlier command may have ended in between.
+        model = self._client.get_registered_model(name)
+        if CHAMPION not in model.aliases and not {CHAMPIONS, LAST} & model.tags.keys():
+            self._client.set_registered_model_alias(name, CHAMPION, str(base.number))
+        return self.get(base.uri)  # a search does not tell aliases
 
     def register_adapter(
         self, lineage: Lineage, config: Mapping[str, Any], adapter: Path, *, challenges: bool = True

@@ -12,6 +12,8 @@ from ragft.errors import DataError
 from registry.versions import TAG_PREFIX
 
 CHAMPIONS = f"{TAG_PREFIX}champions"
+# The champion after the last move, to tell whether a person has moved it since.
+LAST = f"{TAG_PREFIX}champion_set_by_ragft"
 # A tag of a registered model holds 5,000 characters; the note of a move holds a path and a reason.
 MOST_TERMS = 100
 _BETWEEN = " > "

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import mlflow
 from mlflow import MlflowClient
 
-from registry.history import LAST
 from registry.promotion import PENDING, RUN
+from registry.terms import LAST
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ KILL_POINTS = (
     "probe.save",
     "claims.take",
     "study.cell",
+    "register.base",
     "promote.noted",
     "promote.recorded",
     "promote.previous",

@@ -8,7 +8,7 @@ from tests.end_to_end.conftest import Checkout
 from tests.end_to_end.test_study import STUDY, killed_in, same_fences, table
 
 LEAST_KILLS = 20
-OF_A_STUDY = {name for name in KILL_POINTS if not name.startswith(("promote.", "probe.", "traces."))}
+OF_A_STUDY = {name for name in KILL_POINTS if not name.startswith(("promote.", "register.", "probe.", "traces."))}
 # In the order in which a cell passes them: one that is killed at is not passed, one that is never reached would let the
 # study run to its end. The second adapter needs no preparation, and may say what is judged already.
 FIRST = (

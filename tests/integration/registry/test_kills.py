@@ -1,9 +1,11 @@
-"""kill -9 at each kill point of a move: the next command completes it or takes it back, and says so."""
+"""kill -9 at each kill point of the registry: the next command completes a move or takes it back, and says so."""
 
+import json
 import os
 import signal
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import mlflow
 import pytest
@@ -11,7 +13,9 @@ from mlflow import MlflowClient
 
 from ragft.store.kill_points import KILL_POINTS
 from registry.promotion import PENDING, Promotion
-from tests.integration.registry.test_promotion import NAME, aliases, promotion
+from registry.store import Registry
+from tests.integration.registry.conftest import BASE
+from tests.integration.registry.test_promotion import NAME, PROMOTED, aliases, promotion
 
 # Window -> what the next command says, and who is champion then; the order of the code.
 AFTER = {
@@ -75,3 +79,23 @@ def test_a_killed_rollback_is_completed_and_the_lock_is_free(
         "champion 2",
     ], err
     assert aliases() == {"champion": 2, "previous": 1}
+
+
+def test_a_base_whose_registration_was_killed_becomes_champion(
+    registry: Registry, start_script: StartScript, tmp_path: Path
+) -> None:
+    asked = (mlflow.get_tracking_uri(), tmp_path / "model.py", json.dumps(BASE.tags()))
+    kill_in("register.base", start_script("register_base", *asked))
+    assert aliases() == {}
+    assert [version.number for version in registry.versions(NAME)] == [1]
+    again = registry.register_base(BASE, {})
+    assert (again.number, again.aliases) == (1, ("champion",))
+    assert len(registry.versions(NAME)) == 1
+
+
+def test_a_champion_that_was_moved_and_then_taken_away_is_a_persons_matter(
+    promotion: Promotion, registry: Registry
+) -> None:
+    promotion.promote(registry.get(f"models:/{NAME}/3"), against=promotion.champion(), record=PROMOTED)
+    MlflowClient().delete_registered_model_alias(NAME, "champion")
+    assert registry.register_base(BASE, {}).aliases == ("previous",)
