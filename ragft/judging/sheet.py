@@ -171,7 +171,8 @@ def _decoded(content: bytes) -> str:
 def csv_rows(path: Path, columns: Sequence[str], problems: list[str]) -> list[tuple[int, dict[str, str]]]:
     """Return (line, column -> cell) of each row of a CSV file, separated by commas, semicolons or tabs.
 
-    A file that lacks one of ``columns`` is added to the problems and has no rows.
+    A file that lacks one of ``columns`` is added to the problems and has no rows; so is each row with more cells than
+    there are headings, which is left out: which cell belongs to which heading is not known.
 
     Raises:
         DataError: If it cannot be read as CSV in UTF-8 or UTF-16.
@@ -195,7 +196,16 @@ def csv_rows(path: Path, columns: Sequence[str], problems: list[str]) -> list[tu
                 f"{path}: no column {', '.join(map(repr, missing))}; it has {list(reader.fieldnames or ())}"
             )
             return []
-        return [(reader.line_num, cells) for cells in reader]
+        rows = []
+        for cells in reader:
+            if None in cells:  # DictReader's key for cells beyond the headings
+                problems.append(
+                    f"{path}, line {reader.line_num} has {len(cells) - 1 + len(cells[None])} cells, the heading "
+                    f"{len(reader.fieldnames or ())}: put a cell that holds {separator!r} in quotes"
+                )
+            else:
+                rows.append((reader.line_num, cells))
+        return rows
     except csv.Error as error:
         raise DataError(f"{path} is no CSV: {error}") from error
     finally:

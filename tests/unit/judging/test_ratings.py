@@ -102,3 +102,13 @@ def test_every_cell_that_is_no_number_is_named_at_once(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes, name: str, message: str) -> None:
     with pytest.raises(DataError, match=message):
         read_table(written(tmp_path, content, name), NOBODY, ACCURACY)
+
+
+def test_rows_with_more_cells_than_headings_are_named_at_once(tmp_path: Path) -> None:
+    path = written(tmp_path, "question,answer,human\nWhy?,Yes, it is,4\nWhy?,It is,4\nWhen?,So, so, so,5\n")
+    with pytest.raises(DataError) as caught:
+        read_table(path, NOBODY, ACCURACY)
+    assert [problem.partition(":")[0] for problem in caught.value.problems] == [
+        f"{path}, line 2 has 4 cells, the heading 3",
+        f"{path}, line 4 has 5 cells, the heading 3",
+    ]

@@ -148,3 +148,16 @@ def test_a_sheet_in_an_old_encoding_is_named_with_the_way_out(tmp_path: Path) ->
     path.write_bytes("row;question;reference;passages;answer\nr1;Café?;r;p;a\n".encode("cp1252"))
     with pytest.raises(DataError, match="save it as CSV UTF-8"):
         read_sheets([path], CRITERIA)
+
+
+def test_rows_with_more_cells_than_headings_are_named_at_once(tmp_path: Path) -> None:
+    """A comma in an answer without quotes shifts all cells behind it by one, and 4 would be a person's name."""
+    write_sheet(tmp_path / "sheet.csv", ITEMS, CRITERIA, SECRET)
+    head = (tmp_path / "sheet.csv").read_text(encoding="utf-8-sig").splitlines()[0]
+    shifted, good = "r0123456789ab,q,r,p,Yes, it is,4,1,", "r0123456789ac,q,r,p,Yes,4,1,"
+    path = tmp_path / "ann.csv"
+    path.write_text("\n".join([head, shifted, good, shifted]), encoding="utf-8-sig")
+    with pytest.raises(DataError) as caught:
+        read_sheets([path], CRITERIA)
+    says = "has 9 cells, the heading 8: put a cell that holds ',' in quotes"
+    assert list(caught.value.problems) == [f"{path}, line 2 {says}", f"{path}, line 4 {says}"]
