@@ -10,7 +10,7 @@ import mlflow
 
 from entrypoints.quick_imports import quick_imports
 from entrypoints.steps.matrix import later_labels, plan, sharing
-from entrypoints.steps.matrix.cells import TRAINING, Cell, Identities, cells_of
+from entrypoints.steps.matrix.cells import Cell, Identities, cells_of, factors_of
 from entrypoints.steps.matrix.presets import Matrix, matrix_of
 from entrypoints.steps.matrix.sharing import CellRunner, Executor, MakeRunner
 from entrypoints.steps.matrix.show import log, tell
@@ -161,9 +161,7 @@ def collect(
     """Return what the finished cells show together."""
     records = [read_record(CellResult, load_cell(workspace.store, key)) for key in keys]
     varied = cells[0].varied
-    factors = {name: [str(value) for value in getattr(matrix, name)] for name in TRAINING if name != "seed"}
-    asked = {name: levels for name, levels in factors.items() if len(levels) > 1} if matrix.factors else {}
-    return summarise(params.preset, varied, records, asked)
+    return summarise(params.preset, varied, records, factors_of(matrix))
 
 
 def _export(found: Study, path: Path) -> None:

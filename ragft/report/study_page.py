@@ -198,11 +198,10 @@ def _causes(effects: Sequence[MainEffect]) -> str:
     blocks = []
     for measure in dict.fromkeys(effect.measure for effect in effects):
         lines = tuple(
-            PlottedInterval(f"{words(e.factor)} {e.level} instead of {e.against}", e.gain, e.low_all, e.high_all,
-                 colour=colour_of(e.low_all, e.high_all))
+            PlottedInterval(_exchange(e), e.gain, e.low_all, e.high_all, colour=colour_of(e.low_all, e.high_all))
             for e in effects
             if e.measure == measure
-        )  # fmt: skip
+        )
         blocks.append(PlotSection(words(measure).capitalize(), lines))
     scale = scale_of_changes([line for block in blocks for line in block.lines], "main effect, points of the measure")
     return plot("Which property of fine-tuning does it (intervals that hold together)", blocks, scale)
@@ -234,10 +233,17 @@ def _finding(group: SeedGroup, change: Change, study: Study) -> str:
     )
 
 
+def _exchange(effect: MainEffect) -> str:
+    """Return which level takes the place of which, and among which adapters where the study has several groups."""
+    among = ", ".join(f"{words(name)} {_short(value)}" for name, value in effect.among.items())
+    return f"{words(effect.factor)} {effect.level} instead of {effect.against}" + (f" ({among})" if among else "")
+
+
 def _effect(effect: MainEffect) -> str:
     said = "shown, also together with all effects asked for" if effect.shown else "not shown"
+    exchange = _exchange(effect)
     return (
-        f"{words(effect.factor).capitalize()} {effect.level} instead of {effect.against} changes "
+        f"{exchange[:1].upper()}{exchange[1:]} changes "
         f"{words(effect.measure)} by {signed(effect.gain)} (95 % interval {signed(effect.low)} to "
         f"{signed(effect.high)}; one of {count(effect.together, 'effect')}, with which it holds together from "
         f"{signed(effect.low_all)} to {signed(effect.high_all)}; {count(effect.pairs, 'pair')} of adapters, "

@@ -105,7 +105,7 @@ def cells_of(params: StudyParams, matrix: Matrix) -> list[Cell]:
     """Return the cells: those that share a base and its evaluation follow each other; the agreement check is last.
 
     Raises:
-        ConfigError: If there are not as many paths as data sets, or nothing is trained.
+        ConfigError: If there are not as many paths as data sets, nothing is trained, or two cells are the same.
     """
     sources = _sources(params, matrix)
     settings = list(_settings(matrix))
@@ -125,6 +125,11 @@ def cells_of(params: StudyParams, matrix: Matrix) -> list[Cell]:
             f"engine is vllm with base {', '.join(matrix.base)} and method {', '.join(matrix.method)}: a server holds "
             "one base, and adapters of method lora alone; ask for these, or leave engine out"
         )
+    if twice := next((cell for number, cell in enumerate(cells) if cell in cells[:number]), None):
+        raise ConfigError(
+            f"the study holds the cell {twice.name} twice: top_k 0 stands for the usual number of passages, "
+            f"{twice.finetune.top_k} here, and top_k is {','.join(map(str, matrix.top_k))}: leave one out"
+        )
     if not cells:
         raise ConfigError("samples is 0 alone: a study needs at least one size that is trained on")
     if matrix.agreement:
@@ -132,6 +137,12 @@ def cells_of(params: StudyParams, matrix: Matrix) -> list[Cell]:
         checked = dataclasses.replace(first.compare, questions=matrix.agreement, estimator="sampled", context=DECIDING)
         cells.append(Cell(first.finetune, checked, "agreement", varied))
     return cells
+
+
+def factors_of(matrix: Matrix) -> dict[str, list[str]]:
+    """Return the properties of training whose main effects are asked for: factor -> its levels, at least two."""
+    levels = {name: [str(value) for value in _values(matrix, name)] for name in TRAINING if name != "seed"}
+    return {name: found for name, found in levels.items() if len(found) > 1} if matrix.factors else {}
 
 
 _DATA = {field.name for field in dataclasses.fields(DataParams)}

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy import stats
@@ -43,6 +43,8 @@ class MainEffect:
         dof: Degrees of freedom of its intervals; 0.0 in files that do not say it.
         together: How many effects, on all measures, the interval for all holds for; 0 in files that do not say,
             where it holds only for those on the same measure.
+        among: Axis -> value of the adapters it is an effect among, where a study has several groups of them: of
+            different data or bases, or asked and judged in different ways. Empty where it has one.
     """
 
     factor: str
@@ -60,6 +62,7 @@ class MainEffect:
     clusters: int
     dof: float = 0.0
     together: int = 0
+    among: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def shown(self) -> bool:
@@ -74,6 +77,7 @@ def main_effects(
     measure: str,
     *,
     measures: int,
+    among: Mapping[str, str] | None = None,
 ) -> list[MainEffect]:
     """Return the main effects of the factors that have at least two levels.
 
@@ -81,15 +85,25 @@ def main_effects(
     level without such a pair in two seeds has no effect.
 
     Args:
-        runs: The adapters.
+        runs: The adapters, which differ in the factors and the seed alone.
         factors: Factor -> its levels, in their order; the others are compared with the first.
         labels: The cluster of each question.
         measure: Name for the result.
-        measures: How many measures main effects are reported on: the interval for all holds for those on each.
+        measures: How many measures main effects are reported on, those of every group of adapters counted: the
+            interval for all holds for the effects on each.
+        among: What the adapters share and other groups of the study do not, for the result.
+
+    Raises:
+        ValueError: If two adapters have the same levels and seed: one would be left out without a word.
     """
     asked = [(factor, level) for factor, levels in factors.items() for level in levels[1:]]
     together = len(asked) * measures
-    gains_of = {tuple(sorted(run.levels.items())): run.gains for run in runs}
+    gains_of: dict[tuple[tuple[str, str], ...], Array] = {}
+    for run in runs:
+        key = tuple(sorted(run.levels.items()))
+        if key in gains_of:
+            raise ValueError(f"two adapters have the levels {dict(key)}: they differ in what is no factor")
+        gains_of[key] = run.gains
     effects = []
     for factor, level in asked:
         against = factors[factor][0]
@@ -117,6 +131,7 @@ def main_effects(
                 clusters=own.clusters,
                 dof=own.dof,
                 together=together,
+                among=dict(among or {}),
             )
         )
     return effects

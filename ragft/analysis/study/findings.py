@@ -175,7 +175,7 @@ def summarise(
         varied=tuple(varied),
         cells=tuple(dataclasses.replace(cell, pairs=None) for cell in cells),
         groups=tuple(_groups(ordinary)),
-        effects=tuple(_effects(ordinary, factors)),
+        effects=tuple(_effects(ordinary, factors, varied)),
         agreement=tuple(_agreements(cells)),
     )
 
@@ -247,19 +247,34 @@ def _over_seeds(members: Sequence[CellResult]) -> Iterator[Change]:
             )
 
 
-def _effects(cells: Sequence[CellResult], factors: Mapping[str, Sequence[str]]) -> Iterator[MainEffect]:
-    known = [(cell, cell.pairs) for cell in cells if cell.pairs is not None]
-    if not factors or not known:
+def _effects(
+    cells: Sequence[CellResult], factors: Mapping[str, Sequence[str]], varied: Sequence[str]
+) -> Iterator[MainEffect]:
+    """Yield the main effects among the cells that differ in the factors and the seed alone, group by group."""
+    if not factors:
         return
-    measures = [(change.measure, change.sign) for change in known[0][0].changes if change.context == DECIDING]
-    for measure, sign in measures:
-        runs, labels = [], known[0][1].labels
-        for cell, pairs in known:
-            columns = pairs.scores[DECIDING][measure]
-            gains = sign * (_array([columns.version])[0] - _array([columns.base])[0])
-            if pairs.questions == known[0][1].questions:
-                runs.append(AdapterGains({name: cell.axes[name] for name in (*factors, SEED)}, gains))
-        yield from main_effects(runs, factors, labels, measure, measures=len(measures))
+    outside = [name for name in varied if name not in (*factors, SEED)]
+    grouped: dict[tuple[str, ...], list[tuple[CellResult, CellScores]]] = defaultdict(list)
+    for cell in cells:
+        if cell.pairs is not None:
+            grouped[tuple(cell.axes.get(name, "") for name in outside)].append((cell, cell.pairs))
+    differ = [len(set(values)) > 1 for values in zip(*grouped, strict=True)]
+    asked = {
+        group: [(change.measure, change.sign) for change in members[0][0].changes if change.context == DECIDING]
+        for group, members in grouped.items()
+    }
+    together = sum(map(len, asked.values()))
+    for group, members in grouped.items():
+        among = {name: value for name, value, told in zip(outside, group, differ, strict=True) if told}
+        first = members[0][1]
+        for measure, sign in asked[group]:
+            runs = []
+            for cell, pairs in members:
+                columns = pairs.scores[DECIDING][measure]
+                gains = sign * (_array([columns.version])[0] - _array([columns.base])[0])
+                if pairs.questions == first.questions:
+                    runs.append(AdapterGains({name: cell.axes[name] for name in (*factors, SEED)}, gains))
+            yield from main_effects(runs, factors, first.labels, measure, measures=together, among=among)
 
 
 def _agreements(cells: Sequence[CellResult]) -> Iterator[EstimatorComparison]:

@@ -99,3 +99,9 @@ def test_the_interval_for_all_is_wider_and_one_seed_has_none() -> None:
     effect = main_effects(runs(np.random.default_rng(0)), FACTORS, LABELS, "accuracy", measures=1)[0]
     assert effect.low_all < effect.low < effect.gain < effect.high < effect.high_all
     assert main_effects(runs(np.random.default_rng(0), seeds=1), FACTORS, LABELS, "accuracy", measures=1) == []
+
+
+def test_two_adapters_with_the_same_levels_are_not_taken_for_one() -> None:
+    made = runs(np.random.default_rng(0))
+    with pytest.raises(ValueError, match=r"two adapters have the levels .*'closed_book'.* differ in what is no factor"):
+        main_effects([*made, made[0]], FACTORS, LABELS, "accuracy", measures=1)

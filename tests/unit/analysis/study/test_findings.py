@@ -40,6 +40,55 @@ def test_main_effects_are_those_of_the_lists() -> None:
     assert study().effects == ()
 
 
+def crossed(outside: str, levels: dict[str, float]) -> Study:
+    """Return a study of two formats and three seeds, crossed with an axis whose levels say what passages change."""
+    cells = [
+        cell(-0.4 + change * (form == "retrieved"), **{"format": form, "seed": str(seed), outside: level})  # type: ignore[arg-type]
+        for level, change in levels.items()
+        for form in ("closed_book", "retrieved")
+        for seed in range(3)
+    ]
+    return summarise("causes", ("format", "seed", outside), cells, {"format": ["closed_book", "retrieved"]})
+
+
+@pytest.mark.parametrize("outside", ["base", "top_k", "judge"])
+def test_main_effects_are_those_of_each_group_that_an_axis_outside_training_makes(outside: str) -> None:
+    """Cells of both levels had one key, and the effect was that of the last alone."""
+    found = crossed(outside, {"a": 0.4, "b": 0.8}).effects
+    gains = {(each.among[outside], each.measure): each.gain for each in found}
+    for measure in ("accuracy", "completeness"):
+        assert gains["a", measure] == pytest.approx(0.4, abs=0.1)
+        assert gains["b", measure] == pytest.approx(0.8, abs=0.1)
+    assert {(each.pairs, each.together) for each in found} == {(3, 4)}
+
+
+def test_groups_may_be_scored_by_different_measures() -> None:
+    """A measure that the second data set lacks was a KeyError when all cells were computed."""
+    factors = {"format": ["closed_book", "retrieved"]}
+    cells = [
+        cell(-0.4 * (form == "closed_book"), format=form, seed=str(seed))
+        for form in factors["format"]
+        for seed in "012"
+    ]
+    other = []
+    for each in cells:
+        assert each.pairs is not None
+        scores = {"retrieved": {"truth_right": each.pairs.scores["retrieved"]["accuracy"]}}
+        changes = (dataclasses.replace(each.changes[0], measure="truth_right"),)
+        pairs = dataclasses.replace(each.pairs, scores=scores)
+        other.append(dataclasses.replace(each, axes={**each.axes, "dataset": "x"}, changes=changes, pairs=pairs))
+    found = summarise("causes", ("dataset", "format", "seed"), [*other, *cells], factors).effects
+    assert [(each.among, each.measure, each.together) for each in found] == [
+        ({"dataset": "x"}, "truth_right", 3),
+        ({"dataset": "telecom"}, "accuracy", 3),
+        ({"dataset": "telecom"}, "completeness", 3),
+    ]
+
+
+def test_one_group_has_no_name() -> None:
+    assert [each.among for each in crossed("base", {"a": 0.4}).effects] == [{}, {}]
+
+
 def test_the_estimators_are_compared_on_the_answers_that_both_scored() -> None:
     found = study().agreement
     assert [each.measure for each in found] == ["accuracy", "completeness"]

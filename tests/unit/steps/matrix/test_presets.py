@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from entrypoints.steps.matrix.cells import ADDRESSES, CHECKOUT, OF_RETRIEVAL, _made_of, cells_of
+from entrypoints.steps.matrix.cells import ADDRESSES, CHECKOUT, OF_RETRIEVAL, _made_of, cells_of, factors_of
 from entrypoints.steps.matrix.plan import kinds_of
 from entrypoints.steps.matrix.presets import PRESETS as RECORDS
 from entrypoints.steps.matrix.presets import matrix_of
@@ -48,6 +48,23 @@ def test_lists_override_the_preset_and_cross() -> None:
     assert len(made) == 12
     assert len({each["name"] for each in made}) == 12
     assert {each["samples"] for each in made} == {200, 500}
+
+
+def test_the_factors_of_causes_are_what_adapters_were_trained_with() -> None:
+    """No adapter is trained on 0 samples, so 0 is no level that others can be compared with."""
+    matrix = matrix_of(StudyParams(preset="causes", samples="0,200,500", epochs="1", judge="a,b", top_k="1,5"))
+    assert factors_of(matrix) == {
+        "format": ["closed_book", "retrieved"],
+        "samples": ["200", "500"],
+        "learning_rate": ["0.0002", "0.001"],
+    }
+    assert "samples" not in factors_of(matrix_of(StudyParams(preset="causes", samples="0,200")))
+    assert factors_of(matrix_of(StudyParams())) == {}
+
+
+def test_the_usual_number_of_passages_is_not_named_twice() -> None:
+    with pytest.raises(ConfigError, match=r"twice: top_k 0 stands for .* 5 here, and top_k is 0,5: leave one out"):
+        cells(top_k="0,5", dataset="qasper")
 
 
 def test_a_share_that_teaches_to_abstain_is_crossed_with_the_formats_that_show_passages() -> None:
