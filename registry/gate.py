@@ -108,13 +108,15 @@ def held_back(comparison: Comparison, claims: Claims, policy: Policy) -> bool:
 
 
 def force(decision: Decision, reason: str) -> Decision:
-    """Return the decision overruled by a person: promote, marked for ever.
+    """Return the decision overruled by a person: promote, marked for ever; a promotion is not overruled, and stays.
 
     Raises:
         ConfigError: If no reason is given.
     """
     if not reason.strip():
         raise ConfigError("force=true needs a reason, which stays with the version: add -P reason='why'")
+    if decision.outcome == "promote":
+        return decision
     return replace(
         decision,
         outcome="promote",

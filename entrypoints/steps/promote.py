@@ -51,7 +51,7 @@ def run(params: PromoteParams, workspace: Workspace) -> Decision | None:
             return None
         _check_compared_as_served(params)
         compared = compare.run(params.pick(CompareParams, on_reject="record"), workspace)
-        decision = force(compared.decision, params.reason) if params.force else compared.decision
+        decision = _decided(compared.decision, params, compared.version.uri, workspace)
         _act(compared, decision, params, workspace)
         mlflow.set_tags(
             {"ragft.outcome": decision.outcome, "ragft.version": compared.version.uri, "ragft.run": run_.info.run_id}
@@ -59,6 +59,15 @@ def run(params: PromoteParams, workspace: Workspace) -> Decision | None:
     if decision.outcome != "promote" and params.on_reject == "fail":
         raise RejectedError(f"{compared.version.uri} is not promoted: {decision.headline}")
     return decision
+
+
+def _decided(decision: Decision, params: PromoteParams, uri: str, workspace: Workspace) -> Decision:
+    """Return the gate's decision, or what a person makes of it; who forces what is promoted anyway is told so."""
+    if not params.force:
+        return decision
+    if decision.outcome == "promote":
+        workspace.say(f"force was not needed: the verdict on {uri} is promote, and is recorded without the reason")
+    return force(decision, params.reason)
 
 
 def _check_compared_as_served(params: PromoteParams) -> None:

@@ -240,6 +240,15 @@ def test_a_person_overrules_the_gate_with_a_reason_that_stays() -> None:
         force(refused, "  ")
 
 
+def test_a_promotion_is_not_overruled() -> None:
+    """It was marked for ever as shipped by a person, against the verdict promote."""
+    promoted = decide(comparison(superior=("accuracy",)))
+    assert promoted.outcome == "promote"
+    assert force(promoted, "to be sure") == promoted
+    with pytest.raises(ConfigError, match="reason"):
+        force(promoted, "  ")
+
+
 @pytest.mark.parametrize("case", list(product([False, True], repeat=7)))
 def test_a_guard_rejects_whatever_is_gained_and_a_promotion_needs_it_safe(case: tuple[bool, ...]) -> None:
     worse, harmful, all_non_inferior, unsafe, slipped, superior, measured = case
