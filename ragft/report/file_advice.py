@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ragft.analysis.verdict.comparison import Comparison
-from ragft.analysis.verdict.guards import FALSE_ANSWERS, title
+from ragft.analysis.verdict.guards import FALSE_ANSWERS, FALSE_REFUSALS, title
 from ragft.report.advice import Advice, command
 
 # What a reader can do whose files hold no question without an answer.
@@ -12,6 +12,9 @@ WITHHELD = (
     "ask both systems the same questions with passages that do not hold the answer, and add these rows to both files "
     "with an empty expected_output"
 )
+
+# What each guard asks.
+ASKED_BY = {FALSE_ANSWERS: "questions without an answer", FALSE_REFUSALS: "questions with an answer"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,16 +135,14 @@ def _not_sure(comparison: Comparison, situation: FileSituation) -> Advice:
 
 
 def _more(comparison: Comparison) -> str:
-    """Return how many questions would settle it, where that can be said."""
-    needed = [
-        number
-        for change in comparison.changes.values()
-        for number in (change.n_non_inferior, change.n_superior)
-        if number is not None and number > comparison.questions
-    ]
+    """Return how many questions of which kind would settle it, where that can be said."""
+    numbers = [n for change in comparison.changes.values() for n in (change.n_non_inferior, change.n_superior) if n]
+    # The questions of a guard are a part of all of them: its number says nothing of the whole.
+    needed = [("questions like these", max(numbers, default=0), comparison.questions)]
     needed += [
-        guard.power.n_for_margin
+        (ASKED_BY.get(guard.name, f"questions of {title(guard.name).lower()}"), number, guard.power.n)
         for guard in comparison.guards
-        if guard.name in comparison.claims.unsafe and guard.power and guard.power.n_for_margin
+        if guard.name in comparison.claims.unsafe and guard.power and (number := guard.power.n_for_margin)
     ]
-    return f" About {max(needed):,} questions like these would settle it." if needed else ""
+    said = [f"{number:,} {kind} (asked: {asked:,})" for kind, number, asked in needed if number > asked]
+    return f" It takes about {' and '.join(said)} to settle it." if said else ""

@@ -138,6 +138,9 @@ class Comparison:
         """Whether the scores can be believed and why; "" where nothing was measured that says so."""
         if self.health is None or not self.health.line:
             return ""
+        if self.health.few and not self.faults:
+            few = "1 question is" if self.health.answerable == 1 else f"{self.health.answerable} questions are"
+            return f"not known: {few} too few to tell; {self.health.line}"
         answer = "no" if self.faults else "as far as the judge goes" if self.advisory else "yes"
         return f"{answer}: {self.health.line}"
 

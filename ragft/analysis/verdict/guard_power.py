@@ -70,6 +70,17 @@ def guard_power(pairs: Pairs, margin: float, levels: Levels) -> Power | None:
     if spread is None or swapped is None or len(sizes) < 2:
         return None
     found = power(sizes, spread, margin=margin, alpha=levels.alpha)
+    # Where all questions turned to harm, none is left that could be unseen, and a handful seems to do. Without a
+    # difference it takes at least what it takes where both sides do the same.
+    same = replace(pairs, base=np.zeros(len(pairs.ids)), version=np.zeros(len(pairs.ids))).spread(spread.source)
+    if same is not None:
+        least = power(sizes, same, margin=margin, alpha=levels.alpha)
+        numbers = (found.n_for_margin, least.n_for_margin)
+        found = replace(
+            found,
+            chance_at_margin=min(found.chance_at_margin, least.chance_at_margin),
+            n_for_margin=None if None in numbers else max(number for number in numbers if number is not None),
+        )
     still, shared, most = _without_a_rise(pairs)
 
     def missed(rise: float) -> float:

@@ -83,11 +83,19 @@ class Health:
         return f"The judge cannot tell good from bad answers here: {self.fooled[0].rstrip('.')}."
 
     @property
+    def few(self) -> bool:
+        """True where so few questions have an answer that nobody can tell whether the base answers any."""
+        return 0 < self.answerable < LEAST_QUESTIONS
+
+    @property
     def line(self) -> str:
         """The state of the comparison in a line: evidence, passages, judge, refusals; only what was measured."""
         parts = []
         if self.known:
-            parts.append(f"retrieval found the evidence for {_percent(self.found, self.known)} of the questions")
+            share = _share(self.found, self.known)
+            parts.append(
+                f"retrieval found the evidence for {share if ' of ' in share else f'{share} of the'} questions"
+            )
         if self.passages:
             shown = f"{_percent(self.dropped, self.passages)} of" if self.dropped else "none of"
             parts.append(f"{shown} the passages were left out for length")
@@ -98,9 +106,14 @@ class Health:
                 "(1 is perfect, 0.5 is chance)"
             )
         if self.answerable:
-            shares = (f"{each.side} refused {_percent(each.count, self.answerable)}" for each in self.refused)
+            shares = (f"{each.side} refused {_share(each.count, self.answerable)}" for each in self.refused)
             parts.append(f"of the questions that have an answer, {' and '.join(shares)}")
         return "; ".join(parts)
+
+
+def _share(part: int, whole: int) -> str:
+    """Return a share; of few, the count says what a percentage would hide."""
+    return _percent(part, whole) if whole >= LEAST_QUESTIONS else f"{part} of {whole}"
 
 
 def _percent(part: int, whole: int) -> str:

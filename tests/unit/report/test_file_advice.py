@@ -3,12 +3,17 @@
 import shlex
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from ragft.analysis.verdict.comparison import Check, Comparison
+from ragft.analysis.verdict.effect import Levels
+from ragft.analysis.verdict.guard_power import guard_power
 from ragft.analysis.verdict.guards import GuardResult
 from ragft.analysis.verdict.health import Health, Refused
 from ragft.analysis.verdict.multiplicity import Claims
+from ragft.analysis.verdict.paired_scores import Pairs
+from ragft.analysis.verdict.scale import Scale
 from ragft.params import CompareParams
 from ragft.report.file_advice import FileSituation, advise
 from tests.report_example import example
@@ -68,6 +73,22 @@ def test_what_is_missing_or_too_little_is_said() -> None:
     assert "Give every row of both files an output" in advised(lacking, "inconclusive")[0]
     failed = replace(EQUAL, checks=(Check("one judge", False, "its server changed"),))
     assert "put this right and compare again: its server changed." in advised(failed, "inconclusive")[0]
+
+
+def test_the_number_that_a_guard_lacks_is_said_of_its_own_questions() -> None:
+    guard = GuardResult("false_answers", 0.05, None, None, None, guard_power(same_answers(21), 0.05, Levels()), "")
+    short = replace(
+        EQUAL, questions=210, guards=(guard,), changes={}, claims=Claims((), BOTH, (), (), ("false_answers",))
+    )
+    text, _ = advised(short, "inconclusive")
+    assert "It takes about 62 questions without an answer (asked: 21) to settle it." in text
+    assert "settle" not in advised(replace(short, claims=Claims((), BOTH, ())), "inconclusive")[0]
+
+
+def same_answers(n: int) -> Pairs:
+    """Both sides do no harm in ``n`` questions, each of a document of its own."""
+    ids = tuple(f"q{i:03d}" for i in range(n))
+    return Pairs(ids, np.zeros(n), np.zeros(n), ids, Scale("false_answers", worst=1.0, best=0.0))
 
 
 def test_scores_that_mean_nothing_come_first() -> None:

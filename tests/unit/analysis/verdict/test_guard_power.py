@@ -63,3 +63,14 @@ def test_a_rise_that_was_seen_is_not_taken_for_what_turns_both_ways() -> None:
     assert calm is not None and calm.smallest_difference is not None
     assert harmful is not None and harmful.smallest_difference is not None
     assert harmful.smallest_difference == pytest.approx(calm.smallest_difference, abs=0.04)
+
+
+@pytest.mark.parametrize("documents", [4, 40])
+def test_more_harm_never_needs_fewer_questions_than_no_change(documents: int) -> None:
+    ids = tuple(f"q{index}" for index in range(documents))
+    zeros, scale = np.zeros(documents), Scale("false_answers", worst=1.0, best=0.0)
+    same, worst = (guard_power(Pairs(ids, zeros, zeros + harm, ids, scale), 0.05, LEVELS) for harm in (0, 1))
+
+    assert same is not None and worst is not None
+    assert worst.n_for_margin == same.n_for_margin == 62
+    assert worst.chance_at_margin == same.chance_at_margin == 0.0

@@ -34,6 +34,16 @@ def test_the_scores_are_believed_unless_something_is_broken_or_the_judge_is_only
     assert replace(sound, health=Health()).belief == replace(sound, health=None).belief == ""
 
 
+def test_of_few_questions_it_is_not_known_and_counts_are_shown() -> None:
+    few = Health(answerable=9, refused=(Refused("v1", 9), Refused("v2", 9)), known=4, found=3)
+    assert replace(comparison(), health=few).belief == (
+        "not known: 9 questions are too few to tell; retrieval found the evidence for 3 of 4 questions; "
+        "of the questions that have an answer, v1 refused 9 of 9 and v2 refused 9 of 9"
+    )
+    assert replace(comparison(), health=replace(few, fooled=("accuracy: junk.",))).belief.startswith("no: ")
+    assert not Health(answerable=10).few and not Health().few
+
+
 def test_what_comes_first_in_the_pipeline_is_named_first() -> None:
     broken = Health(
         answerable=38,
