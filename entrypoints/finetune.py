@@ -6,7 +6,7 @@ from entrypoints.failed import name_run
 from entrypoints.launched import under_launcher
 from entrypoints.quick_imports import quick_imports
 from ragft.cli import step_command
-from ragft.params import FinetuneParams
+from ragft.params import CompareParams, FinetuneParams
 
 
 def main(params: FinetuneParams) -> None:
@@ -22,8 +22,10 @@ def main(params: FinetuneParams) -> None:
     with opened_workspace() as workspace:
         with quick_imports():
             from entrypoints.steps import finetune
+            from ragft.report.advice import next_command
 
-        finetune.run(params, workspace)
+        made = finetune.run(params, workspace)
+        workspace.say(f"next: {next_command('compare', params, CompareParams, model=made.version.uri)}")
 
 
 command = step_command("finetune", FinetuneParams, main, name_run)

@@ -40,7 +40,7 @@ def _check(params: Params) -> None:
     for name in FILES:
         for value in _paths(name, values):
             if not Path(value).exists():
-                raise ConfigError(f"{name} is {value!r}, which does not exist (looked in {Path.cwd()})")
+                raise ConfigError(f"{name} is {value!r}, which does not exist{_looked_in(value)}")
     if isinstance(params, SidesParams):
         _check_two_files(params)
     if "prompt" in values:
@@ -81,13 +81,18 @@ def _check_two_files(params: SidesParams) -> None:
             f"leave {', '.join(settled)} out"
         )
     if params.answers.strip() and not Path(against).exists():
-        raise ConfigError(f"against is {against!r}, which does not exist (looked in {Path.cwd()})")
+        raise ConfigError(f"against is {against!r}, which does not exist{_looked_in(against)}")
     is_version = against == CompareParams().against or against.startswith("models:/")
     if not (params.answers.strip() or is_version) and (Path(against).exists() or against.endswith(ROW_SUFFIXES)):
         raise ConfigError(
             f"against is the file {against!r}, and answers is empty: name the file of the answers that should replace "
             "these, -P answers=tuned.jsonl"
         )
+
+
+def _looked_in(path: str) -> str:
+    """Return, in brackets, the folder that a path is relative to; "" where it is absolute."""
+    return "" if Path(path).is_absolute() else f" (looked in {Path.cwd()})"
 
 
 def _paths(name: str, values: Mapping[str, str]) -> list[str]:

@@ -3,7 +3,7 @@
 from entrypoints.failed import name_run
 from entrypoints.quick_imports import quick_imports
 from ragft.cli import step_command
-from ragft.params import PrepareParams
+from ragft.params import FinetuneParams, PrepareParams
 
 
 def main(params: PrepareParams) -> None:
@@ -22,8 +22,11 @@ def main(params: PrepareParams) -> None:
     with opened_workspace() as workspace:
         with quick_imports():
             from entrypoints.steps import prepare
+            from ragft.report.advice import next_command
 
-        prepare.run(params, workspace)
+        train = prepare.run(params, workspace).splits["train"]
+        samples = min(FinetuneParams().samples, len(train))
+        workspace.say(f"next: {next_command('finetune', params, FinetuneParams, samples=samples)}")
 
 
 command = step_command("prepare", PrepareParams, main, name_run)

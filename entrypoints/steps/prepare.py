@@ -7,6 +7,7 @@ from entrypoints.steps.shared.preparation import has_documents, prepare
 from entrypoints.steps.shared.retrieved import retrieve
 from entrypoints.steps.shared.sources import with_top_k
 from entrypoints.steps.shared.workspace import Workspace
+from ragft.data.division import out_of_reach, table
 from ragft.data.retrieved_rows import Ranking, as_row
 from ragft.errors import ConfigError
 from ragft.params import PrepareParams
@@ -24,6 +25,9 @@ def run(params: PrepareParams, workspace: Workspace) -> Preparation:
         PrerequisiteError: If no path is given and nothing of that name was prepared before.
     """
     preparation = prepare(params, workspace)
+    splits = preparation.splits
+    for line in [*table(splits), *out_of_reach(splits["test"], with_documents=has_documents(preparation))]:
+        workspace.say(line)
     if params.export_retrieved.strip():
         _export(with_top_k(params), preparation, workspace)
     return preparation

@@ -16,10 +16,11 @@ def question_lines(dataset: Dataset) -> list[str]:
     questions = dataset.questions
     without = sum(not question.answerable for question in questions)
     lines = [f"{len(questions)} questions, {len(questions) - without} with an answer, {without} without"]
-    for noun, values in (("kinds", [q.kind for q in questions]), ("splits", [q.split for q in questions])):
-        counts = Counter(value or "none" for value in values)
-        if set(counts) != {"none"}:
-            lines.append(f"  {noun}: {', '.join(f'{name} {count}' for name, count in counts.most_common())}")
+    for noun, values in (("kind", [q.kind for q in questions]), ("split", [q.split for q in questions])):
+        missing = f"no {noun} given"
+        counts = Counter(value or missing for value in values)
+        if set(counts) != {missing}:
+            lines.append(f"  {noun}s: {', '.join(f'{name} {count}' for name, count in counts.most_common())}")
     lines += [*_asked_twice(questions), *_naming(dataset)]
     for question in questions[:SAMPLES]:
         lines += _sample(question)

@@ -3,13 +3,14 @@
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ragft.analysis.verdict.causes import CAUSES, causes_of
 from ragft.analysis.verdict.comparison import Comparison, Result
 from ragft.analysis.verdict.guards import FALSE_ANSWERS, title
 from ragft.analysis.verdict.health import Health
 from ragft.analysis.verdict.remedies import TAUGHT
-from ragft.params import GUARDS
+from ragft.params import GUARDS, P, Params
 from ragft.report.words import signed
 
 LENGTH_CHECK = "length limit"
@@ -92,6 +93,13 @@ def command(step: str, params: Mapping[str, str]) -> str:
     """Return the ``mlflow run`` command of a step, its values quoted for a shell."""
     words = [f"-P {name}={shlex.quote(value)}" for name, value in params.items()]
     return " ".join(["mlflow run .", f"-e {step}", *words, "--env-manager local"])
+
+
+def next_command(step: str, done: Params, follows: type[P], **chosen: Any) -> str:  # noqa: ANN401 - parameters
+    """Return the command of the step that follows one that is done, with all that both share."""
+    usual = follows().as_dict()
+    given = done.pick(follows, **chosen).as_dict()
+    return command(step, {name: str(value) for name, value in given.items() if value != usual[name]})
 
 
 def _promote(comparison: Comparison, situation: Situation) -> Advice:

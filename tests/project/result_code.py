@@ -22,8 +22,8 @@ COMMAND = "python -m tests.project.result_code"
 _WRITING = ("ragft/models", "ragft/prompts/answer*", "ragft/retrieval/contexts.py", "ragft/retrieval/withheld.py")
 KINDS: dict[str, tuple[str, ...]] = {
     "preparation": (
-        "ragft/data/splits.py", "ragft/data/leakage.py", "ragft/data/similarity.py", "ragft/retrieval/chunking.py",
-        "entrypoints/steps/**/preparation.py",
+        "ragft/data/splits.py", "ragft/data/division.py", "ragft/data/leakage.py", "ragft/data/similarity.py",
+        "ragft/retrieval/chunking.py", "entrypoints/steps/**/preparation.py",
     ),
     "embedding": ("ragft/retrieval/embedding.py", "ragft/retrieval/embedders.py"),
     "retrieval": (

@@ -14,8 +14,8 @@ from entrypoints.steps.shared.sources import read_dataset, read_loaded, with_top
 from entrypoints.steps.shared.workspace import Workspace
 from ragft import tracking
 from ragft.data import leakage
+from ragft.data.division import divide, own_documents
 from ragft.data.leakage import LeakReport
-from ragft.data.splits import assign_splits
 from ragft.errors import ConfigError, DataError
 from ragft.params import ALL, POCKET, USUAL_CHUNK_CHARS, BaseParams, PreparationParams, PrepareParams, ScoringParams
 from ragft.result_versions import VERSIONS
@@ -33,9 +33,6 @@ from ragft.types import Dataset, Question, Split
 
 # The collection of a data set without documents: nothing can be retrieved from it.
 NO_COLLECTION = ""
-# Of train's questions, those about documents that train still asks about are held out to tell memory from
-# generalising.
-TEST_SEEN = 0.1
 
 S = TypeVar("S", bound=ScoringParams)
 
@@ -105,10 +102,7 @@ def _prepare(params: PreparationParams, dataset: Dataset, workspace: Workspace) 
         workspace.say(f"{dataset.name} is prepared already (data {dataset.sha256[:12]})")
         save_preparation(workspace.store, found)
         return found
-    likeness = leakage.compare(dataset.questions, dataset.documents)
-    splits = assign_splits(
-        dataset, seed=params.data_seed, test_seen=_seen_share(dataset), linked=leakage.links(likeness)
-    )
+    splits, likeness = divide(dataset, params.data_seed)
     _check_leaks(leakage.find_leaks(splits, likeness), params, workspace)
     save_dataset(workspace.store, dataset)
     collections = _collections(dataset, splits, settings["chunk_chars"], params, workspace)
@@ -138,11 +132,6 @@ def only_available(params: S, preparation: Preparation, workspace: Workspace) ->
 def has_documents(preparation: Preparation) -> bool:
     """Return whether anything can be retrieved."""
     return preparation.collections[ALL] != NO_COLLECTION
-
-
-def _seen_share(dataset: Dataset) -> float:
-    """Return the share of train's questions that becomes ``test_seen``: none if the data set has splits of its own."""
-    return 0.0 if any(question.split for question in dataset.questions) else TEST_SEEN
 
 
 def _collections(
@@ -194,15 +183,10 @@ def _check_leaks(report: LeakReport, params: PreparationParams, workspace: Works
 def _documents_of(
     dataset: Dataset, splits: dict[Split, tuple[Question, ...]], collection: str
 ) -> dict[str, frozenset[str]]:
-    """Return the documents of each collection: of a split's own questions, or all.
-
-    Questions that name no documents would find nothing in a collection of their own documents.
-    """
+    """Return the documents of each collection: of a split's own questions, or all."""
     every = frozenset(document.id for document in dataset.documents)
-    asked = {split: questions for split, questions in splits.items() if questions}
-    named = {split: frozenset(d for q in questions for d in q.documents) for split, questions in asked.items()}
-    own = collection == "split" and all(q.documents for questions in asked.values() for q in questions)
-    return {ALL: every, **{split: ids if own else every for split, ids in named.items()}}
+    own = own_documents(splits, collection)
+    return {ALL: every, **{split: every if ids is None else ids for split, ids in own.items()}}
 
 
 def _log(preparation: Preparation, workspace: Workspace) -> None:

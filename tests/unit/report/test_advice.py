@@ -10,8 +10,8 @@ from ragft.analysis.verdict.effect import Levels, Resampling
 from ragft.analysis.verdict.guards import GuardRates, guard_result, pair_guard
 from ragft.analysis.verdict.health import Health, Refused
 from ragft.analysis.verdict.multiplicity import Claims
-from ragft.params import STEPS
-from ragft.report.advice import LENGTH_CHECK, Situation, advise, remedy_command
+from ragft.params import STEPS, CompareParams, FinetuneParams, PrepareParams
+from ragft.report.advice import LENGTH_CHECK, Situation, advise, next_command, remedy_command
 from ragft.types import CONTEXTS
 from tests.report_example import SITUATION, example
 
@@ -178,3 +178,16 @@ def test_scores_that_mean_nothing_get_one_thing_to_change_and_no_other_advice() 
         assert (asked, given[name]) == (step, value)
         assert advice.text.startswith(health.why(health.faults[0]))
         assert "questions like these would" not in advice.text
+
+
+def test_the_step_that_follows_takes_what_both_share() -> None:
+    done = PrepareParams(dataset="rows", name="it's ours", top_k=3, collection="all", check=True)
+    assert next_command("finetune", done, FinetuneParams, samples=91) == (
+        "mlflow run . -e finetune -P dataset=rows -P name='it'\"'\"'s ours' -P collection=all -P top_k=3 -P samples=91 "
+        "--env-manager local"
+    )
+    trained = FinetuneParams(samples=50, format="retrieved")
+    assert next_command("compare", trained, CompareParams, model="models:/ragft-telecom-pocket/2") == (
+        "mlflow run . -e compare -P dataset=telecom -P base=pocket -P model=models:/ragft-telecom-pocket/2 "
+        "--env-manager local"
+    )
