@@ -1,6 +1,7 @@
 """The only client of the MLflow model registry."""
 
 import dataclasses
+import difflib
 import json
 import re
 import tempfile
@@ -20,6 +21,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 
 from ragft.analysis.verification.promise import PROMISE, Promise
 from ragft.errors import ConfigError, PrerequisiteError
+from ragft.lists import first_of
 from ragft.models.adapter_folder import check_adapter
 from ragft.models.fingerprint import file_sha256, folder_sha256
 from ragft.served_as import ADDED, SERVED_AS, SERVING_SHA256, ServedAs
@@ -36,6 +38,8 @@ FILES_TAG = f"{TAG_PREFIX}files_sha256"
 # A version is served by the program it was registered with, and those of before know neither of promises nor of other
 # retrievers than the dense one.
 CHECKS_TAG = f"{TAG_PREFIX}serves_checked"
+# The names that `registered_name` gives.
+OURS = "name LIKE 'ragft-%'"
 _MESSAGE = Object([Property("role", DataType.string), Property("content", DataType.string)])
 # Either column alone is an input: MLflow knows no "one of", so the model itself refuses an input with neither.
 SIGNATURE = ModelSignature(
@@ -127,10 +131,24 @@ class Registry:
             else:
                 registered = self._client.get_model_version(name, number)
         except MlflowException as error:
-            raise PrerequisiteError(
-                f"{uri} is not in the registry at {mlflow.get_registry_uri()}: {error.message}"
-            ) from error
+            where = f"{uri} is not in the registry at {mlflow.get_registry_uri()}"
+            raise PrerequisiteError(f"{where}: {self._instead(name) or error.message}") from error
         return _version(registered)
+
+    def _instead(self, name: str) -> str:
+        """Return what there is in place of a version that is not there; "" where nothing is."""
+        try:
+            there = sorted(each.name for each in self._client.search_registered_models(filter_string=OURS))
+            if name not in there:
+                near = difflib.get_close_matches(name, there, n=1)
+                nearest = f"did you mean {near[0]}? " if near else ""
+                return f"{nearest}there are {first_of(there)}" if there else ""
+            aliases = self._client.get_registered_model(name).aliases
+        except MlflowException:
+            return ""  # what failed first says more
+        numbers = first_of([str(version.number) for version in self.versions(name)])
+        parts = [f"version {number} is {alias} already" for alias, number in sorted(aliases.items())]
+        return f"{', '.join([*parts, f'and there are the versions {numbers}'])}: name one, models:/{name}/<number>"
 
     def _of_run(self, text: str) -> str:
         """Return which version a run registered, as the rest of a sentence; "" where the text is not a run's id."""

@@ -44,6 +44,7 @@ from ragft.errors import ConfigError
 from ragft.params import DEFAULT_DATASET, NO_JUDGE, CompareParams, EvaluateParams, RemedyParams, VerdictParams
 from ragft.prompts.criterion import load_criteria
 from ragft.report.advice import remedy_command
+from ragft.report.words import NEEDS_EVIDENCE
 from ragft.store.trials import begin_trial, find_trials, settle_trial
 from ragft.types import DECIDING, Question, digest
 from registry.card import Verdict, note
@@ -218,7 +219,10 @@ def _tell_causes(comparison: Comparison, everything: str, workspace: Workspace) 
         for context, refusals in found.refusals.items():
             workspace.say(f"      in the context {context}, {refusals.words}")
     asked = {result.context for result in comparison.results}
-    if missing := [context for context in ATTRIBUTED if context not in asked]:
+    missing = [context for context in ATTRIBUTED if context not in asked]
+    if missing and not everything:
+        workspace.say(f"  - where the change comes from also needs {NEEDS_EVIDENCE}")
+    elif missing:
         workspace.say(f"  - where the change comes from also needs the contexts {', '.join(missing)}: {everything}")
 
 
@@ -248,7 +252,7 @@ def _log(task: ToCompare, compared: Compared, workspace: Workspace) -> None:
 def tell(task: ToCompare, compared: Compared, spreads: Mapping[str, Spread], workspace: Workspace) -> None:
     """Say the verdict and what it rests on, what the comparison could show, and where the change comes from."""
     verdicts.tell(task, compared.sides, compared.comparison, compared.decision, spreads, workspace)
-    _tell_causes(compared.comparison, report.all_contexts(task.given, task.params, compared.version), workspace)
+    _tell_causes(compared.comparison, report.all_contexts(task, compared.version), workspace)
     if remedy := remedy_command(compared.comparison, compared.decision.outcome, report.situation_of(task)):
         workspace.say(f"  - what may mend it: {remedy}")
 

@@ -53,14 +53,6 @@ from ragft.types import AS_ANSWERED, DECIDING, WITHHELD, Answer, Context, Split,
 from ragft.verifying import Checks
 from registry.versions import Version
 
-NO_EVIDENCE = "of no question is it known which passages hold the evidence"
-UNAVAILABLE: Mapping[Context, str] = {
-    WITHHELD: (
-        "of no question are there enough passages that cannot answer it (it takes questions that name their documents, "
-        "and other documents beside these)"
-    )
-}
-
 Judging = tuple[Judge | None, Sequence[Criterion]]
 
 
@@ -165,7 +157,7 @@ def _answer(
         passages = found.context(context)
         questions = [question for question in found.questions if question.id in passages]
         if not questions:
-            workspace.alert(f"the context {context} is left out: {UNAVAILABLE.get(context, NO_EVIDENCE)}")
+            workspace.alert(f"the context {context} is left out: {found.why_not(context, params)}")
             continue
         with workspace.progress("answer", part=f"({context})") as line:
             answers = answer_questions(

@@ -15,7 +15,19 @@ from ragft.report.figures import attribution_forest, forest, reach_of, rise_of, 
 from ragft.report.packing import pack
 from ragft.report.page_data import Curve, Metric, Report
 from ragft.report.sealed import PLACE, policy_of, text_of, with_data
-from ragft.report.words import CONTEXTS, OUTCOMES, clean, clip, interval, label, meaning, number, sentence, signed
+from ragft.report.words import (
+    CONTEXTS,
+    NEEDS_EVIDENCE,
+    OUTCOMES,
+    clean,
+    clip,
+    interval,
+    label,
+    meaning,
+    number,
+    sentence,
+    signed,
+)
 
 MOST_BYTES = 2_000_000
 # A sentence or a value longer than this is hostile, or no use to a reader.
@@ -49,6 +61,7 @@ def render(report: Report) -> str:
         "scale": next(iter(report.scales.values()), (0.0, 1.0)),
         "contexts": CONTEXTS,
         "missing_contexts": _missing_contexts(report),
+        "needs_evidence": NEEDS_EVIDENCE,
         "files": report.comparison.of_files,
         "place": Markup(PLACE),
     }

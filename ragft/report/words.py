@@ -2,6 +2,8 @@
 
 import re
 
+# What the contexts are made from that hold the evidence.
+NEEDS_EVIDENCE = "questions whose evidence (the column evidence) stands in the documents that they name"
 MINUS = "\u2212"
 # Characters that would be dropped, replaced or obeyed by a browser are shown as their escapes.
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")

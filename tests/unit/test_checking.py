@@ -84,9 +84,9 @@ def test_everything_a_person_looks_at(tmp_path: Path) -> None:
         "  confirm            0                  0                    0",
         "  test_seen          0                  0                    0",
         "a question of test is shown 2 of all 2 passages",
-        "test has too few groups to show that false refusals do not rise (0 groups with an answer) and that false "
-        "answers do not rise (1 groups without an answer): at the usual margins each takes about 60, and promote "
-        "takes both; a clear loss still rejects",
+        "test has too few groups to show that false refusals do not rise (0 with an answer) and that false answers do "
+        "not rise (1 without an answer): at the usual margins each takes about 60, and promote takes both; a clear "
+        "loss still rejects",
         "checked; nothing was prepared",
     ]
 

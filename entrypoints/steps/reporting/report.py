@@ -54,7 +54,7 @@ def keep(report: Report, path: Path) -> Path:
 
 def assemble(task: ToCompare, compared: Compared, questions: Sequence[Question], trials: Sequence[Trial]) -> Report:
     """Return the records that the report is made from."""
-    given, params, criteria = task.given, task.params, task.criteria
+    params, criteria = task.params, task.criteria
     version, against, decision = compared.version, compared.against, compared.decision
     sides = (compared.sides[against.uri], compared.sides[version.uri])
     base, other = (side[DECIDING] for side in sides)
@@ -87,7 +87,7 @@ def assemble(task: ToCompare, compared: Compared, questions: Sequence[Question],
         forgotten=tuple(forgetting.lines_of(version)),
         curves=_curves(version),
         tried=tried_of(trials, version.identity),
-        all_contexts=all_contexts(given, params, version),
+        all_contexts=all_contexts(task, version),
         source=f"all of them are in rows.json of the MLflow runs {base.run_id} and {other.run_id}",
         provenance=tuple(_provenance(params, compared).items()),
     )
@@ -123,8 +123,13 @@ def situation_of(task: ToCompare) -> Situation:
     )
 
 
-def all_contexts(given: CompareParams, params: CompareParams, version: Version) -> str:
-    """Return the command that compares in every context."""
+def all_contexts(task: ToCompare, version: Version) -> str:
+    """Return the command that compares in every context; "" where the data do not have every one."""
+    given, params = task.given, task.params
+    # A file of passages may say itself which hold the evidence.
+    known = params.retrieved.strip() or any(question.evidence for question in task.questions)
+    if not known or set(CONTEXTS) <= set(params.contexts()):
+        return ""
     rest = {name: value for name, value in _changed(given).items() if name not in ("model", "context")}
     return command("compare", {**_house(params), **rest, "model": version.uri, "context": ",".join(CONTEXTS)})
 

@@ -8,6 +8,7 @@ from entrypoints.steps.shared.evaluation import Evaluation, Scored
 from ragft.analysis.statistics.clusters import cluster
 from ragft.analysis.verdict.comparison import Comparison
 from ragft.analysis.verdict.guards import FALSE_ANSWERS, FALSE_REFUSALS, FORGETTING, GuardRates
+from ragft.retrieval.withheld import can_be_withheld
 from ragft.types import AS_ANSWERED, DECIDING, WITHHELD
 
 # Guard -> the number of a row that it counts.
@@ -16,6 +17,10 @@ NO_QUESTION = {
     FALSE_ANSWERS: f"no question without an answer was asked, and none in the context {WITHHELD} (-P context=...)",
     FALSE_REFUSALS: "no question with an answer was asked",
 }
+WITHHELD_LACKS = (
+    f"no question without an answer was asked, and the context {WITHHELD}, which asks others with passages that do not "
+    "hold the answer, is not available: "
+)
 NO_ROW = {
     FALSE_ANSWERS: "no row asks what has no answer (an empty expected_output, or answerable false)",
     FALSE_REFUSALS: "no row has a reference",
@@ -57,7 +62,7 @@ def rates(
             continue
         base, version = ({row.id: row.numbers.get(COUNTED[name]) for row in _counted(side, name)} for side in pair)
         both = base.keys() & version.keys()
-        why = "" if both else no_question[name]
+        why = "" if both else (name == FALSE_ANSWERS and _without_withheld(task)) or no_question[name]
         if both and not any(row.abstained for row in answers):
             why = NEVER.format(n=len(answers))
         if why:
@@ -66,6 +71,15 @@ def rates(
             one, other = ({each: side[each] for each in both} for side in (base, version))
             found.append(GuardRates(name, one, other, {each: labels[each] for each in both}, margin))
     return tuple(found)
+
+
+def _without_withheld(task: Task) -> str:
+    """Return what is missing for the context withheld, as the end of a sentence; "" where it was not asked for."""
+    if task.params.answers.strip() or WITHHELD not in task.params.contexts():
+        return ""
+    if not any(can_be_withheld(question) for question in task.questions):
+        return f"{WITHHELD_LACKS}the questions do not name their documents (the column documents)"
+    return f"{WITHHELD_LACKS}there are too few passages of other documents (-P collection=all, or a smaller top_k)"
 
 
 def metrics(comparison: Comparison) -> dict[str, float]:

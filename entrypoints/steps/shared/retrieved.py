@@ -13,9 +13,13 @@ from ragft.retrieval.contexts import GOLD_IS_KNOWN, context_passages, gold_passa
 from ragft.retrieval.metrics import has_evidence, hit_at_k, recall_at_k, reciprocal_rank
 from ragft.retrieval.opening import open_retriever
 from ragft.retrieval.retriever import EXACT
-from ragft.retrieval.withheld import find_withheld
+from ragft.retrieval.withheld import can_be_withheld, find_withheld
 from ragft.store.datasets import Preparation, load_dataset
-from ragft.types import Answer, Context, Passage, Question, Search, Split
+from ragft.types import WITHHELD, Answer, Context, Passage, Question, Search, Split
+
+NO_EVIDENCE = "no question says which text of its documents holds the answer: add the column evidence (docs/data.md)"
+LOST_EVIDENCE = "of no question does the evidence stand in a passage of its documents: look with prepare -P check=True"
+NO_NAMED_DOCUMENTS = "no question with an answer names its documents, so nobody knows which passages do not hold it"
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,23 @@ class RetrievedSplit:
             for q in self.questions
         }
         return {question: passages for question, passages in found.items() if passages is not None}
+
+    def why_not(self, context: Context, params: DataParams) -> str:
+        """Return why a context is available for no question, and what would make it so."""
+        if context != WITHHELD:
+            return NO_EVIDENCE if not any(q.evidence for q in self.questions) else LOST_EVIDENCE
+        if not any(can_be_withheld(question) for question in self.questions):
+            return NO_NAMED_DOCUMENTS
+        most = max((len(passages) for passages in self.withheld.values()), default=0)
+        ways = []
+        if not (isinstance(params, BaseParams) and params.retrieved.strip()) and params.collection == "split":
+            ways.append("-P collection=all takes them from all documents")
+        if most:
+            ways.append(f"-P top_k={most} shows as many as there are")
+        return (
+            f"for no question there are {params.top_k} passages of other documents that do not hold its answer "
+            f"(at most {most}): {', or '.join(ways) or 'add documents'}"
+        )
 
     def kept_longest(self, context: Context) -> dict[str, frozenset[str]]:
         """Return question id -> ids of the passages that are left out last if not all fit."""

@@ -70,8 +70,14 @@ def test_an_adapter_needs_its_base(registry: Registry, adapter: Path) -> None:
 
 def test_an_unknown_version_is_named(registry: Registry) -> None:
     registry.register_base(BASE, {})
-    with pytest.raises(PrerequisiteError, match="models:/ragft-telecom-pocket@challenger"):
+    with pytest.raises(
+        PrerequisiteError,
+        match=r"models:/ragft-telecom-pocket@challenger is not in the registry at sqlite:.*: version 1 is champion "
+        r"already, and there are the versions 1: name one, models:/ragft-telecom-pocket/<number>$",
+    ):
         registry.get("models:/ragft-telecom-pocket@challenger")
+    with pytest.raises(PrerequisiteError, match=r"did you mean ragft-telecom-pocket\? there are ragft-telecom-pocket$"):
+        registry.get("models:/ragft-telekom-pocket@challenger")
     with pytest.raises(ConfigError, match="expected base, models:/"):
         registry.get("ragft-telecom-pocket")
 

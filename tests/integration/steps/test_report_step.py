@@ -215,8 +215,12 @@ def test_commands_repeat_what_was_asked_and_nothing_that_is_usual(store: Path) -
         "base": "org/model",
         "samples": "200",
     }
+    one = dataclasses.replace(PARAMS, context="retrieved")
+    # A file of passages may know the evidence that these questions do not name.
+    assert report.all_contexts(dataclasses.replace(task, params=one), versions.version) == ""
+    given_passages = dataclasses.replace(one, retrieved="retrieved.jsonl")
     assert "-P context=none,retrieved,withheld,oracle,oracle_distractors" in report.all_contexts(
-        given, PARAMS, versions.version
+        dataclasses.replace(task, params=given_passages), versions.version
     )
 
 

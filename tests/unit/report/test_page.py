@@ -232,6 +232,18 @@ def test_one_context_says_which_are_missing_and_how_to_get_them() -> None:
     assert f"-P context={','.join(CONTEXTS)}" in section
 
 
+def test_where_no_evidence_is_known_no_command_is_named() -> None:
+    section = attribution(render(replace(PLAIN, all_contexts="")))
+    assert "To ask in all of them takes questions whose evidence (the column evidence) stands in" in section
+    assert "This evaluates all four" not in section and "<code>" not in section
+
+
+def test_the_caption_of_what_is_unscored_names_a_judge_only_where_one_was_asked() -> None:
+    without = [render(each).partition('id="unscored"')[2] for each in (PLAIN, replace(PLAIN, bars=()))]
+    assert "when the judge&#39;s reply cannot be read" in without[0] or "when the judge's reply cannot" in without[0]
+    assert "judge" not in without[1].partition("</section>")[0] and "a rule cannot tell" in without[1]
+
+
 def test_all_contexts_say_where_the_change_comes_from_and_how_lengths_changed() -> None:
     section = attribution(render(example(contexts=CONTEXTS)))
     assert "Not evaluated" not in section

@@ -83,6 +83,8 @@ def test_without_withheld_the_questions_without_an_answer_are_left() -> None:
 def test_a_guard_that_nothing_can_show_says_why() -> None:
     only_answerable = {"retrieved": evaluation("retrieved", {q.id: REFUSES for q in WITH})}
     found = rates(only_answerable, only_answerable)
+    assert "too few passages of other documents (-P collection=all" in found["false_answers"].unmeasured
+    found = rates(only_answerable, only_answerable, context="retrieved")
     assert "none in the context withheld (-P context=...)" in found["false_answers"].unmeasured
     never = rates(side(ANSWERS, ANSWERS), side(ANSWERS, ANSWERS))
     assert "neither side abstained in any of 28 answers" in never["false_answers"].unmeasured
@@ -90,6 +92,25 @@ def test_a_guard_that_nothing_can_show_says_why() -> None:
     (unknown,) = guards.rates(task(guards="forgetting=2"), sides, Remembered(unmeasured="it was not kept"))
     assert unknown.unmeasured == "it was not kept"
     assert unknown.margin == 2
+
+
+def test_a_context_that_is_available_for_no_question_says_why_and_the_way_out() -> None:
+    passages = tuple(Passage(f"p{number}", "d9", number, "else") for number in range(2))
+    params = CompareParams(top_k=5)
+    found = RetrievedSplit(tuple(WITH), {}, {}, {WITH[0].id: passages})
+    assert found.why_not("withheld", params) == (
+        "for no question there are 5 passages of other documents that do not hold its answer (at most 2): -P "
+        "collection=all takes them from all documents, or -P top_k=2 shows as many as there are"
+    )
+    everywhere = dataclasses.replace(params, collection="all")
+    assert (
+        dataclasses.replace(found, withheld={}).why_not("withheld", everywhere).endswith("(at most 0): add documents")
+    )
+    nameless = RetrievedSplit((Question("n", "n?", ("x",)),), {}, {})
+    assert "names its documents" in nameless.why_not("withheld", params)
+    assert "add the column evidence" in nameless.why_not("oracle", params)
+    known = RetrievedSplit((Question("n", "n?", ("x",), ("d1",), ("It is x.",)),), {}, {})
+    assert "does the evidence stand in a passage" in known.why_not("oracle", params)
 
 
 def test_only_the_guards_that_were_asked_for_are_counted_with_their_margins() -> None:
