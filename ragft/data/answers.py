@@ -18,8 +18,13 @@ NAMES = (
     *INPUT_NAMES, *OUTPUT_NAMES, *EXPECTED_NAMES, *CONTEXT_NAMES, *ID_NAMES, *DOCUMENT_NAMES, "answerable",
 )  # fmt: skip
 EXPECTED = (
-    "rows (JSON lines, CSV, Parquet) with input, output, expected_output (a text or a list; empty where there is no "
-    "answer) and optionally context (a text or a list), id, documents (ids), answerable"
+    "rows (JSON lines, CSV, TSV, Parquet) with input, output, expected_output (a text or a list; empty where there is "
+    "no answer) and optionally context (a text or a list), id, documents (ids), answerable"
+)
+
+MISNAMED = (
+    "has no field 'output': what the system answered is called so; 'answer' is a reference, as 'expected_output' is, "
+    "so rename it to output"
 )
 
 
@@ -98,9 +103,13 @@ def _answer(row: Fields, *, may_be_absent: bool, may_lack: bool) -> AnswerRow:
     # An empty cell of CSV is an empty answer; elsewhere null is a missing one.
     empty = may_be_absent and name in row.values
     lacking = output is None and not empty
-    if not isinstance(output, str) and not empty and not (lacking and may_lack):
+    misnamed = lacking and _means_output(row)
+    if misnamed:
+        row.problems.add(row.place, MISNAMED)
+    elif not isinstance(output, str) and not empty and not (lacking and may_lack):
         row.wrong(name, "a text, empty when nothing was answered", *(other for other in OUTPUT_NAMES if other != name))
-    expected = tuple(dict.fromkeys(text.strip() for text in row.texts(*EXPECTED_NAMES) if text.strip()))
+    names = tuple(each for each in EXPECTED_NAMES if each != "answer") if misnamed else EXPECTED_NAMES
+    expected = tuple(dict.fromkeys(text.strip() for text in row.texts(*names) if text.strip()))
     context = tuple(text for text in row.texts(*CONTEXT_NAMES) if text.strip())
     identifier = row.identifier(*ID_NAMES, required=False)
     return AnswerRow(
@@ -114,6 +123,13 @@ def _answer(row: Fields, *, may_be_absent: bool, may_lack: bool) -> AnswerRow:
         given=not lacking,
         named=bool(identifier),
     )
+
+
+def _means_output(row: Fields) -> bool:
+    """Return whether ``answer`` stands beside a reference in a row that has no output."""
+    others = (name for name in EXPECTED_NAMES if name != "answer")
+    named = any(name in row.values for name in OUTPUT_NAMES)
+    return not named and row.value("answer") is not None and row.value(*others) is not None
 
 
 def _answerable(row: Fields, expected: Sequence[str]) -> bool | None:

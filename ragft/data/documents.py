@@ -17,7 +17,7 @@ TEXT_NAMES = ("text", "paragraphs", "contents", "content", "body", "passage", "a
 ROLES: Roles = {"the id": ID_NAMES, "the title": TITLE_NAMES, "the text": TEXT_NAMES}
 NAMES = tuple(name for names in ROLES.values() for name in names)
 EXPECTED = (
-    "documents as rows (JSON lines, CSV, Parquet) with id, text (one text, or a list of paragraphs) and "
+    "documents as rows (JSON lines, CSV, TSV, Parquet) with id, text (one text, or a list of paragraphs) and "
     "optionally title, or a folder of text and Markdown files"
 )
 _BLANK_LINES = re.compile(r"\n[^\S\n]*(?:\r?\n[^\S\n]*)+")

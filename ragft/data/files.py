@@ -7,13 +7,14 @@ from pathlib import Path
 
 from ragft.data.json_text import read_json
 from ragft.data.record_files import Problems, Record
-from ragft.data.tables import read_csv, read_parquet
+from ragft.data.tables import WORKBOOK, read_csv, read_parquet
 from ragft.errors import ConfigError, DataError
 from ragft.types import Split
 
 JSON_SUFFIXES = (".json", ".jsonl", ".ndjson", ".json.gz", ".jsonl.gz", ".ndjson.gz")
 PARQUET_SUFFIXES = (".parquet",)
 CSV_SUFFIXES = (".csv", ".tsv")
+WORKBOOK_SUFFIXES = (".xlsx", ".xlsm", ".xls", ".ods")
 ROW_SUFFIXES = JSON_SUFFIXES + CSV_SUFFIXES + PARQUET_SUFFIXES
 
 _SPLIT_NAMES: dict[str, Split] = {
@@ -54,6 +55,8 @@ def find_files(path: Path, suffixes: Sequence[str]) -> list[Path]:
         if not found:
             raise DataError(f"The folder {path} holds no file that ends in {', '.join(suffixes)}.")
         return found
+    if path.suffix.lower() in WORKBOOK_SUFFIXES:
+        raise DataError(f"{path} {WORKBOOK}.")
     if not path.name.lower().endswith(tuple(suffixes)):
         raise DataError(f"{path} ends in {path.suffix!r}, expected one of {', '.join(suffixes)}.")
     return [path]

@@ -59,8 +59,8 @@ BOOLEANS = {"true": True, "false": False, "yes": True, "no": False, "1": True, "
 SHORT_TOKENS = 5
 NO_NAMES = {"yes", "no", "true", "false"}
 EXPECTED = (
-    "rows (JSON lines, CSV, Parquet) with question and answer (or references, a list; an empty one where the documents "
-    "hold no answer), and optionally id, documents (ids), evidence, context, kind, answerable, split"
+    "rows (JSON lines, CSV, TSV, Parquet) with question and answer (or references, a list; an empty one where the "
+    "documents hold no answer), and optionally id, documents (ids), evidence, context, kind, answerable, split"
 )
 
 
@@ -282,11 +282,17 @@ def _documents(row: Fields, collector: Collector, *, with_documents: bool) -> tu
     return tuple(dict.fromkeys(brought))
 
 
+# What people put between names in one cell.
+SEPARATORS = (";", "|", ",")
+
+
 def _missing_document(identifier: str, collector: Collector) -> str:
     count = len(collector.documents)
     # A near miss is only worth a look if the collection is small.
     near = difflib.get_close_matches(identifier, collector.documents.ids(), n=1) if count <= NEAR_MISS_DOCUMENTS else []
     hint = f"; {shown(near[0])} is" if near else ""
+    if any(mark in identifier for mark in SEPARATORS):
+        hint = '; if these are several, write them as a JSON list: ["one.md", "two.md"]'
     return f"names the document {shown(identifier)}, which is not among the {count} given{hint}"
 
 

@@ -12,6 +12,14 @@ LONGEST_CELL = MOST_BYTES
 PARQUET_BATCH_ROWS = 1000
 # Spreadsheet programs execute a cell that begins like this as a formula.
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
+# What the bytes of a file begin with that a spreadsheet program saved in another way.
+ZIP, UTF_16 = b"PK\x03\x04", (b"\xff\xfe", b"\xfe\xff")
+SAVE = 'save it as "CSV UTF-8 (comma delimited)"'
+SEMICOLONS = (
+    "seems to be separated by semicolons, expected commas: where numbers have a decimal comma, spreadsheet programs "
+    "write those; save it with commas, or with tabs and the ending .tsv"
+)
+WORKBOOK = f"is a workbook of a spreadsheet program: {SAVE}"
 
 
 def cell(value: object) -> str:
@@ -31,12 +39,24 @@ def read_csv(path: Path, problems: Problems) -> Iterator[Record]:
     """
     limit = csv.field_size_limit(LONGEST_CELL)
     try:
+        if foreign := _saved_otherwise(path):
+            problems.add(str(path), foreign)
+            return
         with path.open(encoding="utf-8-sig", newline="") as file:
             yield from _read_csv_rows(path, file, problems)
     except OSError as error:
         problems.add(str(path), f"cannot be opened ({error.strerror})")
     finally:
         csv.field_size_limit(limit)
+
+
+def _saved_otherwise(path: Path) -> str:
+    """Return what a file is whose first bytes no CSV has; "" where it may be one."""
+    with path.open("rb") as file:
+        start = file.read(len(ZIP))
+    if start == ZIP:
+        return WORKBOOK
+    return f'is UTF-16, as a spreadsheet program saves "Unicode text": {SAVE}' if start.startswith(UTF_16) else ""
 
 
 def _read_csv_rows(path: Path, file: IO[str], problems: Problems) -> Iterator[Record]:
@@ -61,9 +81,7 @@ def _read_csv_rows(path: Path, file: IO[str], problems: Problems) -> Iterator[Re
         problems.add(f"{path}, record {count + 1} (line {line})", what)
     except UnicodeDecodeError as error:
         byte = error.object[error.start]
-        problems.add(
-            f"{path}, after record {count} (line {line})", f"is not UTF-8 (byte {byte:#04x}); save it as UTF-8"
-        )
+        problems.add(f"{path}, after record {count} (line {line})", f"is not UTF-8 (byte {byte:#04x}); {SAVE}")
 
 
 def _lines(file: IO[str]) -> Iterator[str]:
@@ -94,7 +112,7 @@ def _columns_are_good(path: Path, columns: list[str], problems: Problems) -> boo
     if twice:
         problems.add(str(path), f"has the column {twice[0]!r} twice")
     if len(columns) == 1 and ";" in columns[0]:
-        problems.add(str(path), "seems to be separated by semicolons, expected commas")
+        problems.add(str(path), SEMICOLONS)
     return problems.count == found
 
 

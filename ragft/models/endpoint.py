@@ -76,6 +76,7 @@ class Endpoint:
         concurrency: int = 8,
         timeout_s: float = 120.0,
         deadline_s: float = 600.0,
+        tell: Callable[[str], None] | None = None,
     ) -> None:
         """Keep the address; nothing is sent yet.
 
@@ -86,6 +87,7 @@ class Endpoint:
             concurrency: Maximum number of calls in flight.
             timeout_s: Maximum number of seconds for one attempt.
             deadline_s: Maximum number of seconds for one call, with all its attempts and waits.
+            tell: Told once, from any thread, that the server cannot be reached and is asked again.
 
         Raises:
             ConfigError: If the address is no http(s) URL or holds a password, the key cannot be sent, or a number
@@ -99,7 +101,9 @@ class Endpoint:
             )
         self.model = model
         self._concurrency = concurrency
-        self._caller = Caller(self.base_url, api_key, timeout_s=timeout_s, deadline_s=deadline_s, threads=concurrency)
+        self._caller = Caller(
+            self.base_url, api_key, timeout_s=timeout_s, deadline_s=deadline_s, threads=concurrency, tell=tell
+        )
         # What the server turned out not to accept; each is found out at most once.
         self._several = True
         self._takes_seed = True

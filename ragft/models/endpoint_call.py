@@ -93,7 +93,18 @@ def checked_key(key: str) -> str:
 class Caller:
     """Sends calls from several threads; when the server asks for a pause, all of them keep it."""
 
-    def __init__(self, base_url: str, api_key: str, *, timeout_s: float, deadline_s: float, threads: int) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        api_key: str,
+        *,
+        timeout_s: float,
+        deadline_s: float,
+        threads: int,
+        tell: Callable[[str], None] | None = None,
+    ) -> None:
+        """Keep the address; ``tell`` is told once, from any thread, that it cannot be reached and is asked again."""
+        self._tell: Callable[[str], None] | None = tell
         self._base_url = base_url.rstrip("/")
         self._api_key = checked_key(api_key)
         self._timeout_s = timeout_s
@@ -163,6 +174,11 @@ class Caller:
                 failure, hung = f"no answer within {min(self._timeout_s, left):.3g} s", True
             except (httpx2.TransportError, httpx2.DecodingError) as error:
                 failure, hung = self._excerpt(f"{type(error).__name__}: {error}"), False
+                # Once is a hiccup; of the second a person should hear before minutes pass.
+                if attempt:
+                    self._tell_once(
+                        f"{url} gives no answer ({failure}); trying for {deadline - time.monotonic():.0f} s more"
+                    )
             except UnreadableError as error:
                 failure, hung = self._excerpt(f"an answer that is no completion ({error})"), False
             self._back_off(attempt, asked_wait, deadline, stop)
@@ -171,6 +187,12 @@ class Caller:
             f"{url} gave no answer within {self._deadline_s:g} s and {attempt} attempts; the last: {failure}",
             hung=hung,
         )
+
+    def _tell_once(self, line: str) -> None:
+        with self._pause:
+            tell, self._tell = self._tell, None
+        if tell is not None:
+            tell(line)
 
     def _send(
         self, method: str, url: str, body: Mapping[str, Any] | None, seconds: float

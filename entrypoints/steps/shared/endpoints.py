@@ -23,5 +23,6 @@ def open_endpoint(
             concurrency=params.concurrency,
             timeout_s=params.timeout_s,
             deadline_s=params.deadline_s,
+            tell=workspace.alert,
         )
     )

@@ -88,6 +88,13 @@ def test_every_bad_row_is_named_at_once(tmp_path: Path) -> None:
     assert problems_of(path) == tuple(f"{path}, record {line}" for line in expected)
 
 
+def test_an_output_that_is_called_answer_is_missed_first(tmp_path: Path) -> None:
+    rows = [{"input": f"{name}?", "answer": "a", "expected_output": "b"} for name in "AB"]
+    (first, second) = problems_of(write(tmp_path / "answers.jsonl", rows))
+    assert "1): has no field 'output': what the system answered is called so; 'answer' is a reference" in first
+    assert second.endswith("so rename it to output") and "mean the same" not in first + second
+
+
 def test_a_path_that_leads_nowhere(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="does not exist"):
         read_answers(tmp_path / "answers.jsonl")

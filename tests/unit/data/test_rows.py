@@ -272,8 +272,26 @@ def test_bad_csv_is_named_with_its_line(tmp_path: Path) -> None:
     ):
         path.write_text(text, encoding="utf-8")
         assert message in problems_of(path)[0]
-    path.write_bytes(b"question,answer\nA?,th\xe9\n")
-    assert "is not UTF-8 (byte 0xe9)" in problems_of(path)[0]
+    for content, message in (
+        (b"question,answer\nA?,th\xe9\n", 'is not UTF-8 (byte 0xe9); save it as "CSV UTF-8 (comma delimited)"'),
+        ("question,answer\nA?,a\n".encode("utf-16"), "is UTF-16, as a spreadsheet program saves"),
+        (b"PK\x03\x04\x14\x00", "is a workbook of a spreadsheet program: save it as"),
+    ):
+        path.write_bytes(content)
+        assert message in problems_of(path)[0]
+    path.rename(workbook := tmp_path / "rows.xlsx")
+    with pytest.raises(DataError, match=r"rows\.xlsx is a workbook of a spreadsheet program: save it as"):
+        load(workbook)
+
+
+def test_several_documents_in_a_cell_are_a_list(tmp_path: Path) -> None:
+    documents = write_lines(tmp_path / "documents.jsonl", [{"id": "a", "text": "A."}, {"id": "b", "text": "B."}])
+    row = {"question": "A?", "answer": "a", "documents": "a; b"}
+    path = write_csv(tmp_path / "rows.csv", [row])
+    (problem,) = problems_of(path, documents)
+    assert problem.endswith('if these are several, write them as a JSON list: ["one.md", "two.md"]')
+    write_csv(path, [{**row, "documents": '["a", "b"]'}])
+    assert load(path, documents).dataset.questions[0].documents == ("a", "b")
 
 
 def test_csv_keeps_what_only_looks_like_a_list(tmp_path: Path) -> None:
@@ -452,9 +470,9 @@ def test_parquet_ids_of_pandas_that_lost_digits_are_refused(tmp_path: Path) -> N
 
 
 def test_an_ending_that_is_not_read(tmp_path: Path) -> None:
-    path = tmp_path / "rows.xlsx"
+    path = tmp_path / "rows.docx"
     path.write_bytes(b"")
-    with pytest.raises(DataError, match=r"ends in '.xlsx', expected one of .json"):
+    with pytest.raises(DataError, match=r"ends in '.docx', expected one of .json"):
         rows.read(path)
 
 

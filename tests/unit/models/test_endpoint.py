@@ -3,6 +3,7 @@
 
 import email.utils
 import json
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -233,11 +234,15 @@ def test_one_that_is_refused_ends_the_run_but_keeps_those_in_flight() -> None:
 def test_an_unreachable_server_is_named() -> None:
     with ScriptedServer(echo) as server:
         url = server.url
+    told: list[str] = []
     with (
-        Endpoint(url, "m", deadline_s=0.3) as endpoint,
+        Endpoint(url, "m", deadline_s=0.3, tell=told.append) as endpoint,
         pytest.raises(PrerequisiteError, match=r"127\.0\.0\.1.*Connect"),
     ):
         gathered(endpoint.complete(requests(3)))
+    # Not at the deadline: a person waits ten minutes for that.
+    (line,) = told
+    assert re.fullmatch(rf"{url}/chat/completions gives no answer \(ConnectError: .*\); trying for 0 s more", line)
 
 
 def test_the_key_is_sent_and_never_shown() -> None:
