@@ -19,7 +19,9 @@ from ragft.analysis.verdict.what_would_change import Carrier, TippingPoint
 from ragft.types import AS_ANSWERED, digest
 
 # Came later: left out of a comparison where they are empty, so that an older one keeps its identity.
-LATER = ("claim_highs", "guards", "harmful", "unsafe", "slipped", "health", "unknown", "of_files", "corrected")
+LATER = (
+    "claim_highs", "guards", "harmful", "unsafe", "slipped", "health", "unknown", "of_files", "corrected", "hidden",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
