@@ -80,7 +80,7 @@ docs: $(READY) ## the documentation and the API of ragft as a site in build/docs
 house: $(READY) ## the picture of docs/architecture.md again
 	python -m docs.house
 
-mlproject: $(READY) ## MLproject again, from the parameters in ragft/params.py
+mlproject: $(READY) ## MLproject again, from the parameters in ragft/params
 	python -m entrypoints.mlproject
 
 clean: ## remove what was made here, the virtual environment aside

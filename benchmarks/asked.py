@@ -21,7 +21,8 @@ from ragft.models.answering import Writer, answer_questions
 from ragft.models.generation import Generator
 from ragft.models.loading import load_base
 from ragft.models.messages import Generated, OnBatch
-from ragft.params import POCKET, TELECOM, EvaluateParams
+from ragft.params.scoring import EvaluateParams
+from ragft.params.values import POCKET, TELECOM
 from ragft.prompts.answer import load_answer_prompt
 from ragft.store.datasets import Preparation
 from ragft.types import DECIDING, WITHHELD, Answer, Context, Passage, Question, Split, digest

@@ -23,7 +23,9 @@ from unittest import mock
 
 from entrypoints.environment import opened_workspace, prepare_environment
 from ragft.analysis.verdict.comparison import Comparison
-from ragft.params import GUARDS, NO_JUDGE, POCKET, CompareParams, FinetuneParams
+from ragft.params.training import FinetuneParams
+from ragft.params.values import GUARDS, NO_JUDGE, POCKET
+from ragft.params.verdict import CompareParams
 from ragft.report.words import number, sentence, signed
 from ragft.result_versions import VERSIONS
 from ragft.types import Question

@@ -14,7 +14,7 @@ from ragft.analysis.verdict.effect import gains_of
 from ragft.analysis.verdict.guards import FALSE_ANSWERS, FALSE_REFUSALS, FORGETTING
 from ragft.analysis.verdict.missing import impute
 from ragft.analysis.verdict.scale import Scale
-from ragft.params import GUARD_MARGIN
+from ragft.params.values import GUARD_MARGIN
 
 Truths = npt.NDArray[np.bool_]
 ALPHA = 0.025

@@ -69,7 +69,7 @@ def measured(model: str, against: str, questions: int) -> dict[str, Any]:
     from entrypoints.steps import compare
     from entrypoints.steps.labelling.before import look
     from entrypoints.steps.shared.model_under_test import settle
-    from ragft.params import CompareParams
+    from ragft.params.verdict import CompareParams
 
     asked = CompareParams(
         model=model, against=against, context="retrieved", questions=questions, estimator="expected_no_rationale",

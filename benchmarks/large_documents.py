@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from entrypoints.steps.shared import preparation
 from entrypoints.steps.shared.workspace import Workspace, say
-from ragft.params import PrepareParams
+from ragft.params.data import PrepareParams
 from ragft.store.server import open_store
 from ragft.training.memory import peak_bytes, reset_peak
 

@@ -13,7 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from entrypoints.environment import opened_workspace, prepare_environment
-from ragft.params import NO_JUDGE, CompareParams, DemoParams, FinetuneParams, RemedyParams
+from ragft.params.searches import DemoParams, RemedyParams
+from ragft.params.training import FinetuneParams
+from ragft.params.values import NO_JUDGE
+from ragft.params.verdict import CompareParams
 from ragft.report.remedies import outcome, table, why
 
 OUTPUT = Path(__file__).with_name("results") / "remedy.json"

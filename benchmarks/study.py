@@ -34,7 +34,7 @@ def simulate(count: int) -> dict[str, float]:
 
         with opened_workspace() as workspace:
             from entrypoints.steps import study
-            from ragft.params import StudyParams
+            from ragft.params.searches import StudyParams
 
             runner = _imagined(workspace)
             seeds = ",".join(map(str, range(count // len(SAMPLES))))
@@ -165,7 +165,7 @@ class _Bare:
 
     def _rows(self) -> list[tuple[Any, list[str]]]:
         from entrypoints.steps.shared.sources import GENERATORS
-        from ragft.params import TELECOM, USUAL_CHUNK_CHARS, USUAL_TOP_K
+        from ragft.params.values import TELECOM, USUAL_CHUNK_CHARS, USUAL_TOP_K
         from ragft.retrieval.chunking import chunk
 
         dataset = GENERATORS[TELECOM](0)

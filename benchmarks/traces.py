@@ -80,7 +80,8 @@ def main() -> None:
 
         from entrypoints.steps import evaluate
         from entrypoints.steps.shared import traces
-        from ragft.params import NO, YES, EvaluateParams
+        from ragft.params.scoring import EvaluateParams
+        from ragft.params.values import NO, YES
 
         params = EvaluateParams(
             questions=options.questions, context="retrieved", estimator=options.estimator, traces=NO

@@ -154,7 +154,7 @@ def on_telecom(models: Sequence[str], verifiers: Sequence[str]) -> list[dict[str
     from entrypoints.environment import opened_workspace
     from entrypoints.steps import evaluate
     from entrypoints.steps.shared.verifiers import open_verifier, verified
-    from ragft.params import EvaluateParams, VerifyParams
+    from ragft.params.scoring import EvaluateParams, VerifyParams
 
     found = []
     with opened_workspace() as workspace, ExitStack() as stack:

@@ -3,7 +3,7 @@
 from entrypoints.failed import name_run
 from entrypoints.quick_imports import quick_imports
 from ragft.cli import step_command
-from ragft.params import VerifyParams
+from ragft.params.scoring import VerifyParams
 
 
 def main(params: VerifyParams) -> None:

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 from entrypoints.quick_imports import quick_imports
-from ragft.params import NameParams
+from ragft.params.data import NameParams
 
 
 def name_run(step: str, values: Mapping[str, Any]) -> None:

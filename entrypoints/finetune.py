@@ -6,7 +6,8 @@ from entrypoints.failed import name_run
 from entrypoints.launched import under_launcher
 from entrypoints.quick_imports import quick_imports
 from ragft.cli import step_command
-from ragft.params import CompareParams, FinetuneParams
+from ragft.params.training import FinetuneParams
+from ragft.params.verdict import CompareParams
 
 
 def main(params: FinetuneParams) -> None:

@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import Mapping, MutableMapping
 
 from ragft.errors import ConfigError
-from ragft.params import FinetuneParams
+from ragft.params.training import FinetuneParams
 
 # By these transformers and accelerate would take each process for a part of a training of their own.
 _NAMES = ("MASTER_ADDR", "MASTER_PORT", "RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import yaml
 
-from ragft.params import STEPS, Params
+from ragft.params.base import Params
+from ragft.params.steps import STEPS
 
 MLPROJECT = Path(__file__).resolve().parents[1] / "MLproject"
 # MLflow has no type for a switch: click reads the words True and False.
 TYPES: dict[type, str] = {str: "string", int: "int", float: "float", bool: "string"}
 HEAD = """\
-# Made from ragft/params.py by `make mlproject`; a test fails where the two differ.
+# Made from ragft/params by `make mlproject`; a test fails where the two differ.
 name: ragft
 
 conda_env: conda.yaml

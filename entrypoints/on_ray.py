@@ -23,7 +23,7 @@ from entrypoints.steps.matrix.sharing import CellsFailedError, Executing
 from entrypoints.steps.shared.runs import under
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.errors import PrerequisiteError, RagftError
-from ragft.params import StudyParams
+from ragft.params.searches import StudyParams
 from ragft.store.claims import claims_on
 from ragft.store.connection import Store
 

@@ -6,7 +6,10 @@ from pathlib import Path
 from ragft.data.files import ROW_SUFFIXES
 from ragft.errors import ConfigError
 from ragft.lists import entries
-from ragft.params import LOCAL, OVERLAP, SEARCHING, CompareParams, Params, SidesParams, VerifyParams
+from ragft.params.base import Params
+from ragft.params.scoring import VerifyParams
+from ragft.params.values import LOCAL, OVERLAP, SEARCHING
+from ragft.params.verdict import CompareParams, SidesParams
 from ragft.prompts.answer import load_answer_prompt
 from ragft.prompts.criterion import load_criteria
 from ragft.store.private import shown

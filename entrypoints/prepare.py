@@ -3,7 +3,8 @@
 from entrypoints.failed import name_run
 from entrypoints.quick_imports import quick_imports
 from ragft.cli import step_command
-from ragft.params import FinetuneParams, PrepareParams
+from ragft.params.data import PrepareParams
+from ragft.params.training import FinetuneParams
 
 
 def main(params: PrepareParams) -> None:

@@ -3,7 +3,7 @@
 from entrypoints.failed import name_run
 from entrypoints.quick_imports import quick_imports
 from ragft.cli import step_command
-from ragft.params import ProbeParams
+from ragft.params.training import ProbeParams
 
 
 def main(params: ProbeParams) -> None:

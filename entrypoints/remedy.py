@@ -6,7 +6,7 @@ from entrypoints.failed import name_run
 from entrypoints.launched import refuse_launcher
 from entrypoints.quick_imports import quick_imports
 from ragft.cli import step_command
-from ragft.params import RemedyParams
+from ragft.params.searches import RemedyParams
 
 
 def main(params: RemedyParams) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from entrypoints.quick_imports import quick_imports
 from ragft.cli import step_command
-from ragft.params import Params
+from ragft.params.base import Params
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from entrypoints.quick_imports import quick_imports
 from ragft.cli import step_command
 from ragft.errors import ConfigError
-from ragft.params import Params, param
+from ragft.params.base import Params, param
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ import sys
 
 from entrypoints.environment import prepare_environment
 from ragft.errors import RagftError
-from ragft.params import SMOLLM2
+from ragft.params.values import SMOLLM2
 
 
 def main() -> None:

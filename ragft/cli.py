@@ -10,7 +10,7 @@ import click
 
 from ragft.errors import RagftError
 from ragft.masking import print_masked
-from ragft.params import Params
+from ragft.params.base import Params
 from ragft.stopping import Stopped, stopped_by_signals
 
 P = TypeVar("P", bound=Params)

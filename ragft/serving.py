@@ -34,7 +34,7 @@ from ragft.models.fingerprint import file_sha256
 from ragft.models.generation import Generator
 from ragft.models.loading import LoadedModel, load_adapter, load_base
 from ragft.models.quantization import Quantization
-from ragft.params import OVERLAP
+from ragft.params.values import OVERLAP
 from ragft.retrieval.opening import open_retriever
 from ragft.served_as import FETCHED_AS, RETRIEVED, SERVED_AS, SERVING_SHA256, ServedAs
 from ragft.store.connection import Store

@@ -18,7 +18,7 @@ from mlflow.exceptions import MlflowException
 
 from ragft.data.tables import cell
 from ragft.errors import PrerequisiteError, RagftError
-from ragft.params import P, Params
+from ragft.params.base import P, Params
 from ragft.types import Question, digest
 
 PARAMS = "params.json"

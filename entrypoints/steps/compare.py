@@ -41,7 +41,10 @@ from ragft.analysis.verdict.design import Design
 from ragft.analysis.verdict.power import Spread
 from ragft.analysis.verdict.slices import slices_of
 from ragft.errors import ConfigError
-from ragft.params import DEFAULT_DATASET, NO_JUDGE, CompareParams, EvaluateParams, RemedyParams, VerdictParams
+from ragft.params.scoring import EvaluateParams
+from ragft.params.searches import RemedyParams
+from ragft.params.values import DEFAULT_DATASET, NO_JUDGE
+from ragft.params.verdict import CompareParams, VerdictParams
 from ragft.prompts.criterion import load_criteria
 from ragft.report.advice import remedy_command
 from ragft.report.words import NEEDS_EVIDENCE

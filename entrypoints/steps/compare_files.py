@@ -29,7 +29,8 @@ from ragft.data.answer_pairs import AnswerFile, AnswerPairs, named, pair_answers
 from ragft.data.answers import AnswerRow
 from ragft.errors import DataError
 from ragft.judging.overlap import OVERLAP
-from ragft.params import NO_JUDGE, CompareParams
+from ragft.params.values import NO_JUDGE
+from ragft.params.verdict import CompareParams
 from ragft.prompts.criterion import Criterion, load_criteria
 from ragft.store.trials import begin_trial, find_trials, settle_trial
 from ragft.types import AS_ANSWERED, Question, Score

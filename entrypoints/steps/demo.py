@@ -6,7 +6,10 @@ from entrypoints.steps.reporting.tables import metric_table
 from entrypoints.steps.shared.compared import Compared
 from entrypoints.steps.shared.runs import step_run
 from entrypoints.steps.shared.workspace import Workspace
-from ragft.params import CompareParams, DemoParams, FinetuneParams, PrepareParams
+from ragft.params.data import PrepareParams
+from ragft.params.searches import DemoParams
+from ragft.params.training import FinetuneParams
+from ragft.params.verdict import CompareParams
 from ragft.types import DECIDING
 
 FORMATS = ("closed_book", "retrieved")

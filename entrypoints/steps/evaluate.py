@@ -43,7 +43,7 @@ from ragft.judging.outcomes import is_right
 from ragft.judging.squad import squad_metrics
 from ragft.lists import first_of
 from ragft.models.answering import answer_questions
-from ragft.params import EvaluateParams
+from ragft.params.scoring import EvaluateParams
 from ragft.pocket.truth import truth_metrics
 from ragft.prompts.answer import AnswerPrompt, load_answer_prompt
 from ragft.prompts.criterion import Criterion, load_criteria

@@ -30,7 +30,7 @@ from entrypoints.steps.shared.workspace import Workspace
 from ragft import tracking
 from ragft.errors import ConfigError, NothingLearntError
 from ragft.models.loading import LoadedModel, adapter_is_active, load_adapter, without_adapter
-from ragft.params import FinetuneParams
+from ragft.params.training import FinetuneParams
 from ragft.prompts.answer import load_answer_prompt
 from ragft.store.datasets import Preparation
 from ragft.training.methods import TrainingSettings

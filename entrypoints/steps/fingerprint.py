@@ -9,7 +9,7 @@ from entrypoints.steps.shared.runs import step_run
 from entrypoints.steps.shared.weights import check_base_of, load_base_model, load_version, open_registry
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.models.logprob_probes import Probes
-from ragft.params import FingerprintParams
+from ragft.params.versions import FingerprintParams
 
 
 def run(params: FingerprintParams, workspace: Workspace) -> Probes:

@@ -26,7 +26,8 @@ from ragft.judging.labels import item_key, labels_of
 from ragft.judging.ratings import Columns, RatedTable, read_table
 from ragft.judging.sheet import is_sheet, read_sheets, row_id, write_sheet
 from ragft.lists import entries, first_of
-from ragft.params import NO_JUDGE, SERVED, EvaluateParams, JudgeParams
+from ragft.params.scoring import EvaluateParams, JudgeParams
+from ragft.params.values import NO_JUDGE, SERVED
 from ragft.prompts.criterion import Criterion, load_criteria
 from ragft.store.calibrations import save_calibration
 from ragft.types import WITHHELD

@@ -13,7 +13,7 @@ from entrypoints.steps.shared.sources import require_name
 from entrypoints.steps.shared.workspace import Workspace
 from ragft import tracking
 from ragft.lists import entries
-from ragft.params import CompareParams, LabelParams
+from ragft.params.verdict import CompareParams, LabelParams
 
 
 def run(params: LabelParams, workspace: Workspace) -> None:

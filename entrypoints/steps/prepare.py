@@ -10,7 +10,7 @@ from entrypoints.steps.shared.workspace import Workspace
 from ragft.data.division import out_of_reach, table
 from ragft.data.retrieved_rows import Ranking, as_row
 from ragft.errors import ConfigError
-from ragft.params import PrepareParams
+from ragft.params.data import PrepareParams
 from ragft.retrieval.opening import open_retriever
 from ragft.store.datasets import Preparation
 from ragft.types import Split, canonical_json

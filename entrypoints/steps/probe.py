@@ -25,7 +25,8 @@ from ragft.errors import ConfigError, DataError
 from ragft.judging.closed_book import applies, exemplar_answer, verdict
 from ragft.models.generation import Generator
 from ragft.models.probing import Replies, Sampling, reply
-from ragft.params import USUAL_SHOTS, ProbeParams
+from ragft.params.training import ProbeParams
+from ragft.params.values import USUAL_SHOTS
 from ragft.prompts import probe as messages
 from ragft.store.datasets import Preparation
 from ragft.store.probes import ProbeRecord, save_probe

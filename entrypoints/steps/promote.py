@@ -14,7 +14,8 @@ from entrypoints.steps.shared.weights import open_registry
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.analysis.verification.promise import PROMISE
 from ragft.errors import ConfigError, DataError, PrerequisiteError, RejectedError
-from ragft.params import ALL, DEFAULT_DATASET, CompareParams, PromoteParams
+from ragft.params.values import ALL, DEFAULT_DATASET
+from ragft.params.verdict import CompareParams, PromoteParams
 from ragft.prompts.answer import load_answer_prompt
 from ragft.served_as import ServedAs
 from ragft.types import DECIDING, canonical_json

@@ -17,7 +17,7 @@ from entrypoints.steps.shared.runs import step_run
 from entrypoints.steps.shared.workspace import Workspace
 from ragft import tracking
 from ragft.analysis.verdict.worth import figures_of
-from ragft.params import RemedyParams
+from ragft.params.searches import RemedyParams
 from ragft.report import remedies
 from ragft.report.advice import command
 from ragft.store.tune_trials import Record, TuneTrial

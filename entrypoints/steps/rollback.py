@@ -8,7 +8,7 @@ from entrypoints.steps.shared.champion import champion_moves
 from entrypoints.steps.shared.runs import step_run
 from entrypoints.steps.shared.sources import require_name
 from entrypoints.steps.shared.workspace import Workspace
-from ragft.params import RollbackParams
+from ragft.params.versions import RollbackParams
 from registry.history import ROLLED_BACK
 from registry.promotion import DecisionRecord, Promotion
 from registry.versions import CHAMPION, Version, registered_name

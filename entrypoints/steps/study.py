@@ -20,7 +20,7 @@ from ragft import tracking
 from ragft.analysis.read_record import read_record
 from ragft.analysis.study.findings import CellResult, Study, summarise
 from ragft.errors import PrerequisiteError
-from ragft.params import StudyParams
+from ragft.params.searches import StudyParams
 from ragft.store.claims import Claim, claims_on
 from ragft.store.disk import write_whole
 from ragft.store.study_cells import finished_cells, load_cell

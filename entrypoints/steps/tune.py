@@ -15,7 +15,7 @@ from entrypoints.steps.search.sharing import Sharing, TrialRunner, name_of
 from entrypoints.steps.search.tune import Tune, tune_of
 from entrypoints.steps.shared.runs import step_run
 from entrypoints.steps.shared.workspace import Workspace
-from ragft.params import TuneParams
+from ragft.params.searches import TuneParams
 from ragft.store.tune_trials import Record, TuneTrial
 from ragft.store.working import Working
 

@@ -21,7 +21,8 @@ from ragft.analysis.statistics.clusters import cluster
 from ragft.analysis.verification.promise import Promise
 from ragft.analysis.verification.threshold import choose
 from ragft.errors import ConfigError, DataError
-from ragft.params import DEV, SERVED, EvaluateParams, VerifyParams
+from ragft.params.scoring import EvaluateParams, VerifyParams
+from ragft.params.values import DEV, SERVED
 from ragft.types import DECIDING, Split
 from ragft.verifying import Verifier
 from registry.versions import CHAMPION, Version, registered_name

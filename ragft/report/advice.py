@@ -10,7 +10,8 @@ from ragft.analysis.verdict.comparison import Comparison, Result
 from ragft.analysis.verdict.guards import FALSE_ANSWERS, title
 from ragft.analysis.verdict.health import Health
 from ragft.analysis.verdict.remedies import TAUGHT
-from ragft.params import GUARDS, P, Params
+from ragft.params.base import P, Params
+from ragft.params.values import GUARDS
 from ragft.report.words import signed
 
 LENGTH_CHECK = "length limit"

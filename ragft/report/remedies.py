@@ -8,7 +8,7 @@ comparison on test). Figures are those of `ragft.analysis.verdict.worth`.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ragft.params import DEV, GUARDS
+from ragft.params.values import DEV, GUARDS
 from ragft.report.words import count, number, signed
 
 Record = Mapping[str, Any]

@@ -12,7 +12,7 @@ from ragft.errors import ConfigError
 from ragft.lists import entries
 from ragft.models.adapter_folder import identity_of
 from ragft.models.loading import LoadedModel, load_adapter, quiet_peft, without_adapter
-from ragft.params import FinetuneParams
+from ragft.params.training import FinetuneParams
 
 VIRTUAL_TOKENS = 20
 ALL_LINEAR = "all-linear"
@@ -173,7 +173,7 @@ def _prompt_tuning(_: TrainingSettings, __: Modules) -> PeftConfig:
     return PromptTuningConfig(task_type=TaskType.CAUSAL_LM, num_virtual_tokens=VIRTUAL_TOKENS)
 
 
-# Method -> its PEFT configuration. The names are those of `ragft.params.METHODS`, which must not import PEFT.
+# Method -> its PEFT configuration. The names are those of `ragft.params.values.METHODS`, which must not import PEFT.
 CONFIGS: Mapping[str, Callable[[TrainingSettings, Modules], PeftConfig]] = {
     "lora": _lora,
     "qlora": _lora,

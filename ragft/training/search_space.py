@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from ragft.errors import ConfigError
 from ragft.lists import entries
-from ragft.params import FinetuneParams, check_value
+from ragft.params.base import check_value
+from ragft.params.training import FinetuneParams
 
 Value = float | int | str
 # What a tune may choose. Not the seed, of which the luckiest would win, nor what both sides of a comparison share.

@@ -150,7 +150,7 @@ def test_who_stops_mlflow_run_stops_the_step_too(home: Checkout, papers: Path, n
 HELD = """
 import hashlib, os, time
 from ragft.cli import step_command
-from ragft.params import PrepareParams
+from ragft.params.data import PrepareParams
 
 def main(params):
     from entrypoints.environment import opened_workspace

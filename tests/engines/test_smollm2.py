@@ -11,7 +11,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from entrypoints.steps.shared import bases
-from ragft.params import SMOLLM2
+from ragft.params.values import SMOLLM2
 from tests.end_to_end.conftest import ROOT, Checkout
 from tests.engines.conftest import Server
 

@@ -10,7 +10,7 @@ from entrypoints.steps.shared import traces
 from entrypoints.steps.shared.evaluation import Evaluation, JudgedBy, Scored
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.judging.scoring import NOT_APPLICABLE
-from ragft.params import EvaluateParams
+from ragft.params.scoring import EvaluateParams
 from ragft.store.connection import Store
 from ragft.types import Score
 

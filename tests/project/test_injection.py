@@ -11,7 +11,8 @@ from click.testing import CliRunner
 from mlflow.projects.utils import load_project
 
 from ragft.cli import step_command
-from ragft.params import STEPS, Params
+from ragft.params.base import Params
+from ragft.params.steps import STEPS
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = ("touch evil", "touch ${IFS}evil", "sh -c 'touch evil'", "/usr/bin/touch evil")

@@ -5,7 +5,7 @@ import re
 import shlex
 from pathlib import Path
 
-from ragft.params import STEPS
+from ragft.params.steps import STEPS
 from ragft.prompts.criterion import load_criterion, parse_criterion
 from tests.unit.prompts.test_reply import HOSTILE, READABLE
 

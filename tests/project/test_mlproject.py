@@ -11,7 +11,7 @@ import yaml
 from mlflow.projects.utils import load_project
 
 from entrypoints.mlproject import MLPROJECT, text
-from ragft.params import STEPS
+from ragft.params.steps import STEPS
 
 ROOT = Path(__file__).resolve().parents[2]
 TYPE_NAMES = {str: "string", int: "int", float: "float", bool: "string"}

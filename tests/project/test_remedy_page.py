@@ -6,7 +6,7 @@ import re
 from benchmarks.remedy import OUTPUT, PAGE, with_record
 from ragft.analysis.verdict.causes import CAUSES
 from ragft.analysis.verdict.remedies import REMEDIES, SHORTER, SLOWER, TAUGHT, TAUGHT_MORE
-from ragft.params import RemedyParams
+from ragft.params.searches import RemedyParams
 
 TEXT = PAGE.read_text(encoding="utf-8")
 

@@ -11,7 +11,7 @@ import pytest
 
 from entrypoints.steps.shared import data_check
 from ragft.errors import ConfigError, DataError
-from ragft.params import PrepareParams
+from ragft.params.data import PrepareParams
 
 ROOT = Path(__file__).resolve().parents[2]
 QUESTIONS = [

@@ -10,7 +10,11 @@ from click.testing import CliRunner
 
 from ragft.cli import step_command
 from ragft.errors import ConfigError, DataError, JudgeError, PrerequisiteError, RagftError
-from ragft.params import STEPS, FinetuneParams, Params, PrepareParams, PromoteParams
+from ragft.params.base import Params
+from ragft.params.data import PrepareParams
+from ragft.params.steps import STEPS
+from ragft.params.training import FinetuneParams
+from ragft.params.verdict import PromoteParams
 
 
 def test_options_reach_main_as_checked_params() -> None:

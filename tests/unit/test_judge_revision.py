@@ -15,7 +15,7 @@ from entrypoints.steps.shared.workspace import Workspace
 from ragft.errors import ConfigError
 from ragft.judging.backend import LocalJudge
 from ragft.models.generation import Generator
-from ragft.params import EvaluateParams
+from ragft.params.scoring import EvaluateParams
 from ragft.store.connection import Store
 from registry.versions import Lineage, Version
 from tests.tiny_model import make_tiny_model, tiny_base  # noqa: F401 - a fixture

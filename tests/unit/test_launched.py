@@ -4,7 +4,7 @@ import pytest
 
 from entrypoints.launched import refuse_launcher, under_launcher
 from ragft.errors import ConfigError
-from ragft.params import FinetuneParams
+from ragft.params.training import FinetuneParams
 
 
 def torchrun(rank: str, world: str, here: str | None = None) -> dict[str, str]:

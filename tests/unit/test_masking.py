@@ -48,7 +48,7 @@ def test_what_is_no_secret_stays(text: str) -> None:
 
 def test_the_traceback_of_a_bug_is_masked(tmp_path: Path) -> None:
     code = (
-        "from dataclasses import dataclass; from ragft.cli import step_command; from ragft.params import Params\n"
+        "from dataclasses import dataclass; from ragft.cli import step_command; from ragft.params.base import Params\n"
         "def main(params):\n"
         "    try: raise OSError('http://ann:' + 'c4n' + '4ry@host refused')\n"
         "    except OSError as error: raise RuntimeError('api_key=' + 'c4n' + '4ry') from error\n"

@@ -6,7 +6,7 @@ import pytest
 
 from entrypoints.parameter_checks import check
 from ragft.errors import ConfigError
-from ragft.params import PrepareParams
+from ragft.params.data import PrepareParams
 
 
 def test_the_folder_is_named_only_where_a_path_is_relative_to_it(tmp_path: Path) -> None:

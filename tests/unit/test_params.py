@@ -3,16 +3,11 @@ import dataclasses
 import pytest
 
 from ragft.errors import ConfigError
-from ragft.params import (
-    STEPS,
-    USUAL_CHUNK_CHARS,
-    USUAL_TOP_K,
-    EvaluateParams,
-    FinetuneParams,
-    JudgeParams,
-    NameParams,
-    PrepareParams,
-)
+from ragft.params.data import NameParams, PrepareParams
+from ragft.params.scoring import EvaluateParams, JudgeParams
+from ragft.params.steps import STEPS
+from ragft.params.training import FinetuneParams
+from ragft.params.values import USUAL_CHUNK_CHARS, USUAL_TOP_K
 from ragft.types import CONTEXTS
 
 

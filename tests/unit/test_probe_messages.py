@@ -5,7 +5,7 @@ import pytest
 from entrypoints.steps.knowledge.probed import probe_command
 from entrypoints.steps.probe import _prompts, _settings
 from ragft.errors import ConfigError
-from ragft.params import ProbeParams
+from ragft.params.training import ProbeParams
 from ragft.prompts.probe import in_wordings
 from ragft.types import Question
 

@@ -10,7 +10,7 @@ from ragft.judging.served import ServedJudge
 from ragft.models.endpoint import Endpoint
 from ragft.models.generation import Generator
 from ragft.models.loading import LoadedModel, load_base
-from ragft.params import FinetuneParams
+from ragft.params.training import FinetuneParams
 from ragft.prompts.answer import load_answer_prompt
 from ragft.result_versions import VERSIONS
 from ragft.retrieval.embedding import Embedder

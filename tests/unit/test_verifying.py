@@ -10,7 +10,8 @@ from ragft.analysis.verification.promise import PROMISE, Promise
 from ragft.errors import ConfigError, DataError, PrerequisiteError
 from ragft.judging.abstention import abstains
 from ragft.judging.g_eval import Item, OnProgress
-from ragft.params import CompareParams, PromoteParams, VerifyParams
+from ragft.params.scoring import VerifyParams
+from ragft.params.verdict import CompareParams, PromoteParams
 from ragft.served_as import ServedAs
 from ragft.verifying import ABSTAINS, NOT_SUPPORTED, checks_of, leaves
 from registry.card import card, with_promise

@@ -20,7 +20,8 @@ from ragft.judging.closed_book import score
 from ragft.models.answering import answer_questions
 from ragft.models.generation import Generator
 from ragft.models.loading import LoadedModel, adapter_off
-from ragft.params import POCKET, FinetuneParams
+from ragft.params.training import FinetuneParams
+from ragft.params.values import POCKET
 from ragft.pocket.general import known_facts, unknown_products
 from ragft.prompts.answer import load_answer_prompt
 from ragft.store.datasets import Preparation, find_preparation, prepared_names

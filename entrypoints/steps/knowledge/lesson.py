@@ -17,7 +17,7 @@ from ragft import tracking
 from ragft.data.splits import balanced_subset, subset_with_share
 from ragft.errors import ConfigError, DataError
 from ragft.models.loading import LoadedModel
-from ragft.params import FinetuneParams
+from ragft.params.training import FinetuneParams
 from ragft.store.datasets import Preparation
 from ragft.training.formats import Format, TrainingExample, Withheld, build_examples
 from ragft.types import Question, Split

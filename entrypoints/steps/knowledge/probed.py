@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.analysis.knowledge.categories import Category, Estimate, slices_by_category
-from ragft.params import PreparationParams
+from ragft.params.data import PreparationParams
 from ragft.result_versions import VERSIONS
 from ragft.store.probes import ProbeRecord, find_probe
 from ragft.types import Question

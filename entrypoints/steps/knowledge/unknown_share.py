@@ -18,7 +18,8 @@ from ragft.judging.closed_book import verdict
 from ragft.models.fingerprint import fingerprint_weights
 from ragft.models.generation import Generator
 from ragft.models.loading import LoadedModel
-from ragft.params import SEARCHING, FinetuneParams
+from ragft.params.training import FinetuneParams
+from ragft.params.values import SEARCHING
 from ragft.prompts.answer import AnswerPrompt
 from ragft.store.datasets import Preparation
 from ragft.training.result import Measure

@@ -17,7 +17,7 @@ from ragft.errors import ConfigError
 from ragft.judging.g_eval import Item
 from ragft.judging.labels import item_key, pair_key, scale_of
 from ragft.judging.sheet import columns_of, row_of, write_rows
-from ragft.params import LabelParams
+from ragft.params.verdict import LabelParams
 from ragft.prompts.criterion import Criterion
 from ragft.report.label_page import LabelRow, render
 from ragft.store.connection import Store

@@ -12,7 +12,7 @@ from entrypoints.steps.matrix.work import watched
 from entrypoints.steps.shared.evaluation import Evaluation
 from entrypoints.steps.shared.model_under_test import BASE
 from entrypoints.steps.shared.workspace import Workspace
-from ragft.params import EvaluateParams
+from ragft.params.scoring import EvaluateParams
 from ragft.store.claims import claims_on, offer
 from ragft.store.working import Working
 from registry.versions import Version

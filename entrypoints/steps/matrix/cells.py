@@ -18,18 +18,11 @@ from ragft.data.files import JSON_SUFFIXES, find_files
 from ragft.errors import ConfigError
 from ragft.models.fingerprint import fingerprint_weights
 from ragft.models.precision import computable
-from ragft.params import (
-    LOCAL,
-    NO,
-    NO_RERANKER,
-    SEARCHING,
-    VLLM,
-    CompareParams,
-    DataParams,
-    FinetuneParams,
-    PrepareParams,
-    StudyParams,
-)
+from ragft.params.data import DataParams, PrepareParams
+from ragft.params.searches import StudyParams
+from ragft.params.training import FinetuneParams
+from ragft.params.values import LOCAL, NO, NO_RERANKER, SEARCHING, VLLM
+from ragft.params.verdict import CompareParams
 from ragft.prompts.answer import load_answer_prompt
 from ragft.prompts.criterion import load_criteria
 from ragft.result_versions import OTHER_LIBRARIES, TRAINING_LIBRARIES, VERSIONS, libraries

@@ -7,7 +7,8 @@ from entrypoints.quick_imports import quick_imports
 from entrypoints.steps.matrix.cells import Cell, Identities
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.analysis.study.findings import CellResult
-from ragft.params import AUTO, CompareParams
+from ragft.params.values import AUTO
+from ragft.params.verdict import CompareParams
 from ragft.prompts.criterion import load_criteria
 from ragft.report.advice import command
 from ragft.store.labels import labels_since

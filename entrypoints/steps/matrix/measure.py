@@ -15,7 +15,7 @@ from ragft.judging.backend import Ask, LocalJudge
 from ragft.models.generation import Generator
 from ragft.models.loading import LoadedModel
 from ragft.models.vllm.model import VllmModel
-from ragft.params import USUAL_CHUNK_CHARS, VLLM
+from ragft.params.values import USUAL_CHUNK_CHARS, VLLM
 from ragft.prompts.answer import load_answer_prompt
 from ragft.prompts.criterion import load_criteria
 from ragft.retrieval.chunking import chunk

@@ -19,7 +19,8 @@ from ragft.analysis.verdict.power import Spread, sample_of, smallest_difference
 from ragft.data.splits import assign_splits, balanced_subset
 from ragft.errors import PrerequisiteError
 from ragft.lists import entries
-from ragft.params import LOCAL, USUAL_CHUNK_CHARS, StudyParams
+from ragft.params.searches import StudyParams
+from ragft.params.values import LOCAL, USUAL_CHUNK_CHARS
 from ragft.prompts.answer import load_answer_prompt
 from ragft.prompts.criterion import Criterion, load_criteria
 from ragft.prompts.judge import render_judge_message

@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 
 from ragft.errors import ConfigError
 from ragft.lists import entries
-from ragft.params import DEFAULT_DATASET, ESTIMATORS, FORMATS, METHODS, NO_RERANKER, StudyParams
+from ragft.params.searches import StudyParams
+from ragft.params.values import DEFAULT_DATASET, ESTIMATORS, FORMATS, METHODS, NO_RERANKER
 from ragft.types import CONTEXTS, DECIDING, RETRIEVERS, SPLITS, WITHHELD
 
 T = TypeVar("T", str, int, float)

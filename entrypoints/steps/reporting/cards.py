@@ -8,7 +8,7 @@ from mlflow import MlflowClient
 from entrypoints.steps.knowledge import forgetting
 from entrypoints.steps.shared import judges
 from entrypoints.steps.shared.weights import open_registry
-from ragft.params import ScoringParams
+from ragft.params.scoring import ScoringParams
 from registry import card
 from registry.card import Training, Verdict
 from registry.promotion import RUN

@@ -19,7 +19,7 @@ from ragft.analysis.verdict.comparison import Comparison
 from ragft.analysis.verdict.design import Design
 from ragft.analysis.verdict.scale import Measured
 from ragft.data.answer_pairs import AnswerFile
-from ragft.params import CompareParams
+from ragft.params.verdict import CompareParams
 from ragft.prompts.criterion import Criterion
 from ragft.report.file_advice import FileSituation, advise
 from ragft.report.page_data import Asked, Report

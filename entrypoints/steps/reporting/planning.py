@@ -20,7 +20,7 @@ from ragft.analysis.verdict.design import Design
 from ragft.analysis.verdict.power import Spread, in_words, power
 from ragft.analysis.verdict.scale import Measured
 from ragft.data.splits import balanced_subset
-from ragft.params import CompareParams
+from ragft.params.verdict import CompareParams
 from ragft.types import DECIDING, Question
 from registry.versions import Version
 

@@ -18,7 +18,8 @@ from entrypoints.steps.shared.compared import Compared, ToCompare
 from entrypoints.steps.shared.evaluation import left_out
 from entrypoints.steps.shared.searching import search_of
 from ragft.analysis.statistics.clusters import cluster
-from ragft.params import BaseParams, CompareParams
+from ragft.params.data import BaseParams
+from ragft.params.verdict import CompareParams
 from ragft.report.advice import Situation, advise, command
 from ragft.report.page import render
 from ragft.report.page_data import Curve, Report

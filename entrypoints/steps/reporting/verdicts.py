@@ -24,7 +24,7 @@ from ragft.analysis.verdict.power import Spread
 from ragft.errors import RejectedError
 from ragft.judging.advisory import why_advisory
 from ragft.judging.outcomes import JUDGED_BY
-from ragft.params import CompareParams
+from ragft.params.verdict import CompareParams
 from ragft.report.words import sentence
 from ragft.types import Question
 from registry.gate import Decision

@@ -12,7 +12,7 @@ from ragft import tracking
 from ragft.analysis.verification.curve import Point, curve, point
 from ragft.analysis.verification.promise import percent
 from ragft.analysis.verification.threshold import Choice, Tested, thresholds
-from ragft.params import VerifyParams
+from ragft.params.scoring import VerifyParams
 from ragft.report.risk_plot import risk_figure
 from ragft.types import DECIDING
 from ragft.verifying import leaves

@@ -4,7 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from ragft.errors import ConfigError
-from ragft.params import DEV, NO_JUDGE, VLLM, CompareParams, EvaluateParams, FinetuneParams, TuneParams
+from ragft.params.scoring import EvaluateParams
+from ragft.params.searches import TuneParams
+from ragft.params.training import FinetuneParams
+from ragft.params.values import DEV, NO_JUDGE, VLLM
+from ragft.params.verdict import CompareParams
 from ragft.training.search_space import Space, read_space
 from ragft.types import DECIDING
 

@@ -11,7 +11,9 @@ from entrypoints.steps.shared.weights import open_registry
 from ragft import tracking
 from ragft.analysis.verdict.comparison import Comparison
 from ragft.errors import ConfigError, DataError, PrerequisiteError
-from ragft.params import CompareParams, FinetuneParams, RemedyParams
+from ragft.params.searches import RemedyParams
+from ragft.params.training import FinetuneParams
+from ragft.params.verdict import CompareParams
 from ragft.report.advice import command
 from registry.versions import CHAMPION, Version
 

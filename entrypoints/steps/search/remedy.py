@@ -10,7 +10,10 @@ from entrypoints.steps.search.rejection import Judged
 from ragft.analysis.verdict.causes import Cause, causes_of
 from ragft.analysis.verdict.remedies import Experiment, experiments
 from ragft.analysis.verdict.worth import WORTH
-from ragft.params import DEV, CompareParams, FinetuneParams, RemedyParams
+from ragft.params.searches import RemedyParams
+from ragft.params.training import FinetuneParams
+from ragft.params.values import DEV
+from ragft.params.verdict import CompareParams
 from ragft.store.tune_trials import TuneTrial
 from ragft.types import DECIDING, WITHHELD, digest
 

@@ -12,7 +12,7 @@ from entrypoints.steps.shared.evaluation import Evaluation
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.analysis.verdict.worth import figures_of, worth
 from ragft.errors import ConfigError
-from ragft.params import DEV
+from ragft.params.values import DEV
 from ragft.store.tune_trials import Record
 from registry.versions import Version
 

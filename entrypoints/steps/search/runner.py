@@ -16,7 +16,8 @@ from entrypoints.steps.shared.runs import step_run
 from entrypoints.steps.shared.weights import open_registry
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.errors import ConfigError, DataError, NothingLearntError
-from ragft.params import DEV, FinetuneParams
+from ragft.params.training import FinetuneParams
+from ragft.params.values import DEV
 from ragft.report.words import count
 from ragft.store.trials import begin_trial, settle_trial
 from ragft.store.tune_trials import Record, TuneTrial

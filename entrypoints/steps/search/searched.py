@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from ragft.params import CompareParams, FinetuneParams
+from ragft.params.training import FinetuneParams
+from ragft.params.verdict import CompareParams
 
 
 class Search(Protocol):

@@ -12,7 +12,7 @@ from entrypoints.steps.search.asked import in_words
 from entrypoints.steps.search.searched import Search
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.errors import ConfigError, PrerequisiteError
-from ragft.params import SEARCHING
+from ragft.params.values import SEARCHING
 from ragft.store.claims import adrift, claims_on, offer
 from ragft.store.connection import Cursor
 from ragft.store.tune_trials import (

@@ -9,7 +9,10 @@ from entrypoints.steps.search.asked import asked_on_dev, checked_space, compared
 from entrypoints.steps.shared.primaries import has_short_answers
 from entrypoints.steps.shared.sources import with_top_k
 from entrypoints.steps.shared.weights import open_registry
-from ragft.params import DEV_LOSS, CompareParams, FinetuneParams, TuneParams
+from ragft.params.searches import TuneParams
+from ragft.params.training import FinetuneParams
+from ragft.params.values import DEV_LOSS
+from ragft.params.verdict import CompareParams
 from ragft.training.search_space import Space
 from ragft.types import digest
 

@@ -8,7 +8,7 @@ from entrypoints.steps.search.tune import Tune
 from entrypoints.steps.shared.primaries import values_of
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.errors import ConfigError
-from ragft.params import DEV_LOSS
+from ragft.params.values import DEV_LOSS
 from ragft.store.tune_trials import Record
 
 

@@ -10,7 +10,7 @@ from ragft.errors import PrerequisiteError
 from ragft.models import gguf
 from ragft.models.fingerprint import file_sha256, fingerprint_weights
 from ragft.models.resolve import BaseFiles, check_base
-from ragft.params import POCKET, SMOLLM2
+from ragft.params.values import POCKET, SMOLLM2
 from ragft.store.private import make_home
 from ragft.types import digest
 from registry.versions import Version

@@ -12,7 +12,7 @@ from ragft.analysis.verdict.comparison import Comparison
 from ragft.analysis.verdict.design import Design
 from ragft.analysis.verdict.scale import Measured
 from ragft.judging.advisory import JudgedSide
-from ragft.params import CompareParams
+from ragft.params.verdict import CompareParams
 from ragft.prompts.criterion import Criterion
 from ragft.types import DECIDING, WITHHELD, Question
 from registry.gate import Decision

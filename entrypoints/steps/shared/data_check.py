@@ -12,7 +12,8 @@ from ragft.data.files import ROW_SUFFIXES, find_files
 from ragft.data.load import load_with_account
 from ragft.data.overview import evidence_lines, question_lines
 from ragft.errors import ConfigError
-from ragft.params import USUAL_CHUNK_CHARS, USUAL_TOP_K, PrepareParams
+from ragft.params.data import PrepareParams
+from ragft.params.values import USUAL_CHUNK_CHARS, USUAL_TOP_K
 from ragft.retrieval.sizes import sizes_of
 
 

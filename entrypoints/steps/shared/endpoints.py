@@ -4,7 +4,7 @@ from contextlib import ExitStack
 
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.models.endpoint import Endpoint
-from ragft.params import ScoringParams
+from ragft.params.scoring import ScoringParams
 
 
 def open_endpoint(

@@ -19,7 +19,7 @@ from ragft.models.logprob_probes import Probes, take
 from ragft.models.vllm.limits import check_servable
 from ragft.models.vllm.model import VllmModel
 from ragft.models.vllm.server import VllmServer
-from ragft.params import ScoringParams
+from ragft.params.scoring import ScoringParams
 from registry.versions import Version
 
 # Folder of the home in which adapters lie for a server, where none is named.

@@ -8,7 +8,7 @@ from entrypoints.steps.shared.workspace import Workspace
 from ragft.data.retrieved_rows import GivenPassages, read_retrieved
 from ragft.errors import DataError
 from ragft.lists import first_of
-from ragft.params import BaseParams
+from ragft.params.data import BaseParams
 from ragft.retrieval.given import freeze_given, gold_among, passages_by_document
 from ragft.retrieval.opening import open_embedder
 from ragft.retrieval.retriever import Retriever, collect_passages

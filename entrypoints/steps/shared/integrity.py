@@ -5,7 +5,8 @@ from collections.abc import Mapping
 
 from entrypoints.steps.shared.evaluation import Evaluation
 from ragft.analysis.verdict.comparison import Check
-from ragft.params import DEV, CompareParams
+from ragft.params.values import DEV
+from ragft.params.verdict import CompareParams
 from ragft.report.advice import LENGTH_CHECK
 from registry.versions import Version
 

@@ -19,7 +19,8 @@ from ragft.judging.steps import StepsWriter, with_steps
 from ragft.models.generation import Generator
 from ragft.models.loading import without_adapter
 from ragft.models.vllm.model import VllmModel
-from ragft.params import NO_JUDGE, VLLM, ScoringParams
+from ragft.params.scoring import ScoringParams
+from ragft.params.values import NO_JUDGE, VLLM
 from ragft.prompts.criterion import Criterion
 from ragft.store.calibrations import find_calibrations
 from ragft.store.connection import Store

@@ -20,18 +20,10 @@ from ragft.models.endpoint import Endpoint
 from ragft.models.generation import Generator
 from ragft.models.loading import DescribedModel, LoadedModel
 from ragft.models.vllm.model import VllmModel
-from ragft.params import (
-    DEFAULT_DATASET,
-    POCKET,
-    SERVED,
-    VLLM,
-    BaseParams,
-    DataParams,
-    EvaluateParams,
-    P,
-    PreparationParams,
-    ScoringParams,
-)
+from ragft.params.base import P
+from ragft.params.data import BaseParams, DataParams, PreparationParams
+from ragft.params.scoring import EvaluateParams, ScoringParams
+from ragft.params.values import DEFAULT_DATASET, POCKET, SERVED, VLLM
 from ragft.prompts.answer import load_answer_prompt
 from ragft.served_as import NONE, RETRIEVED, ServedAs
 from ragft.store.datasets import Preparation

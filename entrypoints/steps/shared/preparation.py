@@ -17,7 +17,9 @@ from ragft.data import leakage
 from ragft.data.division import divide, own_documents
 from ragft.data.leakage import LeakReport
 from ragft.errors import ConfigError, DataError
-from ragft.params import ALL, POCKET, USUAL_CHUNK_CHARS, BaseParams, PreparationParams, PrepareParams, ScoringParams
+from ragft.params.data import BaseParams, PreparationParams, PrepareParams
+from ragft.params.scoring import ScoringParams
+from ragft.params.values import ALL, POCKET, USUAL_CHUNK_CHARS
 from ragft.result_versions import VERSIONS
 from ragft.retrieval.opening import open_embedder
 from ragft.retrieval.retriever import Chosen, build_collection, count_passages

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from ragft.params import PreparationParams
+from ragft.params.data import PreparationParams
 from ragft.store.datasets import Preparation
 
 S = TypeVar("S", bound=PreparationParams)

@@ -8,7 +8,8 @@ from ragft.analysis.verdict.scale import Measured, Scale
 from ragft.errors import ConfigError
 from ragft.judging import closed_book
 from ragft.judging.overlap import OVERLAP
-from ragft.params import MEASURES, NO_JUDGE, CompareParams
+from ragft.params.values import MEASURES, NO_JUDGE
+from ragft.params.verdict import CompareParams
 from ragft.prompts.criterion import Criterion
 from ragft.types import Question
 

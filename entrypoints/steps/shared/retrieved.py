@@ -7,7 +7,7 @@ from entrypoints.steps.shared.given import read_given, with_passages, withheld_g
 from entrypoints.steps.shared.preparation import has_documents
 from entrypoints.steps.shared.searching import read_by, search_of, tell_search
 from entrypoints.steps.shared.workspace import Workspace
-from ragft.params import BaseParams, DataParams
+from ragft.params.data import BaseParams, DataParams
 from ragft.retrieval.chunking import chunk
 from ragft.retrieval.contexts import GOLD_IS_KNOWN, context_passages, gold_passages
 from ragft.retrieval.metrics import has_evidence, hit_at_k, recall_at_k, reciprocal_rank

@@ -13,7 +13,7 @@ from mlflow.exceptions import MlflowException
 
 from entrypoints.steps.shared import patience, unfinished
 from ragft import tracking
-from ragft.params import Params
+from ragft.params.base import Params
 
 EXPERIMENT = "ragft"
 _parent: ContextVar[str | None] = ContextVar("parent", default=None)

@@ -21,7 +21,8 @@ from ragft.judging.outcomes import JUDGED_BY
 from ragft.judging.overlap import overlap
 from ragft.judging.verbosity import Padded, check_padding, choose, padded
 from ragft.lists import first_of
-from ragft.params import NO_JUDGE, ScoringParams
+from ragft.params.scoring import ScoringParams
+from ragft.params.values import NO_JUDGE
 from ragft.prompts.criterion import Criterion
 from ragft.types import Score, digest
 

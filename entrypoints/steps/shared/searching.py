@@ -7,7 +7,8 @@ import mlflow
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.errors import ConfigError
 from ragft.lists import first_of
-from ragft.params import NO_RERANKER, DataParams, PreparationParams
+from ragft.params.data import DataParams, PreparationParams
+from ragft.params.values import NO_RERANKER
 from ragft.retrieval.opening import open_reranker
 from ragft.retrieval.retriever import Retriever, check_language
 from ragft.types import IndexKind, Passage, Question, RetrieverKind, Search, canonical_json

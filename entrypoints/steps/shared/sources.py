@@ -8,7 +8,9 @@ from entrypoints.steps.shared.workspace import Workspace
 from ragft.data.collector import Loaded
 from ragft.data.load import FORMATS, load_with_account
 from ragft.errors import ConfigError, PrerequisiteError
-from ragft.params import TELECOM, USUAL_TOP_K, NameParams, P, PreparationParams
+from ragft.params.base import P
+from ragft.params.data import NameParams, PreparationParams
+from ragft.params.values import TELECOM, USUAL_TOP_K
 from ragft.store.connection import Store
 from ragft.store.datasets import find_preparation, load_dataset, prepared_names
 from ragft.store.private import shown

@@ -34,7 +34,8 @@ from entrypoints.steps.shared.scoring import item_of
 from entrypoints.steps.shared.workspace import Workspace
 from ragft import tracking
 from ragft.judging.sheet import Ratings, row_id
-from ragft.params import AUTO, NO_JUDGE, YES, ScoringParams
+from ragft.params.scoring import ScoringParams
+from ragft.params.values import AUTO, NO_JUDGE, YES
 from ragft.store.kill_points import kill_point
 from ragft.types import WITHHELD, Score, digest
 

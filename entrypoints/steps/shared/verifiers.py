@@ -17,7 +17,9 @@ from ragft.analysis.verification.threshold import Checked
 from ragft.errors import ConfigError, DataError
 from ragft.judging.g_eval import Item
 from ragft.lists import first_of
-from ragft.params import OVERLAP, CompareParams, ScoringParams, VerifyParams
+from ragft.params.scoring import ScoringParams, VerifyParams
+from ragft.params.values import OVERLAP
+from ragft.params.verdict import CompareParams
 from ragft.types import DECIDING, WITHHELD, digest
 from ragft.verifying import FIRST, Asked, Checks, Overlap, Verifier, asked_at
 from registry.versions import Version

@@ -9,7 +9,7 @@ from entrypoints.steps.shared.bases import require_base
 from ragft.errors import PrerequisiteError
 from ragft.models.chat import prompt_ids
 from ragft.models.window import Reader, read_window
-from ragft.params import EvaluateParams
+from ragft.params.scoring import EvaluateParams
 from ragft.prompts.answer import load_answer_prompt
 from ragft.retrieval.chunking import chunk
 from ragft.types import Dataset

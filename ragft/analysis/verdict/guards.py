@@ -18,7 +18,7 @@ from ragft.analysis.verdict.paired_scores import Pairs
 from ragft.analysis.verdict.power import WANTED, Power
 from ragft.analysis.verdict.scale import Scale
 from ragft.errors import ConfigError, DataError
-from ragft.params import GUARD_MARGIN, GUARDS
+from ragft.params.values import GUARD_MARGIN, GUARDS
 
 FALSE_ANSWERS, FALSE_REFUSALS, FORGETTING = GUARDS
 # A promotion needs these measured. A version that refuses more loses in the primaries; one that makes up answers where

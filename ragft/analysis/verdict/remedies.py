@@ -22,7 +22,7 @@ from ragft.analysis.verdict.causes import (
 )
 from ragft.analysis.verdict.guards import FALSE_ANSWERS, FALSE_REFUSALS, FORGETTING
 from ragft.errors import ConfigError
-from ragft.params import FinetuneParams
+from ragft.params.training import FinetuneParams
 
 Changes = Mapping[str, Any]
 # The share of the examples whose passages cannot answer, where no better one is known.

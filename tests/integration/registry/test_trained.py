@@ -6,7 +6,7 @@ from entrypoints.steps.matrix.cells import Identities
 from entrypoints.steps.search.tune import tune_of
 from entrypoints.steps.search.tune_runner import TuneRunner
 from entrypoints.steps.shared.workspace import Workspace
-from ragft.params import TuneParams
+from ragft.params.searches import TuneParams
 from ragft.store.connection import Store
 from ragft.store.tune_trials import TuneTrial
 from registry.store import Registry

@@ -15,7 +15,7 @@ from entrypoints.steps.matrix.cells import Cell, Identities
 from entrypoints.steps.shared.workspace import Workspace, say
 from ragft.analysis.study.findings import CellResult
 from ragft.errors import DivergedError, RagftError
-from ragft.params import StudyParams
+from ragft.params.searches import StudyParams
 from ragft.store import claims
 from ragft.store.server import open_store
 from ragft.store.working import Working

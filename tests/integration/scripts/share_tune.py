@@ -15,7 +15,7 @@ from entrypoints.steps.matrix import sharing
 from entrypoints.steps.search.show import rows
 from entrypoints.steps.shared.workspace import Workspace, say
 from ragft.errors import RagftError
-from ragft.params import TuneParams
+from ragft.params.searches import TuneParams
 from ragft.store import claims
 from ragft.store.server import open_store
 from ragft.store.tune_trials import TuneTrial

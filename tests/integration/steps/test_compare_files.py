@@ -17,7 +17,7 @@ from entrypoints.steps.reporting.file_report import ComparedFiles
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.analysis.verdict.comparison import Comparison
 from ragft.errors import ConfigError, DataError, RejectedError
-from ragft.params import CompareParams
+from ragft.params.verdict import CompareParams
 from ragft.store.connection import Store
 from tests.integration.conftest import ROOT
 

@@ -20,7 +20,12 @@ from entrypoints.steps.shared import engines
 from entrypoints.steps.shared.weights import open_registry
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.errors import ConfigError, PrerequisiteError
-from ragft.params import CompareParams, DataParams, EvaluateParams, FinetuneParams, FingerprintParams, StudyParams
+from ragft.params.data import DataParams
+from ragft.params.scoring import EvaluateParams
+from ragft.params.searches import StudyParams
+from ragft.params.training import FinetuneParams
+from ragft.params.verdict import CompareParams
+from ragft.params.versions import FingerprintParams
 from registry.versions import Version
 from tests.integration.steps.test_served_version import write_rows
 from tests.tiny_model import make_tiny_model

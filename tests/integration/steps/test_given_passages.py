@@ -22,15 +22,11 @@ from entrypoints.steps.shared.workspace import Workspace
 from ragft import tracking
 from ragft.analysis.verdict.causes import Cause
 from ragft.errors import ConfigError, DataError
-from ragft.params import (
-    BaseParams,
-    CompareParams,
-    EvaluateParams,
-    FinetuneParams,
-    PrepareParams,
-    RemedyParams,
-    StudyParams,
-)
+from ragft.params.data import BaseParams, PrepareParams
+from ragft.params.scoring import EvaluateParams
+from ragft.params.searches import RemedyParams, StudyParams
+from ragft.params.training import FinetuneParams
+from ragft.params.verdict import CompareParams
 from ragft.store.passages import load_passages
 from ragft.types import digest
 from registry.versions import Version

@@ -17,7 +17,9 @@ from entrypoints.steps.knowledge import forgetting
 from entrypoints.steps.shared.weights import open_registry
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.errors import ConfigError, PrerequisiteError
-from ragft.params import CompareParams, EvaluateParams, FinetuneParams, ProbeParams, VerifyParams
+from ragft.params.scoring import EvaluateParams, VerifyParams
+from ragft.params.training import FinetuneParams, ProbeParams
+from ragft.params.verdict import CompareParams
 from ragft.pocket.general import known_facts, unknown_products
 from ragft.store.connection import Store
 

@@ -10,7 +10,7 @@ import pytest
 from entrypoints.steps import finetune
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.errors import DataError
-from ragft.params import FinetuneParams
+from ragft.params.training import FinetuneParams
 from ragft.store.connection import Store
 
 QUESTIONS = 64

@@ -18,7 +18,8 @@ from entrypoints.steps.shared.workspace import Workspace
 from ragft.errors import ConfigError, DataError
 from ragft.judging.g_eval import Item
 from ragft.judging.labels import pair_key
-from ragft.params import CompareParams, JudgeParams, LabelParams, ScoringParams
+from ragft.params.scoring import JudgeParams, ScoringParams
+from ragft.params.verdict import CompareParams, LabelParams
 from ragft.store.labels import Sampled, save_sample
 from tests.integration.judging.scripted import ScriptedJudge, by_word_count
 

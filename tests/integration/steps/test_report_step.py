@@ -22,7 +22,7 @@ from ragft.analysis.verdict.compare import Side, compare
 from ragft.analysis.verdict.conditions import CONDITIONS
 from ragft.analysis.verdict.design import Design
 from ragft.errors import PrerequisiteError
-from ragft.params import CompareParams
+from ragft.params.verdict import CompareParams
 from ragft.prompts.criterion import load_criterion
 from ragft.report.advice import LENGTH_CHECK
 from ragft.report.page import render

@@ -12,7 +12,7 @@ from entrypoints.steps.shared import scoring
 from entrypoints.steps.shared.evaluation import Evaluation, Scored
 from entrypoints.steps.shared.workspace import Workspace
 from ragft import tracking
-from ragft.params import EvaluateParams
+from ragft.params.scoring import EvaluateParams
 from ragft.store.connection import Store
 
 ROWS = [

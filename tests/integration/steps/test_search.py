@@ -17,7 +17,9 @@ from entrypoints.steps.shared.evaluation import Evaluation
 from entrypoints.steps.shared.weights import open_registry
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.errors import ConfigError, PrerequisiteError
-from ragft.params import CompareParams, EvaluateParams, PrepareParams
+from ragft.params.data import PrepareParams
+from ragft.params.scoring import EvaluateParams
+from ragft.params.verdict import CompareParams
 from ragft.retrieval.reranking import reranker_sha256
 from ragft.retrieval.retriever import Retriever
 from ragft.types import digest

@@ -29,7 +29,11 @@ from ragft.analysis.verification.promise import PROMISE, Promise
 from ragft.chat.server import chat_app
 from ragft.errors import ConfigError, DataError, PrerequisiteError
 from ragft.models.fingerprint import write_manifest
-from ragft.params import CompareParams, DataParams, EvaluateParams, FinetuneParams, PromoteParams, RollbackParams
+from ragft.params.data import DataParams
+from ragft.params.scoring import EvaluateParams
+from ragft.params.training import FinetuneParams
+from ragft.params.verdict import CompareParams, PromoteParams
+from ragft.params.versions import RollbackParams
 from ragft.retrieval.reranking import reranker_sha256
 from ragft.verifying import NOT_SUPPORTED, Overlap
 from registry.versions import Version

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from entrypoints.steps.shared.sources import read_dataset, read_loaded
 from entrypoints.steps.shared.workspace import Workspace, say
-from ragft.params import PrepareParams
+from ragft.params.data import PrepareParams
 from ragft.store.connection import Store
 
 

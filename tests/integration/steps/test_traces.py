@@ -14,7 +14,7 @@ from entrypoints.steps.shared import traces
 from entrypoints.steps.shared.scoring import item_of
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.judging.sheet import Ratings, row_id
-from ragft.params import EvaluateParams
+from ragft.params.scoring import EvaluateParams
 from ragft.store.connection import Store
 from tests.integration import traced
 from tests.integration.conftest import StartScript

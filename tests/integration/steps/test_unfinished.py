@@ -28,7 +28,7 @@ from pathlib import Path
 import mlflow
 from entrypoints.steps.shared import unfinished
 from entrypoints.steps.shared.runs import step_run
-from ragft.params import PrepareParams
+from ragft.params.data import PrepareParams
 
 def die(*_, **__):
     os.kill(os.getpid(), signal.SIGKILL)

@@ -32,7 +32,7 @@ from ragft import verifying
 from ragft.analysis.verification.promise import PROMISE, Promise
 from ragft.errors import DataError, JudgeError, PrerequisiteError
 from ragft.judging.abstention import abstains
-from ragft.params import VerifyParams
+from ragft.params.scoring import VerifyParams
 from ragft.verifying import NOT_SUPPORTED, Overlap
 from tests.scripted_server import Response, Script, ScriptedServer, message_of, says
 

@@ -11,7 +11,7 @@ from entrypoints import study as command
 from entrypoints.steps import study
 from entrypoints.steps.matrix import measure
 from entrypoints.steps.shared.workspace import Workspace
-from ragft.params import StudyParams
+from ragft.params.searches import StudyParams
 from tests.end_to_end.test_readme import parse
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -16,7 +16,9 @@ from entrypoints.steps.shared.workspace import Workspace
 from ragft.analysis.verdict.comparison import Comparison
 from ragft.analysis.verdict.worth import figures_of
 from ragft.errors import ConfigError, DivergedError, PrerequisiteError
-from ragft.params import CompareParams, FinetuneParams, RemedyParams
+from ragft.params.searches import RemedyParams
+from ragft.params.training import FinetuneParams
+from ragft.params.verdict import CompareParams
 from ragft.store.tune_trials import Record, TuneTrial
 from registry.versions import Lineage
 from tests.unit.analysis.verdict.test_causes import rejected

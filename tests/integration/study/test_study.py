@@ -17,7 +17,7 @@ from entrypoints.steps.matrix.presets import matrix_of
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.analysis.read_record import read_record
 from ragft.analysis.study.findings import CellResult, Study, Work
-from ragft.params import StudyParams
+from ragft.params.searches import StudyParams
 from ragft.result_versions import VERSIONS
 from ragft.store.labels import Label, save_labels
 from ragft.store.working import Working

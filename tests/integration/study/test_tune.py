@@ -20,7 +20,7 @@ from entrypoints.steps.search.tune import Tune, tune_of
 from entrypoints.steps.search.tune_runner import TuneRunner
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.errors import ConfigError, DataError, DivergedError, NothingLearntError, PrerequisiteError, RagftError
-from ragft.params import StudyParams, TuneParams
+from ragft.params.searches import StudyParams, TuneParams
 from ragft.store.server import open_store
 from ragft.store.tune_trials import Record, TuneTrial
 from tests.integration.study.imagined_trials import Imagined

@@ -14,7 +14,7 @@ import pytest
 from entrypoints.steps import tune
 from entrypoints.steps.search.show import rows
 from entrypoints.steps.shared.workspace import Workspace
-from ragft.params import TuneParams
+from ragft.params.searches import TuneParams
 from ragft.store.connection import Store
 from ragft.store.server import open_store
 from tests.integration.conftest import StartScript

@@ -19,7 +19,7 @@ from benchmarks.declared import (
     table,
 )
 from entrypoints.steps.knowledge import lesson
-from ragft.params import FinetuneParams
+from ragft.params.training import FinetuneParams
 from ragft.types import Question
 
 ROOT = Path(__file__).parents[3]

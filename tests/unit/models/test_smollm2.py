@@ -13,7 +13,7 @@ from entrypoints.steps.shared import bases
 from ragft.models.chat import prompt_ids
 from ragft.models.generation import Generator
 from ragft.models.loading import LoadedModel, load_base
-from ragft.params import SMOLLM2
+from ragft.params.values import SMOLLM2
 from tests.unit.data.layouts import DATA
 
 PACKAGE = importlib.util.find_spec(bases.SMOLLM2_PACKAGE)

@@ -9,7 +9,7 @@ import pytest
 from ragft.analysis.statistics.clusters import cluster
 from ragft.data import leakage
 from ragft.data.splits import assign_splits, balanced_subset
-from ragft.params import TELECOM, USUAL_CHUNK_CHARS
+from ragft.params.values import TELECOM, USUAL_CHUNK_CHARS
 from ragft.pocket.world import DEFAULT_SIZES, make_dataset
 from ragft.pocket.world_catalog import ATTRIBUTES
 from ragft.pocket.world_products import (

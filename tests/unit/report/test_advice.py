@@ -10,7 +10,10 @@ from ragft.analysis.verdict.effect import Levels, Resampling
 from ragft.analysis.verdict.guards import GuardRates, guard_result, pair_guard
 from ragft.analysis.verdict.health import Health, Refused
 from ragft.analysis.verdict.multiplicity import Claims
-from ragft.params import STEPS, CompareParams, FinetuneParams, PrepareParams
+from ragft.params.data import PrepareParams
+from ragft.params.steps import STEPS
+from ragft.params.training import FinetuneParams
+from ragft.params.verdict import CompareParams
 from ragft.report.advice import LENGTH_CHECK, Situation, advise, next_command, remedy_command
 from ragft.types import CONTEXTS
 from tests.report_example import SITUATION, example

@@ -14,7 +14,7 @@ from ragft.analysis.verdict.health import Health, Refused
 from ragft.analysis.verdict.multiplicity import Claims
 from ragft.analysis.verdict.paired_scores import Pairs
 from ragft.analysis.verdict.scale import Scale
-from ragft.params import CompareParams
+from ragft.params.verdict import CompareParams
 from ragft.report.file_advice import FileSituation, advise
 from tests.report_example import example
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ragft.params import GUARDS
+from ragft.params.values import GUARDS
 from ragft.report.remedies import outcome, table, why
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from entrypoints.steps.promote import _decided
 from entrypoints.steps.shared.workspace import Workspace
-from ragft.params import PromoteParams
+from ragft.params.verdict import PromoteParams
 from ragft.store.connection import Store
 from registry.gate import decide
 from tests.unit.registry.test_gate import comparison

@@ -26,7 +26,8 @@ from ragft.analysis.verification.promise import Promise
 from ragft.analysis.verification.threshold import choose
 from ragft.errors import ConfigError, DataError
 from ragft.judging.outcomes import Outcome
-from ragft.params import CompareParams, PromoteParams, VerifyParams
+from ragft.params.scoring import VerifyParams
+from ragft.params.verdict import CompareParams, PromoteParams
 from ragft.verifying import Checks, Overlap
 from registry.versions import Lineage, Version
 from tests.unit.test_verifying import AS, TOLD

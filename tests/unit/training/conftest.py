@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from ragft.models.loading import LoadedModel, load_base
-from ragft.params import FinetuneParams
+from ragft.params.training import FinetuneParams
 from ragft.prompts.answer import AnswerPrompt, load_answer_prompt
 from ragft.training.formats import TrainingExample
 from ragft.training.methods import TrainingSettings

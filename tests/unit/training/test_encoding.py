@@ -9,7 +9,7 @@ from ragft.errors import ConfigError
 from ragft.models import chat
 from ragft.models.generation import Generator
 from ragft.models.loading import LoadedModel
-from ragft.params import FinetuneParams
+from ragft.params.training import FinetuneParams
 from ragft.prompts.answer import AnswerPrompt
 from ragft.training.encoding import IGNORED, encode
 from ragft.training.formats import TrainingExample

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ragft.models.loading import LoadedModel
-from ragft.params import METHODS
+from ragft.params.values import METHODS
 from ragft.training.methods import CONFIGS, TrainingSettings, attach
 from tests.unit.training.conftest import PARAMS
 

@@ -23,7 +23,7 @@ from transformers import AutoTokenizer
 from ragft.errors import ConfigError, DivergedError, PrerequisiteError
 from ragft.models.fingerprint import file_sha256
 from ragft.models.loading import load_base
-from ragft.params import FinetuneParams
+from ragft.params.training import FinetuneParams
 from ragft.training import workers
 from ragft.training.checkpoints import newest_valid
 from ragft.training.peers import Peers

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ragft.errors import ConfigError
-from ragft.params import FinetuneParams, TuneParams
+from ragft.params.searches import TuneParams
+from ragft.params.training import FinetuneParams
 from ragft.training.search_space import EXAMPLE, TUNABLE, Choice, Range, read_space
 
 

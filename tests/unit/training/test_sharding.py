@@ -12,7 +12,7 @@ from torch import distributed
 from ragft.errors import ConfigError, PrerequisiteError
 from ragft.models.loading import LoadedModel, load_base
 from ragft.models.quantization import Quantization
-from ragft.params import FinetuneParams
+from ragft.params.training import FinetuneParams
 from ragft.training import sharding
 from ragft.training.batches import RowCollator
 from ragft.training.methods import TrainingSettings, attach

@@ -21,7 +21,8 @@ from ragft.analysis.verdict.multiplicity import Claims
 from ragft.analysis.verdict.people import Corrected, Estimate
 from ragft.analysis.verdict.remedies import REMEDIES, experiments
 from ragft.analysis.verdict.worth import figures_of, worth
-from ragft.params import GUARDS, FinetuneParams
+from ragft.params.training import FinetuneParams
+from ragft.params.values import GUARDS
 from ragft.types import CONTEXTS
 from tests.report_example import example
 

@@ -12,7 +12,8 @@ from entrypoints.steps.matrix.plan import kinds_of
 from entrypoints.steps.matrix.presets import PRESETS as RECORDS
 from entrypoints.steps.matrix.presets import matrix_of
 from ragft.errors import ConfigError
-from ragft.params import PRESETS, StudyParams
+from ragft.params.searches import StudyParams
+from ragft.params.values import PRESETS
 from ragft.retrieval.reranking import reranker_sha256
 from tests.tiny_reranker import make_tiny_reranker
 

@@ -12,7 +12,7 @@ from entrypoints.steps.shared.outcomes import with_outcomes
 from ragft.analysis.verdict.design import Design
 from ragft.judging.calibration import Calibration
 from ragft.judging.canaries import CanaryResult
-from ragft.params import CompareParams
+from ragft.params.verdict import CompareParams
 from ragft.prompts.criterion import load_criteria
 from ragft.types import DECIDING, WITHHELD, Score
 

@@ -9,7 +9,7 @@ import pytest
 from entrypoints.steps.shared import bases
 from entrypoints.steps.shared.bases import base_path, require_base
 from ragft.errors import PrerequisiteError
-from ragft.params import SMOLLM2
+from ragft.params.values import SMOLLM2
 from tests.tiny_gguf import write_gguf
 from tests.tiny_model import tiny_base  # noqa: F401 - a fixture
 

@@ -6,7 +6,7 @@ import pytest
 
 from entrypoints.steps.shared.evaluation import Evaluation
 from entrypoints.steps.shared.integrity import CHOICE_CHECK, checks
-from ragft.params import CompareParams
+from ragft.params.verdict import CompareParams
 from tests.unit.registry.test_card import VERSION
 
 AGAINST = dataclasses.replace(VERSION, number=1)

@@ -11,7 +11,7 @@ from entrypoints.steps.shared.guards import Remembered
 from entrypoints.steps.shared.retrieved import RetrievedSplit
 from ragft.analysis.verdict.design import Design
 from ragft.analysis.verdict.guards import GuardRates
-from ragft.params import CompareParams
+from ragft.params.verdict import CompareParams
 from ragft.store.datasets import Preparation
 from ragft.types import Answer, Passage, Question, Written
 from registry.versions import Version

@@ -11,7 +11,7 @@ from entrypoints.steps.shared.sources import read_dataset
 from entrypoints.steps.shared.workspace import Workspace, say
 from ragft.data.splits import assign_splits
 from ragft.errors import ConfigError
-from ragft.params import EvaluateParams
+from ragft.params.scoring import EvaluateParams
 from ragft.store.connection import Store
 from registry.versions import Lineage, Version
 

@@ -2,7 +2,7 @@
 
 from entrypoints.steps.shared.bases import base_path, require_base
 from entrypoints.steps.shared.weights import SERVING_CODE
-from ragft.params import POCKET
+from ragft.params.values import POCKET
 
 
 def test_the_pocket_model_is_found_under_its_short_name() -> None:

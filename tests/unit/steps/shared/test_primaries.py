@@ -5,7 +5,7 @@ import pytest
 from entrypoints.steps.shared.evaluation import Evaluation, Scored
 from entrypoints.steps.shared.primaries import measured, settle_for_answers, settle_primaries, values_of
 from ragft.errors import ConfigError
-from ragft.params import CompareParams
+from ragft.params.verdict import CompareParams
 from ragft.prompts.criterion import load_criteria
 from ragft.types import Question, Score
 
