@@ -154,8 +154,22 @@ def graded(sheet: Path, person: str, *, wrong: int = 0) -> Path:
     return path
 
 
+def shown() -> dict[str, Any]:
+    """Return the parameters of the command for files in docs/labels.md."""
+    page = (Path(__file__).parents[3] / "docs" / "labels.md").read_text(encoding="utf-8")
+    (line,) = re.findall(r"^    mlflow run \. -e label (.*) --env-manager local$", page, flags=re.MULTILINE)
+    found: dict[str, Any] = dict(word.split("=", 1) for word in line.split() if word != "-P")
+    return {**found, "budget": int(found["budget"])}
+
+
 def test_a_sheet_that_was_drawn_comes_back_and_decides(workspace: Workspace, said: list[str]) -> None:
-    params = LabelParams(**given(workspace), budget=36, asked_twice=4)
+    here = {
+        name: value for name, value in given(workspace).items() if name in ("answers", "against", "judge", "repeats")
+    }
+    assert [Path(here[name]).name for name in ("answers", "against")] == [
+        shown()[name] for name in ("answers", "against")
+    ]
+    params = LabelParams(**{**shown(), **here}, asked_twice=4)
     label_step.run(params, workspace)
     (sheet,) = (workspace.home / "sheets").glob("*.csv")
     with sheet.open(encoding="utf-8-sig", newline="") as file:
