@@ -96,17 +96,11 @@ def main_effects(
     Raises:
         ValueError: If two adapters have the same levels and seed: one would be left out without a word.
     """
-    asked = [(factor, level) for factor, levels in factors.items() for level in levels[1:]]
+    asked = [(factor, level, levels[0]) for factor, levels in factors.items() for level in levels[1:]]
     together = len(asked) * measures
-    gains_of: dict[tuple[tuple[str, str], ...], Array] = {}
-    for run in runs:
-        key = tuple(sorted(run.levels.items()))
-        if key in gains_of:
-            raise ValueError(f"two adapters have the levels {dict(key)}: they differ in what is no factor")
-        gains_of[key] = run.gains
+    gains_of = _by_levels(runs)
     effects = []
-    for factor, level in asked:
-        against = factors[factor][0]
+    for factor, level, against in asked:
         contrasts, pairs = _contrasts(gains_of, factor, level, against)
         if len(contrasts) < 2:
             continue
@@ -158,6 +152,17 @@ def _widened(effect: MainEffect, effects: Sequence[MainEffect]) -> MainEffect:
         dof = float(brentq(lambda each: wider(each, own) - known / reach, 0.5, 1e7))
     joint = reach * wider(dof, len(effects))
     return replace(effect, low_all=effect.gain - joint, high_all=effect.gain + joint, dof=dof, together=len(effects))
+
+
+def _by_levels(runs: Sequence[AdapterGains]) -> dict[tuple[tuple[str, str], ...], Array]:
+    """Return (factor, level) pairs in order -> gains; no two adapters have the same."""
+    gains_of: dict[tuple[tuple[str, str], ...], Array] = {}
+    for run in runs:
+        key = tuple(sorted(run.levels.items()))
+        if key in gains_of:
+            raise ValueError(f"two adapters have the levels {dict(key)}: they differ in what is no factor")
+        gains_of[key] = run.gains
+    return gains_of
 
 
 def _contrasts(

@@ -205,7 +205,7 @@ def test_a_death_halfway_loses_nothing_that_came_back() -> None:
         return echo(number, body)
 
     kept: dict[tuple[int, int], Completion] = {}
-    with ScriptedServer(script) as server, Endpoint(server.url, "m", concurrency=4, deadline_s=0.5) as endpoint:
+    with ScriptedServer(script) as server, Endpoint(server.url, "m", concurrency=4, deadline_s=2.0) as endpoint:
         with pytest.raises(PrerequisiteError, match="gave no answer"):
             for piece in endpoint.complete(requests(40)):
                 kept.update({(request, reply): text for request, reply, text in piece})
