@@ -52,7 +52,7 @@ KINDS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 # What decides no kept result: how data get in (the data's own sha256 is in every key), what is shown, how it is kept.
 NEUTRAL = (
-    "ragft/*.py", "ragft/chat", "ragft/data", "ragft/pocket", "ragft/store", "ragft/report",
+    "ragft/*.py", "ragft/chat", "ragft/data", "ragft/params", "ragft/pocket", "ragft/store", "ragft/report",
     "ragft/prompts/__init__.py", "ragft/retrieval/__init__.py", "ragft/retrieval/sizes.py", "registry",
     "entrypoints/*.py",
 )  # fmt: skip
