@@ -7,6 +7,7 @@ from entrypoints.launched import under_launcher
 from entrypoints.quick_imports import quick_imports
 from ragft.cli import step_command
 from ragft.params.training import FinetuneParams
+from ragft.params.values import NO_JUDGE, SMOLLM2
 from ragft.params.verdict import CompareParams
 
 
@@ -26,7 +27,9 @@ def main(params: FinetuneParams) -> None:
             from ragft.report.advice import next_command
 
         made = finetune.run(params, workspace)
-        workspace.say(f"next: {next_command('compare', params, CompareParams, model=made.version.uri)}")
+        judge = {"judge": NO_JUDGE} if params.base == SMOLLM2 else {}  # it answers, and never judges
+        follows = next_command("compare", params, CompareParams, model=made.version.uri, **judge)
+        workspace.say(f"next: {follows}")
 
 
 command = step_command("finetune", FinetuneParams, main, name_run)

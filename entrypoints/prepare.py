@@ -26,8 +26,9 @@ def main(params: PrepareParams) -> None:
             from ragft.report.advice import next_command
 
         train = prepare.run(params, workspace).splits["train"]
-        samples = min(FinetuneParams().samples, len(train))
-        workspace.say(f"next: {next_command('finetune', params, FinetuneParams, samples=samples)}")
+        if train:
+            samples = min(FinetuneParams().samples, len(train))
+            workspace.say(f"next: {next_command('finetune', params, FinetuneParams, samples=samples)}")
 
 
 command = step_command("prepare", PrepareParams, main, name_run)

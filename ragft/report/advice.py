@@ -1,5 +1,6 @@
 """What to do next: a sentence or two, and the command that does it."""
 
+import dataclasses
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -97,10 +98,14 @@ def command(step: str, params: Mapping[str, str]) -> str:
 
 
 def next_command(step: str, done: Params, follows: type[P], **chosen: Any) -> str:  # noqa: ANN401 - parameters
-    """Return the command of the step that follows one that is done, with all that both share."""
-    usual = follows().as_dict()
-    given = done.pick(follows, **chosen).as_dict()
-    return command(step, {name: str(value) for name, value in given.items() if value != usual[name]})
+    """Return the command of the step that follows one that is done, with all that both share.
+
+    Nothing is checked: what is done stays done, also where the next step would refuse its values.
+    """
+    usual = {spec.name: spec.default for spec in dataclasses.fields(follows)}
+    given = {**done.as_dict(), **chosen}
+    words = {name: str(given[name]) for name, default in usual.items() if name in given and given[name] != default}
+    return command(step, words)
 
 
 def _promote(comparison: Comparison, situation: Situation) -> Advice:

@@ -194,3 +194,12 @@ def test_the_step_that_follows_takes_what_both_share() -> None:
         "mlflow run . -e compare -P dataset=telecom -P base=pocket -P model=models:/ragft-telecom-pocket/2 "
         "--env-manager local"
     )
+
+
+def test_what_follows_is_said_though_the_next_step_would_refuse_it() -> None:
+    """The base smollm2 cannot judge: a finetune that had done its work ended in that error of another step."""
+    trained = FinetuneParams(base="smollm2")
+    assert "-P base=smollm2" in next_command("compare", trained, CompareParams)
+    assert next_command("finetune", PrepareParams(), FinetuneParams, samples=0).endswith(
+        "-P samples=0 --env-manager local"
+    )
