@@ -155,10 +155,12 @@ def test_the_key_of_a_training_names_the_kernel_where_it_may_be_taken(job: Job) 
 def test_on_a_gpu_the_kernel_gives_the_logits_and_gradients_of_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     for config in CONFIGS:
         torch.manual_seed(0)
-        compare_on_gpu(config, monkeypatch)
+        for kernel, loop in on_gpu(config, monkeypatch):
+            assert (kernel - loop).abs().max() < 5e-2 * loop.abs().max()
 
 
-def compare_on_gpu(config: Any, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ANN401
+def on_gpu(config: Any, monkeypatch: pytest.MonkeyPatch) -> list[tuple[torch.Tensor, torch.Tensor]]:  # noqa: ANN401
+    """Return what the kernel and the loop give: logits, then the gradient of a layer's weight."""
     model = AutoModelForCausalLM.from_config(config, attn_implementation=SEGMENTED, dtype=torch.bfloat16).cuda().eval()
     joined = {name: each.cuda() if torch.is_tensor(each) else each for name, each in row([3, 11, 1, 7]).items()}
     weight = next(parameter for name, parameter in model.named_parameters() if "attn" in name)
@@ -167,5 +169,4 @@ def compare_on_gpu(config: Any, monkeypatch: pytest.MonkeyPatch) -> None:  # noq
         monkeypatch.setattr(attention, "capability", lambda _, at=generation: at)
         logits = model(**joined, use_cache=False).logits.float()
         found.append((logits.detach(), torch.autograd.grad(logits.logsumexp(-1).sum(), weight)[0].float()))
-    for kernel, loop in zip(*found, strict=True):
-        assert (kernel - loop).abs().max() < 5e-2 * loop.abs().max()
+    return list(zip(*found, strict=True))

@@ -72,10 +72,14 @@ def test_data_that_changed_under_its_name_are_refused(workspace: Workspace, vers
 def test_other_data_hold_nothing_of_its_training(workspace: Workspace, version: Version) -> None:
     (workspace.home / "new.jsonl").write_text('{"question": "Is it red?", "answer": "Yes."}\n', encoding="utf-8")
     params = settle(asked(workspace, path=str(workspace.home / "new.jsonl"), data_seed=3), version)
+    assert (params.data_name == version.lineage.data, params.data_seed) == (False, 3)
     require_held_out(version, params, workspace)
 
 
 def test_a_base_was_trained_on_nothing(workspace: Workspace, version: Version) -> None:
     base = dataclasses.replace(version, lineage=dataclasses.replace(version.lineage, kind="base"))
+    params = asked(workspace, data_seed=2)
     for each in (None, base):
-        require_held_out(each, asked(workspace, data_seed=2), workspace)
+        require_held_out(each, params, workspace)
+    with pytest.raises(ConfigError, match="may have been trained on them"):  # an adapter is refused the same
+        require_held_out(version, params, workspace)
