@@ -142,7 +142,10 @@ class Registry:
             if name not in there:
                 near = difflib.get_close_matches(name, there, n=1)
                 nearest = f"did you mean {near[0]}? " if near else ""
-                return f"{nearest}there are {first_of(there)}" if there else ""
+                none = (
+                    "no model is registered there: finetune registers one, or name the store with MLFLOW_TRACKING_URI"
+                )
+                return f"{nearest}there are {first_of(there)}" if there else none
             aliases = self._client.get_registered_model(name).aliases
         except MlflowException:
             return ""  # what failed first says more

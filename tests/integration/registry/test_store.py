@@ -69,6 +69,10 @@ def test_an_adapter_needs_its_base(registry: Registry, adapter: Path) -> None:
 
 
 def test_an_unknown_version_is_named(registry: Registry) -> None:
+    with pytest.raises(
+        PrerequisiteError, match=r"sqlite:.*: no model is registered there: finetune registers one, or "
+    ):
+        registry.get("models:/ragft-telecom-pocket/2")
     registry.register_base(BASE, {})
     with pytest.raises(
         PrerequisiteError,
