@@ -9,7 +9,7 @@ from pathlib import Path
 import mlflow
 
 from entrypoints.quick_imports import quick_imports
-from entrypoints.steps.matrix import later_labels, plan, sharing
+from entrypoints.steps.matrix import later, plan, sharing
 from entrypoints.steps.matrix.cells import Cell, Identities, cells_of, factors_of
 from entrypoints.steps.matrix.presets import Matrix, matrix_of
 from entrypoints.steps.matrix.sharing import CellRunner, Executor, MakeRunner
@@ -51,10 +51,10 @@ def run(
         mlflow.log_metrics({"cells": len(cells), "cells_computed": computed})
         _tell_shares(claims_on(workspace.store, keys), workspace)
         found = collect(params, matrix, cells, keys, workspace)
-        later = later_labels.later_labels(cells, keys, found.cells, workspace)
-        log(found, later)
+        since = later.find_later(cells, keys, found.cells, identities)
+        log(found, since.labels)
         tell(found, workspace)
-        later_labels.tell(later, cells, identities, workspace)
+        later.tell(since, cells, identities)
         if params.export:
             _export(found, Path(params.export))
             workspace.say(f"results written to {params.export}")

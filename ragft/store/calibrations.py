@@ -1,7 +1,7 @@
 """How judges compare with people, by judge, criterion, estimator and data."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ragft.store.connection import Store, replayed
@@ -30,3 +30,15 @@ def save_calibration(
             "SET record = excluded.record, made = clock_timestamp()",
             [judge, criterion, estimator, data, json.dumps(dict(record), ensure_ascii=True, allow_nan=False)],
         )
+
+
+@replayed
+def calibrated_since(store: Store, cell: str, *, criteria: Iterable[str], estimator: str, data: str) -> bool:
+    """Return whether a judge was calibrated under one of the criteria (names) after the study cell with this key."""
+    with store.transaction() as cursor:
+        cursor.execute(
+            "SELECT FROM calibrations JOIN study_cells ON calibrations.made > study_cells.made "
+            "WHERE key = %s AND calibrations.record->>'criterion' = ANY(%s) AND estimator = %s AND data = %s LIMIT 1",
+            [cell, list(criteria), estimator, data],
+        )
+        return cursor.fetchone() is not None

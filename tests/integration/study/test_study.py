@@ -17,8 +17,10 @@ from entrypoints.steps.matrix.presets import matrix_of
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.analysis.read_record import read_record
 from ragft.analysis.study.findings import CellResult, Study, Work
+from ragft.judging.calibration import calibrate
 from ragft.params.searches import StudyParams
 from ragft.result_versions import VERSIONS
+from ragft.store.calibrations import save_calibration
 from ragft.store.labels import Label, save_labels
 from ragft.store.working import Working
 from tests.unit.analysis.studies_of_cells import cell as imagined
@@ -90,6 +92,32 @@ def test_labels_that_came_since_are_counted_and_the_command_that_counts_them_is_
     assert {name: count for name, count in since.items() if count} == dict.fromkeys(
         [name for name in since if not name.endswith("s2")], 2
     )
+
+
+def test_a_judge_that_was_calibrated_since_is_said_with_the_command_that_knows_it(
+    workspace: Workspace, said: list[str]
+) -> None:
+    cell = cells_of(PARAMS, matrix_of(PARAMS))[0]
+    data = Identities(workspace).dataset(cell).sha256
+    made = calibrate("accuracy", [1.0, 2.0], [1.0, 2.0], ["a", "b"], "people.csv").as_record()
+
+    def calibrated(record: dict[str, Any], criterion: str, data: str) -> None:
+        save_calibration(
+            workspace.store, record, judge="j", criterion=criterion, estimator=cell.compare.estimator, data=data
+        )
+
+    # What was known before stands in the verdicts; other criteria and other data decide nothing.
+    calibrated(made, "before", data)
+    study.run(PARAMS, workspace, Imagined())
+    calibrated({**made, "criterion": "tone"}, "tone", data)
+    calibrated(made, "elsewhere", "other data")
+    study.run(PARAMS, workspace, Imagined())
+    assert not [line for line in said if "calibrated" in line]
+    calibrated(made, "since", data)
+    study.run(PARAMS, workspace, Imagined())
+    (line,) = [line for line in said if "calibrated" in line]
+    assert line.startswith("- a judge was calibrated since 4 of 4 cells were compared")
+    assert "for telecom|n200|lora closed_book s0: mlflow run . -e compare -P dataset=telecom" in line
 
 
 def test_a_changed_study_computes_what_is_new(workspace: Workspace) -> None:
