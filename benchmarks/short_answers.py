@@ -2,7 +2,7 @@
 
 By part: a line that stands in a reference as whole words, and holds at least a share of what the reference says beyond
 the question. By meaning: a line whose embedding is near that of a reference. Both are tried on what the rule does not
-call right, of the answers of SmolLM2 and its adapters that were graded by hand (tests/data/graded).
+call right, of the answers of SmolLM2 and its adapters that were graded by reading (tests/data/graded).
 
     OMP_NUM_THREADS=1 python -m benchmarks.short_answers > benchmarks/results/short_answers.txt
 """
@@ -61,7 +61,7 @@ def nearness(rows: Sequence[Row]) -> list[float]:
 
 def main() -> None:
     """Print for both files what each rule would find, and what it would find wrongly."""
-    for name in ("answers.jsonl", "held_out.jsonl"):
+    for name in ("answers.jsonl", "held_out.jsonl", "other_articles.jsonl"):
         graded, rows = missed(name)
         right = sum(row["label"] == "right" for row in rows)
         print(f"{name}: {graded} graded; of {len(rows)} that the rule does not call right, {right} are")

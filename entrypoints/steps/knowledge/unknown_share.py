@@ -21,6 +21,7 @@ from ragft.models.loading import LoadedModel
 from ragft.params.training import FinetuneParams
 from ragft.params.values import SEARCHING
 from ragft.prompts.answer import AnswerPrompt
+from ragft.result_versions import VERSIONS
 from ragft.store.datasets import Preparation
 from ragft.training.result import Measure
 from ragft.types import Question, digest
@@ -100,7 +101,7 @@ def watch(dosed: Dosed, prompt: AnswerPrompt) -> Measure:
         return found
 
     asked = {name: [question.id for question in listed] for name, listed in groups.items()}
-    return Measure(digest([asked, messages, MOST_NEW_TOKENS]), measure)
+    return Measure(digest([asked, messages, MOST_NEW_TOKENS, VERSIONS["judging"]]), measure)
 
 
 def log(params: FinetuneParams, dosed: Dosed, preparation: Preparation, fingerprint: str, workspace: Workspace) -> None:
