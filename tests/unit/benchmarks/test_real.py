@@ -1,11 +1,13 @@
 """What answers of the real study are made of: the counting, on answers whose count is known."""
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from benchmarks import real_read
 from benchmarks.real import FIGURE, blocks, stored
 from benchmarks.real_answers import LOST, Answered, change, counted, lost, read_rows, taught_by
 from benchmarks.real_tables import figure
@@ -79,6 +81,22 @@ def test_the_pages_show_what_is_stored(name: str) -> None:
     start = f"<!-- made by benchmarks.real{': ' if name else ''}{name} -->\n\n"
     shown = text[text.index(start) + len(start) : text.index("\n\n<!-- end -->", text.index(start))]
     assert shown.splitlines() == blocks()[name]
+
+
+def test_the_page_shows_what_was_read() -> None:
+    text = (ROOT / "docs" / "real.md").read_text(encoding="utf-8")
+    start = "<!-- made by benchmarks.real_read -->\n\n"
+    shown = text[text.index(start) + len(start) : text.index("\n\n<!-- end -->", text.index(start))]
+    assert shown.splitlines() == real_read.table(real_read.readings())
+
+
+def test_everything_that_a_side_answered_was_read_once() -> None:
+    found = real_read.readings()
+    sides = {by for each in found for by in each.by}
+    for context in real_read.CONTEXTS:
+        asked = Counter((each.question, by) for each in found if each.context == context for by in each.by)
+        assert set(asked.values()) == {1}
+        assert {Counter(by for _, by in asked)[side] for side in sides} == {293}
 
 
 def test_the_figure_shows_what_is_stored() -> None:
