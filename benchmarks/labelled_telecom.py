@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ragft.analysis.statistics.bounds import deciding_bounds
 from ragft.analysis.statistics.clusters import Array
@@ -31,7 +32,15 @@ DRAWS, RESAMPLES, ALPHA = 400, 999, 0.025
 RANGE = 4.0  # of a scale from 1 to 5
 
 
-def drawn(judge: Array, people: Array, unsure: Array, same: Array, cluster: Any, budget: int) -> dict[str, Any]:  # noqa: ANN401 - an array of numbers
+def drawn(
+    judge: Array,
+    people: Array,
+    unsure: Array,
+    same: Array,
+    cluster: npt.NDArray[np.integer],
+    budget: int,
+    extreme: float = RANGE,
+) -> dict[str, Any]:
     """Return coverage and half width with labels drawn ``DRAWS`` times, of judge and labels and of labels alone.
 
     Args:
@@ -41,6 +50,7 @@ def drawn(judge: Array, people: Array, unsure: Array, same: Array, cluster: Any,
         same: 1.0 where both answers are the same, [questions].
         cluster: Number of each question's document, [questions].
         budget: How many labels.
+        extreme: The largest change there can be.
     """
     rng = np.random.default_rng(budget)
     shape = (DRAWS, len(judge))
@@ -54,7 +64,7 @@ def drawn(judge: Array, people: Array, unsure: Array, same: Array, cluster: Any,
             np.broadcast_to(scores, shape), labels, probability, cluster, same=np.broadcast_to(same, shape)
         )
         ends = [
-            sums.share * deciding_bounds(sums.sums, resample(sums.sums, weights), [level], RANGE, told=sums.told)[0]
+            sums.share * deciding_bounds(sums.sums, resample(sums.sums, weights), [level], extreme, told=sums.told)[0]
             for level in (ALPHA, 1 - ALPHA)
         ]
         holds = (ends[0] <= people.mean()) & (people.mean() <= ends[1])

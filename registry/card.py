@@ -182,7 +182,7 @@ def _people(comparison: Comparison) -> list[str]:
         for who, found in each.rows
     ]
     said = "; ".join(f"{inline(each.criterion)}: {each.basis}" for each in comparison.corrected)
-    note = " The means above are the judge's." if comparison.by_people else ""
+    note = " The means above are not corrected." if comparison.by_people else ""
     return [_table(("criterion", "by", "change", "interval"), rows), f"{said}.{note}"]
 
 

@@ -21,6 +21,20 @@ Guard = Literal["false_answer", "false_refusal"]
 JUDGED_BY = "accuracy"
 # At least so far up its scale: 4 of 1 to 5.
 RIGHT_FROM = 0.75
+# What people are asked in place of the outcome. No judge is: it has `JUDGED_BY`.
+RIGHT = Criterion(
+    name="right",
+    definition=(
+        "Is somebody who asked this told the right answer? In whatever words, and by what is said first. A part counts "
+        "where it fully answers. Where no accepted answer is shown, the question has none: right is then to say so, or "
+        "to state nothing."
+    ),
+    steps=(),
+    scores={"yes": 1.0, "no": 0.0},
+    meanings={"yes": "the right answer", "no": "another one, none, or a part that does not answer"},
+    direction="higher",
+    sees=("question", "reference", "passages"),
+)
 
 
 def is_right(question: Question, answer: str) -> bool | None:

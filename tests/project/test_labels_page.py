@@ -1,13 +1,17 @@
-"""The table of docs/labels.md is what is stored."""
+"""The tables of docs/labels.md are what is stored."""
 
 import json
 from pathlib import Path
+from types import ModuleType
 
-from benchmarks.labelled_telecom import OUTPUT, table
+import pytest
+
+from benchmarks import labelled_right, labelled_telecom
 
 PAGE = (Path(__file__).parents[2] / "docs" / "labels.md").read_text(encoding="utf-8")
 
 
-def test_the_table_is_what_was_measured() -> None:
-    shown = "\n".join(table(json.loads(OUTPUT.read_text(encoding="utf-8"))))
-    assert f"<!-- made by benchmarks.labelled_telecom -->\n\n{shown}\n\n<!-- end -->" in PAGE
+@pytest.mark.parametrize("made", [labelled_telecom, labelled_right], ids=lambda made: made.__name__)
+def test_the_table_is_what_was_measured(made: ModuleType) -> None:
+    shown = "\n".join(made.table(json.loads(made.OUTPUT.read_text(encoding="utf-8"))))
+    assert f"<!-- made by {made.__name__} -->\n\n{shown}\n\n<!-- end -->" in PAGE

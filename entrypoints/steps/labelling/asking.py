@@ -16,6 +16,7 @@ from ragft.analysis.statistics.label_sampling import draw_questions, expected_ha
 from ragft.errors import ConfigError
 from ragft.judging.g_eval import Item
 from ragft.judging.labels import item_key, pair_key, scale_of
+from ragft.judging.outcomes import RIGHT
 from ragft.judging.sheet import columns_of, row_of, write_rows
 from ragft.params.verdict import LabelParams
 from ragft.prompts.criterion import Criterion
@@ -24,6 +25,9 @@ from ragft.store.connection import Store
 from ragft.store.labels import Sampled, find_labels, save_sample
 from ragft.types import digest
 
+_BY_JUDGE = "people differ from the judge as much as it is unsure"
+# Nothing is known of how sure an outcome is; half a step of its scale is what a coarse judge is taken for.
+_BY_RULE = "people differ from the rule in a third of these questions"
 # The run that asked says how wide it expected each interval to be, under this tag's value.
 SAMPLE = "ragft.label_sample"
 
@@ -86,7 +90,7 @@ def ask(before: Before, params: LabelParams, workspace: Workspace) -> None:
         mlflow.log_metric(f"expected_half_width_{criterion.name}", wide)
         workspace.say(
             f"  {criterion.name}: with these labels the 95 % interval of the change will be about ±{wide:.2f} points, "
-            "if people differ from the judge as much as it is unsure"
+            f"if {_BY_RULE if criterion == RIGHT else _BY_JUDGE}"
         )
     workspace.say("Open the page, grade by keyboard, save; then the same command with -P ratings=<the saved files>")
 

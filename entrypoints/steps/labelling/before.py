@@ -1,4 +1,4 @@
-"""What is known of each question before people are asked: both answers, and how sure the judge is of them."""
+"""What is known of each question before people are asked: both answers, and how sure one is of their scores."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from entrypoints.steps.shared.compared import Contender, Sides, Task, decisive, side_of
 from entrypoints.steps.shared.evaluation import Evaluation
-from entrypoints.steps.shared.labelled import pairs_of
+from entrypoints.steps.shared.labelled import gradable, pairs_of
+from entrypoints.steps.shared.primaries import measured, values_of
 from ragft.analysis.statistics.clusters import Array, cluster
 from ragft.analysis.verdict.paired_scores import Pairs
 from ragft.analysis.verdict.side import pair_sides
@@ -26,7 +27,7 @@ class Before:
 
     Attributes:
         data: What the questions are called.
-        criteria: Those that are judged and decide.
+        criteria: What decides and people can grade.
         pairs: Criterion -> scores of both sides, question by question.
         items: Question id -> the base's answer and the version's.
     """
@@ -66,7 +67,7 @@ class Before:
         return np.unique([labels[name] for name in self.ids], return_inverse=True)[1]
 
     def gains(self, criterion: Criterion) -> Array:
-        """Return by how much the judge finds the version's answers better; NaN where it scored one side only."""
+        """Return by how much the version's answers are scored better; NaN where one side only has a score."""
         pairs = self.pairs[criterion.name]
         found = dict(zip(pairs.ids, pairs.gains(), strict=True))
         return np.array([found[name] for name in self.ids])
@@ -74,13 +75,13 @@ class Before:
     def unsure(self, criterion: Criterion) -> Array:
         """Return how unsure the judge is of each change, in score points: both sides' spreads together.
 
-        Where it could not score a side it knows nothing: half of the scale.
+        Where a side has no score nothing is known: half of the scale. An outcome says nothing of how sure it is: 0.
         """
         base, version = (_scores(self.deciding[side.uri], criterion) for side in (self.against, self.version))
         return np.array([_unsure(base[name], version[name], criterion) for name in self.ids])
 
     def judged(self, criterion: Criterion) -> dict[Item, float | None]:
-        """Return answer -> the judge's score, of both sides."""
+        """Return answer -> its score without people, of both sides."""
         found: dict[Item, float | None] = {}
         for place, side in enumerate((self.against, self.version)):
             scores = _scores(self.deciding[side.uri], criterion)
@@ -94,28 +95,33 @@ def look(task: Task, sides: Sides, questions: Sequence[Question], data: str) -> 
     Raises:
         ConfigError: If nothing that a judge scores decides, so that labels would change nothing.
     """
-    criteria = [criterion for criterion in task.criteria if criterion.name in task.design.primary]
+    criteria = gradable(task.criteria, task.design.primary)
     if not criteria:
         raise ConfigError(
-            f"primary is {', '.join(task.design.primary)}, which no judge scores, so people's labels would not change "
-            "the verdict: name what they shall grade, such as -P primary=accuracy, and a judge"
+            f"primary is {', '.join(task.design.primary)}, which people cannot grade, so their labels would not change "
+            "the verdict: name what they shall grade, -P primary=right or, with a judge, one of its criteria"
         )
-    deciding = decisive(sides, task.design.context)
+    deciding, names = decisive(sides, task.design.context), [criterion.name for criterion in criteria]
     clusters = cluster(questions)
     base, version = (side_of(side, sides[side.uri], task) for side in (task.against, task.version))
-    pairs = pair_sides(base, version, sorted(clusters.labels), clusters, criteria, task.design.context)
+    pairs = pair_sides(
+        base, version, sorted(clusters.labels), clusters, measured(names, task.criteria), task.design.context
+    )
     return Before(
         task,
         data,
         deciding,
         criteria,
-        {criterion.name: pairs[task.design.context, criterion.name] for criterion in criteria},
+        {name: pairs[task.design.context, name] for name in names},
         pairs_of(deciding[task.against.uri], deciding[task.version.uri]),
     )
 
 
 def _scores(evaluation: Evaluation, criterion: Criterion) -> dict[str, Score]:
-    return {row.id: score for row, score in zip(evaluation.rows, evaluation.scores[criterion.name], strict=True)}
+    if criterion.name in evaluation.scores:
+        return {row.id: score for row, score in zip(evaluation.rows, evaluation.scores[criterion.name], strict=True)}
+    values = values_of(evaluation, criterion.name) or {}
+    return {row.id: Score(criterion.name, values.get(row.id)) for row in evaluation.rows}
 
 
 def _unsure(one: Score, other: Score, criterion: Criterion) -> float:

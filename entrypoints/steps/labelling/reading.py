@@ -17,6 +17,7 @@ from ragft.errors import DataError
 from ragft.judging import agreement
 from ragft.judging.g_eval import Item
 from ragft.judging.labels import item_key, labels_of, pair_key
+from ragft.judging.outcomes import RIGHT
 from ragft.judging.sheet import Ratings, read_sheets, row_id
 from ragft.lists import first_of
 from ragft.prompts.criterion import Criterion
@@ -102,7 +103,8 @@ def _tell(
     agreed = agreement.compare(criterion, [judged[item] for item in given], _by_person(given, ratings))
     if agreed.kappa is not None:
         numbers["kappa"] = agreed.kappa
-        lines.append(f"kappa of the judge with people is {agreed.kappa:.2f}, over {agreed.n} answers")
+        who = "rule" if criterion == RIGHT else "judge"
+        lines.append(f"kappa of the {who} with people is {agreed.kappa:.2f}, over {agreed.n} answers")
     if agreed.human_kappa is not None:
         numbers["human_kappa"] = agreed.human_kappa
         lines.append(f"kappa of people among themselves is {agreed.human_kappa:.2f}")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from entrypoints.quick_imports import quick_imports
 from entrypoints.steps.matrix.cells import Cell, Identities
 from entrypoints.steps.shared.judges import estimator_name
+from entrypoints.steps.shared.labelled import gradable
 from ragft.analysis.study.findings import CellResult
 from ragft.params.values import AUTO
 from ragft.params.verdict import CompareParams
@@ -19,7 +20,7 @@ from registry.versions import registered_name
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """What came since cells were compared, under the judged criteria that decided them.
+    """What came since cells were compared, under what decided them and people can grade.
 
     Attributes:
         labels: Name of a cell -> how many labels; they may be of other answers, since the store knows a label by its
@@ -39,7 +40,7 @@ def find_later(
     labels, calibrated = {}, []
     for cell, key, record in zip(cells, keys, records, strict=True):
         decided = {change.measure for change in record.changes if change.decides}
-        criteria = [each.name for each in load_criteria(cell.compare.criteria) if each.name in decided]
+        criteria = [each.name for each in gradable(load_criteria(cell.compare.criteria), decided)]
         if count := labels_since(store, key, criteria):
             labels[cell.name] = count
         estimator, data = estimator_name(cell.compare), identities.dataset(cell).sha256

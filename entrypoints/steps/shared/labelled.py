@@ -1,6 +1,6 @@
 """What people said of the answers that are compared: looked up in the store, and said where it cannot count."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from entrypoints.steps.shared.compared import Task
 from entrypoints.steps.shared.evaluation import Evaluation
@@ -9,6 +9,7 @@ from entrypoints.steps.shared.workspace import Workspace
 from ragft.analysis.verdict.people import People
 from ragft.judging.g_eval import Item
 from ragft.judging.labels import PairLabels, bare_key, item_key, pair_key, pair_labels
+from ragft.judging.outcomes import RIGHT
 from ragft.lists import first_of
 from ragft.prompts.criterion import Criterion
 from ragft.store.connection import Store
@@ -16,20 +17,24 @@ from ragft.store.labels import find_labels, find_samples
 
 
 def find_people(task: Task, deciding: Mapping[str, Evaluation], workspace: Workspace) -> dict[str, People]:
-    """Return criterion -> what people said of both answers to some questions, of the judged criteria that decide.
+    """Return criterion -> what people said of both answers to some questions, of what decides and they can grade.
 
     ``deciding`` is the address of each side -> its evaluation in the context that decides. What cannot count is said.
     """
-    judged = [criterion for criterion in task.criteria if criterion.name in task.design.primary]
     pairs = pairs_of(deciding[task.against.uri], deciding[task.version.uri])
     found = {}
-    for criterion, labels in _labels(pairs, judged, task, workspace.store):
+    for criterion, labels in _labels(pairs, gradable(task.criteria, task.design.primary), task, workspace.store):
         for line in _left_out(criterion, labels):
             workspace.say(f"note: {line}")
         if labels.base:
             found[criterion.name] = People(labels.base, labels.version, labels.same, labels.probability)
             workspace.say(f"people: {_said(criterion, labels)}")
     return found
+
+
+def gradable(criteria: Sequence[Criterion], primary: Collection[str]) -> list[Criterion]:
+    """Return what people can grade of the primaries: judged criteria, and whether an answer is right."""
+    return [each for each in (*criteria, RIGHT) if each.name in primary]
 
 
 def pairs_of(base: Evaluation, version: Evaluation) -> dict[str, tuple[Item, Item]]:

@@ -1,7 +1,7 @@
-"""A change that people correct: their few labels and the judge's scores of everything, in one interval.
+"""A change that people correct: their few labels and the scores of everything, by a judge or a rule, in one interval.
 
 `ragft.analysis.statistics.corrected` says how. What is estimated is what people would say of the version's answers less
-what they would say of the base's, so the interval holds whatever the judge's bias is.
+what they would say of the base's, so the interval holds whatever the bias of the scores is.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -16,6 +16,8 @@ from ragft.analysis.verdict.paired_scores import Pairs
 
 # From so many pairs in so many documents on, the corrected bounds decide, and the judge is not merely advisory.
 LEAST_PAIRS, LEAST_DOCUMENTS = 30, 10
+# The primary that is told by a rule, where there is one.
+BY_RULE = "right"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Corrected:
-    """The change under one criterion by the judge, by people, and by both.
+    """The change under one primary by the judge, by people, and by both; of ``right`` the rule is the judge.
 
     Attributes:
         pairs: Questions of which people scored both answers.
@@ -77,9 +79,13 @@ class Corrected:
         return self.pairs >= LEAST_PAIRS and self.documents >= LEAST_DOCUMENTS
 
     @property
+    def _scorer(self) -> str:
+        return "the rule" if self.criterion == BY_RULE else "the judge"
+
+    @property
     def rows(self) -> tuple[tuple[str, Estimate], ...]:
         """What is shown: who says so, and what."""
-        alone = (("the judge alone", self.judge),) if self.judge else ()
+        alone = ((f"{self._scorer} alone", self.judge),) if self.judge else ()
         return (*alone, ("people alone", self.people), ("both together", self.both))
 
     @property
@@ -90,7 +96,7 @@ class Corrected:
             f"{self.documents:,} groups, {self.drawn}"
         )
         if self.decides:
-            return f"{said}; both together decide, with weight {self.weight:.2f} for the judge"
+            return f"{said}; both together decide, with weight {self.weight:.2f} for {self._scorer}"
         return f"{said}; from {LEAST_PAIRS} in {LEAST_DOCUMENTS} groups on, both together would decide"
 
 

@@ -111,7 +111,7 @@ def test_people_correct_a_judge_that_is_biased_and_what_they_say_decides(workspa
     for who in ("the judge alone", "people alone", "both together"):
         assert f"{'accuracy':16}{who:20}" in told
     html = (workspace.home / "reports").glob("*.html")
-    assert "The judge, people, and both together" in next(html).read_text(encoding="utf-8")
+    assert "Without people, by people, and both together" in next(html).read_text(encoding="utf-8")
     metrics = mlflow.MlflowClient().get_run(found.run_id).data.metrics
     assert metrics["change_accuracy"] == metrics["change_accuracy_together"] == pytest.approx(-2 / 3)
     assert metrics["change_accuracy_judge_alone"] > 0.5
@@ -157,7 +157,8 @@ def graded(sheet: Path, person: str, *, wrong: int = 0) -> Path:
 def shown() -> dict[str, Any]:
     """Return the parameters of the command for files in docs/labels.md."""
     page = (Path(__file__).parents[3] / "docs" / "labels.md").read_text(encoding="utf-8")
-    (line,) = re.findall(r"^    mlflow run \. -e label (.*) --env-manager local$", page, flags=re.MULTILINE)
+    lines = re.findall(r"^    mlflow run \. -e label (.*) --env-manager local$", page, flags=re.MULTILINE)
+    (line,) = (line for line in lines if "primary=accuracy" in line)
     found: dict[str, Any] = dict(word.split("=", 1) for word in line.split() if word != "-P")
     return {**found, "budget": int(found["budget"])}
 
@@ -222,7 +223,7 @@ def test_people_who_differ_widen_the_interval_and_are_told_by_how_much(workspace
 
 def test_what_cannot_be_labelled_is_refused(workspace: Workspace, tmp_path: Path) -> None:
     sides = given(workspace)
-    with pytest.raises(ConfigError, match="primary is answer_f1, which no judge scores"):
+    with pytest.raises(ConfigError, match="primary is answer_f1, which people cannot grade"):
         label_step.run(LabelParams(**{**sides, "primary": "answer_f1"}), workspace)
     with pytest.raises(ConfigError, match="gave the same answer to all 90 questions"):
         copy = tmp_path / "copy.jsonl"

@@ -1,0 +1,89 @@
+"""People correct a rule: it knows no other words for an answer, in which one of two files says what is right."""
+
+import csv
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from entrypoints.steps import compare_files
+from entrypoints.steps import label as label_step
+from entrypoints.steps.shared.workspace import Workspace
+from ragft.params.verdict import CompareParams, LabelParams
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own ways with data frames, with pandas 3
+QUESTIONS, DOCUMENTS = 120, 60
+SIDES = {"answers": "tuned", "against": "base"}
+
+
+def given(workspace: Workspace) -> dict[str, Any]:
+    """Write the two files: the base is right in every second answer; the version in all, in words of its own in 80."""
+    for name in ("base", "tuned"):
+        rows = [
+            {"input": f"What is number {n}?", "output": answer(n, tuned=name == "tuned"),
+             "expected_output": f"citizen {n}", "document": f"d{n % DOCUMENTS}"}
+            for n in range(QUESTIONS)
+        ]  # fmt: skip
+        (workspace.home / f"{name}.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    return {name: str(workspace.home / f"{file}.jsonl") for name, file in SIDES.items()} | {
+        "judge": "none",
+        "primary": "right",
+    }
+
+
+def answer(n: int, *, tuned: bool) -> str:
+    if not tuned:
+        return f"citizen {n}" if n % 2 else "a horse"
+    return "one of the people" if n % 3 else f"citizen {n}"
+
+
+def shown() -> dict[str, str]:
+    """Return the parameters of the command for a rule in docs/labels.md."""
+    page = (Path(__file__).parents[3] / "docs" / "labels.md").read_text(encoding="utf-8")
+    lines = re.findall(r"^    mlflow run \. -e label (.*) --env-manager local$", page, flags=re.MULTILINE)
+    (line,) = (line for line in lines if "primary=right" in line)
+    return dict(word.split("=", 1) for word in line.split() if word != "-P")
+
+
+def graded(sheet: Path) -> Path:
+    """Fill in a sheet: people are citizens."""
+    with sheet.open(encoding="utf-8-sig", newline="") as file:
+        head, *rows = csv.reader(file)
+    place = next(index for index, name in enumerate(head) if name.startswith("right (yes = "))
+    for row in rows:
+        row[place], row[head.index("annotator")] = "no" if row[head.index("answer")] == "a horse" else "yes", "ann"
+    path = sheet.with_name("ann.csv")
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
+        csv.writer(file).writerows([head, *rows])
+    return path
+
+
+def test_labels_of_what_is_right_correct_the_rule_and_turn_the_verdict(workspace: Workspace, said: list[str]) -> None:
+    sides = given(workspace)
+    alone = compare_files.run(CompareParams(**sides), workspace)
+    (primary,) = alone.comparison.primaries
+    assert primary.criterion == "right"
+    assert primary.effect and primary.effect.gain == pytest.approx(-1 / 6)
+    assert "better in right" not in alone.decision.headline
+
+    # The command of docs/labels.md.
+    assert {**sides, "answers": "tuned.jsonl", "against": "base.jsonl", "budget": "60"}.items() <= shown().items()
+    label_step.run(LabelParams(**sides, budget=60), workspace)
+    assert "if people differ from the rule in a third of these questions" in "\n".join(said)
+    (sheet,) = (workspace.home / "sheets").glob("*.csv")
+    label_step.run(LabelParams(**sides, budget=60, ratings=str(graded(sheet))), workspace)
+    assert "kappa of the rule with people is" in "\n".join(said)
+
+    found = compare_files.run(CompareParams(**sides), workspace)
+    (corrected,) = found.comparison.corrected
+    assert corrected.decides
+    assert [who for who, _ in corrected.rows] == ["the rule alone", "people alone", "both together"]
+    assert corrected.judge and corrected.judge.change == pytest.approx(-1 / 6)
+    assert corrected.both.low < 0.5 < corrected.both.high
+    assert corrected.both.low > 0
+    assert "better in right" in found.decision.headline
+    told = "\n".join(said)
+    assert f"{'right':16}{'the rule alone':20}" in told
+    assert "for the rule" in corrected.basis
