@@ -63,9 +63,11 @@ browser: $(READY) ## look at the MLflow UI in a headless Chromium (Debian's, ins
 	bash tests/browser/install.sh
 	$(PYTEST) tests/browser
 
-engines: $(READY) ## vLLM for CPUs in .engines (3.4 GB, two minutes), and the tests that ask a real server
+engines: $(READY) ## vLLM for CPUs and OpenVINO in .engines (3.7 GB, three minutes), and the tests that ask them
+	PYTHON=$(PYTHON) bash tests/engines/install_openvino.sh .engines/openvino $(BIN)/python
+	OMP_NUM_THREADS=1 .engines/openvino/bin/python -m pytest tests/engines/test_openvino.py tests/integration/steps/test_by_openvino.py
 	PYTHON=$(PYTHON) bash tests/engines/install.sh .engines/vllm
-	OMP_NUM_THREADS=1 python -m pytest tests/engines --durations=5
+	OMP_NUM_THREADS=1 python -m pytest tests/engines --ignore=tests/engines/test_openvino.py --durations=5
 
 torture: $(READY) ## a study killed with -9 in every window, then KILLS=200 times at random: the tables stay the same
 	OMP_NUM_THREADS=1 python -m pytest tests/torture

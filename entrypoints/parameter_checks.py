@@ -6,9 +6,10 @@ from pathlib import Path
 from ragft.data.files import ROW_SUFFIXES
 from ragft.errors import ConfigError
 from ragft.lists import entries
+from ragft.models.openvino import package
 from ragft.params.base import Params
 from ragft.params.scoring import VerifyParams
-from ragft.params.values import LOCAL, OVERLAP, SEARCHING
+from ragft.params.values import LOCAL, OPENVINO, OVERLAP, SEARCHING
 from ragft.params.verdict import CompareParams, SidesParams
 from ragft.prompts.answer import load_answer_prompt
 from ragft.prompts.criterion import load_criteria
@@ -29,8 +30,10 @@ def check(params: Params) -> None:
 
     Raises:
         ConfigError: If a file is not there or cannot be used.
-        PrerequisiteError: If the base model is not on this machine.
+        PrerequisiteError: If the base model is not on this machine, or the engine is not installed.
     """
+    if params.as_dict().get("engine") == OPENVINO:
+        package.require()
     try:
         _check(params)
     except OSError as error:

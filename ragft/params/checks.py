@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from ragft.errors import ConfigError
 from ragft.lists import entries
-from ragft.params.values import GUARD_MARGIN, LOCAL, VLLM
+from ragft.params.values import GUARD_MARGIN, OPENVINO, VLLM
 
 
 def check_address(name: str, url: str) -> None:
@@ -19,8 +19,10 @@ def check_address(name: str, url: str) -> None:
 def check_engine(engine: str, url: str, folder: str, dtype: str) -> None:
     """Refuse an engine without its address or precision, and these without an engine."""
     check_address("engine_url", url)
-    if engine == LOCAL and (url or folder):
-        raise ConfigError(f"engine is local, but engine_url is {url!r} and engine_folder {folder!r}: add engine=vllm")
+    if engine != VLLM and (url or folder):
+        raise ConfigError(
+            f"engine is {engine}, but engine_url is {url!r} and engine_folder {folder!r}: say engine=vllm"
+        )
     if engine == VLLM and not url:
         raise ConfigError("engine is vllm without engine_url: give its address, -P engine_url=http://host:8000/v1")
     if engine == VLLM and dtype == "auto":
@@ -28,6 +30,8 @@ def check_engine(engine: str, url: str, folder: str, dtype: str) -> None:
             "engine is vllm and dtype auto: say in which precision the server computes, -P dtype=bfloat16 (what "
             "`vllm serve --dtype` was given)"
         )
+    if engine == OPENVINO and dtype == "auto":
+        raise ConfigError("engine is openvino and dtype auto: say in which precision it computes, -P dtype=float32")
 
 
 def points(guard: str, text: str) -> float:

@@ -12,6 +12,7 @@ from ragft.params.values import (
     DEV,
     ENGINES,
     ESTIMATORS,
+    OTHER_ENGINES,
     OVERLAP,
     POCKET,
     QUANTIZATIONS,
@@ -45,7 +46,8 @@ class ScoringParams(BaseParams):
     )
     engine: str = param(
         "local",
-        "what answers, and judges where judge=base: local, this process; vllm, a server that holds the base",
+        "what answers: local, this process; openvino, this process by OpenVINO on the CPU; vllm, a server that holds "
+        "the base, and judges where judge=base",
         choices=ENGINES,
     )
     engine_url: str = param("", "with engine=vllm: the server's address up to and with /v1")
@@ -95,10 +97,11 @@ class ScoringParams(BaseParams):
         self.contexts()
         check_address("judge_url", self.judge_url)
         check_engine(self.engine, self.engine_url, self.engine_folder, self.dtype)
-        if self.engine == VLLM and self.quantization != "none":
+        if self.engine in OTHER_ENGINES and self.quantization != "none":
+            held = "its server holds them" if self.engine == VLLM else "they are"
             raise ConfigError(
-                f"quantization is {self.quantization}, but engine=vllm answers with the weights as its server holds "
-                "them: leave quantization out"
+                f"quantization is {self.quantization}, but engine={self.engine} answers with the weights as {held}: "
+                "leave quantization out"
             )
         if not self.judge_url and (self.base if self.judge == "base" else self.judge) == SMOLLM2:
             raise ConfigError(
@@ -139,10 +142,10 @@ class EvaluateParams(ScoringParams):
                 f"model is {self.model!r}, model_url {self.model_url!r}, served_model {self.served_model!r}: "
                 "a served model needs all three, -P model=served -P model_url=... -P served_model=..."
             )
-        if given[0] and self.engine == VLLM:
+        if given[0] and self.engine in OTHER_ENGINES:
             raise ConfigError(
-                "model is served and engine vllm: a served model is known by its name alone; name base or a version "
-                "with engine=vllm, or leave engine out"
+                f"model is served and engine {self.engine}: a served model is known by its name alone; name base or a "
+                f"version with engine={self.engine}, or leave engine out"
             )
         if given[0] and self.context_window:
             raise ConfigError(

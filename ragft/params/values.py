@@ -33,7 +33,9 @@ OVERLAP = "overlap"
 AUTO, YES, NO = TRACES = ("auto", "True", "False")
 SERIAL = "serial"
 EXECUTORS = (SERIAL, "ray")
-LOCAL, VLLM = ENGINES = ("local", "vllm")
+LOCAL, VLLM, OPENVINO = ENGINES = ("local", "vllm", "openvino")
+# What computes in the place of this process's torch, from adapters of method lora alone.
+OTHER_ENGINES = (VLLM, OPENVINO)
 PRESETS = ("embedded", "paper", "tiny", "context", "causes", "real")
 
 

@@ -21,7 +21,7 @@ from ragft.models.precision import computable
 from ragft.params.data import DataParams, PrepareParams
 from ragft.params.searches import StudyParams
 from ragft.params.training import FinetuneParams
-from ragft.params.values import LOCAL, NO, NO_RERANKER, SEARCHING, VLLM
+from ragft.params.values import LOCAL, NO, NO_RERANKER, OPENVINO, SEARCHING, VLLM
 from ragft.params.verdict import CompareParams
 from ragft.prompts.answer import load_answer_prompt
 from ragft.prompts.criterion import load_criteria
@@ -117,6 +117,11 @@ def cells_of(params: StudyParams, matrix: Matrix) -> list[Cell]:
         raise ConfigError(
             f"engine is vllm with base {', '.join(matrix.base)} and method {', '.join(matrix.method)}: a server holds "
             "one base, and adapters of method lora alone; ask for these, or leave engine out"
+        )
+    if params.engine == OPENVINO and set(matrix.method) != {"lora"}:
+        raise ConfigError(
+            f"engine is openvino with method {', '.join(matrix.method)}: it computes adapters of method lora alone; "
+            "ask for these, or leave engine out"
         )
     if twice := next((cell for number, cell in enumerate(cells) if cell in cells[:number]), None):
         raise ConfigError(
@@ -272,8 +277,12 @@ class Identities:
 
     def _engine(self, compare: CompareParams) -> dict[str, str]:
         """Return version and precision of what answers in place of this process, as a part of a key; none for none."""
-        if compare.engine != VLLM:
+        if compare.engine == LOCAL:
             return {}
+        if compare.engine == OPENVINO:
+            from ragft.models.openvino.model import engine_name
+
+            return {"engine": engine_name(computable(compare.dtype))}
         if compare.engine_url not in self._engines:
             # It brings torch along, which a plan of what this process computes does not need.
             from entrypoints.steps.shared.engines import open_engine

@@ -9,13 +9,14 @@ from tempfile import TemporaryDirectory
 
 from entrypoints.steps.matrix.cells import Cell, Identities
 from entrypoints.steps.matrix.plan import Need, Rates, judge_message
-from entrypoints.steps.shared.engines import open_engine
+from entrypoints.steps.shared.engines import OPENVINO_FILES, open_engine
 from entrypoints.steps.shared.weights import load_base_model
 from ragft.judging.backend import Ask, LocalJudge
 from ragft.models.generation import Generator
 from ragft.models.loading import LoadedModel
+from ragft.models.openvino.model import OpenvinoModel
 from ragft.models.vllm.model import VllmModel
-from ragft.params.values import USUAL_CHUNK_CHARS, VLLM
+from ragft.params.values import OPENVINO, USUAL_CHUNK_CHARS, VLLM
 from ragft.prompts.answer import load_answer_prompt
 from ragft.prompts.criterion import load_criteria
 from ragft.retrieval.chunking import chunk
@@ -64,6 +65,10 @@ def _train(cell: Cell, base: LoadedModel, identities: Identities) -> float:
 def _answer(cell: Cell, base: LoadedModel, identities: Identities) -> float:
     prompt = load_answer_prompt(cell.compare.prompt)
     messages = [prompt.render(question.text, passages) for question, passages in _shown(cell, base, identities)]
+    if cell.compare.engine == OPENVINO:
+        model = OpenvinoModel.load(base, identities.workspace.home / OPENVINO_FILES)
+        by_openvino = model.narrowed(cell.compare.context_window)
+        return _timed(len(messages), lambda: by_openvino.generate(messages, cell.compare.max_new_tokens))
     with _asked(cell, base, identities) as writer:
         return _timed(len(messages), lambda: writer.generate(messages, cell.compare.max_new_tokens))
 
@@ -105,7 +110,7 @@ def _shown(cell: Cell, base: LoadedModel, identities: Identities) -> Iterator[tu
 
 @contextmanager
 def _asked(cell: Cell, base: LoadedModel, identities: Identities) -> Iterator[Generator | VllmModel]:
-    """Yield what answers and judges in the cell: the base in this process, or the one that an engine holds."""
+    """Yield what answers and judges in the cell: the base in this process, or the one that a server holds."""
     if cell.compare.engine != VLLM:
         yield _writer(cell, base)
         return

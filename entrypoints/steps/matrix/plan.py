@@ -20,7 +20,7 @@ from ragft.data.splits import assign_splits, balanced_subset
 from ragft.errors import PrerequisiteError
 from ragft.lists import entries
 from ragft.params.searches import StudyParams
-from ragft.params.values import LOCAL, USUAL_CHUNK_CHARS
+from ragft.params.values import LOCAL, OPENVINO, USUAL_CHUNK_CHARS
 from ragft.prompts.answer import load_answer_prompt
 from ragft.prompts.criterion import Criterion, load_criteria
 from ragft.prompts.judge import render_judge_message
@@ -81,12 +81,13 @@ def kinds_of(cell: Cell) -> dict[str, str]:
     dtype = cell.finetune.dtype
     base = cell.finetune.base if dtype == "auto" else f"{cell.finetune.base} {dtype}"
     engine = "" if cell.compare.engine == LOCAL else f" {cell.compare.engine}"
+    judging = "" if cell.compare.engine == OPENVINO else engine  # it answers alone
     shared = f" by {cell.finetune.processes}" if cell.finetune.processes > 1 else ""
     return {
         "train": f"{base} {cell.finetune.method} {cell.finetune.format}{shared}",
         "forget": base,
         "answer": f"{base} {cell.compare.context}{engine}",
-        "judge": f"{cell.compare.judge} of {base} {cell.compare.estimator}{engine}",
+        "judge": f"{cell.compare.judge} of {base} {cell.compare.estimator}{judging}",
         "rest": "",
     }
 

@@ -7,7 +7,7 @@ from ragft.errors import ConfigError
 from ragft.params.scoring import EvaluateParams
 from ragft.params.searches import TuneParams
 from ragft.params.training import FinetuneParams
-from ragft.params.values import DEV, NO_JUDGE, VLLM
+from ragft.params.values import DEV, NO_JUDGE, OTHER_ENGINES
 from ragft.params.verdict import CompareParams
 from ragft.training.search_space import Space, read_space
 from ragft.types import DECIDING
@@ -25,8 +25,10 @@ def checked_space(params: TuneParams) -> Space:
             method = trained(params, values).method
         except ConfigError as error:
             raise ConfigError(f"space holds {in_words(values)}, which finetune cannot use: {error}") from error
-        if params.engine == VLLM and method != "lora":
-            raise ConfigError(f"engine is vllm and method {method}: a server holds adapters of method lora alone")
+        if params.engine in OTHER_ENGINES and method != "lora":
+            raise ConfigError(
+                f"engine is {params.engine} and method {method}: it computes adapters of method lora alone"
+            )
     return space
 
 

@@ -1,4 +1,4 @@
-"""Models behind a vLLM server: loaded there under their digest, and held against this process's before they answer."""
+"""Models that an engine computes, a vLLM server or OpenVINO: held against those of this process before they answer."""
 
 import dataclasses
 import shutil
@@ -15,7 +15,8 @@ from entrypoints.steps.shared.workspace import Workspace
 from ragft.errors import PrerequisiteError
 from ragft.models.adapter_folder import check_adapter
 from ragft.models.loading import DescribedModel, LoadedModel, describe_base
-from ragft.models.logprob_probes import Probes, take
+from ragft.models.logprob_probes import Agreement, Probes, take
+from ragft.models.openvino.model import OpenvinoModel
 from ragft.models.vllm.limits import check_servable
 from ragft.models.vllm.model import VllmModel
 from ragft.models.vllm.server import VllmServer
@@ -24,6 +25,8 @@ from registry.versions import Version
 
 # Folder of the home in which adapters lie for a server, where none is named.
 ADAPTERS = "engine"
+# Through which weights go to OpenVINO.
+OPENVINO_FILES = "openvino"
 
 
 def open_engine(params: ScoringParams, workspace: Workspace, stack: ExitStack) -> VllmServer:
@@ -87,6 +90,23 @@ def serve_version(server: VllmServer, version: Version, params: ScoringParams, w
     return _verified(model, version, lambda: load_version(version, params.dtype), workspace)
 
 
+def by_openvino(loaded: LoadedModel, workspace: Workspace) -> OpenvinoModel:
+    """Return a model as OpenVINO computes it, held against the one in memory, which is not needed afterwards.
+
+    Raises:
+        PrerequisiteError: If OpenVINO cannot compute it, or makes something else of it.
+    """
+    folder = workspace.home / OPENVINO_FILES
+    model = OpenvinoModel.load(dataclasses.replace(loaded, adapter=""), folder)
+    probes = take(loaded)
+    alone = model.rate(probes)
+    if loaded.adapter:
+        del model  # else the weights would be held three times
+        model = OpenvinoModel.load(loaded, folder)
+    _tell(model, model.verify(probes, alone), workspace)
+    return model
+
+
 def probes_of(loaded: LoadedModel, version: Version) -> Probes:
     """Return the probes of a version, computed now and kept with it."""
     probes = take(loaded)
@@ -98,12 +118,17 @@ def _verified(
     model: VllmModel, version: Version | None, load: Callable[[], LoadedModel], workspace: Workspace
 ) -> VllmModel:
     found = model.verify(_probes(model.described, version, load, workspace))
+    _tell(model, found, workspace)
+    return model
+
+
+def _tell(model: VllmModel | OpenvinoModel, found: Agreement, workspace: Workspace) -> None:
+    """Say how far an engine agrees with this process, on the screen and in the run."""
     said = f"{model.engine}: its base is within {found.base:.2g} nats a token of the one in process"
     if model.described.adapter:
         said += f", and it shows {found.share:.0%} of the adapter's effect ({found.moved_here:.2g} nats a token)"
     workspace.say(said)
     mlflow.set_tags({"ragft.engine": model.engine, "ragft.engine_check": said})
-    return model
 
 
 def _probes(

@@ -33,7 +33,7 @@ class Judge(JudgeBackend, StepsWriter, Protocol):
 def open_judge(params: ScoringParams, subject: Subject | None, workspace: Workspace, stack: ExitStack) -> Judge | None:
     """Return the judge, or None when none is wanted; the subject's own base serves without its adapter.
 
-    Where an engine holds the base, it judges there.
+    Where a server holds the base, it judges there; OpenVINO judges nothing, so the base does that in this process.
 
     A served judge stays open as long as ``stack``.
     """
@@ -43,8 +43,8 @@ def open_judge(params: ScoringParams, subject: Subject | None, workspace: Worksp
         endpoint = open_endpoint(params.judge_url, params.judge, "judge", params, workspace, stack)
         return ServedJudge(endpoint, max_new_tokens=params.judge_max_new_tokens, top_logprobs=params.top_logprobs)
     if params.judge == BASE and params.engine == VLLM:
-        engine = subject.engine.base if subject is not None and subject.engine is not None else None
-        judging = engine or _base_on_engine(params, workspace, stack)
+        engine = subject.engine if subject is not None else None
+        judging = engine.base if isinstance(engine, VllmModel) else _base_on_engine(params, workspace, stack)
         return LocalJudge(judging, max_new_tokens=params.judge_max_new_tokens)
     held = subject.loaded if subject is not None else None
     if params.judge == BASE and held is not None and held.quantization == "none":

@@ -8,7 +8,7 @@ from typing import Any
 
 from entrypoints.steps.shared.bases import base_path, require_base
 from entrypoints.steps.shared.endpoints import open_endpoint
-from entrypoints.steps.shared.engines import describe, open_engine, serve_base, serve_version
+from entrypoints.steps.shared.engines import by_openvino, describe, open_engine, serve_base, serve_version
 from entrypoints.steps.shared.prepared import Prepared
 from entrypoints.steps.shared.searching import search_of
 from entrypoints.steps.shared.sources import read_dataset, with_top_k
@@ -19,11 +19,12 @@ from ragft.models.answering import Writer
 from ragft.models.endpoint import Endpoint
 from ragft.models.generation import Generator
 from ragft.models.loading import DescribedModel, LoadedModel
+from ragft.models.openvino.model import OpenvinoModel
 from ragft.models.vllm.model import VllmModel
 from ragft.params.base import P
 from ragft.params.data import BaseParams, DataParams, PreparationParams
 from ragft.params.scoring import EvaluateParams, ScoringParams
-from ragft.params.values import DEFAULT_DATASET, POCKET, SERVED, VLLM
+from ragft.params.values import DEFAULT_DATASET, OPENVINO, POCKET, SERVED, VLLM
 from ragft.prompts.answer import load_answer_prompt
 from ragft.served_as import NONE, RETRIEVED, ServedAs
 from ragft.store.datasets import Preparation
@@ -34,14 +35,14 @@ BASE = "base"
 
 @dataclass(frozen=True)
 class Subject:
-    """The model under test: in memory, or behind a server.
+    """The model under test: in memory, or held by an engine or a server.
 
     Attributes:
         loaded: None for a served model.
         version: The registered version; None for a base and for a served model.
         base: Name of the base model, or of the served one.
         endpoint: The served model.
-        engine: The base or version, where a server answers in its place.
+        engine: The base or version, where an engine answers in its place.
         registered: A base as it was registered.
     """
 
@@ -49,7 +50,7 @@ class Subject:
     version: Version | None
     base: str
     endpoint: Endpoint | None = None
-    engine: VllmModel | None = None
+    engine: VllmModel | OpenvinoModel | None = None
     registered: Version | None = None
 
     @property
@@ -180,14 +181,18 @@ def load_subject(
                 None, version, version.lineage.base, engine=serve_version(server, version, params, workspace)
             )
         described = describe(params.base, params.revision, params.dtype)
-        registered = register_base(described, params, preparation, workspace)
-        engine = serve_base(server, described, registered, workspace)
-        return Subject(None, None, params.base, engine=engine, registered=registered)
+        known = register_base(described, params, preparation, workspace)
+        engine = serve_base(server, described, known, workspace)
+        return Subject(None, None, params.base, engine=engine, registered=known)
+    registered = None
     if version is not None:
-        return Subject(load_version(version, params.dtype), version, version.lineage.base)
-    loaded = load_base_model(params.base, params.revision, params.quantization, params.dtype)
-    registered = register_base(loaded, params, preparation, workspace)
-    return Subject(loaded, None, params.base, registered=registered)
+        loaded, base = load_version(version, params.dtype), version.lineage.base
+    else:
+        loaded, base = load_base_model(params.base, params.revision, params.quantization, params.dtype), params.base
+        registered = register_base(loaded, params, preparation, workspace)
+    if params.engine == OPENVINO:
+        return Subject(None, version, base, engine=by_openvino(loaded, workspace), registered=registered)
+    return Subject(loaded, version, base, registered=registered)
 
 
 def base_lineage(loaded: DescribedModel, preparation: Preparation) -> Lineage:

@@ -206,6 +206,12 @@ def test_an_engine_that_cannot_hold_what_is_tried_is_refused(workspace: Workspac
     engine: dict[str, Any] = {"engine": "vllm", "engine_url": "http://a:1/v1", "dtype": "float32"}
     with pytest.raises(ConfigError, match="engine is vllm and method dora"):
         tune.run(TuneParams(space="method=lora,dora", **engine), workspace, Counting)
+    engine_here: dict[str, Any] = {"engine": "openvino", "dtype": "float32"}
+    with pytest.raises(ConfigError, match="engine is openvino and method dora"):
+        tune.run(TuneParams(space="method=lora,dora", **engine_here), workspace, Counting)
+    both = StudyParams(base="pocket,smollm2", judge="none", method="lora,ia3", **engine_here)
+    with pytest.raises(ConfigError, match="engine is openvino with method lora, ia3"):
+        cells_of(both, matrix_of(both))
     params = StudyParams(base="pocket,smollm2", judge="none", **engine)
     with pytest.raises(ConfigError, match="a server holds one base"):
         cells_of(params, matrix_of(params))

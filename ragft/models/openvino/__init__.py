@@ -1,0 +1,1 @@
+"""Answers that OpenVINO computes on the CPU, in this process."""
