@@ -1,20 +1,19 @@
 """Evaluate: retrieve, generate, judge; each context is a run with the same metrics."""
 
 import dataclasses
-import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from mlflow.data.dataset import Dataset
 from mlflow.exceptions import MlflowException
 
+from entrypoints.steps import evaluate_file
 from entrypoints.steps.knowledge import forgetting
-from entrypoints.steps.shared import judges, outcomes, scoring, traces
-from entrypoints.steps.shared.answer_files import scored
-from entrypoints.steps.shared.evaluation import Evaluation, Made, Scored
+from entrypoints.steps.shared import judges, scoring, traces
+from entrypoints.steps.shared.answered_rows import rows_of
+from entrypoints.steps.shared.evaluation import Evaluation, Made
 from entrypoints.steps.shared.health import health_of
 from entrypoints.steps.shared.judges import Judge
 from entrypoints.steps.shared.model_under_test import (
@@ -35,21 +34,17 @@ from entrypoints.steps.shared.verifiers import ChecksFor
 from entrypoints.steps.shared.workspace import Workspace
 from ragft import tracking
 from ragft.analysis.verdict.health import Health
-from ragft.data.answers import read_answers
 from ragft.data.splits import balanced_subset
 from ragft.errors import DataError
 from ragft.judging.g_eval import Item
-from ragft.judging.outcomes import is_right
-from ragft.judging.squad import squad_metrics
 from ragft.lists import first_of
 from ragft.models.answering import answer_questions
 from ragft.params.scoring import EvaluateParams
-from ragft.pocket.truth import truth_metrics
 from ragft.prompts.answer import AnswerPrompt, load_answer_prompt
 from ragft.prompts.criterion import Criterion, load_criteria
 from ragft.served_as import NONE
 from ragft.store.datasets import Preparation
-from ragft.types import AS_ANSWERED, DECIDING, WITHHELD, Answer, Context, Split, digest
+from ragft.types import DECIDING, WITHHELD, Answer, Context, Split, digest
 from ragft.verifying import Checks
 from registry.versions import Version
 
@@ -89,7 +84,7 @@ def run(
     """
     criteria, prompt = load_criteria(params.criteria), load_answer_prompt(params.prompt)
     if params.answers:
-        return [_evaluate_file(params, criteria, workspace)]
+        return [evaluate_file.run(params, criteria, workspace)]
     version = find_version(params)
     settled = settle(params, version)
     tags = {"ragft.step": "evaluate", "ragft.prompt_sha256": prompt.sha256}
@@ -221,7 +216,7 @@ def _score(answered: Answered, judging: Judging, tags: Mapping[str, Any], worksp
     calibrations = judges.known_calibrations(workspace.store, judge, criteria, params, preparation.dataset)
     evaluations = []
     for context, answers in answered.answers.items():
-        rows = _rows(found, context, answers, params.top_k)
+        rows = rows_of(found, context, answers, params.top_k)
         with _context_run(params, name, context, {**tags, "ragft.context": context}, workspace):
             # What was shown, and whether answers were checked, makes them answers to another task.
             shown = [found.collection, params.top_k, found.search.made_of] if context != NONE else []
@@ -321,40 +316,6 @@ def tell_health(health: Health, workspace: Workspace) -> None:
         workspace.alert(f"These scores cannot be trusted: {health.why(fault)}")
 
 
-def _rows(found: RetrievedSplit, context: Context, answers: Mapping[str, Answer], k: int) -> list[Scored]:
-    """Return the rows to be scored: a question whose context is not available is not a row."""
-    retrieval, passages = {} if context == WITHHELD else found.row_metrics(k), found.context(context)
-    return [
-        Scored(
-            id=question.id,
-            question=question.text,
-            answer=answers[question.id].text,
-            references=question.references,
-            passages=tuple(p.text for p in passages[question.id] if p.id in answers[question.id].passages),
-            documents=question.documents,
-            kind=question.kind,
-            facts={
-                "answerable": question.answerable,
-                "prompt_tokens": answers[question.id].written.prompt_tokens,
-                "answer_tokens": answers[question.id].written.tokens,
-                "cut": answers[question.id].written.cut,
-                "dropped_passages": answers[question.id].dropped_passages,
-                "dropped_gold": found.gold_left_out(question, passages[question.id], answers[question.id]),
-            },
-            numbers={
-                **{name: values[question.id] for name, values in retrieval.items()},
-                **truth_metrics(question, answers[question.id].text),
-                # To passages that cannot answer, the answer that the data hold is not the right one.
-                **(squad_metrics(question, answers[question.id].text) if context != WITHHELD else {}),
-            },
-            right=is_right(question, answers[question.id].text),
-            guard=outcomes.guard_of(found, context, question, answers[question.id]) or "",
-        )
-        for question in found.questions
-        if question.id in answers
-    ]
-
-
 def looked_at(preparation: Preparation, split: str) -> str:
     """Return the name under which the ledger of looks knows the questions of a split."""
     return f"{preparation.dataset} seed {preparation.settings['data_seed']} {split}"
@@ -378,26 +339,3 @@ def _tags(subject: Subject, params: EvaluateParams, preparation: Preparation) ->
         "ragft.top_k": params.top_k,
         "ragft.estimator": params.estimator,
     }
-
-
-def _evaluate_file(params: EvaluateParams, criteria: Sequence[Criterion], workspace: Workspace) -> Evaluation:
-    """Score answers that another system gave."""
-    path = Path(params.answers)
-    answers = read_answers(path)
-    name = tracking.run_name(path.stem, 0, "answers")
-    settled = settle(params, None)
-    tags = {"ragft.step": "evaluate", "ragft.model": "answers"}
-    with ExitStack() as stack, step_run(params, name, tags, workspace.home):
-        judge = judges.open_judge(settled, None, workspace, stack)
-        criteria = judges.with_judges_steps(criteria, judge, workspace)
-        rows = [scored(answer) for answer in answers]
-        evaluation = dataclasses.replace(
-            scoring.score(rows, criteria, judge, settled, workspace),
-            name=name,
-            context=AS_ANSWERED,
-            data_sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
-            model=path.stem,
-        )
-        traces.write(evaluation, settled, workspace)
-        scoring.show([evaluation], f"{len(rows)} answers of {path}", workspace)
-    return evaluation
