@@ -8,8 +8,11 @@ import torch
 from mlflow import MlflowClient
 
 from entrypoints.steps import compare, evaluate, finetune
-from entrypoints.steps.matrix.cells import Identities, cells_of
+from entrypoints.steps.matrix.cells import Cell, Identities, cells_of
+from entrypoints.steps.matrix.measure import STAGES
+from entrypoints.steps.matrix.plan import kinds_of
 from entrypoints.steps.matrix.presets import matrix_of
+from entrypoints.steps.shared.weights import load_base_model
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.models.openvino import package
 from ragft.params.data import DataParams
@@ -67,13 +70,19 @@ def test_a_verdict_on_its_answers_is_that_on_those_of_this_process(module_worksp
     assert (home / "openvino").is_dir()
     assert [path.name for path in (home / "openvino").iterdir()] == [".lock"]
 
-    def keys(**engine: Any) -> set[str]:  # noqa: ANN401
+    def cell_of(**engine: Any) -> Cell:  # noqa: ANN401
         params = StudyParams(
             dataset="rows", path=data.path, documents=data.documents, name="towns", base=base, samples="4",
             format="retrieved", seeds="0", judge="none", agreement="0", **engine,
         )  # fmt: skip
         (cell,) = cells_of(params, matrix_of(params))
-        identities = Identities(module_workspace)
-        return {identities.cell(cell), identities.base(cell)}
+        return cell
 
-    assert len(keys(dtype="float32") | keys(**ENGINE)) == 4
+    here_cell, there_cell = cell_of(dtype="float32"), cell_of(**ENGINE)
+    identities = Identities(module_workspace)
+    keys = {key(cell) for cell in (here_cell, there_cell) for key in (identities.cell, identities.base)}
+    assert len(keys) == 4
+    kinds = kinds_of(there_cell)
+    assert kinds["answer"].endswith(" openvino")
+    assert kinds["judge"] == kinds_of(here_cell)["judge"]
+    assert STAGES["answer"](there_cell, load_base_model(base, "", "none", "float32"), identities) > 0
