@@ -40,7 +40,7 @@ def probes(adapted: tuple[LoadedModel, Path]) -> Probes:
 
 
 def reached(server: VllmStandIn, **settings: Any) -> VllmServer:  # noqa: ANN401
-    return VllmServer(server.url, **{"timeout_s": 10.0, "deadline_s": 1.0, **settings})
+    return VllmServer(server.url, **{"timeout_s": 10.0, "deadline_s": 10.0, **settings})
 
 
 def served(server: VllmServer, adapted: tuple[LoadedModel, Path]) -> VllmModel:
@@ -140,7 +140,8 @@ def test_what_does_not_fit_is_refused_here(good: tuple[VllmModel, VllmStandIn]) 
 
 
 def test_what_came_back_before_the_server_died_is_kept(tiny_base: Path, adapted: tuple[LoadedModel, Path]) -> None:
-    with VllmStandIn(tiny_base, Faults(dies_after=4)) as stand_in, reached(stand_in, concurrency=1) as server:
+    settings = {"concurrency": 1, "deadline_s": 3.0}
+    with VllmStandIn(tiny_base, Faults(dies_after=4)) as stand_in, reached(stand_in, **settings) as server:
         model, kept = served(server, adapted), list[int]()
         with pytest.raises(PrerequisiteError, match=r"gave no answer"):
             model.generate([f"message {n}" for n in range(9)], 4, lambda made: kept.extend(i for i, _ in made))

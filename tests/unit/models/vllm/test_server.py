@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 
 def reach(url: str, **settings: Any) -> VllmServer:  # noqa: ANN401
-    return VllmServer(url, **{"timeout_s": 5.0, "deadline_s": 1.0, **settings})
+    return VllmServer(url, **{"timeout_s": 5.0, "deadline_s": 10.0, **settings})
 
 
 def test_it_says_which_base_it_holds(tiny_base: Path) -> None:
