@@ -28,6 +28,7 @@ from benchmarks.real_tables import figure, summary, tables, verdicts
 from entrypoints.environment import opened_workspace, prepare_environment
 from ragft.analysis.statistics.clusters import cluster
 from ragft.data.splits import subset_with_share
+from ragft.params.values import LOCAL
 from ragft.store.datasets import Preparation, find_preparation
 from ragft.types import DECIDING
 
@@ -48,11 +49,13 @@ class Cell:
     Attributes:
         tables: Context -> rows of the adapter's answers.
         verdict: The comparison's outcome, and what it rests on.
+        engine: What answered for both sides.
     """
 
     axes: Mapping[str, str]
     tables: Mapping[str, Sequence[Row]]
     verdict: Mapping[str, Any]
+    engine: str
 
 
 def count(stores: Sequence[str]) -> Iterator[dict[str, Any]]:
@@ -96,6 +99,8 @@ def _counted(
         yield {
             "axes": {name: axes[name] for name in NAMED},
             "context": context,
+            # What has none is from before there was another one than torch.
+            **({"engine": cell.engine} if cell.engine != LOCAL else {}),
             "change": change(before, after, [labels[each.id] for each in asked]),
             **{
                 f"{side} {name}": counted(part, taught)
@@ -131,10 +136,11 @@ def _cells(uri: str, bases: dict[tuple[str, str], Sequence[Row]]) -> list[Cell]:
         axes = {key.removeprefix(AXIS): value for key, value in tags.items() if key.startswith(AXIS)}
         tables: dict[str, Sequence[Row]] = {}
         verdict: dict[str, Any] = {}
+        engine = LOCAL
         for each in _below(run.info.run_id, children):
             tags = each.data.tags
             if tags.get("ragft.step") == "compare":
-                verdict = _verdict(each.info.run_id)
+                verdict, engine = _verdict(each.info.run_id), each.data.params["engine"]
             if tags.get("ragft.step") != "evaluate" or "ragft.kind" not in tags:
                 continue
             rows = _table(each.info.run_id)
@@ -142,7 +148,7 @@ def _cells(uri: str, bases: dict[tuple[str, str], Sequence[Row]]) -> list[Cell]:
                 bases[axes["dataset"], tags["ragft.context"]] = rows
             else:
                 tables[tags["ragft.context"]] = rows
-        found.append(Cell(axes, tables, verdict))
+        found.append(Cell(axes, tables, verdict, engine))
     return found
 
 

@@ -82,7 +82,7 @@ def _reading(row: Mapping[str, Any], asked: Mapping[str, Any]) -> Reading:
 def table(found: Sequence[Reading]) -> list[str]:
     """Return what each adapter changes, by the rule and as read, as Markdown."""
     lines = [
-        "| adapter | shown | right by the rule | change | right as read | change | the rule is low by "
+        "| adapter | shown | right by the rule | change | right as read | change | the rule is low by, points "
         "| right in all 600, as read |",
         "|---|---|---|---|---|---|---|---|",
     ]
@@ -93,13 +93,12 @@ def table(found: Sequence[Reading]) -> list[str]:
         silent = _abstained() if context == DECIDING else {}
         for name in sorted(set(sides) - {BASE}):
             pair = base, sides[name]
-            low = " → ".join(f"{sum(each.read - each.told for each in side.values()) / len(side):.0%}" for side in pair)
+            low = " → ".join(_points(sum(each.read - each.told for each in side.values()) / len(side)) for side in pair)
             whole = " → ".join(
                 _in_all(side, silent[name]) for side, name in zip(pair, (BASE, name), strict=True) if silent
             )
             lines.append(
-                f"| {name} | {words} | {_change(*pair, 'told')} | {_change(*pair, 'read')} | "
-                f"{low.replace('%', ' points')} | {whole} |"
+                f"| {name} | {words} | {_change(*pair, 'told')} | {_change(*pair, 'read')} | {low} | {whole} |"
             )
     return lines
 
@@ -119,6 +118,10 @@ def _abstained() -> dict[str, tuple[int, int]]:
 
 def _in_all(side: Mapping[str, Reading], silent: tuple[int, int]) -> str:
     return f"{(sum(each.read for each in side.values()) + silent[0]) / (len(side) + silent[1]):.0%}".replace("%", " %")
+
+
+def _points(share: float) -> str:
+    return f"{round(100 * share) + 0}".replace("-", "−")
 
 
 def _change(base: Mapping[str, Reading], own: Mapping[str, Reading], what: str) -> str:

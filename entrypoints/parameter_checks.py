@@ -9,7 +9,7 @@ from ragft.lists import entries
 from ragft.models.openvino import package
 from ragft.params.base import Params
 from ragft.params.scoring import VerifyParams
-from ragft.params.values import LOCAL, OPENVINO, OVERLAP, SEARCHING
+from ragft.params.values import OPENVINO, OVERLAP, SEARCHING, VLLM
 from ragft.params.verdict import CompareParams, SidesParams
 from ragft.prompts.answer import load_answer_prompt
 from ragft.prompts.criterion import load_criteria
@@ -78,7 +78,7 @@ def _check_two_files(params: SidesParams) -> None:
     against = params.against
     usual = CompareParams().as_dict()
     # The precision is the server's, where one judges.
-    names = [name for name in SETTLED if name != "dtype" or params.engine == LOCAL]
+    names = [name for name in SETTLED if name != "dtype" or params.engine != VLLM]
     settled = {name: value for name, value in params.as_dict().items() if name in names and value != usual[name]}
     if params.answers.strip() and settled:
         given = ", ".join(f"{name}={value}" for name, value in settled.items())

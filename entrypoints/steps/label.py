@@ -22,7 +22,8 @@ def run(params: LabelParams, workspace: Workspace) -> None:
     What both sides lack is computed first, as `compare` does; nothing here is a look at the verdict.
 
     Raises:
-        ConfigError: If the sides cannot be compared, no primary is judged, or another file is where the sheet belongs.
+        ConfigError: If the sides cannot be compared, people can grade no primary, or another file is where the sheet
+            belongs.
         PrerequisiteError: If one of the versions is not in the registry.
         DataError: If a file cannot be read, or people's labels are of none of these answers.
     """

@@ -26,8 +26,8 @@ RIGHT = Criterion(
     name="right",
     definition=(
         "Is somebody who asked this told the right answer? In whatever words, and by what is said first. A part counts "
-        "where it fully answers. Where no accepted answer is shown, the question has none: right is then to say so, or "
-        "to state nothing."
+        "where it fully answers. Where 'Unanswerable' is accepted, the question has no answer: right is then to say so "
+        "or to state nothing. Where no accepted answer is shown, go by what you know."
     ),
     steps=(),
     scores={"yes": 1.0, "no": 0.0},

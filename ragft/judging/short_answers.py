@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import Stemmer
 
-from ragft.judging.abbreviations import spelled_out
+from ragft.judging.abbreviations import apart, spelled_out
 from ragft.judging.abstention import abstains
 from ragft.judging.overlap import normalised_words
 
@@ -21,8 +21,9 @@ _FUNCTION_WORDS = frozenset(
     | {"is", "it", "its", "of", "on", "or", "than", "that", "then", "this", "to", "was", "were", "which", "who", "with"}
     | {"versus", "vs"}
 )
+# From two on: "one" is a pronoun too.
 _NUMBERS = (
-    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
+    "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
     "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty",
 )  # fmt: skip
 # From the fourth on, whose number ends in "th".
@@ -30,10 +31,11 @@ _ORDINALS = (
     "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "eleventh", "twelfth", "thirteenth",
     "fourteenth", "fifteenth", "sixteenth", "seventeenth", "eighteenth", "nineteenth", "twentieth",
 )  # fmt: skip
+_MULTIPLES = frozenset({"hundred", "thousand", "million", "billion"})
 # Words that are compared as another one.
 _SAME = {
     "not": "no",
-    **{word: str(number) for number, word in enumerate(_NUMBERS)},
+    **{word: str(number) for number, word in enumerate(_NUMBERS, 2)},
     "first": "1st",
     "second": "2nd",
     "third": "3rd",
@@ -49,11 +51,12 @@ def gives(line: str, answer: str, question: str) -> bool:
 
     One of these holds: the line is the answer; the answer stands in it as whole words; or what the answer says beyond
     the question stands in it, in order and close together. Words are compared by their stems (Snowball's for English),
-    numbers to twenty as digits, what a hyphen joins as one word or as two, and an abbreviation on one side as what it
-    stands for on the other. A "no" is not given by saying that there is no answer.
+    numbers from two to twenty as digits, and an abbreviation or a word with a hyphen on one side as what it is on the
+    other. A "no" is not given by saying that there is no answer.
     """
-    sides = [(line, answer), (spelled_out(line, answer), answer), (line, spelled_out(answer, line))]
-    sides += [(said.replace("-", " "), wanted.replace("-", " ")) for said, wanted in sides]
+    sides = [(line, answer)]
+    for told in (spelled_out, apart):
+        sides += [(told(line, answer), answer), (line, told(answer, line))]
     return any(_gives(said, wanted, question) for said, wanted in dict.fromkeys(sides))
 
 
@@ -92,7 +95,10 @@ def _goes_on(words: Sequence[str], said: Sequence[str], place: int) -> bool:
 
 def _stems(text: str) -> list[str]:
     """Return the normalised words by their stems; a word of a function keeps its own form."""
-    words = [_SAME.get(word, word) for word in normalised_words(text)]
+    words = normalised_words(text)
+    behind = [*words[1:], ""][: len(words)]
+    # "Two hundred" is not 2.
+    words = [word if after in _MULTIPLES else _SAME.get(word, word) for word, after in zip(words, behind, strict=True)]
     # One for each call: it is not safe in several threads, and costs a microsecond.
     stem = Stemmer.Stemmer("english").stemWord
     return [word if word in _FUNCTION_WORDS else stem(word) for word in words]

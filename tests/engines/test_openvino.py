@@ -107,6 +107,18 @@ def test_an_adapter_is_applied_and_its_base_is_without_it(dtype: str, tmp_path: 
         assert model.generate(ASKED, 24) == Generator(loaded).generate(ASKED, 24)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_weights_that_do_not_lie_in_a_row_are_read_as_they_are(dtype: str, tmp_path: Path) -> None:
+    loaded = tiny(tmp_path / "base", CONFIGS["llama"](), dtype)
+    for name, weight in loaded.model.named_parameters():
+        if "_proj" in name:
+            weight.data = weight.data.t().contiguous().t()
+            assert not weight.is_contiguous()
+    model = OpenvinoModel.load(loaded, tmp_path / "openvino")
+    probes = take(loaded)
+    assert model.verify(probes, model.rate(probes)).base < (1e-3 if dtype == "float32" else 0.1)
+
+
 def test_another_model_than_the_probes_is_never_asked(tmp_path: Path) -> None:
     loaded = adapted(tiny(tmp_path / "base", CONFIGS["llama"]()))
     probes, model, alone = rated(loaded, tmp_path / "openvino")

@@ -27,7 +27,7 @@ from ragft.types import digest
 
 _BY_JUDGE = "people differ from the judge as much as it is unsure"
 # Nothing is known of how sure an outcome is; half a step of its scale is what a coarse judge is taken for.
-_BY_RULE = "people differ from the rule in a third of these questions"
+_BY_OUTCOME = "people differ from the outcome in a third of these questions"
 # The run that asked says how wide it expected each interval to be, under this tag's value.
 SAMPLE = "ragft.label_sample"
 
@@ -89,8 +89,8 @@ def ask(before: Before, params: LabelParams, workspace: Workspace) -> None:
         wide = expect(before, sample, criterion)
         mlflow.log_metric(f"expected_half_width_{criterion.name}", wide)
         workspace.say(
-            f"  {criterion.name}: with these labels the 95 % interval of the change will be about ±{wide:.2f} points, "
-            f"if {_BY_RULE if criterion == RIGHT else _BY_JUDGE}"
+            f"  {criterion.name}: with these labels the 95 % interval of the change will be about "
+            f"±{points(criterion, wide)}, if {_BY_OUTCOME if criterion == RIGHT else _BY_JUDGE}"
         )
     workspace.say("Open the page, grade by keyboard, save; then the same command with -P ratings=<the saved files>")
 
@@ -166,6 +166,11 @@ def expect(before: Before, sample: Sample, criterion: Criterion) -> float:
         step=float(steps.min()),
     )
     return wide * float(needed.mean())
+
+
+def points(criterion: Criterion, half_width: float) -> str:
+    """Return half of an interval in words: in score points, or in points of 100 right answers."""
+    return f"{100 * half_width:.0f} points of 100" if criterion == RIGHT else f"{half_width:.2f} points"
 
 
 def _keyed(secret: bytes, key: str) -> bytes:

@@ -17,6 +17,7 @@ from ragft.analysis.verdict.paired_scores import Pairs
 from ragft.analysis.verdict.side import pair_sides
 from ragft.errors import ConfigError
 from ragft.judging.g_eval import Item
+from ragft.judging.outcomes import RIGHT
 from ragft.prompts.criterion import Criterion
 from ragft.types import Question, Score
 
@@ -75,8 +76,10 @@ class Before:
     def unsure(self, criterion: Criterion) -> Array:
         """Return how unsure the judge is of each change, in score points: both sides' spreads together.
 
-        Where a side has no score nothing is known: half of the scale. An outcome says nothing of how sure it is: 0.
+        Where it could not score a side it knows nothing: half of the scale. Of outcomes nothing is known anywhere: 0.
         """
+        if criterion == RIGHT:
+            return np.zeros(len(self.ids))
         base, version = (_scores(self.deciding[side.uri], criterion) for side in (self.against, self.version))
         return np.array([_unsure(base[name], version[name], criterion) for name in self.ids])
 
@@ -93,7 +96,7 @@ def look(task: Task, sides: Sides, questions: Sequence[Question], data: str) -> 
     """Return what is known of each question.
 
     Raises:
-        ConfigError: If nothing that a judge scores decides, so that labels would change nothing.
+        ConfigError: If people can grade nothing that decides, so that labels would change nothing.
     """
     criteria = gradable(task.criteria, task.design.primary)
     if not criteria:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import mlflow
 
-from entrypoints.steps.labelling.asking import SAMPLE
+from entrypoints.steps.labelling.asking import SAMPLE, points
 from entrypoints.steps.labelling.before import Before
 from entrypoints.steps.shared.kept_labels import keep_labels
 from entrypoints.steps.shared.labelled import find_people
@@ -95,15 +95,15 @@ def _tell(
     (found, people), (given, again) = corrected, graded
     half = (found.both.high - found.both.low) / 2
     numbers = {"half_width": half, "pairs": float(found.pairs), "weight_of_judge": found.weight}
-    said = f"the interval is ±{half:.2f} points"
+    said = f"the interval is ±{points(criterion, half)}"
     if (expected := _expected(before, criterion, workspace)) is not None:
-        said += f"; ±{expected:.2f} was expected when the sheet was written"
+        said += f"; ±{points(criterion, expected)} was expected when the sheet was written"
     lines = [said]
     judged = before.judged(criterion)
     agreed = agreement.compare(criterion, [judged[item] for item in given], _by_person(given, ratings))
     if agreed.kappa is not None:
         numbers["kappa"] = agreed.kappa
-        who = "rule" if criterion == RIGHT else "judge"
+        who = "outcome" if criterion == RIGHT else "judge"
         lines.append(f"kappa of the {who} with people is {agreed.kappa:.2f}, over {agreed.n} answers")
     if agreed.human_kappa is not None:
         numbers["human_kappa"] = agreed.human_kappa

@@ -9,6 +9,7 @@ from entrypoints.steps.matrix.cells import Cell, Identities
 from entrypoints.steps.shared.judges import estimator_name
 from entrypoints.steps.shared.labelled import gradable
 from ragft.analysis.study.findings import CellResult
+from ragft.judging.outcomes import JUDGED_BY, RIGHT
 from ragft.params.values import AUTO
 from ragft.params.verdict import CompareParams
 from ragft.prompts.criterion import load_criteria
@@ -43,6 +44,8 @@ def find_later(
         criteria = [each.name for each in gradable(load_criteria(cell.compare.criteria), decided)]
         if count := labels_since(store, key, criteria):
             labels[cell.name] = count
+        if RIGHT.name in decided:  # where no rule tells it, the judge's accuracy does
+            criteria.append(JUDGED_BY)
         estimator, data = estimator_name(cell.compare), identities.dataset(cell).sha256
         if calibrated_since(store, key, criteria=criteria, estimator=estimator, data=data):
             calibrated.append(cell.name)

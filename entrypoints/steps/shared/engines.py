@@ -16,6 +16,7 @@ from ragft.errors import PrerequisiteError
 from ragft.models.adapter_folder import check_adapter
 from ragft.models.loading import DescribedModel, LoadedModel, describe_base
 from ragft.models.logprob_probes import Agreement, Probes, take
+from ragft.models.openvino.graph import check_convertible
 from ragft.models.openvino.model import OpenvinoModel
 from ragft.models.vllm.limits import check_servable
 from ragft.models.vllm.model import VllmModel
@@ -96,6 +97,7 @@ def by_openvino(loaded: LoadedModel, workspace: Workspace) -> OpenvinoModel:
     Raises:
         PrerequisiteError: If OpenVINO cannot compute it, or makes something else of it.
     """
+    check_convertible(loaded)  # else an adapter would be refused after its base was loaded
     folder = workspace.home / OPENVINO_FILES
     model = OpenvinoModel.load(dataclasses.replace(loaded, adapter=""), folder)
     probes = take(loaded)

@@ -24,8 +24,13 @@ def settle_primaries(
     """Return what decides: what was named; else `right` for data with short answers or without a judge; else criteria.
 
     Raises:
-        ConfigError: If a primary is neither judged nor measured.
+        ConfigError: If a primary is neither judged nor measured, or a criterion has the name of a measure.
     """
+    if taken := [criterion.name for criterion in criteria if criterion.name in MEASURES]:
+        raise ConfigError(
+            f"criteria names a criterion {taken[0]}, which is the name of something that is measured: give it another "
+            "name in its file"
+        )
     judged = [] if params.judge == NO_JUDGE else [criterion.name for criterion in criteria]
     named = params.primaries()
     if unknown := [name for name in named if name not in judged and name not in MEASURES]:

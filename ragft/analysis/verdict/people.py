@@ -1,4 +1,4 @@
-"""A change that people correct: their few labels and the scores of everything, by a judge or a rule, in one interval.
+"""A change that people correct: their few labels and the scores of everything in one interval.
 
 `ragft.analysis.statistics.corrected` says how. What is estimated is what people would say of the version's answers less
 what they would say of the base's, so the interval holds whatever the bias of the scores is.
@@ -16,8 +16,8 @@ from ragft.analysis.verdict.paired_scores import Pairs
 
 # From so many pairs in so many documents on, the corrected bounds decide, and the judge is not merely advisory.
 LEAST_PAIRS, LEAST_DOCUMENTS = 30, 10
-# The primary that is told by a rule, where there is one.
-BY_RULE = "right"
+# The primary that no judge scores under its own name: a rule tells it, or where there is none the judge's accuracy.
+BY_OUTCOME = "right"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Corrected:
-    """The change under one primary by the judge, by people, and by both; of ``right`` the rule is the judge.
+    """The change under one primary by the judge, by people, and by both; of ``right`` the outcome is.
 
     Attributes:
         pairs: Questions of which people scored both answers.
@@ -80,7 +80,7 @@ class Corrected:
 
     @property
     def _scorer(self) -> str:
-        return "the rule" if self.criterion == BY_RULE else "the judge"
+        return "the outcome" if self.criterion == BY_OUTCOME else "the judge"
 
     @property
     def rows(self) -> tuple[tuple[str, Estimate], ...]:

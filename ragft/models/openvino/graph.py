@@ -230,7 +230,8 @@ class _Builder:
         # numpy has no bfloat16: its bits are given, and what they stand for.
         bits = held.view(torch.int16).numpy()
         given = openvino.Tensor(bits, openvino.Shape(list(held.shape)), openvino.Type.bf16)
-        return op.convert(op.constant(given, shared_memory=True), "f32")
+        # OpenVINO does not keep what a tensor was made of: a copy for it would be gone before the graph is written.
+        return op.convert(op.constant(given, shared_memory=held.data_ptr() == tensor.data_ptr()), "f32")
 
     def _input(self, name: str, dimensions: int, kind: type) -> Any:  # noqa: ANN401
         found = self._op.parameter([-1] * dimensions, kind, name)

@@ -194,7 +194,7 @@ def test_a_sheet_that_was_drawn_comes_back_and_decides(workspace: Workspace, sai
     told = "\n".join(said)
     assert "kept 144 labels of 72 answers under accuracy" in told
     # Nobody disagrees; what is left is that documents differ in how many of their questions needed asking.
-    assert re.search(r"the interval is ±0\.\d\d points; ±0\.\d\d was expected when the sheet was written", told)
+    assert re.search(r"the interval is ±0\.\d\d points; ±0\.\d\d points was expected when the sheet was written", told)
     assert "kappa of people among themselves is 1.00" in told
     assert "16 answers were graded twice by the same person: 0.00 points apart from oneself" in told
 

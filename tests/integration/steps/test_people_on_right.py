@@ -71,19 +71,20 @@ def test_labels_of_what_is_right_correct_the_rule_and_turn_the_verdict(workspace
     # The command of docs/labels.md.
     assert {**sides, "answers": "tuned.jsonl", "against": "base.jsonl", "budget": "60"}.items() <= shown().items()
     label_step.run(LabelParams(**sides, budget=60), workspace)
-    assert "if people differ from the rule in a third of these questions" in "\n".join(said)
+    assert "if people differ from the outcome in a third of these questions" in "\n".join(said)
     (sheet,) = (workspace.home / "sheets").glob("*.csv")
     label_step.run(LabelParams(**sides, budget=60, ratings=str(graded(sheet))), workspace)
-    assert "kappa of the rule with people is" in "\n".join(said)
+    assert re.search(r"the interval is ±\d+ points of 100; ±\d+ points of 100 was expected", "\n".join(said))
+    assert "kappa of the outcome with people is" in "\n".join(said)
 
     found = compare_files.run(CompareParams(**sides), workspace)
     (corrected,) = found.comparison.corrected
     assert corrected.decides
-    assert [who for who, _ in corrected.rows] == ["the rule alone", "people alone", "both together"]
+    assert [who for who, _ in corrected.rows] == ["the outcome alone", "people alone", "both together"]
     assert corrected.judge and corrected.judge.change == pytest.approx(-1 / 6)
     assert corrected.both.low < 0.5 < corrected.both.high
     assert corrected.both.low > 0
     assert "better in right" in found.decision.headline
     told = "\n".join(said)
-    assert f"{'right':16}{'the rule alone':20}" in told
-    assert "for the rule" in corrected.basis
+    assert f"{'right':16}{'the outcome alone':20}" in told
+    assert "for the outcome" in corrected.basis

@@ -1,7 +1,7 @@
 """Whether a line gives a short answer: cases, and answers of a real model that were graded by reading."""
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,12 @@ FILES = {"answers": "made on these", "held_out": "made on these", "other_article
         ("Do they vote?", "do not", "They do not say.", False),
         ("What do they prevent?", "cut throat competition", "cut-throat competition", True),
         ("What is it called?", "email", "It is called e-mail.", True),
+        ("Which cells respond?", "antigens", "antigen-specific cells", False),
+        ("How many?", "1", "twenty-one", False),
+        ("How many?", "1", "One of the most important ones.", False),
+        ("How many?", "2", "two hundred", False),
+        ("How many?", "two hundred", "There were two hundred of them.", True),
+        ("Where was it?", "US", "It lasted until September.", False),
         ("Which virus is it?", "human papillomavirus", "The virus is HPV.", True),
         ("Which law takes precedence?", "EU law", "It is European Union law.", True),
         ("What are the two parts?", "the head versus the tail", "The parts are the head and the tail.", True),
@@ -92,6 +98,16 @@ def test_the_page_says_how_often_the_rule_agrees_with_readers() -> None:
     text = PAGE.read_text(encoding="utf-8")
     shown = text[text.index(START) + len(START) : text.index(END, text.index(START))]
     assert shown == table()
+
+
+def test_the_pages_say_by_how_many_points_the_rule_is_too_low_for_an_adapter() -> None:
+    missing: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for each in readings():
+        for by in each.by:
+            missing[each.context, by].append(each.read - each.told)
+    most = max(round(100 * sum(own) / len(own)) for own in missing.values())
+    for page in (PAGE, PAGE.with_name("labels.md")):
+        assert f"up to {most} points of 100 too low" in " ".join(page.read_text(encoding="utf-8").split())
 
 
 def test_every_graded_answer_is_told_right_or_not() -> None:

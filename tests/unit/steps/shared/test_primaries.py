@@ -1,5 +1,7 @@
 """What decides where nobody says, and where somebody does."""
 
+import dataclasses
+
 import pytest
 
 from entrypoints.steps.shared.evaluation import Evaluation, Scored
@@ -38,6 +40,12 @@ def test_what_is_named_decides() -> None:
         "style",
         "answer_f1",
     ]
+
+
+def test_a_criterion_with_the_name_of_a_measure_is_refused() -> None:
+    named = [dataclasses.replace(CRITERIA[0], name="right")]
+    with pytest.raises(ConfigError, match="criterion right, which is the name of something that is measured"):
+        settle_primaries(CompareParams(), named, LONG)
 
 
 def test_a_primary_that_is_not_measured_is_refused_with_those_that_are() -> None:
