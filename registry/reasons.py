@@ -199,8 +199,8 @@ def _result(result: Result, effect: Effect, comparison: Comparison) -> str:
         said.append(f"a loss beyond the margin of {result.margin:g} is not ruled out")
     groups = "independent groups" if comparison.of_files else "independent groups of documents"
     scored = f"{effect.base:.2f} to {effect.version:.2f}, a change of"
-    if result.criterion in comparison.by_people:
-        scored = "by people and the judge together, a change of"
+    if found := comparison.by_people.get(result.criterion):
+        scored = f"by people and {found.scorer} together, a change of"
     text = (
         f"{name(result)}: {scored} {effect.gain:+.2f} (95 % interval "
         f"{result.bounds.low:+.2f} to {result.bounds.high:+.2f}; {effect.n:,} questions in {effect.clusters:,} "

@@ -105,8 +105,8 @@ def _primary(result: Result, comparison: Comparison) -> str:
     bounds = result.bounds
     if found := comparison.by_people.get(result.criterion):
         return (
-            f"{name} changes by {result.effect.gain:+.2f} ({bounds.low:+.2f} to {bounds.high:+.2f}), by the judge "
-            f"and people's scores of {found.pairs:,} pairs of answers"
+            f"{name} changes by {result.effect.gain:+.2f} ({bounds.low:+.2f} to {bounds.high:+.2f}), by "
+            f"{found.scorer} and people's scores of {found.pairs:,} pairs of answers"
         )
     return (
         f"{name} {result.effect.base:.2f} → {result.effect.version:.2f}, a change of {result.effect.gain:+.2f} "

@@ -31,7 +31,7 @@ RIGHT = Criterion(
     ),
     steps=(),
     scores={"yes": 1.0, "no": 0.0},
-    meanings={"yes": "the right answer", "no": "another one, none, or a part that does not answer"},
+    meanings={"yes": "is told the right answer", "no": "is told another, none, or a part that does not answer"},
     direction="higher",
     sees=("question", "reference", "passages"),
 )

@@ -140,7 +140,7 @@ def _cards(report: Report) -> list[dict[str, Any]]:
     reach = reach_of(lines, max((each.margin for each in report.comparison.primaries), default=0.1))
     cards = []
     for result, line in zip(report.comparison.primaries, lines, strict=True):
-        said, people = [], result.criterion in report.comparison.by_people
+        said, people = [], report.comparison.by_people.get(result.criterion)
         if result.criterion in claims.worse:
             said.append("worse: the interval lies below 0")
         elif result.criterion in claims.superior:

@@ -79,13 +79,14 @@ class Corrected:
         return self.pairs >= LEAST_PAIRS and self.documents >= LEAST_DOCUMENTS
 
     @property
-    def _scorer(self) -> str:
+    def scorer(self) -> str:
+        """What scored every answer, in words."""
         return "the outcome" if self.criterion == BY_OUTCOME else "the judge"
 
     @property
     def rows(self) -> tuple[tuple[str, Estimate], ...]:
         """What is shown: who says so, and what."""
-        alone = ((f"{self._scorer} alone", self.judge),) if self.judge else ()
+        alone = ((f"{self.scorer} alone", self.judge),) if self.judge else ()
         return (*alone, ("people alone", self.people), ("both together", self.both))
 
     @property
@@ -96,7 +97,7 @@ class Corrected:
             f"{self.documents:,} groups, {self.drawn}"
         )
         if self.decides:
-            return f"{said}; both together decide, with weight {self.weight:.2f} for {self._scorer}"
+            return f"{said}; both together decide, with weight {self.weight:.2f} for {self.scorer}"
         return f"{said}; from {LEAST_PAIRS} in {LEAST_DOCUMENTS} groups on, both together would decide"
 
 

@@ -88,3 +88,6 @@ def test_labels_of_what_is_right_correct_the_rule_and_turn_the_verdict(workspace
     told = "\n".join(said)
     assert f"{'right':16}{'the outcome alone':20}" in told
     assert "for the outcome" in corrected.basis
+    page = next((workspace.home / "reports").glob("*.html")).read_text(encoding="utf-8")
+    assert "by the outcome and people" in page
+    assert "judge" not in told[told.index("the outcome alone") :]
