@@ -140,7 +140,7 @@ def _cells(uri: str, bases: dict[tuple[str, str], Sequence[Row]]) -> list[Cell]:
         for each in _below(run.info.run_id, children):
             tags = each.data.tags
             if tags.get("ragft.step") == "compare":
-                verdict, engine = _verdict(each.info.run_id), each.data.params["engine"]
+                verdict, engine = verdict_of(each.info.run_id), each.data.params["engine"]
             if tags.get("ragft.step") != "evaluate" or "ragft.kind" not in tags:
                 continue
             rows = _table(each.info.run_id)
@@ -158,7 +158,8 @@ def _below(run: str, children: Mapping[str, Sequence[Any]]) -> Iterator[Any]:
         yield from _below(child.info.run_id, children)
 
 
-def _verdict(run: str) -> dict[str, Any]:
+def verdict_of(run: str) -> dict[str, Any]:
+    """Return the outcome of a comparison's run, and what it rests on."""
     decision, comparison = _json(run, "decision.json"), _json(run, "comparison.json")
     primary = next(each for each in comparison["results"] if each["primary"] and not each["slice"])
     measured = {each["name"]: each for each in comparison["guards"] if each["effect"] is not None}

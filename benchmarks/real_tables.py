@@ -45,14 +45,12 @@ def verdicts(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _verdict(row: Mapping[str, Any]) -> str:
     found = row["verdict"]
-    cells = (
-        _bounded(found[name], sign) for name, sign in (("right", 1), ("false_answers", -1), ("false_refusals", -1))
-    )
+    cells = (bounded(found[name], sign) for name, sign in (("right", 1), ("false_answers", -1), ("false_refusals", -1)))
     recipe, seed, _ = _named(row).split(" | ")
     return f"| {recipe} | {seed} | {found['outcome']} | {' | '.join(cells)} |"
 
 
-def _bounded(found: Mapping[str, float], sign: int) -> str:
+def bounded(found: Mapping[str, float], sign: int) -> str:
     """Return base, version and change in points; a guard's change is that of the harm."""
     ends = sorted(sign * 100 * found[name] for name in ("low", "high"))
     change = f"{signed(sign * 100 * found['gain'], 0)} [{signed(ends[0], 0)}, {signed(ends[1], 0)}]"

@@ -2,12 +2,13 @@
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from benchmarks import real_read
+from benchmarks import real_confirm, real_read
 from benchmarks.real import FIGURE, blocks, stored
 from benchmarks.real_answers import LOST, Answered, change, counted, lost, read_rows, taught_by
 from benchmarks.real_tables import figure
@@ -83,11 +84,18 @@ def test_the_pages_show_what_is_stored(name: str) -> None:
     assert shown.splitlines() == blocks()[name]
 
 
-def test_the_page_shows_what_was_read() -> None:
+@pytest.mark.parametrize(
+    ("made", "table"),
+    [
+        ("real_read", lambda: real_read.table(real_read.readings())),
+        ("real_confirm", lambda: real_confirm.table(json.loads(real_confirm.RESULTS.read_text(encoding="utf-8")))),
+    ],
+)
+def test_the_page_shows_what_was_read_and_what_was_promoted(made: str, table: Callable[[], list[str]]) -> None:
     text = (ROOT / "docs" / "real.md").read_text(encoding="utf-8")
-    start = "<!-- made by benchmarks.real_read -->\n\n"
+    start = f"<!-- made by benchmarks.{made} -->\n\n"
     shown = text[text.index(start) + len(start) : text.index("\n\n<!-- end -->", text.index(start))]
-    assert shown.splitlines() == real_read.table(real_read.readings())
+    assert shown.splitlines() == table()
 
 
 def test_everything_that_a_side_answered_was_read_once() -> None:
