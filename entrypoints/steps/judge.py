@@ -282,7 +282,7 @@ def _log(params: JudgeParams, found: Found, results: dict[str, tuple[Agreement, 
         {
             "ragft.judge": found.judge,
             "ragft.judge_identity": found.identity or "none",
-            "ragft.estimator": judges.estimator_name(params),
+            "ragft.estimator": params.estimator_name,
             "ragft.data_sha256": found.data,
             "ragft.calibration": "; ".join(calibration.sentence for _, calibration in results.values())[:5000],
         },
@@ -335,7 +335,7 @@ def _keep(
             calibration.as_record(),
             judge=found.identity,
             criterion=rated.criterion.sha256,
-            estimator=judges.estimator_name(params),
+            estimator=params.estimator_name,
             data=found.data,
         )
 

@@ -4,7 +4,7 @@ Two rates follow for every data set. **False answers**: of the questions that th
 an answer all the same. **False refusals**: of those whose evidence was shown, those that got none.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -35,6 +35,11 @@ RIGHT = Criterion(
     direction="higher",
     sees=("question", "reference", "passages"),
 )
+
+
+def gradable(criteria: Sequence[Criterion], primary: Collection[str]) -> list[Criterion]:
+    """Return what people can grade of the primaries: judged criteria, and whether an answer is right."""
+    return [each for each in (*criteria, RIGHT) if each.name in primary]
 
 
 def is_right(question: Question, answer: str) -> bool | None:

@@ -81,6 +81,11 @@ class ScoringParams(BaseParams):
         choices=TRACES,
     )
 
+    @property
+    def estimator_name(self) -> str:
+        """The estimator with everything that would make it another measurement."""
+        return f"sampled x {self.repeats}" if self.estimator == "sampled" else self.estimator
+
     def contexts(self) -> tuple[str, ...]:
         """Return the contexts asked for, in that order; if none is, those that suit the base.
 

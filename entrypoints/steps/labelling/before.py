@@ -10,14 +10,14 @@ import numpy.typing as npt
 
 from entrypoints.steps.shared.compared import Contender, Sides, Task, decisive, side_of
 from entrypoints.steps.shared.evaluation import Evaluation
-from entrypoints.steps.shared.labelled import gradable, pairs_of
+from entrypoints.steps.shared.labelled import pairs_of
 from entrypoints.steps.shared.primaries import measured, values_of
 from ragft.analysis.statistics.clusters import Array, cluster
 from ragft.analysis.verdict.paired_scores import Pairs
 from ragft.analysis.verdict.side import pair_sides
 from ragft.errors import ConfigError
 from ragft.judging.g_eval import Item
-from ragft.judging.outcomes import RIGHT
+from ragft.judging.outcomes import RIGHT, gradable
 from ragft.prompts.criterion import Criterion
 from ragft.types import Question, Score
 

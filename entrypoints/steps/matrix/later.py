@@ -6,10 +6,8 @@ from dataclasses import dataclass
 
 from entrypoints.quick_imports import quick_imports
 from entrypoints.steps.matrix.cells import Cell, Identities
-from entrypoints.steps.shared.judges import estimator_name
-from entrypoints.steps.shared.labelled import gradable
 from ragft.analysis.study.findings import CellResult
-from ragft.judging.outcomes import JUDGED_BY, RIGHT
+from ragft.judging.outcomes import JUDGED_BY, RIGHT, gradable
 from ragft.params.values import AUTO
 from ragft.params.verdict import CompareParams
 from ragft.prompts.criterion import load_criteria
@@ -46,7 +44,7 @@ def find_later(
             labels[cell.name] = count
         if RIGHT.name in decided:  # where no rule tells it, the judge's accuracy does
             criteria.append(JUDGED_BY)
-        estimator, data = estimator_name(cell.compare), identities.dataset(cell).sha256
+        estimator, data = cell.compare.estimator_name, identities.dataset(cell).sha256
         if calibrated_since(store, key, criteria=criteria, estimator=estimator, data=data):
             calibrated.append(cell.name)
     return Later(labels, calibrated)

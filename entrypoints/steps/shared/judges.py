@@ -67,11 +67,6 @@ def judge_name(params: ScoringParams, base: str = "") -> str:
     return (base or params.base) if params.judge == BASE else params.judge
 
 
-def estimator_name(params: ScoringParams) -> str:
-    """Return the estimator with everything that would make it another measurement."""
-    return f"sampled x {params.repeats}" if params.estimator == "sampled" else params.estimator
-
-
 def with_judges_steps(criteria: Sequence[Criterion], judge: Judge | None, workspace: Workspace) -> list[Criterion]:
     """Return the criteria with evaluation steps: those without get the judge's own, written once for the store.
 
@@ -108,5 +103,5 @@ def known_calibrations(
     """Return criterion -> how this judge and estimator compare with people on the data (its sha256), where known."""
     if judge is None:
         return {}
-    kept = find_calibrations(store, judge=judge.identity, estimator=estimator_name(params), data=data)
+    kept = find_calibrations(store, judge=judge.identity, estimator=params.estimator_name, data=data)
     return {c.name: Calibration.of_record(kept[c.sha256]) for c in criteria if c.sha256 in kept}

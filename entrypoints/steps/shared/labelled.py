@@ -1,6 +1,6 @@
 """What people said of the answers that are compared: looked up in the store, and said where it cannot count."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping
 
 from entrypoints.steps.shared.compared import Task
 from entrypoints.steps.shared.evaluation import Evaluation
@@ -9,7 +9,7 @@ from entrypoints.steps.shared.workspace import Workspace
 from ragft.analysis.verdict.people import People
 from ragft.judging.g_eval import Item
 from ragft.judging.labels import PairLabels, bare_key, item_key, pair_key, pair_labels
-from ragft.judging.outcomes import RIGHT
+from ragft.judging.outcomes import gradable
 from ragft.lists import first_of
 from ragft.prompts.criterion import Criterion
 from ragft.store.connection import Store
@@ -30,11 +30,6 @@ def find_people(task: Task, deciding: Mapping[str, Evaluation], workspace: Works
             found[criterion.name] = People(labels.base, labels.version, labels.same, labels.probability)
             workspace.say(f"people: {_said(criterion, labels)}")
     return found
-
-
-def gradable(criteria: Sequence[Criterion], primary: Collection[str]) -> list[Criterion]:
-    """Return what people can grade of the primaries: judged criteria, and whether an answer is right."""
-    return [each for each in (*criteria, RIGHT) if each.name in primary]
 
 
 def pairs_of(base: Evaluation, version: Evaluation) -> dict[str, tuple[Item, Item]]:

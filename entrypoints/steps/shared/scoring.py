@@ -9,7 +9,7 @@ import pandas as pd
 
 from entrypoints.steps.shared import outcomes
 from entrypoints.steps.shared.evaluation import LOWER_IS_BETTER, Evaluation, JudgedBy, Scored, left_out
-from entrypoints.steps.shared.judges import estimator_name, judge_name, log_criteria
+from entrypoints.steps.shared.judges import judge_name, log_criteria
 from entrypoints.steps.shared.workspace import Workspace
 from ragft import tracking
 from ragft.judging.abstention import ABSTENTION_CELLS, abstention_table
@@ -154,7 +154,7 @@ def _conditions(
     judge_id = judge_backend.identity if judge_backend else NO_JUDGE
     return {
         "judge": digest([judge_id, *(criterion.sha256 for criterion in criteria)]),
-        "estimator": estimator_name(params),
+        "estimator": params.estimator_name,
     }
 
 

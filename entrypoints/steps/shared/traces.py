@@ -29,7 +29,6 @@ from mlflow.tracing.client import TracingClient
 from mlflow.tracing.constant import SpanAttributeKey, TokenUsageKey, TraceMetadataKey, TraceTagKey
 
 from entrypoints.steps.shared.evaluation import Evaluation, Scored
-from entrypoints.steps.shared.judges import estimator_name
 from entrypoints.steps.shared.scoring import item_of
 from entrypoints.steps.shared.workspace import Workspace
 from ragft import tracking
@@ -128,7 +127,7 @@ def _shown(evaluation: Evaluation, params: ScoringParams) -> list[Shown]:
     """Return what the traces show; a question that a file of answers leaves out has none."""
     made_by = {"model": evaluation.model}
     if judged_by := evaluation.judged_by:
-        made_by |= {"judge": judged_by.name, "estimator": estimator_name(params)}
+        made_by |= {"judge": judged_by.name, "estimator": params.estimator_name}
     experiment = MlflowClient().get_run(evaluation.run_id).info.experiment_id
     return [
         Shown(
