@@ -95,7 +95,8 @@ def _goes_on(words: Sequence[str], said: Sequence[str], place: int) -> bool:
 
 def _stems(text: str) -> list[str]:
     """Return the normalised words by their stems; a word of a function keeps its own form."""
-    words = normalised_words(text)
+    # Half a character (a lone surrogate), which JSON can hold, is none that a stemmer takes.
+    words = normalised_words(text.encode("utf-8", "replace").decode("utf-8"))
     behind = [*words[1:], ""][: len(words)]
     # "Two hundred" is not 2.
     words = [word if after in _MULTIPLES else _SAME.get(word, word) for word, after in zip(words, behind, strict=True)]

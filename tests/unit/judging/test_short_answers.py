@@ -54,6 +54,8 @@ FILES = {"answers": "made on these", "held_out": "made on these", "other_article
         ("Which law takes precedence?", "EU law", "It is European Union law.", True),
         ("What are the two parts?", "the head versus the tail", "The parts are the head and the tail.", True),
         ("Who elects them?", "citizens", "The people elect them.", False),
+        ("Who \ud800 led them?", "Rollo \udfff", "It was Rollo \ud800.", True),
+        ("Who led them?", "\ud800", "Rollo", False),
         ("Who led them?", "Rollo", "", False),
         ("Who led them?", "The", "The", False),
     ],
