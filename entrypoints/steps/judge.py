@@ -4,12 +4,13 @@ import dataclasses
 import hashlib
 from collections.abc import Hashable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
 import mlflow
 
 from entrypoints.steps import evaluate
+from entrypoints.steps.reporting import agreements
+from entrypoints.steps.reporting.agreements import Found, Rated
 from entrypoints.steps.shared import judges, scoring, traces
 from entrypoints.steps.shared.evaluation import Evaluation
 from entrypoints.steps.shared.kept_labels import keep_labels, keep_table
@@ -17,11 +18,9 @@ from entrypoints.steps.shared.model_under_test import find_version, settle
 from entrypoints.steps.shared.runs import step_run
 from entrypoints.steps.shared.sources import read_dataset
 from entrypoints.steps.shared.workspace import Workspace
-from ragft import tracking
 from ragft.errors import ConfigError, DataError
 from ragft.judging.agreement import Agreement, compare, compare_estimators, mean_of_people, oriented
 from ragft.judging.calibration import Calibration, calibrate
-from ragft.judging.confusion_plot import draw_confusion
 from ragft.judging.labels import item_key, labels_of
 from ragft.judging.ratings import Columns, RatedTable, read_table
 from ragft.judging.sheet import is_sheet, read_sheets, row_id, write_sheet
@@ -33,41 +32,6 @@ from ragft.store.calibrations import save_calibration
 from ragft.types import WITHHELD
 
 GIVEN_SCORES = "the scores in the table"
-
-
-@dataclass(frozen=True)
-class Rated:
-    """One criterion's scores, with people's.
-
-    Attributes:
-        judge: One score per row, None where unscored.
-        people: For each annotator one number per row.
-        groups: What each row belongs to.
-        words: Number of words of each answer.
-    """
-
-    criterion: Criterion
-    judge: Sequence[float | None]
-    people: Sequence[Sequence[float | None]]
-    groups: Sequence[Hashable]
-    words: Sequence[int] | None
-
-
-@dataclass(frozen=True)
-class Found:
-    """What was rated, by whom it was judged, and on which data.
-
-    Attributes:
-        identity: The judge's; "" where the scores were given.
-        data: sha256 of the data set, or of the table where it belongs to none.
-    """
-
-    rated: Sequence[Rated]
-    annotators: Sequence[str]
-    identity: str
-    judge: str
-    data: str
-    source: str
 
 
 def run(params: JudgeParams, workspace: Workspace) -> dict[str, tuple[Agreement, Calibration]]:
@@ -89,10 +53,10 @@ def run(params: JudgeParams, workspace: Workspace) -> dict[str, tuple[Agreement,
         work = _from_sheets if all(is_sheet(path) for path in paths) else _from_table
         found = work(params, paths, criteria, workspace)
         results = {each.criterion.name: _measure(each, found) for each in found.rated}
-        _log(params, found, results)
+        agreements.log(params, found, results)
         if found.identity:
             _keep(params, found, results, workspace)
-        _show(found, results, workspace)
+        agreements.tell(found, results, workspace)
     return results
 
 
@@ -276,54 +240,6 @@ def _measure(rated: Rated, found: Found) -> tuple[Agreement, Calibration]:
     return agreement, calibration
 
 
-def _log(params: JudgeParams, found: Found, results: dict[str, tuple[Agreement, Calibration]]) -> None:
-    tracking.name_run(
-        tracking.run_name(params.data_name or found.source, 0, "judge"),
-        {
-            "ragft.judge": found.judge,
-            "ragft.judge_identity": found.identity or "none",
-            "ragft.estimator": params.estimator_name,
-            "ragft.data_sha256": found.data,
-            "ragft.calibration": "; ".join(calibration.sentence for _, calibration in results.values())[:5000],
-        },
-    )
-    for name, (agreement, calibration) in results.items():
-        mlflow.log_metrics(
-            {f"agreement_{name}/{key}": value for key, value in _numbers(agreement, calibration).items()}
-        )
-        if figure := draw_confusion(agreement):
-            mlflow.log_figure(figure, f"confusion_{name}.png")
-    mlflow.log_dict(
-        {
-            name: {"agreement": dataclasses.asdict(agreement), "calibration": calibration.as_record()}
-            for name, (agreement, calibration) in results.items()
-        },
-        "agreement.json",
-    )
-
-
-def _numbers(agreement: Agreement, calibration: Calibration) -> dict[str, float]:
-    """Return what is known of an agreement, as metrics."""
-    numbers: dict[str, float | None] = {
-        "n": agreement.n,
-        "n_unscored": agreement.n_unscored,
-        "kappa": agreement.kappa,
-        "spearman_low": calibration.low,
-        "spearman_high": calibration.high,
-        "human_kappa": agreement.human_kappa,
-        "passed": calibration.passed,
-    }
-    for prefix, found in (("", agreement.overall), ("grouped_", agreement.grouped), ("human_", agreement.human)):
-        if found is not None:
-            values = {"pearson": found.pearson, "spearman": found.spearman, "kendall": found.kendall}
-            numbers |= {f"{prefix}{name}": value for name, value in values.items()}
-    if grouped := agreement.grouped:
-        numbers |= {"groups": grouped.n_groups, "groups_left_out": grouped.n_skipped}
-    if bias := agreement.length_bias:
-        numbers |= {"length_spearman": bias.spearman, "length_short": bias.shortest, "length_long": bias.longest}
-    return {name: float(value) for name, value in numbers.items() if value is not None}
-
-
 def _keep(
     params: JudgeParams, found: Found, results: dict[str, tuple[Agreement, Calibration]], workspace: Workspace
 ) -> None:
@@ -338,29 +254,3 @@ def _keep(
             estimator=params.estimator_name,
             data=found.data,
         )
-
-
-def _show(found: Found, results: dict[str, tuple[Agreement, Calibration]], workspace: Workspace) -> None:
-    workspace.say(f"{found.judge} beside {len(found.annotators)} annotators ({', '.join(found.annotators)})")
-    for name, (agreement, calibration) in results.items():
-        numbers = _numbers(agreement, calibration)
-        unscored = f", {agreement.n_unscored} unscored" if agreement.n_unscored else ""
-        workspace.say(f"  {name}: {agreement.n} answers{unscored}")
-        workspace.say(f"    {'':24}{'kappa':>10}{'pearson':>10}{'spearman':>10}{'kendall':>10}")
-        skipped = f"inside {numbers.get('groups', 0):.0f} groups"
-        for title, prefix in (("all rows", ""), (skipped, "grouped_"), ("people among themselves", "human_")):
-            cells = [numbers.get(f"{prefix}{key}") for key in ("kappa", "pearson", "spearman", "kendall")]
-            if any(cell is not None for cell in cells):
-                shown = "".join(f"{'-':>10}" if cell is None else f"{cell:>10.6f}" for cell in cells)
-                workspace.say(f"    {title:24}{shown}")
-        if constant := numbers.get("groups_left_out"):
-            workspace.say(f"    {constant:.0f} groups left out, in which one side is constant or has fewer than 3 rows")
-        if agreement.length_bias and agreement.length_bias.spearman is not None:
-            bias = agreement.length_bias
-            workspace.say(
-                f"    judge less people, share of the scale: {bias.shortest:+.3f} on the shortest third of answers, "
-                f"{bias.longest:+.3f} on the longest; Spearman with length {bias.spearman:+.3f}"
-            )
-        if agreement.cut is not None:
-            workspace.say(f"    {agreement.cut.sentence}")
-        workspace.say(f"    {'passed' if calibration.passed else 'not passed'}: {calibration.sentence}")
