@@ -15,12 +15,11 @@ from entrypoints.steps.matrix.presets import matrix_of
 from entrypoints.steps.shared.weights import load_base_model
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.models.openvino import package
-from ragft.params.data import DataParams
 from ragft.params.scoring import EvaluateParams
 from ragft.params.searches import StudyParams
 from ragft.params.training import FinetuneParams
 from ragft.params.verdict import CompareParams
-from tests.integration.steps.test_served_version import write_rows
+from tests.integration.steps.test_served_version import towns
 from tests.tiny_model import make_tiny_model
 
 pytestmark = [
@@ -36,11 +35,7 @@ ENGINE: dict[str, Any] = {"engine": "openvino", "dtype": "float32"}
 
 def test_a_verdict_on_its_answers_is_that_on_those_of_this_process(module_workspace: Workspace) -> None:
     home = module_workspace.home
-    write_rows(home)
-    data = DataParams(
-        dataset="rows", path=str(home / "questions.jsonl"), documents=str(home / "documents.jsonl"), name="towns",
-        chunk_chars=60, top_k=2, collection="all", allow_leaks=True,
-    )  # fmt: skip
+    data = towns(home, top_k=2)
     base = str(make_tiny_model(home / "tiny"))
     train = {"samples": 4, "epochs": 4, "learning_rate": 0.02, "format": "retrieved", "allow_low_hit_rate": True}
     version = finetune.run(data.pick(FinetuneParams, base=base, **train), module_workspace).version

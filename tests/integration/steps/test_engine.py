@@ -27,7 +27,7 @@ from ragft.params.training import FinetuneParams
 from ragft.params.verdict import CompareParams
 from ragft.params.versions import FingerprintParams
 from registry.versions import Version
-from tests.integration.steps.test_served_version import write_rows
+from tests.integration.steps.test_served_version import towns
 from tests.tiny_model import make_tiny_model
 from tests.vllm_stand_in import Faults, VllmStandIn
 
@@ -67,11 +67,7 @@ class Made:
 @pytest.fixture(scope="module")
 def made(module_workspace: Workspace, module_said: list[str]) -> Made:
     home = module_workspace.home
-    write_rows(home)
-    data = DataParams(
-        dataset="rows", path=str(home / "questions.jsonl"), documents=str(home / "documents.jsonl"), name="towns",
-        chunk_chars=60, top_k=2, collection="all", allow_leaks=True,
-    )  # fmt: skip
+    data = towns(home, top_k=2)
     base = make_tiny_model(home / "tiny")
     train = {"samples": 4, "epochs": 4, "learning_rate": 0.02, "format": "retrieved", "allow_low_hit_rate": True}
     version = finetune.run(data.pick(FinetuneParams, base=str(base), **train), module_workspace).version

@@ -84,15 +84,20 @@ def write_rows(folder: Path) -> None:
     (folder / "questions.jsonl").write_text("".join(json.dumps(q) + "\n" for q in questions))
 
 
+def towns(folder: Path, top_k: int) -> DataParams:
+    """Write the rows, and return the parameters that read them."""
+    write_rows(folder)
+    return DataParams(
+        dataset="rows", path=str(folder / "questions.jsonl"), documents=str(folder / "documents.jsonl"), name="towns",
+        chunk_chars=60, top_k=top_k, collection="all", allow_leaks=True,
+    )  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def made(module_workspace: Workspace, module_said: list[str]) -> Made:
     home = module_workspace.home
-    write_rows(home)
     (home / "prompt.txt").write_text(PROMPT)
-    data = DataParams(
-        dataset="rows", path=str(home / "questions.jsonl"), documents=str(home / "documents.jsonl"), name="towns",
-        chunk_chars=60, top_k=4, collection="all", allow_leaks=True,
-    )  # fmt: skip
+    data = towns(home, top_k=4)
     base = str(make_tiny_model(home / "tiny"))
     train = {"samples": 4, "epochs": 2, "learning_rate": 0.01, "format": "retrieved", "allow_low_hit_rate": True}
     version = finetune.run(data.pick(FinetuneParams, base=base, **train), module_workspace).version
