@@ -209,9 +209,10 @@ def test_an_index_of_vectors_is_used_and_its_recall_is_told(store: Store, monkey
     assert "hnsw" not in plan_of(store, collection, vectors, approximate=False)
     # It goes on until there are as many as were asked for, although it looks at 200 at once.
     assert len(nearest(store, collection, vectors[:1], 1200, approximate=True)[0]) == 1200
-    # A search that looks at next to nothing finds less, and that is told.
+    # A search that looks at next to nothing finds less, and that is told. It is asked for what lies between two
+    # passages: the graph is another one at each build (0.46 to 0.64 of them are found; near one passage 0.78 to 0.96).
     monkeypatch.setattr(searching, "_EF_SEARCH", 1)
-    assert 0.1 < indexed.recall(asked, 1) < 0.95
+    assert 0.1 < indexed.recall([f"w{n} w{n + 700}" for n in range(0, 1500, 30)], 1) < 0.95
     assert indexed.recall([], 5) == 1.0
 
 
