@@ -16,7 +16,7 @@ VERSIONS = {
     "training": 2,  # from questions and passages to an adapter
     "answering": 1,  # from a question and its context to what a model writes
     "judging": 2,  # from an answer to its score
-    "verdict": 8,  # from scores to the decision, and what an adapter is asked that it may have forgotten
+    "verdict": 9,  # from scores to the decision, and what an adapter is asked that it may have forgotten
 }
 
 # Another version of one of these can make another adapter of the same examples.

@@ -185,7 +185,7 @@ def _compare(task: ToCompare, sides: Sides, spreads: Mapping[str, Spread], works
         guard_rates=guards.rates(task, sides, forgetting.remembered(version, against)),
         slices={**slices_of(questions), **knowledge_slices(questions, version, workspace)},
         findings=Findings(
-            checks=integrity.checks(task.params, version, against, deciding),
+            checks=integrity.checks(task.params, version, against, deciding, task.design.primary),
             advisory=doubts.advisory,
             outcomes_judged=doubts.outcomes_judged,
             tried=len(begin_trial(workspace.store, data, _identity(task), version.uri)),

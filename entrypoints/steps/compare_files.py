@@ -178,7 +178,11 @@ def _compare(task: FilesToCompare, pairs: AnswerPairs, sides: Sides, workspace: 
         guard_rates=guards.rates(task, sides, Remembered(unmeasured=NOTHING_REMEMBERED), guards.NO_ROW),
         slices=slices_of(questions),
         findings=Findings(
-            checks=(*_checks(task, pairs), *integrity.of_judge(deciding)),
+            checks=(
+                *_checks(task, pairs),
+                *integrity.of_rule(deciding, task.design.primary),
+                *integrity.of_judge(deciding),
+            ),
             advisory=doubts.advisory,
             outcomes_judged=doubts.outcomes_judged,
             tried=len(begin_trial(workspace.store, pairs.identity, version.identity, version.uri)),

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import mlflow
@@ -18,13 +18,14 @@ from entrypoints.steps.shared.workspace import Workspace
 from ragft.analysis.verdict.compare import Findings, compare
 from ragft.analysis.verdict.comparison import Comparison
 from ragft.analysis.verdict.design import Design
-from ragft.analysis.verdict.guards import GuardRates
+from ragft.analysis.verdict.guards import FALSE_ANSWERS, GuardRates
 from ragft.analysis.verdict.health import Health
 from ragft.analysis.verdict.power import Spread
 from ragft.errors import RejectedError
 from ragft.judging.advisory import why_advisory
 from ragft.judging.outcomes import JUDGED_BY
-from ragft.params.verdict import CompareParams
+from ragft.params.verdict import CompareParams, LabelParams
+from ragft.report.advice import next_command
 from ragft.report.words import sentence
 from ragft.types import Question
 from registry.gate import Decision
@@ -69,18 +70,18 @@ class Doubts:
 
     Attributes:
         advisory: Why the judge is only advisory; empty where none of its scores decides.
-        outcomes_judged: Whether it also says which answers are right, for what decides: people correct scores alone.
+        outcomes_judged: The primaries and guards for which it also says which answers are right.
         health: Whether the comparison is to be believed at all.
     """
 
     advisory: tuple[str, ...]
-    outcomes_judged: bool
+    outcomes_judged: tuple[str, ...]
     health: Health
 
 
 def doubts(task: Task, sides: Sides, deciding: Mapping[str, Evaluation]) -> Doubts:
     """Return what is to be said of the judge, under the criteria whose scores decide."""
-    outcomes_judged = _judge_says_what_is_right(task, sides, deciding)
+    outcomes_judged = tuple(_judged_by_outcome(task, sides, deciding))
     first = next(iter(deciding.values()))
     names = [
         criterion.name
@@ -95,19 +96,20 @@ def doubts(task: Task, sides: Sides, deciding: Mapping[str, Evaluation]) -> Doub
     )
 
 
-def _judge_says_what_is_right(task: Task, sides: Sides, deciding: Mapping[str, Evaluation]) -> bool:
-    """Return whether a primary or a guard rests on answers that only the judge calls right or wrong.
+def _judged_by_outcome(task: Task, sides: Sides, deciding: Mapping[str, Evaluation]) -> Iterator[str]:
+    """Yield the primary and the guard that rest on answers which only the judge calls right or wrong.
 
     It can excuse a false answer, by calling it right. What it calls wrong counts as false without it, too.
     """
     if "right" in task.design.primary and any(judged_right_or_wrong(each.rows) for each in deciding.values()):
-        return True
-    return "false_answers" in task.params.guard_margins() and any(
+        yield "right"
+    if FALSE_ANSWERS in task.params.guard_margins() and any(
         row.guard == "false_answer" and row.outcome == "right"
         for contexts in sides.values()
         for each in contexts.values()
         for row in judged_right_or_wrong(each.rows)
-    )
+    ):
+        yield FALSE_ANSWERS
 
 
 def log(comparison: Comparison, decision: Decision) -> None:
@@ -158,8 +160,17 @@ def tell(
         planning.tell_after(comparison, spreads, workspace)
     if warning := integrity.padding_warning(deciding):
         workspace.say(f"  - warning: {warning}")
+    corrected = {found.criterion for found in comparison.corrected if found.decides}
+    if warning := integrity.rule_warning(deciding, set(task.design.primary) - corrected):
+        workspace.say(f"  - warning: {warning}: {_asking_people(task)}")
     for name, term in comparison.equal_length.items():
         workspace.say(f"  - {name}: {term.words}, if longer answers score higher in a straight line")
+
+
+def _asking_people(task: Task) -> str:
+    """Return the command that asks people what is right."""
+    of = {} if task.given.answers.strip() else {"model": task.version.uri}
+    return next_command("label", task.given, LabelParams, primary="right", **of)
 
 
 def _people(comparison: Comparison) -> list[str]:

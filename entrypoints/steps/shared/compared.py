@@ -72,6 +72,10 @@ class Task(Protocol):
         """The settled parameters."""
 
     @property
+    def given(self) -> CompareParams:
+        """The parameters as a person gave them, for the commands that are named."""
+
+    @property
     def version(self) -> Contender:
         """What is under test."""
 

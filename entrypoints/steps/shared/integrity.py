@@ -1,10 +1,11 @@
 """What else could explain a difference between two sides, checked on their evaluations."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
-from entrypoints.steps.shared.evaluation import Evaluation
+from entrypoints.steps.shared.evaluation import Evaluation, Scored
 from ragft.analysis.verdict.comparison import Check
+from ragft.judging.terse import find_terse
 from ragft.params.values import DEV
 from ragft.params.verdict import CompareParams
 from ragft.report.advice import LENGTH_CHECK
@@ -15,10 +16,17 @@ MOST_CUT = 0.2
 JUDGE_CHECK = "one judge"
 CHOICE_CHECK = "how the version was chosen"
 PADDING_CHECK = "padded answers"
+RULE_CHECK = "right by a rule"
+# What a program knew, of data that were made up with their truth: it reads statements, not words.
+KNOWN_BY_A_PROGRAM = "truth_right"
 
 
 def checks(
-    params: CompareParams, version: Version, against: Version, sides: Mapping[str, Evaluation]
+    params: CompareParams,
+    version: Version,
+    against: Version,
+    sides: Mapping[str, Evaluation],
+    primary: Collection[str],
 ) -> tuple[Check, ...]:
     """Return the checks of a comparison; ``sides`` is version's address -> evaluations in the deciding context.
 
@@ -45,6 +53,7 @@ def checks(
         *_chosen(params, version),
         *_engine(sides),
         _cut(params, against, version, sides),
+        *of_rule(sides, primary),
         *of_judge(sides),
     )
 
@@ -65,6 +74,27 @@ def _chosen(params: CompareParams, version: Version) -> list[Check]:
 def of_judge(sides: Mapping[str, Evaluation]) -> tuple[Check, ...]:
     """Return the checks of the judge; none where nothing was judged."""
     return (*_one_judge(sides), *_padding(sides))
+
+
+def of_rule(sides: Mapping[str, Evaluation], primary: Collection[str]) -> tuple[Check, ...]:
+    """Return, as a warning that fails nothing, that the rule which says what is right may be unfair to one side."""
+    warning = rule_warning(sides, primary)
+    return (Check(RULE_CHECK, True, f"warning: {warning}"),) if warning else ()
+
+
+def rule_warning(sides: Mapping[str, Evaluation], primary: Collection[str]) -> str:
+    """Return for which side a rule that compares words may be too low; "" for none, or where it does not decide."""
+    if "right" not in primary:
+        return ""
+    told = {uri: [row for row in side.rows if _told_by_words(row)] for uri, side in sides.items()}
+    found = find_terse({uri: [row.answer for row in rows] for uri, rows in told.items()})
+    # Where it can only say yes, whom it does not know is asked of the judge.
+    return found.warning if found and any(row.right is False for row in told[found.shorter]) else ""
+
+
+def _told_by_words(row: Scored) -> bool:
+    by_rule = row.outcome in ("right", "wrong") and row.right is not None and bool(row.facts["answerable"])
+    return by_rule and KNOWN_BY_A_PROGRAM not in row.numbers
 
 
 def padding_warning(sides: Mapping[str, Evaluation]) -> str:

@@ -38,7 +38,7 @@ class Findings:
     Attributes:
         checks: Checks of integrity, passed or not.
         advisory: Why the judge is only advisory, one sentence per reason.
-        outcomes_judged: Whether the judge alone says which answers are right, for a primary or a guard.
+        outcomes_judged: The primaries and guards for which the judge alone says which answers are right.
         tried: How many versions were compared on these questions, this one included.
         spreads: Criterion -> spread of its differences on dev, known before the comparison. A criterion without one
             takes that of the comparison itself.
@@ -48,7 +48,7 @@ class Findings:
 
     checks: tuple[Check, ...] = ()
     advisory: tuple[str, ...] = ()
-    outcomes_judged: bool = False
+    outcomes_judged: Collection[str] = ()
     tried: int = 1
     spreads: Mapping[str, Spread] = field(default_factory=dict)
     health: Health | None = None
@@ -98,7 +98,7 @@ def compare(
     by_judge = _results(pairs, masks, design, levels, resampling)
     corrected = correct_all(family, by_judge, findings.people, levels, resampling)
     results, alone = with_corrected(by_judge, corrected), without_people(family, corrected)
-    if corrected and not any_judged(alone) and not findings.outcomes_judged:
+    if corrected and not any_judged(alone) and set(findings.outcomes_judged) <= family.keys() - alone.keys():
         findings = findings.without_doubts
     decided = {each.criterion: each for each in results if each.primary and not each.slice}
     bounds = {name: decided[name].bounds for name in family}

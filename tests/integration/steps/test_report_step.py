@@ -228,7 +228,7 @@ def test_commands_repeat_what_was_asked_and_nothing_that_is_usual(store: Path) -
 def test_a_length_limit_that_cuts_the_champion_decides_instead_of_the_models(cut: int, passed: bool) -> None:
     found = compared("run")
     sides = {found.against.uri: evaluation(0, cut=cut), found.version.uri: evaluation(-1, cut=40)}
-    checks = {each.name: each for each in integrity.checks(PARAMS, found.version, found.against, sides)}
+    checks = {each.name: each for each in integrity.checks(PARAMS, found.version, found.against, sides, ())}
     assert checks[LENGTH_CHECK].passed is passed
     assert f"{cut} of 40 answers of models:/{NAME}/1 and 40 of 40" in checks[LENGTH_CHECK].detail
     assert all(each.passed for name, each in checks.items() if name != LENGTH_CHECK)
@@ -239,7 +239,7 @@ def test_another_base_or_tokenizer_fails_and_another_quantisation_is_said() -> N
     other = dataclasses.replace(
         found.version, lineage=dataclasses.replace(ADAPTER, base_fingerprint="e" * 64, quantization="nf4")
     )
-    checks = integrity.checks(PARAMS, other, found.against, decisive(found.sides))
+    checks = integrity.checks(PARAMS, other, found.against, decisive(found.sides), ())
     assert [each.name for each in checks if not each.passed] == ["same base, tokenizer and chat template"]
     assert any("the change includes that of the quantisation" in each.detail for each in checks)
 

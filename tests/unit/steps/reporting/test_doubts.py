@@ -44,20 +44,21 @@ def found(*, primary: str, withheld_score: float = 5.0, rule: bool | None = None
 def test_a_judge_that_says_which_answers_are_right_is_advisory_until_people_calibrated_it() -> None:
     """It decided as if it were a rule, however badly it judged."""
     told = found(primary="right")
-    assert (told.advisory, told.outcomes_judged) == ((NOT_CALIBRATED,), True)
+    assert (told.advisory, told.outcomes_judged) == ((NOT_CALIBRATED,), ("right", "false_answers"))
     known = {"accuracy": Calibration("accuracy", 50, 50, 0.9, 0.85, 0.95, "people.csv: Ann")}
     assert found(primary="right", calibrations=known).advisory == ()
 
 
 def test_a_judge_that_excuses_invented_answers_is_advisory() -> None:
     assert found(primary="answer_f1").advisory == (NOT_CALIBRATED,)
-    assert found(primary="right", rule=True).outcomes_judged
+    assert found(primary="right", rule=True).outcomes_judged == ("false_answers",)
+    assert found(primary="right", withheld_score=1.0).outcomes_judged == ("right",)
 
 
 @pytest.mark.parametrize("primary", ["answer_f1", "right"])
 def test_one_that_excuses_nothing_and_decides_nothing_is_not(primary: str) -> None:
     told = found(primary=primary, withheld_score=1.0, rule=True)
-    assert (told.advisory, told.outcomes_judged) == ((), False)
+    assert (told.advisory, told.outcomes_judged) == ((), ())
 
 
 def test_what_fooled_it_under_accuracy_makes_the_comparison_unbelievable() -> None:

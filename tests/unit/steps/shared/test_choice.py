@@ -23,7 +23,8 @@ CHOSEN = dataclasses.replace(VERSION, chosen_from="20 trials by right on dev")
 )
 def test_a_comparison_says_from_how_many_a_version_was_chosen(split: str, passed: bool, why: str) -> None:
     sides = {version.uri: Evaluation("run", {}) for version in (AGAINST, CHOSEN)}
-    found = [each for each in checks(CompareParams(split=split), CHOSEN, AGAINST, sides) if each.name == CHOICE_CHECK]
+    every = checks(CompareParams(split=split), CHOSEN, AGAINST, sides, ())
+    found = [each for each in every if each.name == CHOICE_CHECK]
     assert [each.passed for each in found] == [passed]
     assert found[0].detail.startswith("it is the best of 20 trials by right on dev, and ")
     assert found[0].detail.endswith(why)
@@ -31,4 +32,4 @@ def test_a_comparison_says_from_how_many_a_version_was_chosen(split: str, passed
 
 def test_nothing_is_said_of_a_version_that_was_the_only_one() -> None:
     sides = {version.uri: Evaluation("run", {}) for version in (AGAINST, VERSION)}
-    assert CHOICE_CHECK not in [each.name for each in checks(CompareParams(split="dev"), VERSION, AGAINST, sides)]
+    assert CHOICE_CHECK not in [each.name for each in checks(CompareParams(split="dev"), VERSION, AGAINST, sides, ())]
