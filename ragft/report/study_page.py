@@ -1,6 +1,6 @@
 """The report of a study: its figures, its tables, and what they say in words."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from ragft.analysis.study.factors import MainEffect
 from ragft.analysis.study.findings import AGREEMENT, Change, EstimatorComparison, SeedGroup, Study
+from ragft.judging.terse import MOST_TOO_LOW
 from ragft.report.study_plot import BASE, PlotScale, PlotSection, PlottedInterval, colour_of, plot, scale_of_changes
 from ragft.report.words import CONTEXTS, clean, clip, count, number, signed
 from ragft.report.words import label as words
@@ -77,6 +78,21 @@ def agreements(study: Study) -> list[str]:
     return [_agreement(agreement) for agreement in study.agreement]
 
 
+def fairness(study: Study) -> list[str]:
+    """Return to whom the rule that says what is right may be unfair, in one sentence each; none where to nobody."""
+    counts = Counter(cell.terse for cell in study.cells if cell.role == "cell")
+    said = {
+        "version": ("adapters answer in less than half the words of the base", "for such an adapter"),
+        "base": ("adapters answer in more than twice the words of the base", "for the base beside it"),
+    }
+    return [
+        f"{counts[side]} of {counts.total()} {what}, and a rule that compares words says what is right: {whom} it may "
+        f"be up to {MOST_TOO_LOW} points of 100 too low, which people's labels correct."
+        for side, (what, whom) in said.items()
+        if counts[side]
+    ]
+
+
 def robustness(study: Study) -> list[tuple[str, str, dict[str, str]]]:
     """Return (adapter, axis, value -> verdicts) for every setting of asking and judging that was varied."""
     strips = []
@@ -106,6 +122,7 @@ def page(study: Study) -> str:
         published=[(*key, score) for key, score in _published(study).items()],
         size=_size(study),
         several_seeds=_several_seeds(study),
+        fairness=fairness(study),
         advisory=sorted({reason for cell in study.cells for reason in cell.advisory}),
         agreement=AGREEMENT,
     )

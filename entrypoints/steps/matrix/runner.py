@@ -10,7 +10,8 @@ from entrypoints.steps.matrix.base_once import BaseOnce, Bases
 from entrypoints.steps.matrix.cells import Cell, Identities
 from entrypoints.steps.matrix.plan import kinds_of
 from entrypoints.steps.matrix.work import Watched, watched
-from entrypoints.steps.shared.compared import Compared
+from entrypoints.steps.shared import integrity
+from entrypoints.steps.shared.compared import Compared, decisive
 from entrypoints.steps.shared.evaluation import LOWER_IS_BETTER, Evaluation
 from entrypoints.steps.shared.primaries import values_of
 from entrypoints.steps.shared.runs import step_run
@@ -114,7 +115,17 @@ def _record(
         pairs=pairs,
         work=stages.work(kinds_of(cell)),
         seconds=seconds,
+        terse=_terse(compared),
     )
+
+
+def _terse(compared: Compared) -> str:
+    """Return which side answers in so few words that the rule which decides may be unfair to it; "" for none."""
+    deciding = decisive(compared.sides)
+    found = integrity.terse_side(deciding, [each.criterion for each in compared.comparison.primaries])
+    if found is None or any(each.criterion == "right" and each.decides for each in compared.comparison.corrected):
+        return ""
+    return "version" if found.shorter == compared.version.uri else "base"
 
 
 def _kind(results: Mapping[tuple[str, str], Result], context: str, measure: str) -> dict[str, Any]:

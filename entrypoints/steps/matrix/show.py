@@ -54,7 +54,7 @@ def tell(found: Study, workspace: Workspace) -> None:
     workspace.say("")
     for line in table(found):
         workspace.say(line)
-    for sentence in (*report.findings(found), *report.agreements(found)):
+    for sentence in (*report.findings(found), *report.agreements(found), *report.fairness(found)):
         workspace.say(f"- {sentence}")
 
 

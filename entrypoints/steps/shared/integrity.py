@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 
 from entrypoints.steps.shared.evaluation import Evaluation, Scored
 from ragft.analysis.verdict.comparison import Check
-from ragft.judging.terse import find_terse
+from ragft.judging.terse import Terse, find_terse
 from ragft.params.values import DEV
 from ragft.params.verdict import CompareParams
 from ragft.report.advice import LENGTH_CHECK
@@ -84,12 +84,18 @@ def of_rule(sides: Mapping[str, Evaluation], primary: Collection[str]) -> tuple[
 
 def rule_warning(sides: Mapping[str, Evaluation], primary: Collection[str]) -> str:
     """Return for which side a rule that compares words may be too low; "" for none, or where it does not decide."""
+    found = terse_side(sides, primary)
+    return found.warning if found else ""
+
+
+def terse_side(sides: Mapping[str, Evaluation], primary: Collection[str]) -> Terse | None:
+    """Return the side to which a rule that compares words may be unfair; None for none, or where it does not decide."""
     if "right" not in primary:
-        return ""
+        return None
     told = {uri: [row for row in side.rows if _told_by_words(row)] for uri, side in sides.items()}
     found = find_terse({uri: [row.answer for row in rows] for uri, rows in told.items()})
     # Where it can only say yes, whom it does not know is asked of the judge.
-    return found.warning if found and any(row.right is False for row in told[found.shorter]) else ""
+    return found if found and any(row.right is False for row in told[found.shorter]) else None
 
 
 def _told_by_words(row: Scored) -> bool:

@@ -106,6 +106,7 @@ class CellResult:
         smallest: Measure -> the smallest true gain that these questions show with 80 % chance.
         pairs: None in what is exported.
         seconds: Of the whole cell when it was computed.
+        terse: "version" or "base": whose few words a rule that compares words, and decides, may be unfair to; else "".
     """
 
     name: str
@@ -122,6 +123,7 @@ class CellResult:
     work: tuple[Work, ...]
     seconds: float
     because: str = ""
+    terse: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,6 +92,17 @@ def test_one_of_a_thing_is_said_as_one() -> None:
         assert not re.search(r"\b1 (questions|groups|seeds|cells|sorts|pairs)\b", text)
 
 
+def test_it_says_to_how_many_adapters_a_rule_may_be_unfair() -> None:
+    cells = [dataclasses.replace(cell(0.1 * n, samples=str(n)), terse=("", "version", "base")[n % 3]) for n in range(5)]
+    check = dataclasses.replace(cells[1], role="agreement")
+    study = summarise("matrix", ("samples",), [*cells, check], {})
+    of_adapters, of_base = report.fairness(study)
+    assert of_adapters.startswith("2 of 5 adapters answer in less than half the words of the base, and a rule")
+    assert of_base.startswith("1 of 5 adapters answer in more than twice the words of the base, and a rule")
+    assert of_base.partition("'")[0] in report.page(study)
+    assert report.fairness(summarise("matrix", ("samples",), cells[:1], {})) == []
+
+
 def test_the_strip_shows_the_verdict_of_each_judge() -> None:
     cells = [cell(-0.4, judge=judge, outcome=outcome) for judge, outcome in (("base", "reject"), ("j/other", "hold"))]
     assert report.robustness(summarise("embedded", ("judge",), cells, {})) == [
