@@ -21,7 +21,7 @@ from entrypoints.steps.shared.evaluation import Evaluation
 from entrypoints.steps.shared.labelled import find_people
 from entrypoints.steps.shared.model_under_test import require_held_out, settle
 from entrypoints.steps.shared.preparation import ensure_prepared
-from entrypoints.steps.shared.primaries import settle_primaries
+from entrypoints.steps.shared.primaries import asked_by, settle_primaries
 from entrypoints.steps.shared.runs import step_run
 from entrypoints.steps.shared.sources import require_name
 from entrypoints.steps.shared.verifiers import (
@@ -203,12 +203,12 @@ def _identity(task: ToCompare) -> str:
 
 
 def questions_of(task: ToCompare, sides: Sides) -> Sequence[Question]:
-    """Return the questions that the deciding context asked."""
+    """Return the questions that the deciding context asked and the primaries ask."""
     params, asking = task.params, sides[task.version.uri].get(DECIDING)
     if asking is None:
         raise ConfigError(f"context is {params.context}: the verdict is given in the context {DECIDING}, add it")
     asked = {row.id for row in asking.rows}
-    return [question for question in task.questions if question.id in asked]
+    return [question for question in asked_by(task.design.primary, task.questions) if question.id in asked]
 
 
 def _tell_causes(comparison: Comparison, everything: str, workspace: Workspace) -> None:

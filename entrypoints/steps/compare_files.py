@@ -17,7 +17,7 @@ from entrypoints.steps.shared.guards import Remembered
 from entrypoints.steps.shared.judges import Judge
 from entrypoints.steps.shared.labelled import find_people
 from entrypoints.steps.shared.model_under_test import settle
-from entrypoints.steps.shared.primaries import settle_for_answers
+from entrypoints.steps.shared.primaries import asked_by, settle_primaries
 from entrypoints.steps.shared.runs import step_run
 from entrypoints.steps.shared.workspace import Workspace
 from ragft import tracking
@@ -86,7 +86,7 @@ def _task(params: CompareParams, version: AnswerFile, against: AnswerFile, pairs
             f"no row of {version.path} or {against.path} has a reference, and judge is {NO_JUDGE}: give rows an "
             "expected_output, or name a judge (-P judge=...)"
         )
-    design = Design(settle_for_answers(settled, criteria, questions), AS_ANSWERED, margin_share=settled.margin)
+    design = Design(settle_primaries(settled, criteria, questions), AS_ANSWERED, margin_share=settled.margin)
     return FilesToCompare(settled, params, version, against, criteria, design, questions, _passages(pairs))
 
 
@@ -162,10 +162,8 @@ def _bare(row: Scored) -> Scored:
 
 
 def questions_of(task: FilesToCompare) -> list[Question]:
-    """Return the questions that the primaries ask: where shared words decide, those with an answer."""
-    if set(task.design.primary) <= OVERLAP.keys():
-        return [question for question in task.questions if question.answerable]
-    return list(task.questions)
+    """Return the questions that the primaries ask."""
+    return asked_by(task.design.primary, task.questions)
 
 
 def _compare(task: FilesToCompare, pairs: AnswerPairs, sides: Sides, workspace: Workspace) -> Comparison:

@@ -226,7 +226,7 @@ def _question(row: Fields, given: Split | None, collector: Collector, *, with_do
         kind=kind if kind or answerable else "unanswerable",
         answerable=answerable,
         split=split,
-        metadata={} if with_documents or documents or evidence or not answerable else short_answers(references),
+        metadata=short_answers(references) if answerable else {},
     )
 
 

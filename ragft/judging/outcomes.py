@@ -59,6 +59,13 @@ def is_right(question: Question, answer: str) -> bool | None:
     return True if any(gives(answer, each, question.text) for each in short) else None
 
 
+def rule_tells(question: Question) -> bool:
+    """Return whether `is_right` says of every answer to a question whether it is right, and not yes alone."""
+    if not question.answerable or closed_book.applies(question) or SCORER in question.metadata:
+        return True
+    return bool(truth_metrics(question, ""))
+
+
 def outcome_of(right: bool | None, judged: bool | None, *, abstained: bool) -> Outcome | None:
     """Return what became of a question; None where something was answered and nothing tells whether it is right.
 

@@ -20,7 +20,7 @@ class VerdictParams(ScoringParams):
     primary: str = param(
         "",
         f"what says whether it is better, joined by commas: criteria, or {', '.join(MEASURES)}; empty: right where the "
-        "data have short answers or nothing is judged, else accuracy,completeness",
+        "data have short answers, else accuracy,completeness, or answer_f1 where nothing is judged",
     )
     guards: str = param(
         ",".join(GUARDS),

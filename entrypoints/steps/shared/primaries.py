@@ -7,11 +7,13 @@ from ragft.analysis.verdict.design import Design
 from ragft.analysis.verdict.scale import Measured, Scale
 from ragft.errors import ConfigError
 from ragft.judging import closed_book
+from ragft.judging.outcomes import rule_tells
 from ragft.judging.overlap import OVERLAP
 from ragft.params.values import MEASURES, NO_JUDGE
 from ragft.params.verdict import CompareParams
 from ragft.prompts.criterion import Criterion
 from ragft.types import Question
+from registry.gate import Policy
 
 USUAL = Design().primary
 # Data are taken for data with short answers where at least this share of the questions with an answer has one.
@@ -21,7 +23,10 @@ MOSTLY = 0.5
 def settle_primaries(
     params: CompareParams, criteria: Sequence[Criterion], questions: Sequence[Question]
 ) -> tuple[str, ...]:
-    """Return what decides: what was named; else `right` for data with short answers or without a judge; else criteria.
+    """Return what decides: what was named; else `right` for data with short answers; else the judged criteria.
+
+    Without a judge `right` decides only where a rule tells it of so many questions that a verdict may lack the others.
+    Else it is `answer_f1`: whether a sentence says what another says is not told by a rule.
 
     Raises:
         ConfigError: If a primary is neither judged nor measured, or a criterion has the name of a measure.
@@ -40,7 +45,10 @@ def settle_primaries(
         )
     if named:
         return named
-    if not judged or has_short_answers(questions):
+    if not judged:
+        untold = sum(not rule_tells(question) for question in questions)
+        return ("right",) if untold <= Policy().most_missing * len(questions) else ("answer_f1",)
+    if has_short_answers(questions):
         return ("right",)
     return tuple(name for name in USUAL if name in judged) or (judged[0],)
 
@@ -52,18 +60,13 @@ def has_short_answers(questions: Sequence[Question]) -> bool:
     return bool(answerable) and short >= MOSTLY * len(answerable)
 
 
-def settle_for_answers(
-    params: CompareParams, criteria: Sequence[Criterion], questions: Sequence[Question]
-) -> tuple[str, ...]:
-    """Return what decides between two files of answers: as `settle_primaries`, but without a judge by the references.
+def asked_by(primaries: Sequence[str], questions: Sequence[Question]) -> list[Question]:
+    """Return the questions that the primaries ask: where shared words alone decide, those with an answer.
 
-    `right` where each question with an answer has a short one, which a rule can look for; else `answer_f1`, since
-    whether a sentence says what another says is not told by a rule.
+    A right refusal need not share a word with the mark "Unanswerable".
     """
-    settled = settle_primaries(params, criteria, questions)
-    if params.primaries() or params.judge != NO_JUDGE:
-        return settled
-    return settled if all(closed_book.applies(each) for each in questions if each.answerable) else ("answer_f1",)
+    words_alone = set(primaries) <= OVERLAP.keys()
+    return [question for question in questions if question.answerable or not words_alone]
 
 
 def measured(primaries: Sequence[str], criteria: Sequence[Criterion]) -> tuple[Measured, ...]:

@@ -532,7 +532,7 @@ def test_documents_that_are_written_are_read_back(name: str, tmp_path: Path, dat
     ]
 
 
-def test_short_answers_are_known_of_questions_without_documents_alone(tmp_path: Path) -> None:
+def test_short_answers_are_known_with_and_without_documents(tmp_path: Path) -> None:
     written = [
         {"question": "Where?", "answer": ["India", "the republic of India in South Asia"]},
         {"question": "Is it?", "answer": "Yes"},
@@ -542,4 +542,9 @@ def test_short_answers_are_known_of_questions_without_documents_alone(tmp_path: 
     path = tmp_path / "rows.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in written), encoding="utf-8")
     found = {question.text: question.metadata for question in rows.read(path).loaded().dataset.questions}
-    assert found == {"Where?": {"short_answers": ["India"]}, "Is it?": {}, "Why?": {}, "When?": {}}
+    assert found == {
+        "Where?": {"short_answers": ["India"]},
+        "Is it?": {},
+        "Why?": {},
+        "When?": {"short_answers": ["1947"]},
+    }

@@ -5,11 +5,11 @@ import dataclasses
 import pytest
 
 from entrypoints.steps.shared.evaluation import Evaluation, Scored
-from entrypoints.steps.shared.primaries import measured, settle_for_answers, settle_primaries, values_of
+from entrypoints.steps.shared.primaries import asked_by, measured, settle_primaries, values_of
 from ragft.errors import ConfigError
 from ragft.params.verdict import CompareParams
 from ragft.prompts.criterion import load_criteria
-from ragft.types import Question, Score
+from ragft.types import SCORER, Question, Score
 
 CRITERIA = load_criteria("accuracy,completeness,style")
 LONG = [Question(f"q{i}", "why?", ("because of that",)) for i in range(4)]
@@ -29,7 +29,7 @@ def test_whether_it_is_right_decides_where_answers_are_short_or_nothing_is_judge
     assert settle(SHORT) == ("right",)
     assert settle([*SHORT, *LONG[:3]]) == ("right",)
     assert settle([*SHORT[:1], *LONG]) == ("accuracy", "completeness")
-    assert settle(LONG, judge="none") == ("right",)
+    assert settle(SHORT, judge="none") == ("right",)
 
 
 def test_what_is_named_decides() -> None:
@@ -66,10 +66,21 @@ def test_values_come_from_the_judge_from_the_overlap_or_from_the_row() -> None:
     assert values_of(found, "truth_right") is None
 
 
-def test_between_files_without_a_judge_the_references_say_what_decides() -> None:
+def test_without_a_judge_what_can_be_told_decides() -> None:
     none = Question("u", "who?", ("Unanswerable",), answerable=False)
-    asked = {"short": [*SHORT, none], "mixed": [*SHORT, LONG[0], none], "none": [none]}
-    found = {name: settle_for_answers(CompareParams(judge="none"), (), each) for name, each in asked.items()}
-    assert found == {"short": ("right",), "mixed": ("answer_f1",), "none": ("right",)}
-    assert settle_for_answers(CompareParams(), CRITERIA, LONG) == ("accuracy", "completeness")
-    assert settle_for_answers(CompareParams(judge="none", primary="exact_match"), (), LONG) == ("exact_match",)
+    told = Question("t", "who?", ("A sentence that a program reads.",), metadata={SCORER: "squad"})
+    asked = {
+        "short": [*SHORT, none, told],
+        "mixed": [*SHORT, LONG[0], none],
+        "none": [none],
+        "next to all": [*99 * [told], LONG[0]],
+    }
+    found = {name: settle_primaries(CompareParams(judge="none"), (), each) for name, each in asked.items()}
+    assert found == {"short": ("right",), "mixed": ("answer_f1",), "none": ("right",), "next to all": ("right",)}
+    assert settle_primaries(CompareParams(judge="none", primary="exact_match"), (), LONG) == ("exact_match",)
+
+
+def test_shared_words_ask_only_what_has_an_answer() -> None:
+    none = Question("u", "who?", ("Unanswerable",), answerable=False)
+    assert asked_by(("answer_f1", "exact_match"), [*LONG, none]) == LONG
+    assert asked_by(("answer_f1", "right"), [*LONG, none]) == [*LONG, none]
