@@ -82,6 +82,7 @@ class PairLabels:
         asked: How many questions people were asked, by the samples that count; 0 where no sample is known.
         unsampled: Questions with both labels that are left out, since nothing is known of how they were sampled.
         returned: How many drawn questions are labelled of samples of which less than half is, and how many were drawn.
+        uncovered: Questions with differing answers that no sample could have drawn, so that none counts.
     """
 
     base: Mapping[str, float] = field(default_factory=dict)
@@ -94,6 +95,7 @@ class PairLabels:
     asked: int = 0
     unsampled: tuple[str, ...] = ()
     returned: tuple[int, int] = (0, 0)
+    uncovered: tuple[str, ...] = ()
 
 
 def pair_labels(
@@ -106,10 +108,12 @@ def pair_labels(
 ) -> PairLabels:
     """Return what people said of ``pairs``, question id -> the base's answer and the version's.
 
-    A label of an answer as a sheet showed it counts before one of the same words elsewhere. A pair that several samples
-    hold was asked with the probability that at least one of them drew it; a sample counts once half of what it drew is
-    labelled, and what did not come back is taken for a random part. Where no pair is known to be sampled, ``uniform``
-    says that those with labels are a uniform sample; without it they are left out. What a sample drew is never one.
+    A person's label of an answer as a sheet showed it counts before one of the same words elsewhere. A pair that
+    several samples hold was asked with the probability that at least one of them drew it; a sample counts once half of
+    what it drew is labelled, and what did not come back is taken for a random part. Samples count only where each pair
+    that differs could have been drawn: one of another version's answers says nothing of those that it did not give.
+    Where no pair is known to be sampled, ``uniform`` says that those with labels are a uniform sample; without it they
+    are left out. What a sample drew is never one.
     """
     scale, offered = scale_of(criterion), [label for label in labels if label.criterion == criterion.name]
     by_item: dict[str, list[Label]] = defaultdict(list)
@@ -122,14 +126,17 @@ def pair_labels(
     for name, items in pairs.items():
         if name in same:
             continue
-        one, other = (by_item.get(item_key(item)) or by_item.get(bare_key(item)) or [] for item in items)
+        one, other = (_of_item(item, by_item) for item in items)
         if all(by_both := _by_the_same(one, other)):
             both[name] = by_both
         elif one or other:
             one_sided.append(name)
     sampled = {name: samples.get(pair_key(*pairs[name]), {}) for name in pairs if name not in same}
     returned = _returned(sampled, both)
-    known = {name: chance for name in both if (chance := _chance(sampled[name], returned)) is not None}
+    uncovered = [name for name, by_sample in sampled.items() if returned and not returned & by_sample.keys()]
+    known = {
+        name: chance for name in both if not uncovered and (chance := _chance(sampled[name], returned)) is not None
+    }
     drawn = {name for name, found in sampled.items() if any(each.drawn for each in found.values())}
     chosen = [name for name in both if name not in drawn]
     kept = list(known) if known else chosen if uniform else []
@@ -147,7 +154,15 @@ def pair_labels(
         ),
         unsampled=tuple(name for name in chosen if name not in kept),
         returned=(len(waiting & both.keys()), len(waiting)),
+        uncovered=tuple(uncovered),
     )
+
+
+def _of_item(item: Item, by_item: Mapping[str, list[Label]]) -> list[Label]:
+    """Return the labels of an answer: each person's as a sheet showed it, else those of the same words elsewhere."""
+    shown = by_item.get(item_key(item), [])
+    people = {label.annotator for label in shown}
+    return [*shown, *(label for label in by_item.get(bare_key(item), []) if label.annotator not in people)]
 
 
 def _by_the_same(one: list[Label], other: list[Label]) -> tuple[list[Label], list[Label]]:
@@ -157,14 +172,23 @@ def _by_the_same(one: list[Label], other: list[Label]) -> tuple[list[Label], lis
 
 
 def _returned(sampled: Mapping[str, Mapping[str, Sampled]], labelled: Collection[str]) -> frozenset[str]:
-    """Return the samples of whose pairs at least half is labelled."""
+    """Return the samples of which at least half came back.
+
+    That is told by the pairs that no other sample drew, where there are any: the labels of the others may have been
+    given for that one's sake, and are then no random part of this one.
+    """
     drawn: dict[str, list[str]] = defaultdict(list)
+    alone: dict[str, list[str]] = defaultdict(list)
     for name, by_sample in sampled.items():
-        for sample, each in by_sample.items():
-            if each.drawn:
-                drawn[sample].append(name)
+        by = [sample for sample, each in by_sample.items() if each.drawn]
+        for sample in by:
+            drawn[sample].append(name)
+            if len(by) == 1:
+                alone[sample].append(name)
     return frozenset(
-        sample for sample, names in drawn.items() if 2 * sum(name in labelled for name in names) >= len(names)
+        sample
+        for sample, names in drawn.items()
+        if 2 * sum(name in labelled for name in alone[sample] or names) >= len(alone[sample] or names)
     )
 
 

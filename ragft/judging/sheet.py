@@ -140,8 +140,12 @@ def read_sheets(paths: Sequence[Path], criteria: Sequence[Criterion]) -> Ratings
 
 def _label(text: str, criterion: Criterion) -> str | None:
     """Return the label that a cell holds; a number stands for the same number: 4,00 is what became of a 4."""
-    if text in criterion.scores:
-        return text
+    # A spreadsheet program writes Yes for yes.
+    words = [label for label in criterion.scores if label == text] or [
+        label for label in criterion.scores if label.casefold() == text.casefold()
+    ]
+    if len(words) == 1:
+        return words[0]
     number = _as_number(text)
     same = [label for label in criterion.scores if number is not None and _as_number(label) == number]
     return same[0] if len(same) == 1 else None

@@ -108,15 +108,14 @@ def draw(before: Before, budget: int, store: Store) -> Sample:
 
 def keep(before: Before, sample: Sample, store: Store) -> None:
     """Write the sample where `compare` looks for it."""
-    save_sample(
-        store,
-        sample.id,
-        {
-            pair_key(*before.items[name]): Sampled(float(probability), drawn)
-            for name, probability, drawn in zip(before.ids, sample.probability, sample.drawn, strict=True)
-            if probability > 0
-        },
-    )
+    kept: dict[str, Sampled] = {}
+    for name, probability, drawn in zip(before.ids, sample.probability, sample.drawn, strict=True):
+        if probability > 0:
+            key = pair_key(*before.items[name])
+            # A question that stands twice with the same two answers is asked about once either of them is drawn.
+            other = kept.get(key, Sampled(0.0, False))
+            kept[key] = Sampled(1 - (1 - float(probability)) * (1 - other.probability), drawn or other.drawn)
+    save_sample(store, sample.id, kept)
 
 
 def rows_of(before: Before, asked: Sequence[str], asked_twice: int, store: Store) -> list[tuple[Item, bool]]:

@@ -53,6 +53,11 @@ def read(before: Before, paths: Sequence[Path], workspace: Workspace) -> None:
             f"warning: {len(lost)} of {len(rated)} labelled rows are no answers of these two sides and are left out: "
             f"{first_of(lost)}"
         )
+    if not rated & first.keys():
+        raise DataError(
+            f"the {len(rated & second.keys())} labelled rows are all shown for the second time, which tells a person's "
+            "own noise alone: give the files that hold the first ones too, joined by commas"
+        )
     source = ", ".join(path.name for path in paths)
     for criterion in before.criteria:
         given = _given(ratings, criterion, first)

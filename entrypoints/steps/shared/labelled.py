@@ -76,7 +76,13 @@ def _left_out(criterion: Criterion, labels: PairLabels) -> list[str]:
             f"{back:,} of the {drawn:,} pairs of answers that were drawn have labels under {criterion.name}: they "
             "count once half of them are back"
         )
-    if labels.unsampled and labels.probability:
+    if labels.uncovered:
+        lines.append(
+            f"the questions with labels under {criterion.name} were drawn for other answers: {len(labels.uncovered):,} "
+            f"questions whose answers differ here could not have been asked ({first_of(labels.uncovered)}), so none "
+            "counts; give label the same parameters as this, and what was labelled is not asked again"
+        )
+    elif labels.unsampled and labels.probability:
         lines.append(
             f"{len(labels.unsampled):,} pairs of answers with people's labels under {criterion.name} are of no sample "
             f"and do not count beside those that are: {first_of(labels.unsampled)}"

@@ -239,5 +239,11 @@ def test_what_cannot_be_labelled_is_refused(workspace: Workspace, tmp_path: Path
         label_step.run(LabelParams(**sides, ratings=str(graded(foreign, "cy"))), workspace)
     with pytest.raises(DataError, match="holds no label"):
         label_step.run(LabelParams(**sides, ratings=str(tmp_path / "s.csv")), workspace)
+    with graded(tmp_path / "s.csv", "cy").open(encoding="utf-8-sig", newline="") as file:
+        head, *rows = csv.reader(file)
+    with (tmp_path / "again.csv").open("w", encoding="utf-8-sig", newline="") as file:
+        csv.writer(file).writerows([head, *rows[-10:]])
+    with pytest.raises(DataError, match="the 10 labelled rows are all shown for the second time"):
+        label_step.run(LabelParams(**sides, ratings=str(tmp_path / "again.csv")), workspace)
     with pytest.raises(ConfigError, match="where another file is that people may have written in"):
         label_step.run(LabelParams(**sides, budget=31, sheet=str(graded(tmp_path / "s.csv", "cy"))), workspace)

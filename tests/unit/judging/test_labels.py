@@ -77,12 +77,35 @@ def test_a_sheet_that_hardly_came_back_does_not_count() -> None:
     assert (set(got.base), got.asked) == ({"q0", "q1"}, 3)
 
 
-def test_people_are_averaged_and_a_label_of_what_was_shown_comes_before_one_of_the_words() -> None:
-    old, new = PAIRS["q0"]
-    labels = [label(old, 1.0), label(old, 4.0, "bo"), label(old, 5.0, "cy", bare=True)]
-    got = found([*labels, label(new, 3.0, bare=True), label(new, 4.0, "bo", bare=True)], uniform=True)
+def test_a_sample_of_another_versions_answers_does_not_count() -> None:
+    """Asked were those that the other gave too: they would have been taken for a part of all that differ."""
+    one = sampled("one", ("q0", "q1"))
+    of_other = {pair_key(*PAIRS[name]): one[pair_key(*PAIRS[name])] for name in ("q0", "q1", "q2")}
+    got = found(both("q0", "q1"), of_other)
+    assert (got.base, got.probability, got.uncovered) == ({}, {}, ("q3", "q4", "q5"))
+    assert found(both("q0", "q1"), one).uncovered == ()
+    # A second sample, of what differs here, makes up for it.
+    more = {pair: {**of_other.get(pair, {}), **each} for pair, each in sampled("two", ("q2", "q3"), 0.25).items()}
+    assert found(both("q0", "q1"), more).uncovered == ("q3", "q4", "q5")
+    got = found(both("q0", "q1", "q2", "q3"), more)
+    assert got.uncovered == ()
+    assert got.probability == pytest.approx({"q0": 0.625, "q1": 0.625, "q2": 0.625, "q3": 0.25})
 
-    assert (got.base, got.version, got.people) == ({"q0": 2.5}, {"q0": 3.5}, ("ann", "bo"))
+
+def test_a_sheet_that_nobody_filled_in_did_not_come_back_with_another() -> None:
+    asked, ignored = sampled("asked", ("q0", "q1"), 0.25), sampled("ignored", ("q0", "q1", "q2", "q3"), 0.9)
+    merged = {pair: {**asked[pair], **ignored[pair]} for pair in asked}
+    got = found(both("q0", "q1"), merged)
+    assert got.probability == pytest.approx({"q0": 0.25, "q1": 0.25})
+    assert found(both("q0", "q1", "q2"), merged).probability == pytest.approx(dict.fromkeys(("q0", "q1", "q2"), 0.925))
+
+
+def test_a_persons_label_of_what_was_shown_comes_before_theirs_of_the_words() -> None:
+    old, new = PAIRS["q0"]
+    labels = [label(old, 1.0), label(old, 4.0, bare=True), label(old, 5.0, "cy", bare=True)]
+    got = found([*labels, label(new, 3.0, bare=True), label(new, 4.0, "cy", bare=True)], uniform=True)
+
+    assert (got.base, got.version, got.people) == ({"q0": 3.0}, {"q0": 3.5}, ("ann", "cy"))
 
 
 def test_of_several_people_those_count_who_scored_both_answers() -> None:

@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,17 @@ def test_a_filled_sheet_comes_back(tmp_path: Path, separator: str) -> None:
     # Label 1 of hallucination stands for the number 1.0, label 5 for 0.0.
     assert ratings.numbers["hallucination"][row_id(SECRET, ITEMS[3])] == (1.0, None)
     assert len(ratings.numbers["accuracy"]) == 20
+
+
+def test_a_word_that_a_spreadsheet_wrote_large_is_the_same_label(tmp_path: Path) -> None:
+    criterion = replace(CRITERIA[0], scores={"yes": 1.0, "no": 0.0}, meanings={"yes": "it is", "no": "it is not"})
+    write_sheet(tmp_path / "sheet.csv", ITEMS, [criterion], SECRET)
+    head, *rows = rows_of(tmp_path / "sheet.csv")
+    lines = [head, *([*row[:5], ("Yes", "NO", "no")[n % 3], ""] for n, row in enumerate(rows))]
+    with (tmp_path / "ann.csv").open("w", encoding="utf-8-sig", newline="") as file:
+        csv.writer(file).writerows([line[: len(head)] for line in lines])
+    said = read_sheets([tmp_path / "ann.csv"], [criterion]).numbers["accuracy"]
+    assert sorted(number for (number,) in said.values()) == 13 * [0.0] + 7 * [1.0]  # type: ignore[type-var]
 
 
 def test_every_bad_cell_is_named_at_once(tmp_path: Path) -> None:
