@@ -15,7 +15,7 @@ VERSIONS = {
     "retrieval": 1,  # from a question to its passages
     "training": 2,  # from questions and passages to an adapter
     "answering": 1,  # from a question and its context to what a model writes
-    "judging": 2,  # from an answer to its score
+    "judging": 3,  # from an answer to its score
     "verdict": 9,  # from scores to the decision, and what an adapter is asked that it may have forgotten
 }
 

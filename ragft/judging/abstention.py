@@ -17,6 +17,14 @@ _ABSTAINS = re.compile(
     r"|\b(?:unknown|unanswerable|unsure|not (?:sure|certain))\b",
     re.IGNORECASE,
 )
+# The whole of an answer that says that there is none, as programs and people who fill in cells do.
+_BARE = re.compile(
+    r"\W*(?:n/?a|none|null|nan|nothing"
+    r"|not (?:found|mentioned|available|applicable|stated|given|specified|provided)"
+    r"|(?:insufficient|not enough) (?:information|data)"
+    r"|[^\w\s\"'.:])\W*",
+    re.IGNORECASE,
+)
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|[;\n]+|,? (?=but |however,? )", re.IGNORECASE)
 _GOES_ON = re.compile(r"(?:but|however|still|nevertheless)\b", re.IGNORECASE)
 # "The answer to the question is:" and the like, with nothing behind it.
@@ -47,12 +55,15 @@ ABSTENTION_CELLS = ("answered_answerable", "answered_unanswerable", "abstained_a
 def abstains(answer: str, question: str = "") -> bool:
     """Return whether an answer states nothing of what was asked.
 
-    It is empty, or only the ``question`` again, or it begins by saying that it has no answer (perhaps after an
-    apology), states nothing beside that ("A is $15 and B is not in the documents" does) and does not go on with "but".
+    It is empty, a bare "N/A", or only the ``question`` again, or it begins by saying that it has no answer (perhaps
+    after an apology), states nothing beside that ("A is $15 and B is not in the documents" does) and does not go on
+    with "but".
 
     A rule over English wording: it does not see an abstention in other words or other languages. How often it is
     right stands in docs/metrics.md, made from answers that were labelled by hand (``tests/data/abstention``).
     """
+    if is_bare(answer):
+        return True
     said = _LEAD.sub("", answer.strip(), count=1)
     if question and _letters(said) == _letters(question):
         return True
@@ -66,6 +77,11 @@ def abstains(answer: str, question: str = "") -> bool:
         and not _states_beside(first)
         and not any(_GOES_ON.match(part) for part in rest if not _found(part))
     )
+
+
+def is_bare(answer: str) -> bool:
+    """Return whether the whole of an answer is a mark or a word or two that say there is none: "N/A", "Not found."."""
+    return _BARE.fullmatch(answer) is not None
 
 
 def abstention_table(answers: Iterable[tuple[str, str, bool]]) -> dict[str, float]:

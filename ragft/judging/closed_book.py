@@ -51,7 +51,7 @@ def verdict(question: Question, answer: str, *, contained: bool = False) -> Verd
         return "right" if truth["truth_right"] else "false" if truth["truth_wrong"] else "silent"
     line = next((line for line in answer.splitlines() if line.strip()), "")
     said, accepted = normalised_words(line), short_answers(question) or question.references
-    if exact_match(line, accepted) or (contained and any(gives(line, each, question.text) for each in accepted)):
+    if any(gives(line, each, question.text) for each in accepted) if contained else exact_match(line, accepted):
         return "right"
     return "false" if said else "silent"
 

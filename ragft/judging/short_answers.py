@@ -6,6 +6,7 @@ Made on 320 answers of SmolLM2 and its adapters that were graded by reading, and
 
 import re
 import string
+import unicodedata
 from collections.abc import Sequence
 
 import Stemmer
@@ -46,6 +47,16 @@ _NEGATIONS = frozenset({"no", "none"})
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
+# What is written in two ways, and what deleting punctuation would make another number or name of.
+_ONE_WAY = str.maketrans({"\u2018": "'", "\u2019": "'", "\u2013": "-", "\u2014": "-", "\u2212": "-"})
+_MEANS = (
+    (re.compile(r"(?<=\d)\.(?=\d)"), "point"),  # 1.5 is not 15
+    (re.compile(r"(?<![\w)])-(?=\d)"), "minus"),
+    (re.compile(r"(?<=[a-z])\+", re.IGNORECASE), "plus"),
+    (re.compile(r"(?<=[a-z])#", re.IGNORECASE), "sharp"),
+)
+
+
 def gives(line: str, answer: str, question: str) -> bool:
     """Return whether a line gives an answer to a question.
 
@@ -54,10 +65,22 @@ def gives(line: str, answer: str, question: str) -> bool:
     numbers from two to twenty as digits, and an abbreviation or a word with a hyphen on one side as what it is on the
     other. A "no" is not given by saying that there is no answer.
     """
+    line, answer, question = (_as_meant(text) for text in (line, answer, question))
+    if not normalised_words(answer):
+        # Normalisation takes away the choice "A", and a sign.
+        return _words(answer) in (["a"], []) and _words(line) == _words(answer) and line[:1] == answer[:1] != ""
     sides = [(line, answer)]
     for told in (spelled_out, apart):
         sides += [(told(line, answer), answer), (line, told(answer, line))]
     return any(_gives(said, wanted, question) for said, wanted in dict.fromkeys(sides))
+
+
+def _as_meant(text: str) -> str:
+    """Return a text in which what punctuation means is written in letters, and each character in one way."""
+    text = unicodedata.normalize("NFKC", text).translate(_ONE_WAY)
+    for sign, word in _MEANS:
+        text = sign.sub(word, text)
+    return text
 
 
 def _gives(line: str, answer: str, question: str) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from entrypoints.steps.shared.workspace import Workspace
-from ragft.judging.abstention import abstains
+from ragft.judging.abstention import abstains, is_bare
 from ragft.models.generation import Generator
 from ragft.models.loading import LoadedModel
 from ragft.models.probing import Sampling, reply
@@ -64,5 +64,5 @@ def in_own_words(examples: Sequence[TrainingExample], base: LoadedModel, workspa
 
 
 def _says_so(text: str) -> bool:
-    """Return whether a reply abstains in a sentence; an empty one, an echo or "The answer is:" teaches nothing."""
-    return text.rstrip().endswith((".", "!")) and abstains(text)
+    """Return whether a reply abstains in a sentence; an empty one, an echo, "None." or "The answer is:" does not."""
+    return text.rstrip().endswith((".", "!")) and abstains(text) and not is_bare(text)

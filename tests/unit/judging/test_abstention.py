@@ -21,6 +21,15 @@ from ragft.pocket.world import make_dataset
         "I'm sorry, but I cannot answer this from the passages.",
         "There is no information about that.",
         "This cannot be determined from the passages.",
+        "N/A",
+        "None.",
+        "-",
+        "null",
+        "nan",
+        "Not found.",
+        "Not mentioned",
+        "Insufficient information.",
+        "Not enough information",
     ],
 )
 def test_abstentions(answer: str) -> None:
@@ -37,6 +46,8 @@ def test_abstentions(answer: str) -> None:
         "It is not known for speed. However, it is cheap.",
         "You cannot cancel in the first month.",
         "BERT, because no pre-training was needed.",
+        "None of the three.",
+        "Nothing but water.",
     ],
 )
 def test_answers(answer: str) -> None:
