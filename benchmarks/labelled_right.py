@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.labelled_telecom import drawn
-from benchmarks.real_read import BASE, Reading, readings
+from benchmarks.real_read import Reading, compared, readings
 from ragft.types import DECIDING
 
 OUTPUT = Path(__file__).with_name("results") / "labelled_right.json"
@@ -26,12 +26,9 @@ LABELS = (30, 60)
 
 def measured(found: Sequence[Reading]) -> list[dict[str, Any]]:
     """Return what labels are worth for each adapter, with retrieved passages."""
-    sides: dict[str, dict[str, Reading]] = {}
-    for each in found:
-        for by in each.by if each.context == DECIDING else ():
-            sides.setdefault(by, {})[each.question] = each
-    base = sides.pop(BASE)
-    return [_measured(name, base, sides[name]) for name in sorted(sides)]
+    return [
+        _measured(name, *sides) for name, _, sides in compared([each for each in found if each.context == DECIDING])
+    ]
 
 
 def _measured(name: str, base: Mapping[str, Reading], own: Mapping[str, Reading]) -> dict[str, Any]:

@@ -64,7 +64,7 @@ def count(stores: Sequence[str]) -> Iterator[dict[str, Any]]:
     there: set[tuple[str, ...]] = set()
     with opened_workspace() as workspace:
         for uri in stores:
-            bases: dict[tuple[str, str], Sequence[Row]] = {}
+            bases: dict[tuple[str, str, str], Sequence[Row]] = {}
             for cell in _cells(uri, bases):
                 preparation = find_preparation(workspace.store, cell.axes["dataset"])
                 assert preparation is not None, cell.axes["dataset"]
@@ -80,7 +80,7 @@ def _key(row: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _counted(
-    cell: Cell, bases: Mapping[tuple[str, str], Sequence[Row]], preparation: Preparation
+    cell: Cell, bases: Mapping[tuple[str, str, str], Sequence[Row]], preparation: Preparation
 ) -> Iterator[dict[str, Any]]:
     axes = cell.axes
     chosen = subset_with_share(
@@ -89,7 +89,7 @@ def _counted(
     taught = taught_by([each.references[0] for each in chosen if each.answerable])
     questions = {each.id: each for split in preparation.splits.values() for each in split}
     for context, rows in cell.tables.items():
-        of_base = bases[axes["dataset"], context]
+        of_base = bases[axes["dataset"], cell.engine, context]
         assert [row["id"] for row in of_base] == [row["id"] for row in rows], context
         before = read_rows(of_base, questions, context)
         after = read_rows(rows, questions, context)
@@ -119,8 +119,8 @@ def _parts(answers: Sequence[Answered]) -> dict[str, list[Answered]]:
     return {name: part for name, part in parts.items() if part}
 
 
-def _cells(uri: str, bases: dict[tuple[str, str], Sequence[Row]]) -> list[Cell]:
-    """Return the finished cells of a store; tables of a base go to ``bases``, since cells share them."""
+def _cells(uri: str, bases: dict[tuple[str, str, str], Sequence[Row]]) -> list[Cell]:
+    """Return the finished cells of a store; a base's go to ``bases`` by data, engine and context: cells share them."""
     mlflow.set_tracking_uri(uri)
     client = mlflow.MlflowClient()
     experiments = [each.experiment_id for each in client.search_experiments()]
@@ -145,7 +145,7 @@ def _cells(uri: str, bases: dict[tuple[str, str], Sequence[Row]]) -> list[Cell]:
                 continue
             rows = _table(each.info.run_id)
             if tags["ragft.kind"] == "base":
-                bases[axes["dataset"], tags["ragft.context"]] = rows
+                bases[axes["dataset"], each.data.params["engine"], tags["ragft.context"]] = rows
             else:
                 tables[tags["ragft.context"]] = rows
         found.append(Cell(axes, tables, verdict, engine))

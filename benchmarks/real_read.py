@@ -8,7 +8,7 @@ passages (tests/data/graded/study.jsonl).
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,8 @@ class Reading:
 
     Attributes:
         group: The cluster of its question.
-        by: Who gave it: ``base``, or an adapter's recipe and seed, such as ``A0``.
+        by: Who gave it: ``base``, or an adapter's recipe and seed, such as ``A0``; the base again with the engine that
+            computed it, where that is another than torch.
         read: Whether the reader calls it right.
         told: Whether the rule does.
     """
@@ -55,6 +56,10 @@ class Reading:
     def of(self) -> str:
         """What gave it, in a word: base, closed_book or retrieved."""
         return FORMATS[self.by[0][0]]
+
+
+Side = Mapping[str, Reading]
+"""Question id -> what was read of one side's answer to it."""
 
 
 def readings() -> list[Reading]:
@@ -88,32 +93,50 @@ def table(found: Sequence[Reading]) -> list[str]:
     ]
     for context, words in CONTEXTS.items():
         asked = [each for each in found if each.context == context]
-        sides = {by: {each.question: each for each in asked if by in each.by} for each in asked for by in each.by}
-        base = sides[BASE]
         silent = _abstained() if context == DECIDING else {}
-        for name in sorted(set(sides) - {BASE}):
-            pair = base, sides[name]
+        for name, base, pair in compared(asked):
             low = " → ".join(_points(sum(each.read - each.told for each in side.values()) / len(side)) for side in pair)
-            whole = " → ".join(
-                _in_all(side, silent[name]) for side, name in zip(pair, (BASE, name), strict=True) if silent
-            )
+            whole = " → ".join(_in_all(side, silent[by]) for side, by in zip(pair, (base, name), strict=True) if silent)
             lines.append(
                 f"| {name} | {words} | {_change(*pair, 'told')} | {_change(*pair, 'read')} | {low} | {whole} |"
             )
     return lines
 
 
+def compared(asked: Sequence[Reading]) -> Iterator[tuple[str, str, tuple[Side, Side]]]:
+    """Yield each adapter of one context, the base by the same engine, and what was read of both."""
+    sides: dict[str, dict[str, Reading]] = {}
+    for each in asked:
+        for by in each.by:
+            sides.setdefault(by, {})[each.question] = each
+    bases = {name: base for name, (base, _) in _abstained_beside().items()}
+    for name in sorted(each for each in sides if not each.startswith(BASE)):
+        yield name, bases[name], (sides[bases[name]], sides[name])
+
+
 def _abstained() -> dict[str, tuple[int, int]]:
-    """Return the base and each adapter -> how often it abstained where no passage answers, and of how many."""
+    """Return each base and adapter -> how often it abstained where no passage answers, and of how many."""
     found: dict[str, tuple[int, int]] = {}
+    for name, (base, counts) in _abstained_beside().items():
+        found |= dict(zip((base, name), counts, strict=True))
+    return found
+
+
+def _abstained_beside() -> dict[str, tuple[str, tuple[tuple[int, int], tuple[int, int]]]]:
+    """Return each adapter -> the name of its base, and how often each of both abstained, and of how many."""
+    found = {}
     for row in stored("declared"):
         axes = row["axes"]
         recipe = RECIPES.get((axes["format"], float(axes["unanswerable_share"])))
         if row["context"] == DECIDING and recipe and (axes["dataset"], axes["samples"]) == ("squad", "200"):
-            for name, side in ((BASE, "base"), (f"{recipe}{axes['seed']}", "adapter")):
-                counts = row[f"{side} unanswerable"]
-                found[name] = round(counts["abstained"] * counts["n"]), counts["n"]
+            base = " ".join((BASE, *([row["engine"]] if "engine" in row else [])))
+            one, other = (row[f"{side} unanswerable"] for side in ("base", "adapter"))
+            found[f"{recipe}{axes['seed']}"] = base, (_counts(one), _counts(other))
     return found
+
+
+def _counts(row: Mapping[str, Any]) -> tuple[int, int]:
+    return round(row["abstained"] * row["n"]), row["n"]
 
 
 def _in_all(side: Mapping[str, Reading], silent: tuple[int, int]) -> str:

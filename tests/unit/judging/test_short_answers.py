@@ -11,6 +11,7 @@ from benchmarks.real_read import readings
 from ragft.judging.abstention import abstains
 from ragft.judging.outcomes import is_right, outcome_of
 from ragft.judging.short_answers import gives
+from ragft.judging.terse import MOST_TOO_LOW
 from ragft.types import SCORER, Question
 from tests.unit.data.layouts import DATA
 
@@ -122,6 +123,7 @@ def test_the_pages_say_by_how_many_points_the_rule_is_too_low_for_an_adapter() -
         for by in each.by:
             missing[each.context, by].append(each.read - each.told)
     most = max(round(100 * sum(own) / len(own)) for own in missing.values())
+    assert most == MOST_TOO_LOW
     for page in (PAGE, PAGE.with_name("labels.md")):
         assert f"up to {most} points of 100 too low" in " ".join(page.read_text(encoding="utf-8").split())
 
