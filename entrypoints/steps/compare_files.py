@@ -1,7 +1,7 @@
 """Compare two files of answers: the verdict on what other systems answered, without a model or a registry."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -56,6 +56,8 @@ def run(params: CompareParams, workspace: Workspace) -> ComparedFiles:
     with step_run(params, name, tags, workspace.home) as run_:
         task = _task(params, version, against, pairs)
         verdicts.announce(task.design, task.params, workspace)
+        for check in _missing(task, pairs):
+            workspace.say(f"note: {check.name}: {check.detail}")
         sides = _evaluate_sides(task, pairs, workspace)
         comparison = _compare(task, pairs, sides, workspace)
         decision = decide(comparison, Policy(advisory=params.advisory))
@@ -202,10 +204,19 @@ def _checks(task: FilesToCompare, pairs: AnswerPairs) -> tuple[Check, ...]:
     )
 
 
+def _missing(task: FilesToCompare, pairs: AnswerPairs) -> Iterator[Check]:
+    """Yield the checks that tell of something missing."""
+    if any(pairs.only.values()):
+        yield _same_questions(pairs)
+    yield from _references(pairs)
+    yield from _lacking(task, pairs)
+
+
 def _same_questions(pairs: AnswerPairs) -> Check:
     alone = [f"{len(keys):,} only in {name}: {named(keys)}" for name, keys in pairs.only.items() if keys]
-    left = f"; left out: {'; '.join(alone)}" if alone else ""
-    return Check("same questions", True, f"{len(pairs.base):,} in both files, joined by {pairs.joined_by}{left}")
+    both = len(pairs.base) - sum(map(len, pairs.only.values()))
+    left = f"; {'; '.join(alone)}; the other file has no answer to them" if alone else ""
+    return Check("same questions", True, f"{both:,} in both files, joined by {pairs.joined_by}{left}")
 
 
 def _references(pairs: AnswerPairs) -> list[Check]:

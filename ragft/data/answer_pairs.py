@@ -1,4 +1,4 @@
-"""Two files of answers joined question by question: what both were asked, and what only one of them was."""
+"""Two files of answers joined question by question; one that only one of them has is unanswered in the other."""
 
 import hashlib
 from collections import Counter
@@ -51,11 +51,11 @@ class AnswerFile:
 
 @dataclass(frozen=True, slots=True)
 class AnswerPairs:
-    """What both files answer: two rows a question, in one order, alike in all but output and context.
+    """What either file asks: two rows a question, in one order, alike in all but output and context.
 
     Attributes:
         joined_by: "id" or "input".
-        only: Name of a file -> what it alone was asked.
+        only: Name of a file -> what it alone asks; the other side's row of it has no answer.
         unreferenced: Name of a file -> how many of its rows took the reference from the other file.
     """
 
@@ -93,7 +93,9 @@ def read_two(version: Path, base: Path) -> tuple[AnswerFile, AnswerFile]:
 
 
 def pair_answers(version: AnswerFile, base: AnswerFile) -> AnswerPairs:
-    """Return the questions that both files answer, joined by id where every row of both has one, else by input.
+    """Return the questions of both files, joined by id where every row of both has one, else by input.
+
+    A question that one file leaves out is one that it does not answer: to leave out what went wrong gains nothing.
 
     Raises:
         DataError: If a question stands twice in a file, the files share too little, or they say different things of
@@ -118,7 +120,10 @@ def pair_answers(version: AnswerFile, base: AnswerFile) -> AnswerPairs:
         if not any(mine[key].given for key in shared):
             raise DataError(f"{file.path} has no output for any question that both files have: give its rows an output")
     _refuse_contradictions(version, base, [(key, ours[key], theirs[key]) for key in shared])
-    joined = [_alike(ours[key], theirs[key]) for key in shared]
+    joined = [
+        _alike(ours.get(key) or _unanswered(theirs[key]), theirs.get(key) or _unanswered(ours[key]))
+        for key in dict.fromkeys((*theirs, *ours))
+    ]
     return AnswerPairs(
         base=tuple(other for _, other in joined),
         version=tuple(one for one, _ in joined),
@@ -193,6 +198,11 @@ def _value(value: object) -> str:
 def _says(row: AnswerRow) -> bool:
     """Return whether a row says what is right: a reference, or that there is none."""
     return row.answerable is not None
+
+
+def _unanswered(row: AnswerRow) -> AnswerRow:
+    """Return the row of a file that leaves out what ``row`` of the other asks."""
+    return replace(row, output="", context=(), given=False)
 
 
 def _alike(ours: AnswerRow, theirs: AnswerRow) -> tuple[AnswerRow, AnswerRow]:

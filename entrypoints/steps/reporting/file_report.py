@@ -37,7 +37,7 @@ class FilesToCompare:
     Attributes:
         given: The parameters as a person gave them, for the commands that a report names.
         version: The file whose answers should replace the others.
-        questions: All that both answer; the primaries may ask fewer.
+        questions: All that either asks; the primaries may ask fewer.
         passages: How the passages of both compare, as the end of a sentence.
     """
 

@@ -1,5 +1,6 @@
 """A verdict on two files of answers: real files, a real MLflow store, no model and no registry."""
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -150,18 +151,36 @@ def test_what_the_files_do_not_tell_is_said(workspace: Workspace) -> None:
     base = [{**row, "context": ["One.", "Two."]} for row in answered(rows, often_wrong)]
     tuned = [{**row, "context": ["One.", "Two." if i else "3."]} for i, row in enumerate(answered(rows, often_wrong))]
     tuned[0]["output"] = None
-    found = compared(workspace, tuned, base[:-1])
+    said: list[str] = []
+    found = compared(dataclasses.replace(workspace, say=said.append), tuned, base[:-1])
     checks = {each.name: each for each in found.comparison.checks}
-    total = len(rows) - 1
-    assert f"{total} in both files, joined by input; left out: 1 only in tuned: '" in checks["same questions"].detail
-    assert f"their passages are equal in {total - 1} of {total} questions, so the change" in checks["passages"].detail
-    assert checks["answers"].detail.startswith(f"tuned has none for 1 of {total}: ")
+    total, both = len(rows), len(rows) - 1
+    assert f"{both} in both files, joined by input; 1 only in tuned: '" in checks["same questions"].detail
+    assert (
+        f"their passages are equal in {both - 1} of {both} questions, and not known in 1" in checks["passages"].detail
+    )
+    assert checks["answers"].detail.startswith(f"base has none for 1 of {total}: ")
+    assert f"; tuned has none for 1 of {total}: " in checks["answers"].detail
+    assert {f"note: {name}: {checks[name].detail}" for name in ("same questions", "answers")} <= set(said)
     assert {name for name, each in checks.items() if each.unknown} == {"prompt and model", "independent groups"}
     assert found.comparison.clusters == found.comparison.questions
-    assert found.comparison.primaries[0].missing.version == 1
+    missing = found.comparison.primaries[0].missing
+    assert (missing.base, missing.version) == (1, 1)
     bare = [{key: value for key, value in row.items() if key != "context"} for row in base]
     found = compared(workspace, base, bare)
     assert any(reason.startswith("Not known, passages: whether they saw the same") for reason in found.decision.reasons)
+
+
+def test_leaving_out_what_went_wrong_gains_nothing(workspace: Workspace) -> None:
+    rows = questions()
+    base = answered(rows, mostly_right)
+    tuned = [row for row in base if row["output"] != "It is 42 apples."]
+    assert len(base) * 0.9 < len(tuned) < len(base)
+    found = compared(workspace, tuned, base, guards=WIDE)
+    assert found.decision.outcome == "inconclusive"
+    (primary,) = found.comparison.primaries
+    assert primary.missing.version == len(base) - len(tuned)
+    assert primary.bounds.low < 0 < primary.bounds.high
 
 
 def test_files_that_cannot_be_compared_are_refused(workspace: Workspace) -> None:

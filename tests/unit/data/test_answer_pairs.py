@@ -89,15 +89,26 @@ def test_one_file_twice_is_refused(tmp_path: Path) -> None:
 
 
 def test_different_questions_are_counted_and_named(tmp_path: Path) -> None:
-    found = paired(tmp_path, rows(19), rows(20))
-    assert len(found.base) == 19
-    assert found.only == {"tuned": (), "base": ("What is 19?",)}
+    found = paired(tmp_path, [*rows(19), {"input": "New?", "output": "x", "expected_output": "y"}], rows(20))
+    assert found.only == {"tuned": ("New?",), "base": ("What is 19?",)}
     said = problem(tmp_path, rows(20)[:17], rows(20))
     assert "share 17 of 20 questions (joined by input); a verdict needs 90% of the larger file" in said
     assert "3 only in base: 'What is 17?', 'What is 18?', 'What is 19?'" in said
     said = problem(tmp_path, [{**row, "id": f"t{i}"} for i, row in enumerate(rows())], rows(ids=True))
     assert "share 0 of 20 questions (joined by id)" in said
     assert "20 only in tuned: 't0', 't1'" in said and said.count("...") == 2
+
+
+def test_a_question_that_one_file_leaves_out_is_unanswered_there(tmp_path: Path) -> None:
+    whole = paired(tmp_path, rows(20), rows(20))
+    found = paired(tmp_path, rows(20, context="Read.")[:19], rows(20, context="Seen."))
+    assert len(found.base) == len(found.version) == 20
+    last, other = found.version[-1], found.base[-1]
+    assert (last.given, last.output, last.context) == (False, "", ())
+    assert (last.id, last.input, last.expected_output) == (other.id, "What is 19?", ("19",))
+    assert (other.given, other.context) == (True, ("Seen.",))
+    assert found.identity == whole.identity
+    assert paired(tmp_path, rows(20), rows(19)).identity == whole.identity
 
 
 def test_a_question_twice_is_refused(tmp_path: Path) -> None:
