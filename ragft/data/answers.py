@@ -91,7 +91,7 @@ def _made_id(row: AnswerRow, taken: Container[str]) -> str:
 
 def _read_file(file: Path, problems: Problems, *, may_lack: bool) -> Iterator[tuple[AnswerRow, str]]:
     for record in read_records(file, problems, MOST_BYTES):
-        value = decode_cells(record.value) if is_csv(file) else record.value
+        value = decode_cells(record.value, EXPECTED_NAMES, CONTEXT_NAMES) if is_csv(file) else record.value
         row = Fields(value, record.place, problems, "a row: an object with input, output and expected_output", NAMES)
         if row.valid:
             yield _answer(row, may_be_absent=is_csv(file), may_lack=may_lack), record.place

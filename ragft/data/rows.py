@@ -31,17 +31,6 @@ EVIDENCE_NAMES = ("evidence",)
 CONTEXT_NAMES = ("context", "contexts")
 KIND_NAMES = ("kind", "type")
 ID_NAMES = ("id", "question_id", "_id")
-# A cell of CSV is one text; where a list may stand, a JSON list of texts is read as one.
-LIST_NAMES = (
-    "references",
-    "answers",
-    "documents",
-    "document_ids",
-    "evidence",
-    "contexts",
-    "retrieval_context",
-    "retrieved_contexts",
-)
 ROLES: Roles = {
     "the question": QUESTION_NAMES,
     "its answer": REFERENCE_NAMES,
@@ -185,15 +174,22 @@ def is_csv(file: Path) -> bool:
     return file.name.lower().endswith(CSV_SUFFIXES)
 
 
-def decode_cells(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a CSV row with its lists and booleans decoded; other text stays text."""
+def decode_cells(
+    row: Mapping[str, Any], references: Sequence[str] = REFERENCE_NAMES, contexts: Sequence[str] = CONTEXT_NAMES
+) -> dict[str, Any]:
+    """Return a CSV row with its lists and booleans decoded; other text stays text.
+
+    A cell is one text, and where a list may stand, a JSON list of texts is read as one. ``references`` and ``contexts``
+    are what the fields of accepted answers and of texts are called.
+    """
+    lists = {*references, *contexts, *DOCUMENT_NAMES, *EVIDENCE_NAMES}
     plain = {name: name.strip().casefold() for name in row}
-    decoded = {name: _as_list(cell) if plain[name] in LIST_NAMES else cell for name, cell in row.items()}
+    decoded = {name: _as_list(cell) if plain[name] in lists else cell for name, cell in row.items()}
     for name, cell in decoded.items():
         if plain[name] == "answerable" and isinstance(cell, str):
             decoded[name] = BOOLEANS.get(cell.strip().lower(), cell)
     # A cell of CSV cannot be missing: left empty, it is an empty answer.
-    answers = [name for name in decoded if plain[name] in REFERENCE_NAMES]
+    answers = [name for name in decoded if plain[name] in references]
     if answers and not any(decoded[name] for name in answers):
         decoded[answers[0]] = ""
     return decoded

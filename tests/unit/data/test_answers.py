@@ -1,4 +1,5 @@
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ragft.data.answers import AnswerRow, read_answers
+from ragft.data.answers import CONTEXT_NAMES, EXPECTED_NAMES, AnswerRow, read_answers
+from ragft.data.rows import DOCUMENT_NAMES
 from ragft.errors import ConfigError, DataError
 
 ROW = {"input": "A?", "output": "a", "expected_output": "b", "context": ["One.", "Two."]}
@@ -44,6 +46,26 @@ def test_other_names_and_optional_fields(tmp_path: Path) -> None:
     assert row == AnswerRow("3", "A?", "", ("b", "c"), ("One.",), ("d1", "2"), named=True)
     (bare,) = read_answers(write(tmp_path / "bare.jsonl", [{"input": "A?", "output": "a"}]))
     assert (bare.expected_output, bare.context) == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("names", "field"),
+    [(EXPECTED_NAMES, "expected_output"), (CONTEXT_NAMES, "context"), (DOCUMENT_NAMES, "documents")],
+)
+def test_a_cell_with_a_list_is_read_under_every_name_that_may_hold_one(
+    tmp_path: Path, names: Sequence[str], field: str
+) -> None:
+    for name in names:
+        path = tmp_path / f"{name}.csv"
+        path.write_text(f'input,output,{name}\nA?,a,"[""x"", ""y""]"\nB?,b,[see page 3]\n', encoding="utf-8")
+        assert [getattr(row, field) for row in read_answers(path)] == [("x", "y"), ("[see page 3]",)], name
+
+
+def test_an_empty_cell_is_an_empty_reference_under_every_name(tmp_path: Path) -> None:
+    for name in EXPECTED_NAMES:
+        path = tmp_path / f"{name}.csv"
+        path.write_text(f"input,output,{name}\nA?,a,\n", encoding="utf-8")
+        assert [row.answerable for row in read_answers(path)] == [False], name
 
 
 def test_csv_and_parquet(tmp_path: Path) -> None:

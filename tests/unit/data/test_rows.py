@@ -294,6 +294,21 @@ def test_several_documents_in_a_cell_are_a_list(tmp_path: Path) -> None:
     assert load(path, documents).dataset.questions[0].documents == ("a", "b")
 
 
+@pytest.mark.parametrize("name", rows.DOCUMENT_NAMES)
+def test_a_list_of_documents_is_read_under_each_of_their_names(tmp_path: Path, name: str) -> None:
+    path = write_csv(tmp_path / "rows.csv", [{"question": "A?", "answer": "a", name: ["x", "y"]}])
+    assert load(path).dataset.questions[0].documents == ("x", "y")
+
+
+@pytest.mark.parametrize("name", rows.REFERENCE_NAMES)
+def test_a_list_of_answers_is_read_under_each_of_their_names(tmp_path: Path, name: str) -> None:
+    path = write_csv(tmp_path / "rows.tsv", [{"question": "A?", name: ["x", "y"], "context": ["One.", "Two."]}])
+    (question,) = load(path).dataset.questions
+    assert (question.references, len(question.documents)) == (("x", "y"), 2)
+    write_csv(path, [{"question": "A?", name: "[see page 3]"}])
+    assert load(path).dataset.questions[0].references == ("[see page 3]",)
+
+
 def test_csv_keeps_what_only_looks_like_a_list(tmp_path: Path) -> None:
     path = write_csv(tmp_path / "rows.csv", [{"question": "[A]?", "references": "[1] and [2", "evidence": "[3]"}])
     (question,) = load(path).dataset.questions
