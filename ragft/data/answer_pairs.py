@@ -120,9 +120,11 @@ def pair_answers(version: AnswerFile, base: AnswerFile) -> AnswerPairs:
         if not any(mine[key].given for key in shared):
             raise DataError(f"{file.path} has no output for any question that both files have: give its rows an output")
     _refuse_contradictions(version, base, [(key, ours[key], theirs[key]) for key in shared])
+    keys = list(dict.fromkeys((*theirs, *ours)))
+    ids = {key: key for key in keys} if by_id else _ids(keys, (theirs, ours))
     joined = [
-        _alike(ours.get(key) or _unanswered(theirs[key]), theirs.get(key) or _unanswered(ours[key]))
-        for key in dict.fromkeys((*theirs, *ours))
+        _alike(ids[key], ours.get(key) or _unanswered(theirs[key]), theirs.get(key) or _unanswered(ours[key]))
+        for key in keys
     ]
     return AnswerPairs(
         base=tuple(other for _, other in joined),
@@ -205,10 +207,18 @@ def _unanswered(row: AnswerRow) -> AnswerRow:
     return replace(row, output="", context=(), given=False)
 
 
-def _alike(ours: AnswerRow, theirs: AnswerRow) -> tuple[AnswerRow, AnswerRow]:
+def _ids(keys: Sequence[str], files: Sequence[Mapping[str, AnswerRow]]) -> dict[str, str]:
+    """Return key -> id, of rows joined by input: as the first file that gives all its rows one, else of the question.
+
+    Ids of two files are never mixed: where they do not join, one id may mean two questions.
+    """
+    given = next((rows for rows in files if all(row.named for row in rows.values())), {})
+    return {key: given[key].id if key in given else f"q-{digest(key)[:16]}" for key in keys}
+
+
+def _alike(identifier: str, ours: AnswerRow, theirs: AnswerRow) -> tuple[AnswerRow, AnswerRow]:
     """Return both rows with one id, and with what either of them says of the question."""
     said = theirs if _says(theirs) else ours
-    identifier = next((row.id for row in (theirs, ours) if row.named), f"q-{digest(theirs.input)[:16]}")
     documents = tuple(dict.fromkeys((*theirs.documents, *ours.documents)))
     one, other = (
         replace(

@@ -44,6 +44,19 @@ def test_rows_are_joined_by_input_where_one_file_has_no_ids(tmp_path: Path) -> N
     assert [row.output for row in found.version] == [row.output for row in found.base]
 
 
+def test_ids_that_only_some_rows_have_never_make_one_question_of_two(tmp_path: Path) -> None:
+    some = [{**row, "id": f"q{i}"} if i < 10 else row for i, row in enumerate(rows())]
+    otherwise = [{**row, "id": f"q{i}"} for i, row in enumerate(rows()[::-1])]
+    for tuned, base in ((otherwise, some), (some, otherwise), (some, some), (some, otherwise[:19])):
+        found = paired(tmp_path, tuned, base)
+        assert found.joined_by == "input"
+        assert len({row.id for row in found.base}) == len(found.base) == 20
+        assert [row.id for row in found.version] == [row.id for row in found.base]
+        both = zip(found.version, found.base, strict=True)
+        assert all(one.output == other.output for one, other in both if one.given and other.given)
+    assert {row.input: row.id for row in paired(tmp_path, otherwise, some).base}["What is 0?"] == "q19"
+
+
 def test_what_was_asked_is_the_same_whatever_was_answered(tmp_path: Path) -> None:
     one = paired(tmp_path, rows(ids=True), rows())
     other = paired(tmp_path, [{**row, "output": "No."} for row in rows()], rows()[::-1])
