@@ -64,6 +64,14 @@ def test_what_was_asked_is_the_same_whatever_was_answered(tmp_path: Path) -> Non
     assert paired(tmp_path, rows(19), rows(19)).identity != one.identity
 
 
+def test_one_input_may_have_two_ids_and_a_reference_once(tmp_path: Path) -> None:
+    twice = [*rows(ids=True), {"id": "a", "input": "A?", "output": "a", "expected_output": None}]
+    twice.append({**twice[-1], "id": "b", "expected_output": ""})
+    found = paired(tmp_path, twice, twice[::-1])
+    assert len(found.base) == 22
+    assert found.identity == paired(tmp_path, twice[::-1], twice).identity
+
+
 def test_a_file_is_known_by_what_it_holds(tmp_path: Path) -> None:
     paired(tmp_path, rows(), rows()[::-1])
     tuned, base = read_two(tmp_path / "tuned.jsonl", tmp_path / "base.jsonl")
