@@ -36,7 +36,7 @@ class AnswerRow:
         id: As given, or made from the content.
         output: What the other system answered; an empty text is an answer too.
         expected_output: References, best first; empty when the row has none (then only criteria
-            without a reference can be judged).
+            without a reference can be judged) or says, in whatever way, that there is no answer.
         context: The texts that the other system was shown.
         documents: Ids of the documents that it is about, the clusters of the statistics.
         answerable: False where the row says that there is no answer: by ``answerable``, by an empty reference or by
@@ -111,15 +111,16 @@ def _answer(row: Fields, *, may_be_absent: bool, may_lack: bool) -> AnswerRow:
     names = tuple(each for each in EXPECTED_NAMES if each != "answer") if misnamed else EXPECTED_NAMES
     expected = tuple(dict.fromkeys(text.strip() for text in row.texts(*names) if text.strip()))
     context = tuple(text for text in row.texts(*CONTEXT_NAMES) if text.strip())
+    answerable = _answerable(row, expected)
     identifier = row.identifier(*ID_NAMES, required=False)
     return AnswerRow(
         id=identifier,
         input=question,
         output=output if isinstance(output, str) else "",
-        expected_output=expected,
+        expected_output=() if answerable is False else expected,
         context=context,
         documents=row.identifiers(*DOCUMENT_NAMES),
-        answerable=_answerable(row, expected),
+        answerable=answerable,
         given=not lacking,
         named=bool(identifier),
     )

@@ -154,6 +154,26 @@ def test_a_reference_that_differs_is_named_with_both(tmp_path: Path) -> None:
     assert "input is 'Else?' in tuned and 'What is 0?' in base" in said and "and 10 more" in said
 
 
+UNANSWERED: list[Row] = [
+    {"expected_output": ""},
+    {"expected_output": []},
+    {"expected_output": "Unanswerable"},
+    {"expected_output": " unanswerable. "},
+    {"answerable": False},
+    {"answerable": False, "expected_output": "The documents do not say."},
+]
+
+
+@pytest.mark.parametrize("said", UNANSWERED)
+def test_there_is_one_way_to_have_no_answer(tmp_path: Path, said: Row) -> None:
+    asked = {"input": "Who?", "output": "Ann."}
+    usual = [*rows(), {**asked, "expected_output": "Unanswerable"}]
+    found = paired(tmp_path, [*rows(), {**asked, **said}], usual)
+    assert [(row.answerable, row.expected_output) for row in (found.version[-1], found.base[-1])] == [(False, ())] * 2
+    assert found.unreferenced == {"tuned": 0, "base": 0}
+    assert paired(tmp_path, usual, [*rows(), {**asked, **said}]).identity == found.identity
+
+
 def test_one_file_may_leave_the_references_and_documents_to_the_other(tmp_path: Path) -> None:
     bare = [{"input": row["input"], "output": row["output"]} for row in rows()]
     found = paired(tmp_path, bare, rows(document="d"))
