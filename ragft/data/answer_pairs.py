@@ -1,12 +1,13 @@
 """Two files of answers joined question by question; one that only one of them has is unanswered in the other."""
 
 import hashlib
+import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ragft.data.answers import AnswerRow, read_answers
+from ragft.data.answers import AnswerRow, plain, read_answers
 from ragft.data.files import ROW_SUFFIXES
 from ragft.data.record_files import MOST_NAMED, shown
 from ragft.errors import ConfigError, DataError
@@ -41,7 +42,8 @@ class AnswerFile:
     @property
     def identity(self) -> str:
         """What it holds, whatever it is called and however its rows are ordered."""
-        return digest(sorted([row.input, row.output, row.given] for row in self.rows))
+        said = ([plain(row.input), unicodedata.normalize("NFC", row.output), row.given] for row in self.rows)
+        return digest(sorted(said))
 
     @property
     def sha256(self) -> str:
@@ -68,7 +70,7 @@ class AnswerPairs:
     @property
     def identity(self) -> str:
         """What was asked, whatever was answered."""
-        asked = ([row.input, sorted(row.expected_output), row.answerable] for row in self.base)
+        asked = ([plain(row.input), _references(row), row.answerable] for row in self.base)
         # One input may stand there twice, and None has no order.
         return digest(sorted(asked, key=lambda each: (*each[:2], str(each[2]))))
 
@@ -153,7 +155,7 @@ def _stem(path: Path) -> str:
 
 
 def _keyed(file: AnswerFile, *, by_id: bool) -> dict[str, AnswerRow]:
-    keys = [row.id if by_id else " ".join(row.input.split()) for row in file.rows]
+    keys = [row.id if by_id else plain(row.input) for row in file.rows]
     if twice := [key for key, count in Counter(keys).items() if count > 1]:
         raise DataError(
             f"{file.path} asks {len(twice):,} {'question' if len(twice) == 1 else 'questions'} more than once, and "
@@ -175,8 +177,8 @@ def _refuse_contradictions(
         (key, what, one, other)
         for key, ours, theirs in rows
         for what, one, other in (
-            ("input", " ".join(ours.input.split()), " ".join(theirs.input.split())),
-            ("expected_output", sorted(ours.expected_output), sorted(theirs.expected_output)),
+            ("input", plain(ours.input), plain(theirs.input)),
+            ("expected_output", _references(ours), _references(theirs)),
             ("answerable", ours.answerable, theirs.answerable),
         )
         if one != other and (what == "input" or (_says(ours) and _says(theirs)))
@@ -197,6 +199,10 @@ def _refuse_contradictions(
 
 def _value(value: object) -> str:
     return shown(value[0] if isinstance(value, list) and len(value) == 1 else value)
+
+
+def _references(row: AnswerRow) -> list[str]:
+    return sorted(set(map(plain, row.expected_output)))
 
 
 def _says(row: AnswerRow) -> bool:

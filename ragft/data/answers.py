@@ -1,5 +1,6 @@
 """Answers that were produced elsewhere, to be scored: rows of input, output, expected_output, context."""
 
+import unicodedata
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +22,8 @@ EXPECTED = (
     "rows (JSON lines, CSV, TSV, Parquet) with input, output, expected_output (a text or a list; empty where there is "
     "no answer) and optionally context (a text or a list), id, documents (ids), answerable"
 )
+# A space of no width and a byte order mark, which no reader sees.
+UNSEEN = str.maketrans("", "", "\u200b\ufeff")
 
 MISNAMED = (
     "has no field 'output': what the system answered is called so; 'answer' is a reference, as 'expected_output' is, "
@@ -54,6 +57,11 @@ class AnswerRow:
     answerable: bool | None = True
     given: bool = True
     named: bool = False
+
+
+def plain(text: str) -> str:
+    """Return what a reader sees of a text, by which rows are told apart: in NFC, with single blanks."""
+    return " ".join(unicodedata.normalize("NFC", text).translate(UNSEEN).split())
 
 
 def read_answers(path: Path, *, may_lack: bool = False) -> tuple[AnswerRow, ...]:
@@ -112,14 +120,14 @@ def _answer(row: Fields, *, may_be_absent: bool, may_lack: bool) -> AnswerRow:
     expected = tuple(dict.fromkeys(text.strip() for text in row.texts(*names) if text.strip()))
     context = tuple(text for text in row.texts(*CONTEXT_NAMES) if text.strip())
     answerable = _answerable(row, expected)
-    identifier = row.identifier(*ID_NAMES, required=False)
+    identifier = plain(row.identifier(*ID_NAMES, required=False))
     return AnswerRow(
         id=identifier,
         input=question,
         output=output if isinstance(output, str) else "",
         expected_output=() if answerable is False else expected,
         context=context,
-        documents=row.identifiers(*DOCUMENT_NAMES),
+        documents=tuple(filter(None, map(plain, row.identifiers(*DOCUMENT_NAMES)))),
         answerable=answerable,
         given=not lacking,
         named=bool(identifier),

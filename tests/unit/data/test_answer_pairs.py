@@ -64,6 +64,24 @@ def test_what_was_asked_is_the_same_whatever_was_answered(tmp_path: Path) -> Non
     assert paired(tmp_path, rows(19), rows(19)).identity != one.identity
 
 
+@pytest.mark.parametrize("form", ["Où est le café\u0301\u200b ?", "\ufeffOu\u0300 est\u00a0le cafe\u0301\u0301  ?"])
+def test_forms_of_one_text_are_one_question(tmp_path: Path, form: str) -> None:
+    asked = {"output": "Là.", "expected_output": "à Liège"}
+    usual = [*rows(), {**asked, "input": "Où est le café\u0301 ?"}]
+    other = [*rows(), {"input": form, "output": "La\u0300.", "expected_output": "a\u0300  Lie\u0300ge"}]
+    found = paired(tmp_path, other, usual)
+    assert not any(found.only.values())
+    tuned, base = read_two(tmp_path / "tuned.jsonl", tmp_path / "base.jsonl")
+    assert tuned.identity == base.identity
+    assert found.identity == paired(tmp_path, usual, other).identity
+    ids = [[{**row, "id": f"{space}é{i}", "document": f"{space}d"} for i, row in enumerate(file)]
+           for space, file in ((" ", other), ("\ufeff", usual))]  # fmt: skip
+    found = paired(tmp_path, *ids)
+    assert (found.joined_by, found.base[-1].id, found.base[-1].documents) == ("id", "é20", ("d",))
+    ids[0][1]["id"] = "e\u03010"
+    assert "has the id 'é0' of an earlier row" in problem(tmp_path, *ids)
+
+
 def test_one_input_may_have_two_ids_and_a_reference_once(tmp_path: Path) -> None:
     twice = [*rows(ids=True), {"id": "a", "input": "A?", "output": "a", "expected_output": None}]
     twice.append({**twice[-1], "id": "b", "expected_output": ""})
