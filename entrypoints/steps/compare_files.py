@@ -9,7 +9,7 @@ import mlflow
 
 from entrypoints.steps.reporting import file_report, verdicts
 from entrypoints.steps.reporting.file_report import ComparedFiles, FilesToCompare, data_name
-from entrypoints.steps.shared import guards, integrity, judges, scoring, traces
+from entrypoints.steps.shared import guards, integrity, judges, outcomes, scoring, traces
 from entrypoints.steps.shared.answer_files import question_of, scored
 from entrypoints.steps.shared.compared import Sides, decisive
 from entrypoints.steps.shared.evaluation import Evaluation, Scored
@@ -88,8 +88,15 @@ def _task(params: CompareParams, version: AnswerFile, against: AnswerFile, pairs
             f"no row of {version.path} or {against.path} has a reference, and judge is {NO_JUDGE}: give rows an "
             "expected_output, or name a judge (-P judge=...)"
         )
-    design = Design(settle_primaries(settled, criteria, questions), AS_ANSWERED, margin_share=settled.margin)
-    return FilesToCompare(settled, params, version, against, criteria, design, questions, _passages(pairs))
+    told = questions if criteria else _with_reference(questions)
+    design = Design(settle_primaries(settled, criteria, told), AS_ANSWERED, margin_share=settled.margin)
+    task = FilesToCompare(settled, params, version, against, criteria, design, questions, _passages(pairs))
+    if not questions_of(task):
+        raise DataError(
+            f"no row of {version.path} or {against.path} has a reference by which {', '.join(design.primary)} can be "
+            "told: give rows an expected_output, or name other primaries (-P primary=...)"
+        )
+    return task
 
 
 def _passages(pairs: AnswerPairs) -> str:
@@ -164,8 +171,20 @@ def _bare(row: Scored) -> Scored:
 
 
 def questions_of(task: FilesToCompare) -> list[Question]:
-    """Return the questions that the primaries ask."""
-    return asked_by(task.design.primary, task.questions)
+    """Return the questions that the primaries ask: by a rule, only those of which it is known what is right."""
+    asked = asked_by(task.design.primary, task.questions)
+    return _with_reference(asked) if _by_rule(task) else asked
+
+
+def _by_rule(task: FilesToCompare) -> bool:
+    """Return whether no judge has a say in the primaries."""
+    primary = set(task.design.primary)
+    judged = "right" in primary and outcomes.judging(task.criteria)
+    return not judged and primary.isdisjoint(criterion.name for criterion in task.criteria)
+
+
+def _with_reference(questions: Sequence[Question]) -> list[Question]:
+    return [question for question in questions if question.references]
 
 
 def _compare(task: FilesToCompare, pairs: AnswerPairs, sides: Sides, workspace: Workspace) -> Comparison:
@@ -196,7 +215,7 @@ def _checks(task: FilesToCompare, pairs: AnswerPairs) -> tuple[Check, ...]:
     """Return what could be checked of the files, and what they do not tell."""
     return (
         _same_questions(pairs),
-        *_references(pairs),
+        *_references(task, pairs),
         *_lacking(task, pairs),
         Check("passages", True, task.passages, unknown=task.passages.startswith("whether")),
         Check("prompt and model", True, "files of answers do not say which model answered, or how it was asked", True),
@@ -208,7 +227,7 @@ def _missing(task: FilesToCompare, pairs: AnswerPairs) -> Iterator[Check]:
     """Yield the checks that tell of something missing."""
     if any(pairs.only.values()):
         yield _same_questions(pairs)
-    yield from _references(pairs)
+    yield from _references(task, pairs)
     yield from _lacking(task, pairs)
 
 
@@ -219,11 +238,13 @@ def _same_questions(pairs: AnswerPairs) -> Check:
     return Check("same questions", True, f"{both:,} in both files, joined by {pairs.joined_by}{left}")
 
 
-def _references(pairs: AnswerPairs) -> list[Check]:
+def _references(task: FilesToCompare, pairs: AnswerPairs) -> list[Check]:
     took = [f"{count:,} of {name}" for name, count in pairs.unreferenced.items() if count]
     none = sum(row.answerable is None for row in pairs.base)
     said = [f"rows without a reference took that of the other file: {', '.join(took)}"] if took else []
-    said += [f"{none:,} of {len(pairs.base):,} questions have no reference in either file"] if none else []
+    if none:
+        left = f", so {', '.join(task.design.primary)} does not ask them" if _by_rule(task) else ""
+        said.append(f"{none:,} of {len(pairs.base):,} questions have no reference in either file{left}")
     return [Check("references", True, "; ".join(said))] if said else []
 
 

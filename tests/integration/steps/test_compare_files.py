@@ -118,9 +118,15 @@ def test_the_same_answers_are_no_gain(workspace: Workspace) -> None:
     few = compared(workspace, base, base)
     assert few.decision.summary.title == "Keep base for now: these questions are too few to say"
     assert few.comparison.claims.unsafe == ("false_answers", "false_refusals")
-    found = compared(workspace, base, base, guards=WIDE, margin=0.1)
+    open_ones = [{"input": f"What else, {i}?", "output": "Nothing."} for i in range(3)]
+    said: list[str] = []
+    loud = dataclasses.replace(workspace, say=said.append)
+    found = compared(loud, base + open_ones, base + open_ones, guards=WIDE, margin=0.1)
     assert found.decision.outcome == "hold"
     assert found.decision.summary.title == "Keep base: no gain shown"
+    assert found.comparison.questions == len(rows)
+    count = f"3 of {len(rows) + 3} questions have no reference in either file"
+    assert f"note: references: {count}, so right does not ask them" in said
 
 
 def test_a_file_that_invents_answers_is_rejected_for_that_whatever_it_gains(workspace: Workspace) -> None:
@@ -146,41 +152,32 @@ def test_where_references_are_sentences_shared_words_decide_among_the_answerable
     assert false.effect and false.effect.n == len(rows) - found.comparison.questions
 
 
-def test_what_the_files_do_not_tell_is_said(workspace: Workspace) -> None:
+def test_what_the_files_do_not_tell_is_said_and_leaving_out_what_went_wrong_gains_nothing(workspace: Workspace) -> None:
     rows = [{key: value for key, value in row.items() if key != "document"} for row in questions()]
-    base = [{**row, "context": ["One.", "Two."]} for row in answered(rows, often_wrong)]
-    tuned = [{**row, "context": ["One.", "Two." if i else "3."]} for i, row in enumerate(answered(rows, often_wrong))]
+    base = [{**row, "context": ["One.", "Two."]} for row in answered(rows, mostly_right)]
+    tuned = [{**row, "context": ["One.", "Two." if i else "3."]} for i, row in enumerate(answered(rows, mostly_right))]
     tuned[0]["output"] = None
+    tuned = [row for row in tuned if row["output"] != "It is 42 apples."]
+    total, both = len(rows), len(tuned)
+    out = total - both
+    assert out > 5
     said: list[str] = []
-    found = compared(dataclasses.replace(workspace, say=said.append), tuned, base[:-1])
+    found = compared(dataclasses.replace(workspace, say=said.append), tuned, base, guards=WIDE)
+    assert found.decision.outcome == "inconclusive"
+    missing, bounds = found.comparison.primaries[0].missing, found.comparison.primaries[0].bounds
+    assert (missing.base, missing.version) == (0, out + 1)
+    assert bounds.low < 0 < bounds.high
     checks = {each.name: each for each in found.comparison.checks}
-    total, both = len(rows), len(rows) - 1
-    assert f"{both} in both files, joined by input; 1 only in tuned: '" in checks["same questions"].detail
-    assert (
-        f"their passages are equal in {both - 1} of {both} questions, and not known in 1" in checks["passages"].detail
-    )
-    assert checks["answers"].detail.startswith(f"base has none for 1 of {total}: ")
-    assert f"; tuned has none for 1 of {total}: " in checks["answers"].detail
+    assert f"{both} in both files, joined by input; {out} only in base: '" in checks["same questions"].detail
+    seen = f"their passages are equal in {both - 1} of {both} questions, and not known in {out} more, so the change"
+    assert seen in checks["passages"].detail
+    assert checks["answers"].detail.startswith(f"tuned has none for {out + 1} of {total}: ")
     assert {f"note: {name}: {checks[name].detail}" for name in ("same questions", "answers")} <= set(said)
     assert {name for name, each in checks.items() if each.unknown} == {"prompt and model", "independent groups"}
     assert found.comparison.clusters == found.comparison.questions
-    missing = found.comparison.primaries[0].missing
-    assert (missing.base, missing.version) == (1, 1)
     bare = [{key: value for key, value in row.items() if key != "context"} for row in base]
     found = compared(workspace, base, bare)
     assert any(reason.startswith("Not known, passages: whether they saw the same") for reason in found.decision.reasons)
-
-
-def test_leaving_out_what_went_wrong_gains_nothing(workspace: Workspace) -> None:
-    rows = questions()
-    base = answered(rows, mostly_right)
-    tuned = [row for row in base if row["output"] != "It is 42 apples."]
-    assert len(base) * 0.9 < len(tuned) < len(base)
-    found = compared(workspace, tuned, base, guards=WIDE)
-    assert found.decision.outcome == "inconclusive"
-    (primary,) = found.comparison.primaries
-    assert primary.missing.version == len(base) - len(tuned)
-    assert primary.bounds.low < 0 < primary.bounds.high
 
 
 def test_files_that_cannot_be_compared_are_refused(workspace: Workspace) -> None:
@@ -190,6 +187,9 @@ def test_files_that_cannot_be_compared_are_refused(workspace: Workspace) -> None
     bare = [{"input": row["input"], "output": "Yes."} for row in rows]
     with pytest.raises(DataError, match=r"no row of .* has a reference, and judge is none"):
         compared(workspace, bare, bare)
+    unanswerable = [row for row in answered(rows, right) if not row["expected_output"][0]]
+    with pytest.raises(DataError, match=r"no row of .* has a reference by which answer_f1 can be told: give rows an"):
+        compared(workspace, unanswerable, unanswerable, primary="answer_f1")
     with pytest.raises(ConfigError, match="and accuracy is not measured here"):
         compared(workspace, answered(rows, right), answered(rows, right), primary="accuracy")
 
