@@ -56,7 +56,7 @@ def run(params: CompareParams, workspace: Workspace) -> ComparedFiles:
     with step_run(params, name, tags, workspace.home) as run_:
         task = _task(params, version, against, pairs)
         verdicts.announce(task.design, task.params, workspace)
-        for check in _missing(task, pairs):
+        for check in _to_be_told(task, pairs):
             workspace.say(f"note: {check.name}: {check.detail}")
         sides = _evaluate_sides(task, pairs, workspace)
         comparison = _compare(task, pairs, sides, workspace)
@@ -217,18 +217,22 @@ def _checks(task: FilesToCompare, pairs: AnswerPairs) -> tuple[Check, ...]:
         _same_questions(pairs),
         *_references(task, pairs),
         *_lacking(task, pairs),
+        *_same_answers(pairs),
         Check("passages", True, task.passages, unknown=task.passages.startswith("whether")),
         Check("prompt and model", True, "files of answers do not say which model answered, or how it was asked", True),
         _groups(pairs),
     )
 
 
-def _missing(task: FilesToCompare, pairs: AnswerPairs) -> Iterator[Check]:
-    """Yield the checks that tell of something missing."""
+def _to_be_told(task: FilesToCompare, pairs: AnswerPairs) -> Iterator[Check]:
+    """Yield the checks that tell of something missing or odd."""
     if any(pairs.only.values()):
         yield _same_questions(pairs)
     yield from _references(task, pairs)
     yield from _lacking(task, pairs)
+    yield from _same_answers(pairs)
+    if pairs.regrouped:
+        yield _groups(pairs)
 
 
 def _same_questions(pairs: AnswerPairs) -> Check:
@@ -257,14 +261,23 @@ def _lacking(task: FilesToCompare, pairs: AnswerPairs) -> list[Check]:
     return [Check("answers", True, f"{'; '.join(said)}; they are unscored")] if said else []
 
 
+def _same_answers(pairs: AnswerPairs) -> list[Check]:
+    """Return, as a note that fails nothing, that one file may be a copy of the other."""
+    detail = f"none: all {len(pairs.base):,} are the same words in both files, so there is nothing to compare"
+    return [Check("different answers", True, detail)] if pairs.equal else []
+
+
 def _groups(pairs: AnswerPairs) -> Check:
-    without = sum(not row.documents for row in pairs.base)
+    count, without = len(pairs.regrouped), sum(not row.documents for row in pairs.base)
+    other = f"; the files name different documents for {count:,}: {named(pairs.regrouped)}; they count with all of them"
+    regrouped = other if count else ""
     if not without:
-        return Check("independent groups", True, "questions about one document count as one group")
+        detail = f"questions about one document count as one group{regrouped}"
+        return Check("independent groups", True, detail)
     which = "no row names its document" if without == len(pairs.base) else f"{without:,} rows name no document"
     detail = (
         f"{which}, so each such question counts as a group of its own; where several are about one document, the "
-        "intervals are too narrow"
+        f"intervals are too narrow{regrouped}"
     )
     return Check("independent groups", True, detail, unknown=True)
 

@@ -59,6 +59,7 @@ class AnswerPairs:
         joined_by: "id" or "input".
         only: Name of a file -> what it alone asks; the other side's row of it has no answer.
         unreferenced: Name of a file -> how many of its rows took the reference from the other file.
+        regrouped: The questions for which both name documents, and not the same; they count with all of these.
     """
 
     base: tuple[AnswerRow, ...]
@@ -66,6 +67,15 @@ class AnswerPairs:
     joined_by: str
     only: Mapping[str, tuple[str, ...]]
     unreferenced: Mapping[str, int]
+    regrouped: tuple[str, ...]
+
+    @property
+    def equal(self) -> bool:
+        """Whether both files answer every question in the same words."""
+        return all(
+            one.given == other.given and plain(one.output) == plain(other.output)
+            for one, other in zip(self.version, self.base, strict=True)
+        )
 
     @property
     def identity(self) -> str:
@@ -139,6 +149,7 @@ def pair_answers(version: AnswerFile, base: AnswerFile) -> AnswerPairs:
             file.name: sum(not _says(mine[key]) and _says(other[key]) for key in shared)
             for file, mine, other in ((version, ours, theirs), (base, theirs, ours))
         },
+        regrouped=tuple(key for key in shared if _documents_differ(ours[key], theirs[key])),
     )
 
 
@@ -199,6 +210,10 @@ def _refuse_contradictions(
 
 def _value(value: object) -> str:
     return shown(value[0] if isinstance(value, list) and len(value) == 1 else value)
+
+
+def _documents_differ(ours: AnswerRow, theirs: AnswerRow) -> bool:
+    return bool(ours.documents and theirs.documents) and set(ours.documents) != set(theirs.documents)
 
 
 def _references(row: AnswerRow) -> list[str]:

@@ -127,6 +127,7 @@ def test_the_same_answers_are_no_gain(workspace: Workspace) -> None:
     assert found.comparison.questions == len(rows)
     count = f"3 of {len(rows) + 3} questions have no reference in either file"
     assert f"note: references: {count}, so right does not ask them" in said
+    assert any(line.startswith(f"note: different answers: none: all {len(rows) + 3} are") for line in said)
 
 
 def test_a_file_that_invents_answers_is_rejected_for_that_whatever_it_gains(workspace: Workspace) -> None:

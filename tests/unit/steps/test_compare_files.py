@@ -51,3 +51,29 @@ def test_what_has_no_reference_is_asked_where_a_judge_can_say_what_is_right(
     assert len(compare_files.questions_of(task)) == 23 - left
     assert ("does not ask them" in checks["references"].detail) is bool(left)
     assert task.design.primary == (params.get("primary", "right"),)
+
+
+def test_a_copied_file_is_said_to_be_one(tmp_path: Path) -> None:
+    base = rows()
+    spaced = [{**row, "output": f" {row['output']}\n"} for row in base]
+    _, checks = asked(tmp_path, spaced, base)
+    assert checks["different answers"].detail == (
+        "none: all 20 are the same words in both files, so there is nothing to compare"
+    )
+    for other in ("Bob", None):
+        _, checks = asked(tmp_path, [{**base[0], "output": other}, *base[1:]], [{**base[0], "output": ""}, *base[1:]])
+        assert "different answers" not in checks
+
+
+@pytest.mark.parametrize("without", [0, 2])
+def test_documents_that_differ_are_named(tmp_path: Path, without: int) -> None:
+    base = rows(documents=["a", "b"])[without:] + rows()[:without]
+    tuned = [*rows(documents=["b", "a"])[without:-1], *rows(document="c")[-1:], *rows()[:without]]
+    task, checks = asked(tmp_path, tuned, base)
+    groups = checks["independent groups"]
+    assert groups.detail.endswith(
+        "; the files name different documents for 1: 'Who is 19?'; they count with all of them"
+    )
+    assert groups.unknown is bool(without)
+    assert {question.documents for question in task.questions if question.text == "Who is 19?"} == {("a", "b", "c")}
+    assert "different documents" not in asked(tmp_path, base[::-1], base)[1]["independent groups"].detail
