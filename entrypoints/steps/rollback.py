@@ -4,10 +4,11 @@ import mlflow
 
 from entrypoints.steps.reporting import cards
 from entrypoints.steps.shared.bases import require_base_of
-from entrypoints.steps.shared.champion import champion_moves
+from entrypoints.steps.shared.champion import champion_moves, champion_now
 from entrypoints.steps.shared.runs import step_run
 from entrypoints.steps.shared.sources import require_name
 from entrypoints.steps.shared.workspace import Workspace
+from ragft.errors import PrerequisiteError
 from ragft.params.versions import RollbackParams
 from registry.history import ROLLED_BACK
 from registry.promotion import DecisionRecord, Promotion
@@ -18,22 +19,39 @@ def run(params: RollbackParams, workspace: Workspace) -> Version:
     """Return the champion after going back; a rollback that was interrupted is completed, and not done twice.
 
     Raises:
-        PrerequisiteError: If nothing was promoted yet, the earlier champion cannot be served, or the registry is
-            shared and the lock is not.
+        PrerequisiteError: If nothing was promoted yet, the earlier champion cannot be served, somebody moved the
+            champion while this waited, or the registry is shared and the lock is not.
     """
     require_name(params, workspace.store)
     name = registered_name(params.data_name, params.base)
     with step_run(params, f"{name}|rollback", {"ragft.step": "rollback"}, workspace.home) as run_:
         reason = params.reason or "rolled back by a person, who gave no reason"
         record = DecisionRecord(ROLLED_BACK, (reason,), comparison="rollback", run_id=run_.info.run_id)
+        seen = champion_now(name)
         with champion_moves(name, workspace) as (promotion, mended):
-            if mended is not None and mended.move == "rollback":
+            if mended is not None and mended.move == "rollback" and params.to in (0, mended.version):
                 champion = promotion.champion()
             else:
+                if not params.to:
+                    _require_seen(seen, champion_now(name), name)
                 champion = _go_back(promotion, record, params.to, workspace)
             _say_what_is_left(promotion, workspace)
         mlflow.set_tag("ragft.version", champion.uri)
     return champion
+
+
+def _require_seen(seen: int, now: int, name: str) -> None:
+    """Check that the previous champion is still the one before the champion that was seen.
+
+    Two people who see the same fault roll back at once, and the second must not go one champion further.
+
+    Raises:
+        PrerequisiteError: If another is champion by now.
+    """
+    if seen != now:
+        raise PrerequisiteError(
+            f"somebody moved {CHAMPION} of {name} from version {seen} to {now} meanwhile: look, then run rollback again"
+        )
 
 
 def _go_back(promotion: Promotion, record: DecisionRecord, to: int, workspace: Workspace) -> Version:

@@ -10,6 +10,7 @@ from entrypoints.steps.shared.weights import open_registry
 from entrypoints.steps.shared.workspace import Workspace
 from ragft.errors import PrerequisiteError
 from registry.promotion import Mended, Promotion
+from registry.versions import CHAMPION
 
 LOCAL = ("", "file", "sqlite")
 
@@ -27,6 +28,12 @@ def champion_moves(name: str, workspace: Workspace) -> Iterator[tuple[Promotion,
         if mended := promotion.mend():
             workspace.say(mended.said)
         yield promotion, mended
+
+
+def champion_now(name: str) -> int:
+    """Return the number of the version that is champion of a registered model; 0 where there is none."""
+    model = open_registry().find_model(name)
+    return int(model.aliases.get(CHAMPION, 0)) if model else 0
 
 
 def require_shared_lock(registry_uri: str, workspace: Workspace) -> None:
