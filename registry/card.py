@@ -92,6 +92,11 @@ def with_promise(text: str, promise: Promise) -> str:
     return _with_line(text, _promised(promise), _PROMISED)
 
 
+def with_kept_promise(text: str, kept: str) -> str:
+    """Return a card or description that says what a version's tag promises; nothing of it where the tag is ""."""
+    return _with_line(text, _kept_promise(kept), _PROMISED)
+
+
 def _with_line(text: str, line: str, begins: str) -> str:
     """Return a text with a line below its title, in place of one that begins alike."""
     title, *rest = text.split("\n\n") if text.startswith("# ") else ["", *text.split("\n\n")]
@@ -108,19 +113,19 @@ def _cut(text: str) -> str:
     return text[: MOST_OF_A_DESCRIPTION - len(_CUT)].rpartition("\n")[0] + _CUT
 
 
-def _kept_promise(version: Version) -> str:
+def _kept_promise(kept: str) -> str:
     """Return the line on what is promised; a tag that a person broke does not stop a card."""
-    if not version.promise:
+    if not kept:
         return ""
     try:
-        return _promised(Promise.from_json(version.promise, source=f"the tag {PROMISE}"))
+        return _promised(Promise.from_json(kept, source=f"the tag {PROMISE}"))
     except DataError:
         return f"{_PROMISED}the tag {PROMISE} cannot be read; make the promise again with -P verify=True."
 
 
 def _card(version: Version, training: Training | None, verdict: Verdict | None, most: int | None) -> str:
     lineage = version.lineage
-    parts = [f"# {inline(version.name)}, version {version.number}", _kept_promise(version)]
+    parts = [f"# {inline(version.name)}, version {version.number}", _kept_promise(version.promise)]
     parts += [_what(lineage), _headline(verdict)]
     if verdict:
         parts += ["## Results", *_results(verdict, most), "## Verdict", *_verdict(verdict, most)]

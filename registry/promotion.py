@@ -168,12 +168,17 @@ class Promotion:
         if version.number == champion.number:
             raise ConfigError(f"{version.uri} is {CHAMPION} already")
         self._registry.verify(version)
-        path = (*self._history.path(champion), ChampionTerm(version.number, record.served))
+        term = ChampionTerm(version.number, record.served, self._history.keep_promise(version))
+        path = (*self._history.leave(self._history.path(champion)), term)
         return self._move(champion, version, record, "promotion", on=version, path=path)
 
     def history(self) -> tuple[int, ...]:
         """Return the numbers of the champions up to this one, oldest first."""
-        return tuple(term.version for term in self._history.path(self.champion()))
+        return tuple(term.version for term in self.terms())
+
+    def terms(self) -> tuple[ChampionTerm, ...]:
+        """Return the times of the champions up to this one, oldest first."""
+        return self._history.path(self.champion())
 
     def target(self, to: int = 0) -> Version | None:
         """Return the earlier champion that a rollback goes to; None where it would change nothing.
@@ -230,6 +235,7 @@ class Promotion:
         try:
             version = self._version(number)
             self._registry.verify(version)
+            self._history.require_kept(back[-1])
         except PrerequisiteError as error:
             before = terms.numbers(term for term in back[:-1] if term.version != number)
             out = f"go further back with -P to=, to one of {before}" if before else "restore it"

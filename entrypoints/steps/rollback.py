@@ -7,10 +7,13 @@ from entrypoints.steps.shared.bases import require_base_of
 from entrypoints.steps.shared.champion import champion_moves, champion_now
 from entrypoints.steps.shared.runs import step_run
 from entrypoints.steps.shared.sources import require_name
+from entrypoints.steps.shared.verifiers import how_it_is_checked
+from entrypoints.steps.shared.weights import open_registry
 from entrypoints.steps.shared.workspace import Workspace
-from ragft.errors import PrerequisiteError
+from ragft.analysis.verification.promise import PROMISE
+from ragft.errors import DataError, PrerequisiteError
 from ragft.params.versions import RollbackParams
-from registry.history import ROLLED_BACK
+from registry.history import ROLLED_BACK, kept_as, short
 from registry.promotion import DecisionRecord, Promotion
 from registry.versions import CHAMPION, Version, registered_name
 
@@ -31,6 +34,7 @@ def run(params: RollbackParams, workspace: Workspace) -> Version:
         with champion_moves(name, workspace) as (promotion, mended):
             if mended is not None and mended.move == "rollback" and params.to in (0, mended.version):
                 champion = promotion.champion()
+                _say_how_it_is_checked(promotion, champion, workspace)
             else:
                 if not params.to:
                     _require_seen(seen, champion_now(name), name)
@@ -65,7 +69,26 @@ def _go_back(promotion: Promotion, record: DecisionRecord, to: int, workspace: W
     cards.log_as_described(before)
     mlflow.set_tag("ragft.rolled_back", before.uri)
     workspace.say(f"{champion.uri} is {CHAMPION} again; version {before.number} is marked as rolled back")
+    if target.promise not in ("", champion.promise):
+        workspace.say(
+            f"what was promised of {champion.uri} since then is put aside, as no comparison with its successor saw it "
+            f"(tag {kept_as(short(target.promise), PROMISE)}): to serve it so, make the promise again"
+        )
+    _say_how_it_is_checked(promotion, champion, workspace)
     return champion
+
+
+def _say_how_it_is_checked(promotion: Promotion, champion: Version, workspace: Workspace) -> None:
+    """Say by what answers are checked before they leave; nothing where nothing was promised in the earlier time."""
+    if promotion.terms()[-1].promise is None:
+        now = "what is promised now stays" if champion.promise else "nothing is now, so nothing is checked"
+        workspace.say(f"what was promised of its answers in its earlier time was not noted: {now}")
+    if not champion.promise:
+        return
+    try:
+        workspace.say(how_it_is_checked(champion, open_registry().served_as(champion)))
+    except (DataError, PrerequisiteError) as error:  # it was moved: who is told of an error would do it again
+        workspace.say(f"whether its answers are checked is not known: {error}")
 
 
 def _say_what_is_left(promotion: Promotion, workspace: Workspace) -> None:

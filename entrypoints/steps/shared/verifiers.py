@@ -20,6 +20,7 @@ from ragft.lists import first_of
 from ragft.params.scoring import ScoringParams, VerifyParams
 from ragft.params.values import OVERLAP
 from ragft.params.verdict import CompareParams
+from ragft.served_as import ServedAs
 from ragft.types import DECIDING, WITHHELD, digest
 from ragft.verifying import FIRST, Asked, Checks, Overlap, Verifier, asked_at
 from registry.versions import Version
@@ -94,6 +95,19 @@ def promise_of(version: Version) -> Promise:
             f"`mlflow run . -e evaluate -P model={version.uri} -P verify=True -P collection=all`"
         )
     return Promise.from_json(version.promise, source=f"the promise of {version.uri}")
+
+
+def how_it_is_checked(version: Version, served_as: ServedAs) -> str:
+    """Return whether and by what the answers of a version with a promise are checked where it is served so."""
+    try:
+        promise = promise_of(version)
+    except DataError as error:
+        return f"it cannot be served until its promise is made again: {error}"
+    lineage = version.lineage
+    why = promise.why_not(served_as, lineage.base_fingerprint, lineage.adapter_sha256)
+    if why:
+        return f"its promise is not applied as it is served, so nothing is checked: {why}"
+    return f"its answers are checked before they leave: {promise.words}"
 
 
 def checks_of_version(version: Version, params: CompareParams, workspace: Workspace, stack: ExitStack) -> ChecksFor:

@@ -7,9 +7,12 @@ import mlflow
 import pytest
 from mlflow import MlflowClient
 
+from ragft.analysis.verification.promise import PROMISE
 from ragft.models.adapter_folder import identity_of
+from ragft.served_as import SERVED_AS
 from registry import terms
 from registry.card import MOST_OF_A_DESCRIPTION
+from registry.history import kept_as, short
 from registry.promotion import Promotion
 from registry.store import Registry
 from registry.terms import CHAMPIONS, MOST_TERMS, ChampionTerm
@@ -53,7 +56,10 @@ def test_the_longest_card_fits_the_database(promotion: Promotion, registry: Regi
 
 
 def test_the_longest_history_and_reason_fit_the_database(promotion: Promotion) -> None:
-    path = terms.write([*[ChampionTerm(2, "f" * 12)] * MOST_TERMS, ChampionTerm(1)])
+    name = short("{}")
+    path = terms.write([*[ChampionTerm(2, name, name)] * MOST_TERMS, ChampionTerm(1)])
+    for tag in (SERVED_AS, PROMISE):
+        MlflowClient().set_model_version_tag(NAME, "2", kept_as(name, tag), "{}")
     MlflowClient().set_registered_model_tag(NAME, CHAMPIONS, path)
     reason = "\U0001f600" * 5000
     assert promotion.rollback(dataclasses.replace(BACK, reasons=(reason,))).number == 2
