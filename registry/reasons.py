@@ -185,6 +185,11 @@ def join(names: Sequence[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
+def near(value: float, limit: float, usual: int = 0) -> int:
+    """Return with how many decimals a value is told: more than usual where it would read as the limit beside it."""
+    return next((each for each in range(usual, usual + 3) if abs(value - limit) >= 0.5 / 10**each), usual + 3)
+
+
 def _result(result: Result, effect: Effect, comparison: Comparison) -> str:
     claims, said = comparison.claims, []
     if result.criterion in claims.worse:
@@ -201,9 +206,10 @@ def _result(result: Result, effect: Effect, comparison: Comparison) -> str:
     scored = f"{effect.base:.2f} to {effect.version:.2f}, a change of"
     if found := comparison.by_people.get(result.criterion):
         scored = f"by people and {found.scorer} together, a change of"
+    low = f"{result.bounds.low:+.{near(result.bounds.low, -result.margin, 2)}f}"
     text = (
         f"{name(result)}: {scored} {effect.gain:+.2f} (95 % interval "
-        f"{result.bounds.low:+.2f} to {result.bounds.high:+.2f}; {effect.n:,} questions in {effect.clusters:,} "
+        f"{low} to {result.bounds.high:+.2f}; {effect.n:,} questions in {effect.clusters:,} "
         f"{groups}; {effect.wins} better, {effect.ties} equal, {effect.losses} worse): "
         f"{join(said)}."
     )
@@ -223,7 +229,8 @@ def _more_questions(criterion: str, change: TippingPoint, comparison: Comparison
     if criterion not in claims.non_inferior:
         margin = next(result.margin for result in comparison.primaries if result.criterion == criterion)
         if change.flip_margin < margin / comparison.design.margin_share:  # the criterion's range
-            sentences.append(f"{criterion}: only a margin above {change.flip_margin:.2f} would be met.")
+            needed = f"{change.flip_margin:.{near(change.flip_margin, margin, 2)}f}"
+            sentences.append(f"{criterion}: only a margin above {needed} would be met.")
         else:
             sentences.append(f"{criterion}: no margin would be met, since too few documents changed to bound a loss.")
         if change.n_non_inferior is not None:
@@ -246,7 +253,7 @@ def _guard(guard: GuardResult, comparison: Comparison) -> str:
             else ""
         )
         return f"{what} {verb} not measured: {guard.unmeasured.rstrip('.')}.{needed}"
-    low, high = round(-100 * guard.bounds.high), round(-100 * guard.bounds.low)
+    low, high = (_points(-100 * bound, guard) for bound in (guard.bounds.high, guard.bounds.low))
     margin = f"{100 * guard.margin:g} points"
     if guard.name in claims.harmful:
         shown = f"a rise beyond the margin of {margin} is shown, which rejects"
@@ -261,11 +268,17 @@ def _guard(guard: GuardResult, comparison: Comparison) -> str:
     effect = guard.effect
     said = (
         f"{what}: {100 * effect.base:.0f} % to {100 * effect.version:.0f} %, {_moved(effect.gain)} (95 % interval "
-        f"{low:+d} to {high:+d}; {effect.n:,} questions in {effect.clusters:,} independent groups): {shown}."
+        f"{low} to {high}; {effect.n:,} questions in {effect.clusters:,} independent groups): {shown}."
     )
     if guard.missing is not None and guard.missing.dropped:
         said += f" The interval holds whatever the {guard.missing.dropped} that could not be told were."
     return said
+
+
+def _points(points: float, guard: GuardResult) -> str:
+    """Return a bound of a guard in points with its sign: whole ones, and finer where it would read as the margin."""
+    digits = near(points, 100 * guard.margin)
+    return f"{round(points, digits) + 0:+.{digits}f}"
 
 
 def _moved(gain: float) -> str:
@@ -281,7 +294,8 @@ def _safer(guard: GuardResult, comparison: Comparison) -> list[str]:
         return []
     what, sentences = title(guard.name), []
     if -guard.bounds.low < 1:
-        sentences.append(f"{what}: only a margin above {-100 * guard.bounds.low:.0f} points would be met.")
+        needed_margin = _points(-100 * guard.bounds.low, guard).removeprefix("+")
+        sentences.append(f"{what}: only a margin above {needed_margin} points would be met.")
     needed = guard.power.n_for_margin if guard.power else None
     if needed is not None and guard.missing is not None and needed > guard.missing.asked:
         sentences.append(

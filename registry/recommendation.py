@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ragft.analysis.verdict.comparison import Comparison, Result
 from ragft.analysis.verdict.guards import FALSE_ANSWERS, FALSE_REFUSALS, FORGETTING, GuardResult, title
-from registry.reasons import join
+from registry.reasons import join, near
 
 HARMS: Mapping[str, str] = {
     FALSE_ANSWERS: "it invents answers",
@@ -139,7 +139,9 @@ def _guard(guard: GuardResult, comparison: Comparison) -> str:
         return f"{name} could be told for no question on both sides"
     effect, known = guard.effect, not comparison.of_files
     before, after = (f"{100 * share:.0f} %" for share in (effect.base, effect.version))
-    rise, low, high = (_points(-100 * each) for each in (effect.gain, guard.bounds.high, guard.bounds.low))
+    rise = _points(-100 * effect.gain)
+    bounds = (-100 * guard.bounds.high, -100 * guard.bounds.low)
+    low, high = (_points(each, near(each, 100 * guard.margin)) for each in bounds)
     change = f"{rise} percentage points ({low} to {high}; at most {100 * guard.margin:+g} is allowed)"
     if guard.name == FALSE_ANSWERS:
         asked = (
@@ -153,9 +155,9 @@ def _guard(guard: GuardResult, comparison: Comparison) -> str:
     return f"{name} in {before} → {after} of {asked}: {change}"
 
 
-def _points(value: float) -> str:
-    """Return whole points with their sign; 0 has none."""
-    return f"{value:+.0f}" if round(value) else "0"
+def _points(value: float, digits: int = 0) -> str:
+    """Return points with their sign; 0 has none."""
+    return f"{value:+.{digits}f}" if round(value, digits) else "0"
 
 
 def _sure(comparison: Comparison, outcome: str, problems: Sequence[str]) -> str:

@@ -315,6 +315,29 @@ def test_a_guard_is_told_in_percent_and_points(gain: float, claims: dict[str, tu
     assert any(said in reason and reason.startswith("False answers: ") for reason in found.reasons)
 
 
+@pytest.mark.parametrize(
+    ("low", "bound", "unsafe"), [(-0.0496, "4.96", False), (-0.0536, "5.4", True), (-0.0563, "6", True)]
+)
+def test_a_bound_is_not_rounded_to_the_margin_that_it_keeps_or_misses(low: float, bound: str, unsafe: bool) -> None:
+    close = guard(gain=-0.02)
+    assert close.bounds is not None
+    close = replace(close, bounds=replace(close.bounds, low=low))
+    found = decide(comparison(guards=(close,), unsafe=(FALSE_ANSWERS,) if unsafe else ()))
+
+    shown = f"to +{bound}; 200 questions in 80 independent groups): a rise beyond the margin of 5 points is"
+    assert any(f"{shown} {'not ' * unsafe}ruled out." in reason for reason in found.reasons)
+    assert (f"False answers: only a margin above {bound} points would be met." in found.would_change) == unsafe
+    assert f"to +{bound}; at most +5 is allowed" in found.summary.lines[1][1]
+
+
+def test_a_loss_is_not_rounded_to_the_margin_that_it_keeps_or_misses() -> None:
+    close = comparison(non_inferior=())
+    (first, *others) = close.results
+    close = replace(close, results=(replace(first, bounds=replace(first.bounds, low=-0.2003)), *others))
+
+    assert "(95 % interval -0.2003 to +0.24;" in decide(close).reasons[0]
+
+
 def test_a_better_version_that_does_more_harm_is_held_and_the_reason_says_so() -> None:
     found = decide(comparison(superior=BOTH, guards=(guard(gain=-0.03),), slipped=(FALSE_ANSWERS,)))
 
