@@ -21,7 +21,7 @@ from ragft.analysis.verdict.multiplicity import claim
 from ragft.analysis.verdict.paired_scores import Pairs
 from ragft.analysis.verdict.people import People
 from ragft.analysis.verdict.power import Power, Spread, power
-from ragft.analysis.verdict.scale import Measured
+from ragft.analysis.verdict.scale import Measured, Scale
 from ragft.analysis.verdict.side import Side, pair_sides
 from ragft.analysis.verdict.slices import masks_of
 from ragft.analysis.verdict.what_would_change import TippingPoint, carriers, change
@@ -247,7 +247,8 @@ def _changes(
 def _equal_length(family: Mapping[str, Pairs], base: Side, version: Side, design: Design) -> dict[str, Term]:
     longer = _more(base.lengths, version.lengths).get(design.context, {})
     terms = {}
-    for name, pairs in family.items():
+    # Judges like long answers; a rule does not, and shares of right answers lie on no line through lengths.
+    for name, pairs in ((name, pairs) for name, pairs in family.items() if not isinstance(pairs.scale, Scale)):
         kept = pairs.only(
             [done and question in longer for done, question in zip(pairs.complete, pairs.ids, strict=True)]
         )

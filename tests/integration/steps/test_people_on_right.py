@@ -81,6 +81,7 @@ def test_labels_of_what_is_right_correct_the_rule_and_turn_the_verdict(workspace
         " ".join(f"-P {name}={sides[name]}" for name in ("judge", "against", "primary", "answers"))
     )
     assert "right by a rule" in [check.name for check in alone.comparison.checks]
+    assert not alone.comparison.equal_length  # no judge likes long answers here
     said.clear()
 
     # The command of docs/labels.md.
