@@ -254,7 +254,8 @@ def _references(task: FilesToCompare, pairs: AnswerPairs) -> list[Check]:
 
 def _lacking(task: FilesToCompare, pairs: AnswerPairs) -> list[Check]:
     sides = ((task.against.short, pairs.base), (task.version.short, pairs.version))
-    lacking = {name: [row.id for row in rows if not row.given] for name, rows in sides}
+    by_id = pairs.joined_by == "id"
+    lacking = {name: [row.id if by_id else row.input for row in rows if not row.given] for name, rows in sides}
     said = [
         f"{name} has none for {len(ids):,} of {len(pairs.base):,}: {named(ids)}" for name, ids in lacking.items() if ids
     ]

@@ -77,3 +77,11 @@ def test_documents_that_differ_are_named(tmp_path: Path, without: int) -> None:
     assert groups.unknown is bool(without)
     assert {question.documents for question in task.questions if question.text == "Who is 19?"} == {("a", "b", "c")}
     assert "different documents" not in asked(tmp_path, base[::-1], base)[1]["independent groups"].detail
+
+
+def test_what_has_no_answer_is_named_as_the_files_name_it(tmp_path: Path) -> None:
+    _, checks = asked(tmp_path, rows()[:-1], rows())
+    assert checks["answers"].detail == "tuned has none for 1 of 20: 'Who is 19?'; they are unscored"
+    both = [{**row, "id": i} for i, row in enumerate(rows())]
+    _, checks = asked(tmp_path, both[1:], both)
+    assert checks["answers"].detail == "tuned has none for 1 of 20: '0'; they are unscored"
