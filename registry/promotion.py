@@ -12,6 +12,7 @@ from typing import Literal
 
 from mlflow import MlflowClient
 
+from ragft.analysis.verification.promise import PROMISE
 from ragft.errors import ConfigError, DataError, PrerequisiteError
 from ragft.store.kill_points import kill_point
 from registry import card, terms
@@ -147,8 +148,10 @@ class Promotion:
     def record(self, version: Version, record: DecisionRecord) -> None:
         """Keep a decision that moves no alias: hold, reject, inconclusive."""
         if record.card:
-            standing = self._client.get_model_version(version.name, str(version.number)).tags.get(STANDING)
-            self._registry.describe(version, card.with_standing(record.card, standing) if standing else record.card)
+            tags, text = self._client.get_model_version(version.name, str(version.number)).tags, record.card
+            if (promise := tags.get(PROMISE, "")) != version.promise:  # made since the card was
+                text = card.with_kept_promise(text, promise)
+            self._registry.describe(version, card.with_standing(text, tags[STANDING]) if STANDING in tags else text)
         for key, value in record.tags().items():
             self._client.set_model_version_tag(version.name, str(version.number), key, value)
 
@@ -302,7 +305,7 @@ class Promotion:
         if not self._recorded(note):
             return Mended(f"{cut} before its decision was recorded, {stays}")
         try:
-            self._registry.verify(self._version(note.new))
+            self._check_as_noted(note)
         except PrerequisiteError as error:
             return Mended(f"{cut} {stays}, since {error}")
         self._set_aliases(note)
@@ -312,6 +315,20 @@ class Promotion:
             note.move,
             note.new,
         )
+
+    def _check_as_noted(self, note: _Note) -> None:
+        """Check that a version can be served as a note says, and is promised what it was when it was compared.
+
+        Raises:
+            PrerequisiteError: If it is not.
+        """
+        version, term = self._version(note.new), terms.read(note.path)[-1]
+        if note.move == "promotion" and term.promise not in (None, short(version.promise)):
+            raise PrerequisiteError(
+                f"what is promised of the answers of {version.uri} changed meanwhile: compare again"
+            )
+        self._registry.verify(version)
+        self._history.require_kept(term)
 
     def _recorded(self, note: _Note) -> bool:
         """Return whether the decision is recorded and the version to move to exists."""

@@ -9,6 +9,7 @@ import mlflow
 from entrypoints.steps import evaluate
 from entrypoints.steps.reporting import cards, verification
 from entrypoints.steps.reporting.verification import VerifiedSide
+from entrypoints.steps.shared.champion import champion_moves, require_shared_lock
 from entrypoints.steps.shared.evaluation import Evaluation
 from entrypoints.steps.shared.model_under_test import BASE, find_version, require_held_out, settle
 from entrypoints.steps.shared.preparation import ensure_prepared, has_documents
@@ -35,12 +36,15 @@ def run(params: VerifyParams, workspace: Workspace) -> list[VerifiedSide]:
         ConfigError: If a parameter cannot be used, or the data have no documents.
         DataError: If no threshold keeps the promise for the model under test, or nobody can tell whether its answers
             are right. What was evaluated stays.
+        PrerequisiteError: If the registry is shared, and the lock under which a promise is kept is not.
     """
     version = find_version(params)
     settled = settle(params, version)
     with ExitStack() as stack, step_run(
         settled, f"{settled.data_name}|verify", {"ragft.step": "evaluate", "ragft.verify": "true"}, workspace.home
     ):  # fmt: skip
+        if settled.model != SERVED:
+            require_shared_lock(mlflow.get_registry_uri(), workspace)
         require_held_out(version, settled, workspace)
         prepared = Prepared(settled, ensure_prepared(settled, workspace))
         _require_passages(prepared)
@@ -136,7 +140,9 @@ def _keep(
         adapter_sha256=version.lineage.adapter_sha256,
         engine=evaluation.engine,
     )
-    kept = registry.keep_promise(version, promise)
+    # Nobody promotes the version meanwhile, or writes its card.
+    with champion_moves(version.name, workspace):
+        kept = registry.keep_promise(version, promise)
     mlflow.log_dict(dataclasses.asdict(promise), "promise.json")
     cards.log_as_described(kept)
     workspace.say(f"kept with {version.uri}, and applied where it is served so: {promise.words}")

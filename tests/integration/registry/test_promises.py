@@ -8,14 +8,16 @@ from mlflow import MlflowClient
 from ragft.analysis.verification.promise import PROMISE, Promise
 from ragft.errors import PrerequisiteError
 from registry.history import kept_as, short
-from registry.promotion import Promotion
+from registry.promotion import DecisionRecord, Promotion
 from registry.store import Registry
 from registry.terms import CHAMPIONS
 from tests.integration.registry.test_promotion import (
     BACK,
     NAME,
+    PROMOTED,
     aliases,
     described,
+    leave_note,
     mended,
     promote,
     promotion,
@@ -78,6 +80,25 @@ def test_an_earlier_time_of_which_no_promise_was_noted_leaves_the_present_one(
     keep(registry, 2, FIRST)
     assert promotion.rollback(BACK).promise == FIRST.to_json()
     assert [term.promise for term in promotion.terms()] == [None, None]
+
+
+def test_a_killed_promotion_is_not_completed_with_another_promise(promotion: Promotion, registry: Registry) -> None:
+    keep(registry, 3, FIRST)
+    promotion.record(registry.get(f"models:/{NAME}/3"), PROMOTED)
+    leave_note(path=f"1 with none > 3 with {short(FIRST.to_json())}")
+    keep(registry, 3, LATER)
+    assert mended(promotion).endswith(
+        f"stays version 1, since what is promised of the answers of models:/{NAME}/3 changed meanwhile: compare again"
+    )
+    assert (aliases()["champion"], tags_of(3)[PROMISE]) == (1, LATER.to_json())
+
+
+def test_a_card_from_before_a_promise_does_not_erase_it(promotion: Promotion, registry: Registry) -> None:
+    compared = registry.get(f"models:/{NAME}/2")
+    keep(registry, 2, FIRST)
+    promotion.record(compared, DecisionRecord("hold", ("too few",), "c", "run", card="# two\n\n**Verdict: hold**."))
+    assert described(2).startswith("# two\n\n**Checked before they leave**: with 90% confidence at most 10%")
+    assert described(2).endswith("**Verdict: hold**.")
 
 
 @pytest.mark.parametrize("tag", ["ragft.served_as", PROMISE])

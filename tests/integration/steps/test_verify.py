@@ -33,6 +33,7 @@ from ragft.analysis.verification.promise import PROMISE, Promise
 from ragft.errors import DataError, JudgeError, PrerequisiteError
 from ragft.judging.abstention import abstains
 from ragft.params.scoring import VerifyParams
+from ragft.store.server import open_store
 from ragft.verifying import NOT_SUPPORTED, Overlap
 from tests.scripted_server import Response, Script, ScriptedServer, message_of, says
 
@@ -301,6 +302,30 @@ def count(made: Made, table: str) -> int:
     with made.workspace.store.transaction() as cursor:
         row = cursor.execute(f"SELECT count(*) FROM {table}").fetchone()
     return int(row[0]) if row else 0
+
+
+def test_a_promise_waits_for_whoever_moves_the_champion(made: Made, promised: Promise) -> None:
+    (side,) = made.sides
+    other = dataclasses.replace(side, dev=dataclasses.replace(side.dev, unknown=promised.unknown + 1))
+    prepared = Prepared(made.params, ensure_prepared(made.params, made.workspace))
+    waits = threading.Event()
+
+    def say(line: str) -> None:
+        if line == f"another process works on champion of {BASE[0]}: waiting for it":
+            waits.set()
+
+    def keeps() -> None:
+        with mlflow.start_run():
+            verify._keep(prepared, other, Overlap(), None, dataclasses.replace(made.workspace, say=say))
+
+    keeping = threading.Thread(target=keeps)
+    with open_store(os.environ["RAGFT_DSN"], made.workspace.home) as moving:
+        with moving.lock(f"champion of {BASE[0]}"):
+            keeping.start()
+            assert waits.wait(60)
+            assert kept() == promised
+        keeping.join()
+    assert kept() == dataclasses.replace(promised, unknown=promised.unknown + 1)
 
 
 def test_a_promise_of_an_engines_answers_says_so_and_is_not_claimed_in_process(made: Made, promised: Promise) -> None:
