@@ -203,14 +203,15 @@ def _result(result: Result, effect: Effect, comparison: Comparison) -> str:
     elif result.criterion not in claims.worse:
         said.append(f"a loss beyond the margin of {result.margin:g} is not ruled out")
     groups = "independent groups" if comparison.of_files else "independent groups of documents"
-    scored = f"{effect.base:.2f} to {effect.version:.2f}, a change of"
+    scored, alone = f"{effect.base:.2f} to {effect.version:.2f}, a change of", ""
     if found := comparison.by_people.get(result.criterion):
-        scored = f"by people and {found.scorer} together, a change of"
+        # Of most answers people said nothing, so which of them are better only the other knows.
+        scored, alone = f"by people and {found.scorer} together, a change of", f" by {found.scorer} alone"
     low = f"{result.bounds.low:+.{near(result.bounds.low, -result.margin, 2)}f}"
     text = (
         f"{name(result)}: {scored} {effect.gain:+.2f} (95 % interval "
         f"{low} to {result.bounds.high:+.2f}; {effect.n:,} questions in {effect.clusters:,} "
-        f"{groups}; {effect.wins} better, {effect.ties} equal, {effect.losses} worse): "
+        f"{groups}; {effect.wins} better, {effect.ties} equal, {effect.losses} worse{alone}): "
         f"{join(said)}."
     )
     if result.missing.dropped:

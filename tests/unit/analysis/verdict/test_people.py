@@ -104,5 +104,6 @@ def test_what_decides_is_said_in_the_summary_and_in_the_reasons() -> None:
 
     assert "by the judge and people's scores of 30 pairs of answers" in decision.summary.better
     assert "accuracy in the context retrieved: by people and the judge together, a change of -" in said
+    assert " worse by the judge alone): " in said
     assert "people alone -1.00 (" in said
     assert "a uniform sample, as uniform_labels says; both together decide, with weight" in said
