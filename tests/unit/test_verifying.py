@@ -33,7 +33,7 @@ class Fixed:
 
     def scores(self, items: Sequence[Item], on_progress: OnProgress | None = None) -> list[float | None]:
         del on_progress
-        return [None if item.answer == "?" else float(item.answer) for item in items]
+        return [None if item.answer == "odd" else float(item.answer) for item in items]
 
 
 def test_a_promise_is_read_back_as_it_was_kept() -> None:
@@ -51,7 +51,7 @@ def test_a_promise_is_read_back_as_it_was_kept() -> None:
 def test_only_answers_above_the_threshold_leave() -> None:
     checks = checks_of(TAGS, AS, lambda _: Fixed())
     assert checks is not None
-    replies = checks.replies([Item("q", text, ()) for text in ("0.51", "0.5", "?", "I do not know.")])
+    replies = checks.replies([Item("q", text, ()) for text in ("0.51", "0.5", "odd", "I do not know.")])
     assert [reply.answer for reply in replies] == ["0.51", NOT_SUPPORTED, NOT_SUPPORTED, "I do not know."]
     assert [reply.verified for reply in replies] == [True, False, False, False]
     assert replies[0].why.startswith("score 0.51 of the verifier overlap; with 90% confidence at most 10%")

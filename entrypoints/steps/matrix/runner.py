@@ -159,7 +159,7 @@ def _pairs(compared: Compared, questions: Sequence[Question]) -> CellScores:
 def _columns(
     evaluation: Evaluation, ids: Sequence[str], primaries: Sequence[str]
 ) -> dict[str, tuple[float | None, ...]]:
-    """Return measure -> its values in the order of ``ids``; where nothing was judged, the primaries' too."""
+    """Return measure -> its values in the order of ``ids``: what was judged, what a program knows, the primaries."""
     rows = {row.id: index for index, row in enumerate(evaluation.rows)}
     values: dict[str, list[float | None]] = {
         name: [score.value for score in scores] for name, scores in evaluation.scores.items()
@@ -169,8 +169,8 @@ def _columns(
         for name in (HARMS if evaluation.context == WITHHELD else TRUTHS)
         if any(name in row.numbers for row in evaluation.rows)
     }
-    for name in primaries if not evaluation.scores and evaluation.context != WITHHELD else ():
-        if (found := values_of(evaluation, name)) is not None:
+    for name in primaries if evaluation.context != WITHHELD else ():
+        if name not in values and (found := values_of(evaluation, name)) is not None:
             values[name] = [found[row.id] for row in evaluation.rows]
     return {
         name: tuple(column[rows[each]] if each in rows else None for each in ids) for name, column in values.items()
