@@ -1,7 +1,6 @@
 """Two files of answers joined question by question; one that only one of them has is unanswered in the other."""
 
 import hashlib
-import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,6 +10,7 @@ from ragft.data.answers import AnswerRow, plain, read_answers
 from ragft.data.files import ROW_SUFFIXES
 from ragft.data.record_files import MOST_NAMED, shown
 from ragft.errors import ConfigError, DataError
+from ragft.folding import normal_form
 from ragft.types import digest
 
 # Of the larger file; where the files share less, they were asked something else.
@@ -42,7 +42,7 @@ class AnswerFile:
     @property
     def identity(self) -> str:
         """What it holds, whatever it is called and however its rows are ordered."""
-        said = ([plain(row.input), unicodedata.normalize("NFC", row.output), row.given] for row in self.rows)
+        said = ([plain(row.input), normal_form("NFC", row.output), row.given] for row in self.rows)
         return digest(sorted(said))
 
     @property

@@ -1,6 +1,5 @@
 """Answers that were produced elsewhere, to be scored: rows of input, output, expected_output, context."""
 
-import unicodedata
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,6 +8,7 @@ from ragft.data.files import ROW_SUFFIXES, find_files, read_records
 from ragft.data.record_files import MOST_BYTES, Fields, Problems, shown
 from ragft.data.rows import DOCUMENT_NAMES, ID_NAMES, decode_cells, is_csv
 from ragft.errors import DataError
+from ragft.folding import normal_form
 from ragft.types import UNANSWERABLE, digest
 
 INPUT_NAMES = ("input", "question", "query")
@@ -61,7 +61,7 @@ class AnswerRow:
 
 def plain(text: str) -> str:
     """Return what a reader sees of a text, by which rows are told apart: in NFC, with single blanks."""
-    return " ".join(unicodedata.normalize("NFC", text).translate(UNSEEN).split())
+    return " ".join(normal_form("NFC", text).translate(UNSEEN).split())
 
 
 def read_answers(path: Path, *, may_lack: bool = False) -> tuple[AnswerRow, ...]:

@@ -6,11 +6,11 @@ Made on 320 answers of SmolLM2 and its adapters that were graded by reading, and
 
 import re
 import string
-import unicodedata
 from collections.abc import Sequence
 
 import Stemmer
 
+from ragft.folding import normal_form
 from ragft.judging.abbreviations import apart, spelled_out
 from ragft.judging.abstention import abstains
 from ragft.judging.overlap import normalised_words
@@ -77,7 +77,7 @@ def gives(line: str, answer: str, question: str) -> bool:
 
 def _as_meant(text: str) -> str:
     """Return a text in which what punctuation means is written in letters, and each character in one way."""
-    text = unicodedata.normalize("NFKC", text).translate(_ONE_WAY)
+    text = normal_form("NFKC", text).translate(_ONE_WAY)
     for sign, word in _MEANS:
         text = sign.sub(word, text)
     return text

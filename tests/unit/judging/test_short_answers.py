@@ -73,6 +73,8 @@ FILES = {"answers": "made on these", "held_out": "made on these", "other_article
         ("Who is it?", "O'Neill", "It is O\u2019Neill.", True),
         ("When was it?", "1990-1995", "1990\u20131995", True),
         ("Where was it?", "Z\u00fcrich", "In Zu\u0308rich.", True),
+        # Of a letter's marks the 30th is the last: sorting 160,000 of them takes 20 seconds.
+        ("Who is it?", "a" + 30 * "\u0301", "a" + 40 * "\u0301", True),
     ],
 )
 def test_a_line_gives_an_answer(question: str, answer: str, line: str, given: bool) -> None:
