@@ -30,6 +30,9 @@ from ragft.pocket.world import make_dataset
         "Not mentioned",
         "Insufficient information.",
         "Not enough information",
+        '"n/a" ...',
+        "... ?",
+        100_000 * "-",
     ],
 )
 def test_abstentions(answer: str) -> None:
@@ -48,6 +51,8 @@ def test_abstentions(answer: str) -> None:
         "BERT, because no pre-training was needed.",
         "None of the three.",
         "Nothing but water.",
+        100_000 * "-" + "a",
+        "none" + 100_000 * "-" + "a",
     ],
 )
 def test_answers(answer: str) -> None:
